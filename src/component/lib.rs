@@ -1,0 +1,1 @@
+//! The contract between components and the engine.

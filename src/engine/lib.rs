@@ -1,0 +1,1 @@
+//! Graph, shards, hop, queues, retry.

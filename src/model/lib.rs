@@ -1,0 +1,17 @@
+//! The vocabulary every layer speaks: signals, payloads, time, and the table of spans that
+//! one walk over a request leaves for all stages.
+//!
+//! Nothing here does I/O, and nothing here decodes: bytes become tables in `wire`.
+
+mod payload;
+mod signal;
+mod spans;
+mod time;
+
+pub use payload::{Batch, Export, Partial, Payload, Traces};
+pub use signal::{Signal, SignalSet};
+pub use spans::{KeySet, ResourceRec, ScopeRec, Slice, Slot, SpanRec, SpanTable};
+pub use time::Timestamp;
+
+mod ack;
+pub use ack::{Ack, AckFuture, Outcome};

@@ -1,0 +1,74 @@
+//! What travels: OTLP requests as the bytes that came in, and the partial aggregates of the hop.
+
+use bytes::Bytes;
+
+use crate::{Ack, Signal, SpanTable, Timestamp};
+
+/// A trace request and the table that one walk over it left.
+#[derive(Clone, Debug, Default)]
+pub struct Traces {
+    /// An encoded `ExportTraceServiceRequest`.
+    pub bytes: Bytes,
+    /// The spans of `bytes`; boxed, so that a payload stays small and the table's memory is reused.
+    pub table: Box<SpanTable>,
+}
+
+/// What an ingest half tells its analysis half at a flush: mergeable and commutative.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Partial {
+    /// A message of the component's own schema in `proto/`, with a version in its first field.
+    pub bytes: Bytes,
+    /// The flush this belongs to; everything before it has been told.
+    pub at: Timestamp,
+}
+
+/// What a stage takes and gives.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    Traces(Traces),
+    /// An encoded `ExportMetricsServiceRequest`.
+    Metrics(Bytes),
+    /// An encoded `ExportLogsServiceRequest`.
+    Logs(Bytes),
+    /// From an ingest half to its analysis half, over the hop.
+    Partial(Partial),
+}
+
+impl Payload {
+    /// Returns the OTLP signal, or none for what stays inside.
+    pub const fn signal(&self) -> Option<Signal> {
+        match self {
+            Self::Traces(_) => Some(Signal::Traces),
+            Self::Metrics(_) => Some(Signal::Metrics),
+            Self::Logs(_) => Some(Signal::Logs),
+            Self::Partial(_) => None,
+        }
+    }
+
+    /// Returns the encoded request.
+    pub const fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Traces(traces) => &traces.bytes,
+            Self::Metrics(bytes) | Self::Logs(bytes) => bytes,
+            Self::Partial(partial) => &partial.bytes,
+        }
+    }
+}
+
+/// A payload, how much it holds, and who waits for it.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub payload: Payload,
+    /// Spans, data points or log records in the payload.
+    pub items: u64,
+    pub ack: Ack,
+}
+
+/// What an exporter is handed: one encoded OTLP request.
+#[derive(Clone, Debug)]
+pub struct Export {
+    pub signal: Signal,
+    pub bytes: Bytes,
+    /// Spans, data points or log records in the request.
+    pub items: u64,
+}

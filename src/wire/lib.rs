@@ -1,0 +1,1 @@
+//! Bytes to views and back.
