@@ -1,1 +1,47 @@
 //! The contract between components and the engine.
+//!
+//! # Layout
+//! * [`config`](Config): what every component's configuration must do.
+//! * [`receiver`](ReceiverDef), [`processor`](ProcessorDef), [`exporter`](ExporterDef), [`extension`](ExtensionDef):
+//!   one definition per kind of component, and what it builds.
+//! * [`registry`](Registry): the definitions with their types erased, as plain tables.
+//! * [`telemetry`](Telemetry): counters and gauges that components own and the service exposes.
+//! * [`clock`](Clock): the only way to learn the time outside a processor.
+//! * [`testing`]: a clock that stands still and a harness that runs one processor.
+//!
+//! Components are built on the thread that runs them and stay there: futures are local, and only
+//! payloads, acknowledgements and telemetry cross threads.
+
+mod clock;
+mod config;
+mod delivery;
+mod exporter;
+mod extension;
+mod processor;
+mod receiver;
+mod registry;
+mod snapshot;
+mod telemetry;
+pub mod testing;
+
+pub use clock::Clock;
+pub use config::{Checks, Config, Finding, NoConfig};
+pub use delivery::{BatchConfig, Delivery, QueueConfig, RetryConfig, Sizer};
+pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
+pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
+pub use processor::{BuildCx, Cx, Processor, ProcessorDef};
+pub use receiver::{
+    Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket, Sockets,
+};
+pub use registry::{
+    ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, ExporterEntry, ExtensionEntry,
+    ProcessorEntry, ReceiverEntry, Registry,
+};
+pub use snapshot::{RestoreError, Snapshot};
+pub use telemetry::{Counter, Gauge, Instrument, InstrumentKind, Labels, Telemetry};
+
+/// Tells a component to finish what it has and to end.
+pub use tokio_util::sync::CancellationToken as Stop;
+
+/// An error of any kind, for logs and answers.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

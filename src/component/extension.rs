@@ -1,0 +1,53 @@
+//! What runs beside the pipelines.
+
+use std::{cell::RefCell, sync::Arc};
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::{BoxError, Clock, Config, Listen, Sockets, Stop, Telemetry};
+
+/// A kind of extension: one row of its layer's table.
+pub trait ExtensionDef: Send + Sync + 'static {
+    const KIND: &'static str;
+    const ALIASES: &'static [&'static str] = &[];
+    type Config: Config;
+
+    fn listens(_config: &Self::Config) -> Vec<Listen> {
+        Vec::new()
+    }
+
+    /// Returns the directory that this extension offers for state, as `file_storage` does.
+    fn storage_directory(_config: &Self::Config) -> Option<std::path::PathBuf> {
+        None
+    }
+
+    fn build(config: &Self::Config, cx: ExtensionCx) -> Box<dyn Extension>;
+}
+
+/// Something that runs from start to stop.
+pub trait Extension {
+    /// # Errors
+    /// When it can not go on; the engine reports it.
+    fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>>;
+}
+
+/// What an extension is built with.
+pub struct ExtensionCx {
+    pub id: String,
+    pub sockets: RefCell<Vec<Sockets>>,
+    pub clock: Arc<dyn Clock>,
+    pub telemetry: Telemetry,
+    pub state: Arc<dyn ServiceState>,
+}
+
+/// How the service is, for health checks.
+pub trait ServiceState: Send + Sync {
+    /// Whether every part of the data path is up and has moved lately.
+    fn is_ready(&self) -> bool;
+
+    /// Why not, for people; empty when ready.
+    fn reason(&self) -> String;
+
+    /// When the service became ready first.
+    fn up_since(&self) -> model::Timestamp;
+}

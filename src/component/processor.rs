@@ -1,0 +1,110 @@
+//! Stages: synchronous, without I/O, without a clock, without errors.
+
+use model::{Ack, Batch, KeySet, Payload, SignalSet, Timestamp};
+
+use crate::{Config, RestoreError, Snapshot, Telemetry};
+
+/// A stage of a pipeline, or one half of it.
+///
+/// A stage that aggregates has two halves. The *ingest* half runs on every shard, sees OTLP and emits
+/// [`Payload::Partial`]s at ticks; the *analysis* half runs once, merges them and emits what follows
+/// from them. A stage that only edits has an ingest half alone.
+pub trait Processor {
+    /// Asks for the span attributes that this stage reads. Called once, before anything else.
+    fn want(&mut self, _keys: &mut KeySet) {}
+
+    /// Takes a batch. What is not emitted is absorbed.
+    ///
+    /// Called only with what the definition consumes; the engine passes everything else by.
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>);
+
+    /// Closes what ended by `cx.now()`. Ticks come at whole seconds, in order, to every shard and,
+    /// when all shards have had theirs, to the analysis half.
+    fn tick(&mut self, _cx: &mut Cx<'_>) {}
+
+    /// Emits all that is open; nothing follows.
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        self.tick(cx);
+    }
+
+    /// Returns the state that must survive a restart. Asked of analysis halves alone.
+    fn snapshot(&self) -> Option<Snapshot> {
+        None
+    }
+
+    /// Takes back a snapshot. Called before the first batch.
+    ///
+    /// # Errors
+    /// When the snapshot is of an unreadable version or damaged: the state is then empty.
+    fn restore(&mut self, _snapshot: Snapshot) -> Result<(), RestoreError> {
+        Ok(())
+    }
+}
+
+/// What a processor may reach while it works.
+pub struct Cx<'a> {
+    now: Timestamp,
+    out: &'a mut Vec<Batch>,
+    rejected: &'a mut Vec<(u64, &'static str)>,
+}
+
+impl<'a> Cx<'a> {
+    pub fn new(now: Timestamp, out: &'a mut Vec<Batch>, rejected: &'a mut Vec<(u64, &'static str)>) -> Self {
+        Self { now, out, rejected }
+    }
+
+    /// The time of the pipeline: the clock's in production, virtual in tests and replays.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Passes a batch on, with its acknowledgement.
+    pub fn pass(&mut self, batch: Batch) {
+        self.out.push(batch);
+    }
+
+    /// Emits something new that nobody upstream waits for.
+    pub fn emit(&mut self, payload: Payload, items: u64) {
+        self.out.push(Batch { payload, items, ack: Ack::none() });
+    }
+
+    /// Counts items that are dropped, with the reason. There is no silent drop.
+    pub fn reject(&mut self, items: u64, reason: &'static str) {
+        self.rejected.push((items, reason));
+    }
+}
+
+/// What a definition may use while it builds.
+pub struct BuildCx<'a> {
+    /// The component's id as configured: `span_metrics/checkout`.
+    pub id: &'a str,
+    pub telemetry: &'a Telemetry,
+    /// A stable name of this process, for series that several instances write.
+    pub instance_id: &'a str,
+    /// When the service started; what began before has unknown history.
+    pub started_at: Timestamp,
+}
+
+/// A kind of processor or connector: one row of its layer's table.
+///
+/// A connector is a processor whose output enters other pipelines.
+pub trait ProcessorDef: Send + Sync + 'static {
+    const KIND: &'static str;
+    /// Other spellings that the collector accepts or accepted.
+    const ALIASES: &'static [&'static str] = &[];
+    type Config: Config;
+
+    /// Returns what the stage reads; other payloads pass it by.
+    fn consumes(config: &Self::Config) -> SignalSet;
+
+    /// Returns what a connector puts into its output pipelines. A processor keeps to what it consumes.
+    fn emits(config: &Self::Config) -> SignalSet;
+
+    /// Builds the half that sees OTLP, once per shard.
+    fn ingest(config: &Self::Config, cx: &BuildCx<'_>) -> Box<dyn Processor>;
+
+    /// Builds the half that merges partials; none for a stage that emits no partials.
+    fn analysis(_config: &Self::Config, _cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
+        None
+    }
+}

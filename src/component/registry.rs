@@ -1,0 +1,202 @@
+//! Definitions with their types erased: plain tables, one row per component.
+
+use std::{path::PathBuf, rc::Rc, sync::Arc};
+
+use config::{Node, Problems};
+use model::SignalSet;
+
+use crate::{
+    BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension, ExtensionCx, ExtensionDef,
+    Listen, Placement, Processor, ProcessorDef, Receiver, ReceiverCx, ReceiverDef,
+};
+
+/// Every component of the program, by layer.
+#[derive(Default)]
+pub struct Registry {
+    pub receivers: Vec<ReceiverEntry>,
+    pub processors: Vec<ProcessorEntry>,
+    pub connectors: Vec<ProcessorEntry>,
+    pub exporters: Vec<ExporterEntry>,
+    pub extensions: Vec<ExtensionEntry>,
+}
+
+/// Reads a component's section: every problem goes to the list, none stops the reading.
+type Parse<T> = fn(&Node, &str, &mut Problems) -> Option<Arc<T>>;
+
+/// A row of a table: the names a component answers to, and how its section is read.
+pub struct Entry<T: ?Sized> {
+    pub kind: &'static str,
+    pub aliases: &'static [&'static str],
+    pub parse: Parse<T>,
+}
+
+pub type ReceiverEntry = Entry<dyn ConfiguredReceiver>;
+pub type ProcessorEntry = Entry<dyn ConfiguredProcessor>;
+pub type ExporterEntry = Entry<dyn ConfiguredExporter>;
+pub type ExtensionEntry = Entry<dyn ConfiguredExtension>;
+
+impl<T: ?Sized> Entry<T> {
+    /// Whether a configuration may call the component so.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.kind == name || self.aliases.contains(&name)
+    }
+}
+
+fn read<C: Config>(node: &Node, path: &str, problems: &mut Problems) -> Option<C> {
+    let before = problems.error_count();
+    let config = config::decode::<C>(node, path, problems)?;
+    let mut checks = Checks::default();
+    config.validate(&mut checks);
+    for finding in checks.into_findings() {
+        problems.report(node, path, &finding.path, finding.message, finding.is_warning);
+    }
+    (problems.error_count() == before).then_some(config)
+}
+
+/// A receiver with its configuration, ready to be built on any thread.
+pub trait ConfiguredReceiver: Send + Sync {
+    fn signals(&self) -> SignalSet;
+    fn placement(&self) -> Placement;
+    fn listens(&self) -> Vec<Listen>;
+    fn build(&self, cx: &ReceiverCx) -> Box<dyn Receiver>;
+}
+
+/// A processor or connector with its configuration.
+pub trait ConfiguredProcessor: Send + Sync {
+    fn consumes(&self) -> SignalSet;
+    fn emits(&self) -> SignalSet;
+    fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor>;
+    fn analysis(&self, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>>;
+}
+
+/// An exporter with its configuration.
+pub trait ConfiguredExporter: Send + Sync {
+    fn signals(&self) -> SignalSet;
+    fn placement(&self) -> Placement;
+    fn delivery(&self) -> Delivery;
+    fn listens(&self) -> Vec<Listen>;
+    fn build(&self, cx: &ExporterCx) -> Rc<dyn Exporter>;
+}
+
+/// An extension with its configuration.
+pub trait ConfiguredExtension: Send + Sync {
+    fn listens(&self) -> Vec<Listen>;
+    fn storage_directory(&self) -> Option<PathBuf>;
+    fn build(&self, cx: ExtensionCx) -> Box<dyn Extension>;
+}
+
+/// A definition's configuration, remembering the definition.
+struct Configured<D, C> {
+    config: C,
+    definition: std::marker::PhantomData<fn() -> D>,
+}
+
+impl<D, C> Configured<D, C> {
+    fn new(config: C) -> Self {
+        Self { config, definition: std::marker::PhantomData }
+    }
+}
+
+impl ReceiverEntry {
+    /// Makes the row of a definition.
+    pub const fn of<D: ReceiverDef>() -> Self {
+        Self {
+            kind: D::KIND,
+            aliases: D::ALIASES,
+            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+        }
+    }
+}
+
+impl<D: ReceiverDef> ConfiguredReceiver for Configured<D, D::Config> {
+    fn signals(&self) -> SignalSet {
+        D::SIGNALS
+    }
+    fn placement(&self) -> Placement {
+        D::PLACEMENT
+    }
+    fn listens(&self) -> Vec<Listen> {
+        D::listens(&self.config)
+    }
+    fn build(&self, cx: &ReceiverCx) -> Box<dyn Receiver> {
+        D::build(&self.config, cx)
+    }
+}
+
+impl ProcessorEntry {
+    /// Makes the row of a definition.
+    pub const fn of<D: ProcessorDef>() -> Self {
+        Self {
+            kind: D::KIND,
+            aliases: D::ALIASES,
+            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+        }
+    }
+}
+
+impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
+    fn consumes(&self) -> SignalSet {
+        D::consumes(&self.config)
+    }
+    fn emits(&self) -> SignalSet {
+        D::emits(&self.config)
+    }
+    fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        D::ingest(&self.config, cx)
+    }
+    fn analysis(&self, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
+        D::analysis(&self.config, cx)
+    }
+}
+
+impl ExporterEntry {
+    /// Makes the row of a definition.
+    pub const fn of<D: ExporterDef>() -> Self {
+        Self {
+            kind: D::KIND,
+            aliases: D::ALIASES,
+            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+        }
+    }
+}
+
+impl<D: ExporterDef> ConfiguredExporter for Configured<D, D::Config> {
+    fn signals(&self) -> SignalSet {
+        D::SIGNALS
+    }
+    fn placement(&self) -> Placement {
+        D::PLACEMENT
+    }
+    fn delivery(&self) -> Delivery {
+        D::delivery(&self.config)
+    }
+    fn listens(&self) -> Vec<Listen> {
+        D::listens(&self.config)
+    }
+    fn build(&self, cx: &ExporterCx) -> Rc<dyn Exporter> {
+        D::build(&self.config, cx)
+    }
+}
+
+impl ExtensionEntry {
+    /// Makes the row of a definition.
+    pub const fn of<D: ExtensionDef>() -> Self {
+        Self {
+            kind: D::KIND,
+            aliases: D::ALIASES,
+            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+        }
+    }
+}
+
+impl<D: ExtensionDef> ConfiguredExtension for Configured<D, D::Config> {
+    fn listens(&self) -> Vec<Listen> {
+        D::listens(&self.config)
+    }
+    fn storage_directory(&self) -> Option<PathBuf> {
+        D::storage_directory(&self.config)
+    }
+    fn build(&self, cx: ExtensionCx) -> Box<dyn Extension> {
+        D::build(&self.config, cx)
+    }
+}
