@@ -29,7 +29,7 @@ pub use config::{Checks, Config, Finding, NoConfig};
 pub use delivery::{BatchConfig, Delivery, QueueConfig, RetryConfig, Sizer};
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
 pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
-pub use processor::{BuildCx, Cx, Processor, ProcessorDef};
+pub use processor::{BuildCx, Cx, Processor, ProcessorDef, Workbench};
 pub use receiver::{
     Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket, Sockets,
 };

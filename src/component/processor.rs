@@ -1,6 +1,6 @@
 //! Stages: synchronous, without I/O, without a clock, without errors.
 
-use model::{Ack, Batch, KeySet, Payload, SignalSet, Timestamp};
+use model::{Ack, Batch, KeySet, Payload, SignalSet, SpanTable, Timestamp};
 
 use crate::{Config, RestoreError, Snapshot, Telemetry};
 
@@ -41,16 +41,26 @@ pub trait Processor {
     }
 }
 
+/// Where a processor leaves what it did; the engine empties and reuses it.
+#[derive(Default)]
+pub struct Workbench {
+    /// What was emitted, in order.
+    pub out: Vec<Batch>,
+    /// What was dropped, with reasons.
+    pub rejected: Vec<(u64, &'static str)>,
+    /// Tables whose request has been absorbed; their memory serves the next walk.
+    pub spare_tables: Vec<Box<SpanTable>>,
+}
+
 /// What a processor may reach while it works.
 pub struct Cx<'a> {
     now: Timestamp,
-    out: &'a mut Vec<Batch>,
-    rejected: &'a mut Vec<(u64, &'static str)>,
+    bench: &'a mut Workbench,
 }
 
 impl<'a> Cx<'a> {
-    pub fn new(now: Timestamp, out: &'a mut Vec<Batch>, rejected: &'a mut Vec<(u64, &'static str)>) -> Self {
-        Self { now, out, rejected }
+    pub fn new(now: Timestamp, bench: &'a mut Workbench) -> Self {
+        Self { now, bench }
     }
 
     /// The time of the pipeline: the clock's in production, virtual in tests and replays.
@@ -60,19 +70,31 @@ impl<'a> Cx<'a> {
 
     /// Passes a batch on, with its acknowledgement.
     pub fn pass(&mut self, batch: Batch) {
-        self.out.push(batch);
+        self.bench.out.push(batch);
     }
 
     /// Emits something new that nobody upstream waits for.
     pub fn emit(&mut self, payload: Payload, items: u64) {
-        self.out.push(Batch { payload, items, ack: Ack::none() });
+        self.bench.out.push(Batch { payload, items, ack: Ack::none() });
     }
 
     /// Counts items that are dropped, with the reason. There is no silent drop.
     pub fn reject(&mut self, items: u64, reason: &'static str) {
-        self.rejected.push((items, reason));
+        self.bench.rejected.push((items, reason));
+    }
+
+    /// Ends a batch that was absorbed whole, and keeps its table's memory for the next request.
+    pub fn absorb(&mut self, batch: Batch) {
+        if let Payload::Traces(traces) = batch.payload
+            && self.bench.spare_tables.len() < SPARE_TABLES
+        {
+            self.bench.spare_tables.push(traces.table);
+        }
     }
 }
+
+/// One table is in use at a time, two where pipelines fork.
+const SPARE_TABLES: usize = 4;
 
 /// What a definition may use while it builds.
 pub struct BuildCx<'a> {

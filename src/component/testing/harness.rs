@@ -2,7 +2,7 @@
 
 use model::{Ack, Batch, KeySet, Payload, SignalSet, Timestamp};
 
-use crate::{BuildCx, Cx, Processor, ProcessorDef, Telemetry};
+use crate::{BuildCx, Cx, Processor, ProcessorDef, Telemetry, Workbench};
 
 /// One processor with as many ingest halves as a test wants shards.
 ///
@@ -15,8 +15,8 @@ pub struct Harness {
     pub keys: KeySet,
     pub telemetry: Telemetry,
     pub now: Timestamp,
-    /// What was dropped, with reasons, since the start.
-    pub rejected: Vec<(u64, &'static str)>,
+    /// Holds what was dropped, with reasons, since the start.
+    pub bench: Workbench,
     consumes: SignalSet,
 }
 
@@ -31,7 +31,7 @@ impl Harness {
         }
         let analysis = D::analysis(config, &cx);
         let consumes = D::consumes(config);
-        Self { shards, analysis, keys, telemetry, now, rejected: Vec::new(), consumes }
+        Self { shards, analysis, keys, telemetry, now, bench: Workbench::default(), consumes }
     }
 
     /// Gives a payload to one shard and returns what came out, partials aside.
@@ -41,11 +41,10 @@ impl Harness {
         {
             return vec![payload];
         }
-        let mut out = Vec::new();
         let batch = Batch { payload, items, ack: Ack::none() };
         let half = self.shards.get_mut(shard).expect("the test has this shard");
-        half.process(batch, &mut Cx::new(self.now, &mut out, &mut self.rejected));
-        self.hop(out)
+        half.process(batch, &mut Cx::new(self.now, &mut self.bench));
+        self.hop()
     }
 
     /// Moves the time and ticks every half.
@@ -65,27 +64,24 @@ impl Harness {
 
     fn each(&mut self, now: Timestamp, act: fn(&mut dyn Processor, &mut Cx<'_>)) -> Vec<Payload> {
         self.now = now;
-        let mut out = Vec::new();
         for half in &mut self.shards {
-            act(half.as_mut(), &mut Cx::new(now, &mut out, &mut self.rejected));
+            act(half.as_mut(), &mut Cx::new(now, &mut self.bench));
         }
-        let mut emitted = self.hop(out);
+        let mut emitted = self.hop();
         if let Some(half) = &mut self.analysis {
-            let mut out = Vec::new();
-            act(half.as_mut(), &mut Cx::new(now, &mut out, &mut self.rejected));
-            emitted.extend(out.into_iter().map(|batch| batch.payload));
+            act(half.as_mut(), &mut Cx::new(now, &mut self.bench));
+            emitted.extend(self.bench.out.drain(..).map(|batch| batch.payload));
         }
         emitted
     }
 
-    fn hop(&mut self, out: Vec<Batch>) -> Vec<Payload> {
+    fn hop(&mut self) -> Vec<Payload> {
         let mut emitted = Vec::new();
-        for batch in out {
+        for batch in std::mem::take(&mut self.bench.out) {
             match (&batch.payload, &mut self.analysis) {
                 (Payload::Partial(_), Some(half)) => {
-                    let mut merged = Vec::new();
-                    half.process(batch, &mut Cx::new(self.now, &mut merged, &mut self.rejected));
-                    emitted.extend(merged.into_iter().map(|batch| batch.payload));
+                    half.process(batch, &mut Cx::new(self.now, &mut self.bench));
+                    emitted.extend(self.bench.out.drain(..).map(|batch| batch.payload));
                 }
                 _ => emitted.push(batch.payload),
             }
