@@ -1,0 +1,125 @@
+//! From a tree to a component's settings, with every problem of the tree at once.
+//!
+//! Serde stops at the first error. So the value that caused it is reported and left out, and reading
+//! starts again without it: its default takes its place, and the next error shows. Unknown keys are
+//! reported in passing, as they stop nothing.
+
+mod deserializer;
+mod failure;
+mod section;
+
+use std::{cell::RefCell, collections::HashMap};
+
+use serde::de::DeserializeOwned;
+
+pub use self::section::Section;
+use self::{
+    deserializer::Reader,
+    failure::{Failure, Reason},
+};
+use crate::{Node, Problem, Problems, Value};
+
+/// Reads `node`, which stands at `path`, as a `T`.
+///
+/// Rules, the collector's: no number is taken for a string, nor a string for a number or boolean; a
+/// value from `${env:X}` may be either; `a,b` is a list of strings; nothing after the colon means the
+/// default; an unknown key is an error.
+///
+/// *Errors*: all go to `problems`. None is returned if a required value is missing or wrong; a value
+/// returned beside errors has defaults where those were.
+///
+/// *Cost*: one reading of the subtree per wrong or empty value.
+pub fn decode<T: DeserializeOwned>(node: &Node, path: &str, problems: &mut Problems) -> Option<T> {
+    let session = Session::default();
+    let decoded = session.read_repeatedly(node, path);
+    for problem in session.problems.into_inner() {
+        problems.push(problem);
+    }
+    decoded
+}
+
+/// Stops a file of thousands of mistakes from being read thousands of times.
+const MOST_READINGS: usize = 500;
+
+/// Identifies a node within one borrowed tree.
+type NodeId = *const Node;
+
+/// What the readings of one subtree have learned.
+#[derive(Default)]
+struct Session {
+    left_out: RefCell<HashMap<NodeId, LeftOut>>,
+    unknown_keys: RefCell<Vec<NodeId>>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+/// Why a value is not read any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    /// Its problem was reported.
+    Wrong,
+    /// Nothing was written after the colon.
+    Empty,
+}
+
+impl Session {
+    fn read_repeatedly<T: DeserializeOwned>(&self, root: &Node, path: &str) -> Option<T> {
+        for _ in 0..MOST_READINGS {
+            match T::deserialize(Reader::new(root, path.to_owned(), self)) {
+                Ok(value) => return Some(value),
+                Err(failure) => {
+                    let culprit = self.settle(failure, root)?;
+                    if culprit == std::ptr::from_ref(root) {
+                        return None;
+                    }
+                }
+            }
+        }
+        self.problems.borrow_mut().push(
+            Problem::error(Some(root.place.clone()), path, "too many mistakes to read on")
+                .with_help("mend those above first"),
+        );
+        None
+    }
+
+    /// Reports a failure and leaves its value out of the next reading. Returns that value, or none if
+    /// it had been left out before and reading on would not end.
+    fn settle(&self, failure: Failure, root: &Node) -> Option<NodeId> {
+        let Some(site) = failure.site() else {
+            self.problems.borrow_mut().push(failure.into_problem(Some(root.place.clone()), String::new()));
+            return None;
+        };
+        let culprit = site.culprit;
+        let reason = match failure.reason() {
+            Reason::Empty => LeftOut::Empty,
+            Reason::Missing(_) | Reason::Told => LeftOut::Wrong,
+        };
+        if reason == LeftOut::Wrong && !site.already_told {
+            let (place, path) = (site.place.clone(), site.path.clone());
+            self.problems.borrow_mut().push(failure.into_problem(Some(place), path));
+        }
+        let before = self.left_out.borrow_mut().insert(culprit, reason);
+        before.is_none().then_some(culprit)
+    }
+
+    fn is_left_out(&self, node: &Node) -> bool {
+        self.left_out.borrow().contains_key(&std::ptr::from_ref(node))
+    }
+
+    /// Returns whether a key that serde misses is one that was reported, and so is no news.
+    fn was_told_about(&self, owner: &Node, key: &str) -> bool {
+        let Value::Map(map) = &owner.value else { return false };
+        map.get(key).is_some_and(|value| {
+            self.left_out.borrow().get(&std::ptr::from_ref(value)) == Some(&LeftOut::Wrong)
+        })
+    }
+
+    /// Reports a key once, though readings come by many times.
+    fn tell_unknown_key(&self, value: &Node, problem: impl FnOnce() -> Problem) {
+        let id = std::ptr::from_ref(value);
+        let mut unknown = self.unknown_keys.borrow_mut();
+        if !unknown.contains(&id) {
+            unknown.push(id);
+            self.problems.borrow_mut().push(problem());
+        }
+    }
+}

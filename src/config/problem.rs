@@ -1,0 +1,182 @@
+//! What is wrong with a configuration, and where.
+
+use serde::Serialize;
+
+use crate::{Node, Place, Value};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The configuration is refused.
+    Error,
+    /// Legal, and probably a mistake.
+    Warning,
+}
+
+/// One thing wrong with the configuration.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Problem {
+    pub severity: Severity,
+    /// Absent for what stands nowhere: a missing section, an unreadable file.
+    pub place: Option<Place>,
+    /// Keys from the top, joined as the collector joins them: `receivers::otlp::protocols`.
+    pub path: String,
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    pub fn error(place: Option<Place>, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, place, path: path.into(), message: message.into(), help: None }
+    }
+
+    pub fn warning(place: Option<Place>, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(place, path, message) }
+    }
+
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Returns the path and the message as one line: `service::pipelines::traces: must have at least
+    /// one receiver`.
+    pub fn title(&self) -> String {
+        if self.path.is_empty() { self.message.clone() } else { format!("{}: {}", self.path, self.message) }
+    }
+}
+
+/// Every problem found so far.
+#[derive(Clone, Default, Debug)]
+pub struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    pub fn push(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    /// Reports about the value at `relative` below `node`, which stands at `path`. A key that was not
+    /// written (its default is what is wrong) is shown at its nearest ancestor.
+    pub fn at(
+        &mut self,
+        node: &Node,
+        path: &str,
+        relative: impl KeyPath,
+        message: impl Into<String>,
+    ) -> &mut Problem {
+        let keys = relative.keys();
+        let place = deepest(node, &keys).place.clone();
+        let path = keys.iter().fold(path.to_owned(), |path, key| join(&path, key));
+        self.list.push(Problem::error(Some(place), path, message));
+        self.list.last_mut().expect("a problem was just added")
+    }
+
+    /// Reports what a component's own checks found; see [`Problems::at`].
+    pub fn report(
+        &mut self,
+        node: &Node,
+        path: &str,
+        relative: &str,
+        message: impl Into<String>,
+        is_warning: bool,
+    ) {
+        let problem = self.at(node, path, relative, message);
+        if is_warning {
+            problem.severity = Severity::Warning;
+        }
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.list.extend(other.list);
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn error_count(&self) -> usize {
+        self.list.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.error_count() > 0
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.list.iter()
+    }
+
+    /// Returns the problems in the order an operator mends them: by file as first named, then by line.
+    /// What stands nowhere comes last.
+    pub fn sorted(&self) -> Vec<Problem> {
+        let mut files: Vec<&str> = Vec::new();
+        for place in self.list.iter().filter_map(|problem| problem.place.as_ref()) {
+            if !files.contains(&place.file.name.as_str()) {
+                files.push(&place.file.name);
+            }
+        }
+        files.sort_unstable();
+        let mut list = self.list.clone();
+        list.sort_by_key(|problem| match &problem.place {
+            Some(place) => (files.binary_search(&place.file.name.as_str()).ok(), place.line, place.column),
+            None => (Some(usize::MAX), 0, 0),
+        });
+        list.dedup();
+        list
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Keys from a node to a value below it: `"protocols.grpc.endpoint"`, or a slice where a key itself
+/// has dots.
+pub trait KeyPath {
+    fn keys(&self) -> Vec<&str>;
+}
+
+impl KeyPath for &str {
+    fn keys(&self) -> Vec<&str> {
+        self.split('.').filter(|key| !key.is_empty()).collect()
+    }
+}
+
+impl KeyPath for &[&str] {
+    fn keys(&self) -> Vec<&str> {
+        self.to_vec()
+    }
+}
+
+impl<const N: usize> KeyPath for &[&str; N] {
+    fn keys(&self) -> Vec<&str> {
+        self.to_vec()
+    }
+}
+
+/// Joins a key to a path in the collector's way.
+pub(crate) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}::{key}") }
+}
+
+fn deepest<'n>(node: &'n Node, keys: &[&str]) -> &'n Node {
+    let Some((key, rest)) = keys.split_first() else { return node };
+    let child = match &node.value {
+        Value::Map(map) => map.get(key),
+        Value::Seq(items) => key.parse::<usize>().ok().and_then(|index| items.get(index)),
+        _ => None,
+    };
+    child.map_or(node, |child| deepest(child, rest))
+}
