@@ -1,1 +1,16 @@
-//! Bytes to views and back.
+//! Bytes to views and back: OTLP requests are read, changed, cut and joined as the bytes they came as.
+
+mod canonical;
+mod check;
+mod cursor;
+mod encode;
+mod malformed;
+mod matcher;
+mod scan;
+mod schema;
+
+pub use canonical::{canonical, read_logs, read_metrics, read_traces};
+pub use check::{check, check_logs, check_metrics};
+pub use malformed::Malformed;
+pub use matcher::Matcher;
+pub use scan::scan_traces;
