@@ -1,0 +1,224 @@
+//! Times trueline against the Go collector: the same bytes, the same core, run alternately.
+//!
+//! `cargo run --release -p bench -- [PATH…]`; see README.md for what each path is.
+
+mod clock;
+mod machine;
+mod measure;
+mod paths;
+mod process;
+mod report;
+mod sender;
+mod sink;
+mod spans;
+mod subject;
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+
+use crate::machine::Machine;
+use crate::measure::{Figures, Plan};
+use crate::paths::{Against, Path, Rate};
+use crate::report::{PathResult, Report};
+use crate::sender::Load;
+use crate::spans::{Pool, Shape};
+use crate::subject::{Kind, Subject};
+
+/// The core of the collector under test; sender and sink have the other.
+const SUBJECT_CORE: &str = "0";
+const OWN_CORE: usize = 1;
+const BOTH_CORES: &str = "0,1";
+
+/// Times trueline against the Go collector.
+#[derive(Parser)]
+struct Args {
+    /// Paths to time; all when none is named.
+    paths: Vec<String>,
+    /// Alternating pairs of runs for each path.
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Seconds of each run that count.
+    #[arg(long, default_value_t = 6.0)]
+    seconds: f64,
+    /// A trueline binary, instead of building this tree's.
+    #[arg(long, value_name = "FILE", conflicts_with = "peer_only")]
+    trueline: Option<PathBuf>,
+    /// Run the Go collector alone.
+    #[arg(long)]
+    peer_only: bool,
+    /// Longest DATA frame of the sender; receivers may ask for shorter ones. Go senders write 16384.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    frame_bytes: usize,
+    /// Seed of the spans.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON with every run instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let paths = paths::named(&args.paths)?;
+    ensure!(args.pairs > 0, "--pairs is 0, must be at least 1");
+    ensure!(args.seconds >= 0.5, "--seconds is {}, must be at least 0.5", args.seconds);
+    let trueline = match (args.peer_only, &args.trueline) {
+        (true, _) => None,
+        (false, Some(binary)) => Some(binary.clone()),
+        (false, None) => Some(subject::build_trueline()?),
+    };
+    let otelcol = subject::find_otelcol();
+    if otelcol.is_none() {
+        eprintln!("the Go collector is not built (tests/testbed/build.sh otelcol): our figures alone");
+    }
+    ensure!(
+        core_affinity::set_for_current(core_affinity::CoreId { id: OWN_CORE }),
+        "the sender cannot be pinned to core {OWN_CORE}; two cores are needed"
+    );
+
+    let has_peer = otelcol.is_some();
+    let mut bench = Bench { args, trueline, otelcol, pools: HashMap::new() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let results = runtime.block_on(async {
+        let mut results = Vec::new();
+        for path in paths {
+            results.push(bench.path(path).await.with_context(|| format!("path {}", path.name))?);
+        }
+        anyhow::Ok(results)
+    })?;
+
+    let report = Report {
+        machine: Machine::here(),
+        otelcol: has_peer.then_some("0.155.0"),
+        seconds_per_run: bench.args.seconds,
+        reference_walk_nanos_per_span: None,
+        paths: results,
+    };
+    let text = if bench.args.json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        report::markdown(&report)
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("writing the report")
+}
+
+/// What stays the same over all paths.
+struct Bench {
+    args: Args,
+    trueline: Option<PathBuf>,
+    otelcol: Option<PathBuf>,
+    pools: HashMap<Shape, Rc<Pool>>,
+}
+
+impl Bench {
+    /// Runs all pairs of one path.
+    async fn path(&mut self, path: Path) -> Result<PathResult> {
+        let pool = self.pool(path.shape);
+        let (ours, theirs) = self.subjects(path);
+        let (our_rate, their_rate) = self.rates(path, &pool, ours.as_ref(), theirs.as_ref()).await?;
+        let n_pairs = if path.one_run_of.is_some() { 1 } else { self.args.pairs };
+        let (mut our_runs, mut their_runs) = (Vec::new(), Vec::new());
+        for pair in 0..n_pairs {
+            let progress = format!("{} {}/{n_pairs}", path.name, pair + 1);
+            if let Some(theirs) = &theirs {
+                their_runs.push(self.run(&progress, path, theirs, &pool, their_rate).await?);
+            }
+            if let Some(ours) = &ours {
+                our_runs.push(self.run(&progress, path, ours, &pool, our_rate).await?);
+            }
+        }
+        Ok(PathResult::new(path, our_runs, their_runs))
+    }
+
+    async fn run(
+        &self,
+        progress: &str,
+        path: Path,
+        subject: &Subject,
+        pool: &Rc<Pool>,
+        rate: Option<f64>,
+    ) -> Result<Figures> {
+        let measure = path.one_run_of.unwrap_or(Duration::from_secs_f64(self.args.seconds));
+        let load = Load {
+            connections: path.connections,
+            in_flight: paths::IN_FLIGHT,
+            rate,
+            frame_bytes: self.args.frame_bytes,
+        };
+        let plan = Plan { config: path.config, load, sink_delay: path.sink_delay, measure };
+        let figures = measure::run(subject, pool, plan).await?;
+        eprintln!(
+            "{progress} {:?} ({} shards): {:.0} ns/span, {:.0} spans/s, peak {} MB, ack p50 {:.2} ms p99 {:.2} ms, {} refused",
+            subject.kind,
+            subject.shards,
+            figures.cpu_nanos_per_span,
+            figures.acked_spans_per_second,
+            figures.peak_rss_bytes / 1_000_000,
+            figures.latency_p50_seconds * 1e3,
+            figures.latency_p99_seconds * 1e3,
+            figures.refused_requests,
+        );
+        Ok(figures)
+    }
+
+    /// Returns what is timed and what it is compared with.
+    fn subjects(&self, path: Path) -> (Option<Subject>, Option<Subject>) {
+        let trueline = |shards, cores| {
+            let binary = self.trueline.clone()?;
+            Some(Subject { kind: Kind::Trueline, binary, shards, cores })
+        };
+        match path.against {
+            Against::OneShard => (trueline(2, BOTH_CORES), trueline(1, BOTH_CORES)),
+            Against::Otelcol => {
+                let otelcol = self.otelcol.clone();
+                let theirs = otelcol.map(|binary| Subject {
+                    kind: Kind::Otelcol,
+                    binary,
+                    shards: 1,
+                    cores: SUBJECT_CORE,
+                });
+                (trueline(1, SUBJECT_CORE), theirs)
+            }
+        }
+    }
+
+    /// Returns the rates for ours and theirs, by a saturated run of each where they are relative.
+    async fn rates(
+        &self,
+        path: Path,
+        pool: &Rc<Pool>,
+        ours: Option<&Subject>,
+        theirs: Option<&Subject>,
+    ) -> Result<(Option<f64>, Option<f64>)> {
+        let half = async |subject: Option<&Subject>| -> Result<Option<f64>> {
+            let Some(subject) = subject else { return Ok(None) };
+            let progress = format!("{} at saturation", path.name);
+            let figures = self.run(&progress, path, subject, pool, None).await?;
+            Ok(Some(figures.acked_spans_per_second / 2.0))
+        };
+        match path.rate {
+            Rate::Saturated => Ok((None, None)),
+            Rate::Fixed(rate) => Ok((Some(rate), Some(rate))),
+            Rate::HalfOfPeer => {
+                let rate = half(theirs.or(ours)).await?;
+                Ok((rate, rate))
+            }
+            Rate::HalfOfOwn => Ok((half(ours).await?, half(theirs).await?)),
+        }
+    }
+
+    fn pool(&mut self, shape: Shape) -> Rc<Pool> {
+        // Pools are large, and paths of one shape stand together: only the last is kept.
+        self.pools.retain(|kept, _| *kept == shape);
+        let seed = self.args.seed;
+        let pool =
+            self.pools.entry(shape).or_insert_with(|| Rc::new(Pool::new(shape, seed, clock::unix_nanos())));
+        Rc::clone(pool)
+    }
+}

@@ -1,0 +1,91 @@
+//! The system under test as a process: started on its core, read through `/proc`, ended by id.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// Ticks per second of the times in `/proc/PID/stat`: 100 on every Linux architecture we run on,
+/// whatever the kernel's own tick is.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// A running collector, killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts `program` on `cores` (a `taskset` list), its output in the file `log`.
+    pub(crate) fn start(
+        program: &Path,
+        arguments: &[String],
+        environment: &[(&str, String)],
+        cores: &str,
+        log: &Path,
+    ) -> Result<Self> {
+        let log = File::create(log).with_context(|| format!("creating {}", log.display()))?;
+        let child = Command::new("taskset")
+            .args(["-c", cores])
+            .arg(program)
+            .args(arguments)
+            .envs(environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {} by taskset", program.display()))?;
+        Ok(Self { child })
+    }
+
+    /// Tells whether the process still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Returns user and system time of all its threads.
+    ///
+    /// *Units*: nanoseconds, in steps of ten milliseconds.
+    pub(crate) fn cpu_nanos(&self) -> Result<u64> {
+        let stat = self.read("stat")?;
+        // The command's name may hold anything, so fields are counted after its closing bracket;
+        // utime and stime are fields 14 and 15 of the line, 12 and 13 from there.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat without a name")?;
+        let mut times = fields.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
+        let user = times.next().context("/proc/PID/stat without utime")??;
+        let system = times.next().context("/proc/PID/stat without stime")??;
+        Ok((user + system) * (1_000_000_000 / TICKS_PER_SECOND))
+    }
+
+    /// Returns the resident set now.
+    pub(crate) fn rss_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// Returns the largest resident set so far.
+    pub(crate) fn peak_rss_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, field: &str) -> Result<u64> {
+        let status = self.read("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|line| line.split_ascii_whitespace().next());
+        let kib: u64 = kib.with_context(|| format!("/proc/PID/status without {field}"))?.parse()?;
+        Ok(kib * 1024)
+    }
+
+    fn read(&self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.child.id());
+        fs::read_to_string(&path).with_context(|| format!("reading {path}"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself, which the run has noticed.
+        if self.child.kill().is_ok() {
+            self.child.wait().ok();
+        }
+    }
+}

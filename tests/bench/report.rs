@@ -1,0 +1,174 @@
+//! The results: paired figures, their ratios, and the Markdown table.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::machine::Machine;
+use crate::measure::Figures;
+use crate::paths::{Against, Floor, Path};
+
+/// Everything that one call found out.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) otelcol: Option<&'static str>,
+    pub(crate) seconds_per_run: f64,
+    /// CPU time of the scan, key, hash and histogram of the same bytes in memory.
+    pub(crate) reference_walk_nanos_per_span: Option<f64>,
+    pub(crate) paths: Vec<PathResult>,
+}
+
+/// All runs of one path; `ours` and `theirs` of one index are a pair.
+#[derive(Serialize)]
+pub(crate) struct PathResult {
+    pub(crate) name: &'static str,
+    #[serde(skip)]
+    pub(crate) path: Path,
+    pub(crate) ours: Vec<Figures>,
+    pub(crate) theirs: Vec<Figures>,
+    /// `None` where the other was not run.
+    pub(crate) met: Option<bool>,
+}
+
+impl PathResult {
+    pub(crate) fn new(path: Path, ours: Vec<Figures>, theirs: Vec<Figures>) -> Self {
+        let mut result = Self { name: path.name, path, ours, theirs, met: None };
+        result.met = result.is_met();
+        result
+    }
+
+    /// Returns the other's CPU time per span over ours, pair by pair, in order of size.
+    fn ratios(&self) -> Vec<f64> {
+        let pairs = self.ours.iter().zip(&self.theirs);
+        sorted(pairs.map(|(ours, theirs)| theirs.cpu_nanos_per_span / ours.cpu_nanos_per_span).collect())
+    }
+
+    fn is_met(&self) -> Option<bool> {
+        if self.ours.is_empty() {
+            return None;
+        }
+        let theirs_are_there = !self.theirs.is_empty();
+        match self.path.floor {
+            Floor::PeakMegabytes(limit) => Some(peak_megabytes(&self.ours) <= limit),
+            Floor::CpuRatio(limit) => theirs_are_there.then(|| median(&self.ratios()) >= limit),
+            Floor::CpuAbove(limit) => theirs_are_there.then(|| 1.0 / median(&self.ratios()) <= 1.0 + limit),
+            Floor::LatencyNotAbove => theirs_are_there.then(|| {
+                let (ours, theirs) = (latencies(&self.ours), latencies(&self.theirs));
+                ours.0 <= theirs.0 && ours.1 <= theirs.1
+            }),
+        }
+    }
+}
+
+/// Returns the Markdown table with what stands around it.
+pub(crate) fn markdown(report: &Report) -> String {
+    let mut out = String::new();
+    let Machine { cpu, cores, kernel, commit } = &report.machine;
+    // Writing to a String cannot fail.
+    let mut line = |text: String| writeln!(out, "{text}").expect("a String takes everything");
+    line(format!(
+        "{cpu}, {cores} cores, Linux {kernel}; commit {commit}; {} s per run.",
+        report.seconds_per_run
+    ));
+    match report.otelcol {
+        Some(version) => {
+            line(format!("Beside it: Go collector {version}, `GOMAXPROCS=1`, same core, run alternately."))
+        }
+        None => line(
+            "The Go collector is not built (`tests/testbed/build.sh otelcol`): our figures alone.".to_owned(),
+        ),
+    }
+    if let Some(nanos) = report.reference_walk_nanos_per_span {
+        line(format!("Reference walk in memory: {nanos:.0} ns/span."));
+    }
+    line(String::new());
+    line("| path | trueline ns/span | other ns/span | ratio (min–max) | at least | met | spans/s ours / other | peak RSS MB ours / other | ack p50, p99 ms ours / other |".to_owned());
+    line("|---|---:|---:|---:|---:|---|---:|---:|---:|".to_owned());
+    for result in &report.paths {
+        line(row(result));
+    }
+    out
+}
+
+fn row(result: &PathResult) -> String {
+    let Path { name, title, against, .. } = result.path;
+    let other = if against == Against::OneShard { " (other: one shard)" } else { "" };
+    let met = match result.met {
+        Some(true) => "yes",
+        Some(false) => "**no**",
+        None => "–",
+    };
+    let (ours, theirs) = (&result.ours, &result.theirs);
+    format!(
+        "| `{name}`: {title}{other} | {} | {} | {} | {} | {met} | {} / {} | {} / {} | {} / {} |",
+        cell(ours, |runs| format!("{:.0}", cpu_nanos(runs))),
+        cell(theirs, |runs| format!("{:.0}", cpu_nanos(runs))),
+        ratio(result),
+        floor(result.path.floor),
+        cell(ours, |runs| format!("{:.0}", median_of(runs, |run| run.acked_spans_per_second))),
+        cell(theirs, |runs| format!("{:.0}", median_of(runs, |run| run.acked_spans_per_second))),
+        cell(ours, |runs| format!("{:.0}", peak_megabytes(runs))),
+        cell(theirs, |runs| format!("{:.0}", peak_megabytes(runs))),
+        cell(ours, latency_cell),
+        cell(theirs, latency_cell),
+    )
+}
+
+fn cell(runs: &[Figures], text: impl Fn(&[Figures]) -> String) -> String {
+    if runs.is_empty() { "–".to_owned() } else { text(runs) }
+}
+
+fn ratio(result: &PathResult) -> String {
+    let ratios = result.ratios();
+    match (ratios.first(), ratios.last()) {
+        (Some(least), Some(most)) => format!("{:.1} ({least:.1}–{most:.1})", median(&ratios)),
+        _ => "–".to_owned(),
+    }
+}
+
+fn floor(floor: Floor) -> String {
+    match floor {
+        Floor::CpuRatio(ratio) => format!("{ratio} ×"),
+        Floor::CpuAbove(part) => format!("CPU ≤ +{:.0} %", part * 100.0),
+        Floor::PeakMegabytes(limit) => format!("≤ {limit} MB"),
+        Floor::LatencyNotAbove => "p50, p99 not above".to_owned(),
+    }
+}
+
+fn latency_cell(runs: &[Figures]) -> String {
+    let (p50, p99) = latencies(runs);
+    format!("{:.2}, {:.2}", p50 * 1e3, p99 * 1e3)
+}
+
+/// Returns the medians over the runs of p50 and p99.
+fn latencies(runs: &[Figures]) -> (f64, f64) {
+    (median_of(runs, |run| run.latency_p50_seconds), median_of(runs, |run| run.latency_p99_seconds))
+}
+
+fn cpu_nanos(runs: &[Figures]) -> f64 {
+    median_of(runs, |run| run.cpu_nanos_per_span)
+}
+
+/// Returns the largest resident set of any run.
+fn peak_megabytes(runs: &[Figures]) -> f64 {
+    runs.iter().map(|run| run.peak_rss_bytes).max().unwrap_or_default() as f64 / 1e6
+}
+
+fn median_of(runs: &[Figures], value: impl Fn(&Figures) -> f64) -> f64 {
+    median(&sorted(runs.iter().map(value).collect()))
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// Returns the median of sorted values; NaN for none.
+fn median(sorted: &[f64]) -> f64 {
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
