@@ -1,0 +1,44 @@
+use proptest::prelude::*;
+
+use super::Moments;
+
+fn moments_of(values: &[f64]) -> Moments {
+    let mut moments = Moments::default();
+    for &value in values {
+        moments.add(value);
+    }
+    moments
+}
+
+#[test]
+fn a_deviation_tiny_beside_its_mean_is_told() {
+    let moments = moments_of(&[1e12, 1e12 + 1.0, 1e12 + 2.0]);
+    let expected = (2.0_f64 / 3.0).sqrt();
+    assert!((moments.deviation().unwrap() - expected).abs() < 1e-12);
+}
+
+#[test]
+fn nothing_has_no_mean() {
+    assert_eq!(Moments::default().mean(), None);
+    assert_eq!(Moments::default().deviation(), None);
+}
+
+proptest! {
+    #[test]
+    fn the_deviation_agrees_with_two_passes(values in prop::collection::vec(-1e3..1e3_f64, 1..50)) {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let expected = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+        let moments = moments_of(&values);
+        prop_assert!((moments.deviation().unwrap() - expected).abs() < 1e-9 * expected.max(1.0));
+        prop_assert!((moments.mean().unwrap() - mean).abs() < 1e-9);
+    }
+
+    #[test]
+    fn merging_is_adding(a in prop::collection::vec(any::<f64>().prop_filter("number", |x| !x.is_nan()), 0..20), b in prop::collection::vec(-1e9..1e9_f64, 0..20)) {
+        let mut merged = moments_of(&b);
+        merged.merge(&moments_of(&a));
+        let mut all = a.clone();
+        all.extend(&b);
+        prop_assert_eq!(merged, moments_of(&all));
+    }
+}
