@@ -1,0 +1,205 @@
+//! The life of a connection: what it may cost, when it ends, and how it ends well.
+
+use std::{
+    cell::Cell,
+    fmt,
+    future::{self, Future},
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use component::Stop;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, sleep_until, timeout},
+};
+
+/// How long a client may take for the TLS handshake, and for its first words after that.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The fewest bytes a client that means it has sent by then: HTTP/2's preface.
+const FIRST_WORDS: u64 = 24;
+
+/// The largest DATA frame we take. Senders that use it save the sender and us a call per 16 KiB.
+pub(super) const MAX_FRAME: u32 = 1 << 20;
+
+/// How much a sender may have under way on one stream.
+pub(super) const STREAM_WINDOW: u32 = 1 << 20;
+
+/// How much a sender may have under way on one connection. It bounds what a connection can make us
+/// hold before a request is admitted: bytes that were sent lie either here, unread, or in a buffer
+/// that was claimed. 64 connections with 4 requests of 256 KiB thus hold at most 64 MiB unread and
+/// 64 MiB claimed.
+pub(super) const CONNECTION_WINDOW: u32 = 2 << 20;
+
+/// The longest list of headers. OTLP needs a few hundred bytes; some senders add long tokens.
+pub(super) const MAX_HEADERS: u32 = 32 << 10;
+
+/// Streams that the client opened and took back before we looked at them (CVE-2023-44487).
+pub(super) const MAX_PENDING_RESETS: usize = 20;
+
+/// Streams that we had to reset because the client broke the protocol (CVE-2025-8671).
+pub(super) const MAX_LOCAL_RESETS: usize = 1024;
+
+/// Runs HTTP/2 streams on the thread of their connection.
+#[derive(Clone, Copy)]
+pub(super) struct LocalExecutor;
+
+impl<F> hyper::rt::Executor<F> for LocalExecutor
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::task::spawn_local(stream);
+    }
+}
+
+/// When a connection is ended from our side; zero means never.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lifetimes {
+    pub(super) max_idle: Duration,
+    pub(super) max_age: Duration,
+    /// How long requests may go on after `max_age`.
+    pub(super) grace: Duration,
+}
+
+/// What is known of a connection while it lasts.
+pub(super) struct Life {
+    active: Cell<usize>,
+    idle_since: Cell<Instant>,
+    bytes_read: Cell<u64>,
+}
+
+/// A request under way; it ends when this is dropped.
+pub(super) struct Active(Rc<Life>);
+
+impl Life {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            active: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            bytes_read: Cell::new(0),
+        })
+    }
+
+    pub(super) fn begin(self: &Rc<Self>) -> Active {
+        self.active.set(self.active.get() + 1);
+        Active(Rc::clone(self))
+    }
+
+    /// Resolves when the client has connected and then said nothing.
+    async fn stays_silent(&self) {
+        tokio::time::sleep(HANDSHAKE).await;
+        if self.bytes_read.get() >= FIRST_WORDS {
+            future::pending::<()>().await;
+        }
+    }
+
+    /// Resolves when the connection is too old or has been idle for too long.
+    async fn wears_out(&self, limits: Lifetimes) {
+        let after = |since: Instant, limit: Duration| (!limit.is_zero()).then(|| since + limit);
+        let oldest = after(Instant::now(), limits.max_age);
+        loop {
+            let now = Instant::now();
+            let idle_since = if self.active.get() == 0 { self.idle_since.get() } else { now };
+            let ends = [oldest, after(idle_since, limits.max_idle)].into_iter().flatten().min();
+            match ends {
+                None => future::pending().await,
+                Some(end) if end <= now => return,
+                Some(end) => sleep_until(end).await,
+            }
+        }
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get().saturating_sub(1));
+        self.0.idle_since.set(Instant::now());
+    }
+}
+
+/// Serves a connection until the client leaves, the connection wears out, or the service stops; then
+/// lets the requests under way finish. `finish` is the connection's graceful shutdown.
+pub(super) async fn drive<C, E: fmt::Display>(
+    connection: C,
+    finish: fn(Pin<&mut C>),
+    life: &Life,
+    limits: Lifetimes,
+    stop: &Stop,
+) where
+    C: Future<Output = Result<(), E>>,
+{
+    let mut connection = pin!(connection);
+    let grace = tokio::select! {
+        biased;
+        end = connection.as_mut() => return report(end),
+        () = life.stays_silent() => return,
+        () = life.wears_out(limits) => limits.grace,
+        () = stop.cancelled() => Duration::ZERO,
+    };
+    finish(connection.as_mut());
+    if grace.is_zero() {
+        return report(connection.await);
+    }
+    if let Ok(end) = timeout(grace, connection).await {
+        report(end);
+    }
+}
+
+/// A client that breaks the connection is its own affair.
+fn report<E: fmt::Display>(end: Result<(), E>) {
+    if let Err(error) = end {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+/// Counts what is read from a stream.
+pub(super) struct Watched<S> {
+    pub(super) stream: S,
+    pub(super) life: Rc<Life>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        self.life.bytes_read.set(self.life.bytes_read.get() + read as u64);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,168 @@
+//! Takes connections from the engine and serves each until it ends.
+
+use std::rc::Rc;
+
+use component::{BoxError, Listen, Placement, Receiver, ReceiverCx, ReceiverDef, Socket, Sockets, Stop};
+use futures_util::future::{LocalBoxFuture, join_all};
+use model::SignalSet;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    config::{OtlpConfig, listen_address},
+    connection::HANDSHAKE,
+    faults::Reason,
+    grpc::Grpc,
+    http::Http,
+    shard::Shard,
+    tls::TlsConfig,
+};
+
+/// The `otlp` receiver.
+pub struct Otlp;
+
+impl ReceiverDef for Otlp {
+    const KIND: &'static str = "otlp";
+    const SIGNALS: SignalSet = SignalSet::ALL;
+    const PLACEMENT: Placement = Placement::EveryShard;
+    type Config = OtlpConfig;
+
+    fn listens(config: &OtlpConfig) -> Vec<Listen> {
+        let grpc = config.protocols.grpc.get().map(|grpc| (GRPC, &grpc.endpoint));
+        let http = config.protocols.http.get().map(|http| (HTTP, &http.endpoint));
+        let listens = [grpc, http].into_iter().flatten();
+        listens.map(|(name, endpoint)| Listen { name, address: listen_address(endpoint) }).collect()
+    }
+
+    fn build(config: &OtlpConfig, cx: &ReceiverCx) -> Box<dyn Receiver> {
+        let shard = |transport| Shard::new(cx.inlet.clone(), cx.signals, &cx.telemetry, transport);
+        let protocols = &config.protocols;
+        let servers = cx.sockets.take().into_iter().filter_map(|sockets| match sockets.name {
+            GRPC => protocols.grpc.get().map(|grpc| Listener {
+                server: Server::Grpc(Rc::new(Grpc::new(grpc, shard(GRPC)))),
+                tls: grpc.tls.get().cloned(),
+                sockets,
+            }),
+            HTTP => protocols.http.get().map(|http| Listener {
+                server: Server::Http(Rc::new(Http::new(http, shard(HTTP)))),
+                tls: http.tls.get().cloned(),
+                sockets,
+            }),
+            _ => None,
+        });
+        Box::new(Running { listeners: servers.collect() })
+    }
+}
+
+const GRPC: &str = "grpc";
+const HTTP: &str = "http";
+
+struct Running {
+    listeners: Vec<Listener>,
+}
+
+struct Listener {
+    server: Server,
+    tls: Option<TlsConfig>,
+    sockets: Sockets,
+}
+
+#[derive(Clone)]
+enum Server {
+    Grpc(Rc<Grpc>),
+    Http(Rc<Http>),
+}
+
+impl Receiver for Running {
+    fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
+        Box::pin(async move {
+            let mut serving = Vec::new();
+            for listener in self.listeners {
+                let tls = listener.tls.as_ref().map(|tls| tls.server(listener.server.alpn())).transpose()?;
+                serving.push(serve(
+                    listener.server,
+                    tls.map(TlsAcceptor::from),
+                    listener.sockets,
+                    stop.clone(),
+                ));
+            }
+            join_all(serving).await;
+            Ok(())
+        })
+    }
+}
+
+impl Server {
+    fn alpn(&self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Grpc(_) => &[b"h2"],
+            Self::Http(_) => &[b"h2", b"http/1.1"],
+        }
+    }
+
+    fn shard(&self) -> &Shard {
+        match self {
+            Self::Grpc(grpc) => grpc.shard(),
+            Self::Http(http) => http.shard(),
+        }
+    }
+}
+
+/// Serves every socket until told to stop, then waits for the requests under way. Dropping the future
+/// ends what is left.
+async fn serve(server: Server, tls: Option<TlsAcceptor>, mut sockets: Sockets, stop: Stop) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(end) = connections.join_next(), if !connections.is_empty() => report(end),
+            socket = sockets.next() => match socket {
+                Some(socket) => {
+                    connections.spawn_local(connect(server.clone(), tls.clone(), socket, stop.clone()));
+                }
+                None => break,
+            },
+        }
+    }
+    while let Some(end) = connections.join_next().await {
+        report(end);
+    }
+}
+
+/// A connection that panics must not take others with it, but somebody must know.
+fn report(end: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = end {
+        tracing::error!(%error, "a connection of the OTLP receiver failed");
+    }
+}
+
+async fn connect(server: Server, tls: Option<TlsAcceptor>, socket: Socket, stop: Stop) {
+    let (stream, peer, _claim) = match socket.into_tokio() {
+        Ok(parts) => parts,
+        Err(error) => return tracing::warn!(%error, "a connection can not be served"),
+    };
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "a connection keeps its delay");
+    }
+    let Some(tls) = tls else { return dispatch(server, stream, stop).await };
+    match timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => dispatch(server, stream, stop).await,
+        Ok(Err(error)) => {
+            server.shard().faults.add(Reason::Tls);
+            tracing::debug!(%peer, %error, "TLS handshake failed");
+        }
+        Err(_) => server.shard().faults.add(Reason::Tls),
+    }
+}
+
+async fn dispatch(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, stop: Stop) {
+    match server {
+        Server::Grpc(grpc) => grpc.serve(stream, stop).await,
+        Server::Http(http) => http.serve(stream, stop).await,
+    }
+}
