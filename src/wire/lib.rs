@@ -8,6 +8,7 @@ mod malformed;
 mod matcher;
 mod scan;
 mod schema;
+pub mod view;
 
 pub use canonical::{canonical, read_logs, read_metrics, read_traces};
 pub use check::{check, check_logs, check_metrics};
