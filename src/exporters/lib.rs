@@ -2,12 +2,20 @@
 //!
 //! # Layout
 //! One folder per destination, and what some of them share:
+//! * [`otlp_grpc`]: OTLP over gRPC.
+//! * [`prometheus_remote_write`]: pushes to Prometheus and what speaks its protocol.
+//! * [`prometheus_names`]: metrics as Prometheus knows them.
 //! * [`http`]: TLS, compression, a connection pool, the rules of retrying.
 
 mod http;
+mod otlp_grpc;
+mod prometheus_names;
+mod prometheus_remote_write;
 
 /// Returns every exporter of this crate.
 pub fn table() -> Vec<component::ExporterEntry> {
     vec![
+        component::ExporterEntry::of::<otlp_grpc::OtlpGrpc>(),
+        component::ExporterEntry::of::<prometheus_remote_write::PrometheusRemoteWrite>(),
     ]
 }

@@ -1,0 +1,194 @@
+//! A pool of HTTP/1.1 and HTTP/2 connections, one attempt at a time.
+
+use std::{cell::RefCell, error::Error, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use component::{BoxError, Clock, ExportError};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::USER_AGENT};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::{TlsConfig, TlsLoader};
+
+/// The most that is read of an answer, as OTLP 1.11 recommends.
+pub(crate) const MAX_ANSWER_BYTES: usize = 4 << 20;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Names us to servers: `trueline/0.1.0 (linux/amd64)`.
+pub(crate) fn user_agent() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("trueline/{} ({}/{architecture})", env!("CARGO_PKG_VERSION"), std::env::consts::OS)
+}
+
+/// Returns an error with everything that led to it, which most errors leave out of their own text.
+pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let said = next.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = next.source();
+    }
+    text
+}
+
+/// How connections are made and kept.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientSettings {
+    pub(crate) tls: TlsConfig,
+    /// Whether any endpoint is `https`; without one no certificates are loaded.
+    pub(crate) uses_tls: bool,
+    /// Sent with every request; must not hold names that the caller sets.
+    pub(crate) headers: HeaderMap,
+    pub(crate) max_idle_connections: usize,
+    pub(crate) idle_timeout: Duration,
+    /// Offer HTTP/2 to servers that speak TLS.
+    pub(crate) offers_http2: bool,
+    /// Ping HTTP/2 connections this often; zero means never.
+    pub(crate) http2_ping_interval: Duration,
+    pub(crate) http2_ping_timeout: Duration,
+}
+
+impl Default for ClientSettings {
+    /// The collector's defaults.
+    fn default() -> Self {
+        Self {
+            tls: TlsConfig::default(),
+            uses_tls: false,
+            headers: HeaderMap::new(),
+            max_idle_connections: 100,
+            idle_timeout: Duration::from_secs(90),
+            offers_http2: true,
+            http2_ping_interval: Duration::ZERO,
+            http2_ping_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What a server said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Empty when it was longer than [`MAX_ANSWER_BYTES`] or broke off.
+    pub(crate) body: Bytes,
+}
+
+type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Sends requests over connections that it keeps.
+pub(crate) struct HttpClient {
+    settings: ClientSettings,
+    tls: TlsLoader,
+    /// The pool, and the certificates it was made with.
+    pool: RefCell<Option<(Arc<ClientConfig>, Pool)>>,
+}
+
+impl HttpClient {
+    pub(crate) fn new(mut settings: ClientSettings, clock: Arc<dyn Clock>) -> Self {
+        if !settings.headers.contains_key(USER_AGENT)
+            && let Ok(agent) = HeaderValue::try_from(user_agent())
+        {
+            settings.headers.insert(USER_AGENT, agent);
+        }
+        let tls = TlsLoader::new(settings.tls.clone(), clock);
+        Self { settings, tls, pool: RefCell::new(None) }
+    }
+
+    /// Posts a body and returns the answer, whatever its status.
+    ///
+    /// `headers` win over the operator's.
+    ///
+    /// # Errors
+    /// Always retryable: no connection could be made, or it broke before the answer came.
+    pub(crate) async fn post(&self, uri: &Uri, headers: HeaderMap, body: Bytes) -> Result<Answer, ExportError> {
+        let mut request = Request::post(uri.clone()).body(Full::new(body)).map_err(retryable)?;
+        request.headers_mut().clone_from(&self.settings.headers);
+        request.headers_mut().extend(headers);
+        let pool = self.pool().await?;
+        let sent = pool.request(request).await;
+        let answer = sent.map_err(|error| unreachable_at(uri, &error))?;
+        let (parts, body) = answer.into_parts();
+        // An answer whose body breaks off has still told its status, which is what counts.
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
+    async fn pool(&self) -> Result<Pool, ExportError> {
+        let trust = if self.settings.uses_tls {
+            self.tls.get().await.map_err(retryable)?
+        } else if let Some((_, pool)) = &*self.pool.borrow() {
+            return Ok(pool.clone());
+        } else {
+            Arc::new(trusts_nobody().map_err(retryable)?)
+        };
+        if let Some((known, pool)) = &*self.pool.borrow()
+            && Arc::ptr_eq(known, &trust)
+        {
+            return Ok(pool.clone());
+        }
+        let pool = self.make_pool(&trust)?;
+        *self.pool.borrow_mut() = Some((trust, pool.clone()));
+        Ok(pool)
+    }
+
+    fn make_pool(&self, trust: &Arc<ClientConfig>) -> Result<Pool, ExportError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_keepalive(Some(Duration::from_secs(15)));
+        let mut builder = HttpsConnectorBuilder::new().with_tls_config(trust.as_ref().clone()).https_or_http();
+        if let Some(name) = &self.settings.tls.server_name_override {
+            let name = self.tls.config().server_name(name).map_err(retryable)?;
+            builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
+        }
+        let connector = if self.settings.offers_http2 {
+            builder.enable_all_versions().wrap_connector(tcp)
+        } else {
+            builder.enable_http1().wrap_connector(tcp)
+        };
+        let ping = self.settings.http2_ping_interval;
+        let pool = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(self.settings.idle_timeout)
+            .pool_max_idle_per_host(self.settings.max_idle_connections)
+            .http2_keep_alive_interval((!ping.is_zero()).then_some(ping))
+            .http2_keep_alive_timeout(self.settings.http2_ping_timeout)
+            .build(connector);
+        Ok(pool)
+    }
+}
+
+/// For connections without TLS, where the connector wants certificates all the same.
+fn trusts_nobody() -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+fn retryable(error: impl Into<BoxError>) -> ExportError {
+    ExportError::Retryable { after: None, source: error.into() }
+}
+
+fn unreachable_at(uri: &Uri, error: &hyper_util::client::legacy::Error) -> ExportError {
+    let what = if error.is_connect() { "can not connect to" } else { "lost the connection to" };
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    retryable(format!("{what} {authority}: {}", describe(error)))
+}

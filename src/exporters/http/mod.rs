@@ -1,0 +1,30 @@
+//! What exporters over the network share.
+//!
+//! # Layout
+//! * [`tls`](TlsConfig): the collector's `tls` section of a client, read when a connection is first needed.
+//! * [`compression`](Encoder): request bodies in the encodings that the collector speaks.
+//! * [`headers`](HeadersConfig): what the operator adds to every request.
+//! * [`client`](HttpClient): a pool of HTTP/1.1 and HTTP/2 connections, one attempt at a time.
+//! * [`retry`](retry_after): which answers ask for another attempt, and when.
+//! * [`answers`](delivered_of_protobuf): partial success, statuses and their delays.
+//! * [`warnings`](Warnings): a log line that does not repeat itself a thousand times.
+
+mod answers;
+mod client;
+mod compression;
+mod headers;
+mod retry;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod warnings;
+
+pub(crate) use answers::{delivered_of_json, delivered_of_protobuf, message_of_status, retry_delay_of_status};
+pub(crate) use client::{Answer, ClientSettings, HttpClient, MAX_ANSWER_BYTES, describe, user_agent};
+pub(crate) use compression::{Compression, Encoder};
+pub(crate) use headers::{HeadersConfig, header_map, validate_headers};
+pub(crate) use retry::{is_retryable, retry_after};
+pub(crate) use tls::{TlsConfig, TlsLoader};
+pub(crate) use warnings::Warnings;
