@@ -5,7 +5,8 @@ use bytes::Bytes;
 use model::{Signal, SpanTable};
 
 use crate::{
-    Malformed, Matcher, check,
+    Malformed, Matcher,
+    check::{self, check},
     cursor::{Field, Fields, Raw},
     encode,
     scan::scan_traces,
@@ -38,11 +39,11 @@ pub fn read_logs(request: Bytes) -> Result<(Bytes, u64), Malformed> {
 }
 
 fn read(signal: Signal, request: Bytes) -> Result<(Bytes, u64), Malformed> {
-    match check::check(signal, &request) {
+    match check(signal, &request) {
         Ok(items) => Ok((request, items)),
         Err(malformed) if malformed.is_only_unusual() => {
             let request = Bytes::from(canonical(signal, &request));
-            let items = check::check(signal, &request)?;
+            let items = check(signal, &request)?;
             Ok((request, items))
         }
         Err(malformed) => Err(malformed),

@@ -1,5 +1,6 @@
 //! Bytes to views and back: OTLP requests are read, changed, cut and joined as the bytes they came as.
 
+pub mod build;
 mod canonical;
 mod check;
 mod cursor;
@@ -8,6 +9,8 @@ mod malformed;
 mod matcher;
 mod scan;
 mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod view;
 
 pub use canonical::{canonical, read_logs, read_metrics, read_traces};

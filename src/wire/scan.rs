@@ -7,7 +7,8 @@
 use model::{ResourceRec, ScopeRec, Slice, SpanRec, SpanTable};
 
 use crate::{
-    Malformed, Matcher, check,
+    Malformed, Matcher,
+    check::{self, check},
     cursor::{self, framed, plain_attribute},
     schema::{self, Message},
 };
@@ -30,7 +31,7 @@ pub fn scan_traces(request: &[u8], matcher: &Matcher, table: &mut SpanTable) -> 
     }
     table.clear();
     // The second pass costs no more than the first and happens only to requests that are refused.
-    match check::check(model::Signal::Traces, request) {
+    match check(model::Signal::Traces, request) {
         Err(malformed) => Err(malformed),
         Ok(_) => Err(Malformed { reason: "the walk and the check disagree", offset: 0 }),
     }
@@ -295,7 +296,7 @@ fn note_any_attribute(attribute: &[u8], end: usize, matcher: &Matcher, row: &mut
 /// Whether the value is one string of any length.
 fn is_text(value: &[u8]) -> bool {
     let mut rest = value;
-    rest.first() == Some(&0x0a) && cursor::framed(&mut rest).is_some() && rest.is_empty()
+    rest.first() == Some(&0x0a) && framed(&mut rest).is_some() && rest.is_empty()
 }
 
 fn status_code(status: &[u8]) -> Option<u8> {

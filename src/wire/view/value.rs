@@ -31,6 +31,11 @@ pub enum AnyValue<'a> {
 pub struct Values<'a>(&'a [u8]);
 
 impl<'a> Values<'a> {
+    /// Returns the body of the `ArrayValue` or `KeyValueList`.
+    pub const fn body(self) -> &'a [u8] {
+        self.0
+    }
+
     pub fn items(self) -> impl Iterator<Item = AnyValue<'a>> + Clone + 'a {
         Fields::bodies(self.0, 1).map(AnyValue::of)
     }

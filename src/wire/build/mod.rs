@@ -1,0 +1,16 @@
+//! Builders that write OTLP requests straight to the wire: fields in ascending order of their numbers,
+//! defaults left out, so the same input gives the same bytes.
+
+mod attributes;
+mod logs;
+mod metrics;
+mod nest;
+mod spans;
+
+pub use attributes::{Attributes, encode_value, key_value};
+pub use logs::{LogRecord, LogsWriter};
+pub use metrics::{
+    Buckets, Exemplar, ExponentialPoint, ExponentialPoints, HistogramPoint, HistogramPoints, MetricHead,
+    MetricsWriter, NumberPoint, NumberPoints, SummaryPoint, SummaryPoints,
+};
+pub use spans::{Event, Link, Span, SpansWriter};
