@@ -6,13 +6,32 @@
 //! No step stops at the first mistake: each adds to one list of [`Problem`]s.
 
 mod decode;
+mod expand;
+mod load;
+mod merge;
 mod node;
+mod parse;
 mod problem;
+mod render;
+mod schema;
+mod source;
 mod suggest;
 mod values;
 
 pub use decode::{Section, decode};
+pub use expand::expand;
+pub use load::{ConfigUri, UriError, load};
+pub use merge::merge;
 pub use node::{Entry, Key, Map, Node, Place, Source, Value};
+pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, parse};
 pub use problem::{KeyPath, Problem, Problems, Severity};
+pub use render::{Style, render, render_styled, to_json};
+pub use schema::{
+    BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, IdError, LogEncoding,
+    LogLevel, LogSampling, LogsTelemetry, MetricsLevel, MetricsTelemetry, OtlpTelemetry, Periodic, Pipeline,
+    PipelineId, PipelineSignal, PrometheusReader, Pull, PullExporter, PushExporter, Reader, Reference,
+    Resource, Service, SimpleProcessor, SpanProcessor, Telemetry, TracesLevel, TracesTelemetry,
+};
+pub use source::{Environment, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
 pub use values::{ByteSize, Duration, Secret, SignedDuration};

@@ -129,7 +129,7 @@ impl Node {
     pub fn as_str(&self) -> Option<&str> {
         match (&self.value, &self.text) {
             (Value::String(text), _) => Some(text),
-            (Value::Seq(_) | Value::Map(_) | Value::Null, _) => None,
+            (Value::Seq(_) | Value::Map(_), _) => None,
             (_, text) => text.as_deref(),
         }
     }

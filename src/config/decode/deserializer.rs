@@ -274,6 +274,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     ) -> Result<V::Value, Failure> {
         self.run(|reader| {
             let chosen = match &reader.node.value {
+                Value::Null => return Err(Failure::empty()),
                 Value::Map(map) => match map.entries.as_slice() {
                     [entry] => Choice { name: &entry.key.name, content: Some(&entry.value), owner: reader },
                     _ => {
