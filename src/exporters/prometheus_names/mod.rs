@@ -1,0 +1,39 @@
+//! Metrics as Prometheus knows them: names, label sets, points and series. Shared by the exporters that
+//! push to Prometheus and are scraped by it.
+//!
+//! # Layout
+//! * [`strategy`](TranslationStrategy), [`metric_name`], [`label_name`], [`unit`](unit_name): names,
+//!   translated; [`namer`](Namer) remembers them.
+//! * [`labels`](Labels): sorted label sets.
+//! * [`translate`](Translator): a request to [points](Point), with every label.
+//! * [`merge`]: points to series, each label set and each time of it once.
+//!
+//! *Source*: OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; names agree with what Prometheus'
+//! own OTLP receiver makes of the same metrics.
+
+mod label_name;
+mod labels;
+mod merge;
+mod metric_name;
+mod namer;
+mod point;
+mod settings;
+mod strategy;
+#[cfg(test)]
+mod tests;
+mod translate;
+mod unit;
+mod values;
+
+pub(crate) use label_name::label_name;
+pub(crate) use labels::{Label, Labels, list_series};
+pub(crate) use merge::{Merged, Series, add, combine, merge, series_hash};
+pub(crate) use metric_name::{NameKind, metric_name};
+pub(crate) use namer::{MetricNames, Namer};
+pub(crate) use point::{
+    Dense, Exemplar, Explicit, Exponential, Family, FamilyKind, Point, STALE_NAN, Sample, Summary, Value,
+};
+pub(crate) use settings::{Dropped, ResourceLabelsConfig, Settings};
+pub(crate) use strategy::TranslationStrategy;
+pub(crate) use translate::Translator;
+pub(crate) use unit::unit_name;
