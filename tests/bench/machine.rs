@@ -23,7 +23,8 @@ impl Machine {
             git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|files| !files.is_empty());
         Self {
             cpu: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
-            cores: std::thread::available_parallelism().map_or(1, Into::into),
+            // Not `available_parallelism`, which counts the one core we are pinned to.
+            cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
             kernel: kernel.trim().to_owned(),
             commit: git(&["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
                 + if changed { "+" } else { "" },

@@ -4,6 +4,7 @@
 //! caches when they come again. Nothing here is shared with trueline's own encoders.
 
 use bytes::Bytes;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -63,9 +64,9 @@ pub(crate) struct Pool {
 impl Pool {
     /// Encodes a pool; the same seed and time give the same bytes.
     pub(crate) fn new(shape: Shape, seed: u64, now_nanos: u64) -> Self {
-        let mut rng = Pcg64Mcg::seed_from_u64(seed);
+        let mut draw = Draw::new(shape.series, seed, now_nanos);
         let n_requests = POOL_SPANS.div_ceil(shape.spans_per_request);
-        let frames = (0..n_requests).map(|_| frame(&request(shape, now_nanos, &mut rng))).collect();
+        let frames = (0..n_requests).map(|_| frame(&request(shape.spans_per_request, &mut draw))).collect();
         Self { frames, spans_per_request: shape.spans_per_request }
     }
 
@@ -84,21 +85,62 @@ fn frame(message: &[u8]) -> Bytes {
     framed.into()
 }
 
+/// Whatever differs from span to span.
+struct Draw {
+    rng: Pcg64Mcg,
+    now_nanos: u64,
+    services: Deck,
+    /// For each service, its routes with their answers.
+    series: Vec<Deck>,
+}
+
+impl Draw {
+    fn new(series: usize, seed: u64, now_nanos: u64) -> Self {
+        let n_services = (series / SERIES_PER_SERVICE).max(1);
+        Self {
+            rng: Pcg64Mcg::seed_from_u64(seed),
+            now_nanos,
+            services: Deck::new(n_services),
+            series: (0..n_services).map(|_| Deck::new(SERIES_PER_SERVICE)).collect(),
+        }
+    }
+}
+
+/// Numbers in random order, each once before any comes again: every series is in the pool.
+struct Deck {
+    cards: Vec<usize>,
+    n_left: usize,
+}
+
+impl Deck {
+    fn new(n_cards: usize) -> Self {
+        Self { cards: (0..n_cards).collect(), n_left: 0 }
+    }
+
+    fn next(&mut self, rng: &mut Pcg64Mcg) -> usize {
+        if self.n_left == 0 {
+            self.cards.shuffle(rng);
+            self.n_left = self.cards.len();
+        }
+        self.n_left -= 1;
+        self.cards[self.n_left]
+    }
+}
+
 /// Encodes one `ExportTraceServiceRequest`.
-fn request(shape: Shape, now_nanos: u64, rng: &mut Pcg64Mcg) -> Vec<u8> {
-    let services = (shape.series / SERIES_PER_SERVICE).max(1);
-    let mut out = Vec::with_capacity(shape.spans_per_request * (SPAN_BYTES + 8));
-    let mut left = shape.spans_per_request;
+fn request(n_spans: usize, draw: &mut Draw) -> Vec<u8> {
+    let mut out = Vec::with_capacity(n_spans * (SPAN_BYTES + 8));
+    let mut left = n_spans;
     while left > 0 {
-        let n_spans = left.min(SPANS_PER_RESOURCE);
-        let resource_spans = resource_spans(rng.random_range(0..services), n_spans, now_nanos, rng);
-        put_bytes(&mut out, 1, &resource_spans);
-        left -= n_spans;
+        let group_spans = left.min(SPANS_PER_RESOURCE);
+        put_bytes(&mut out, 1, &resource_spans(group_spans, draw));
+        left -= group_spans;
     }
     out
 }
 
-fn resource_spans(service: usize, n_spans: usize, now_nanos: u64, rng: &mut Pcg64Mcg) -> Vec<u8> {
+fn resource_spans(n_spans: usize, draw: &mut Draw) -> Vec<u8> {
+    let service = draw.services.next(&mut draw.rng);
     let mut resource = Vec::new();
     for (key, value) in [
         ("service.name", format!("shop-service-{service:03}")),
@@ -117,7 +159,7 @@ fn resource_spans(service: usize, n_spans: usize, now_nanos: u64, rng: &mut Pcg6
     let mut scope_spans = Vec::with_capacity(n_spans * SPAN_BYTES + 64);
     put_bytes(&mut scope_spans, 1, &scope);
     for _ in 0..n_spans {
-        put_bytes(&mut scope_spans, 2, &span(service, now_nanos, rng));
+        put_bytes(&mut scope_spans, 2, &span(service, draw));
     }
     let mut out = Vec::with_capacity(scope_spans.len() + resource.len() + 16);
     put_bytes(&mut out, 1, &resource);
@@ -126,14 +168,15 @@ fn resource_spans(service: usize, n_spans: usize, now_nanos: u64, rng: &mut Pcg6
 }
 
 /// Encodes a span whose last attribute fills it up to the wanted size.
-fn span(service: usize, now_nanos: u64, rng: &mut Pcg64Mcg) -> Vec<u8> {
+fn span(service: usize, draw: &mut Draw) -> Vec<u8> {
     const TAG_AND_LENGTH: usize = 3;
     let body_bytes = SPAN_BYTES - TAG_AND_LENGTH;
-    let head = span_head(service, now_nanos, rng);
+    let head = span_head(service, draw);
     // The filler's own framing is 17 to 20 bytes, by its length: the second guess is exact.
     let mut filler_bytes = body_bytes.saturating_sub(head.len() + 20);
     loop {
-        let filler: String = (0..filler_bytes).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect();
+        let filler: String =
+            (0..filler_bytes).map(|_| char::from(draw.rng.random_range(b'a'..=b'z'))).collect();
         let mut span = head.clone();
         put_attribute(&mut span, 9, "url.query", Value::Text(&filler));
         if span.len() >= body_bytes {
@@ -143,16 +186,18 @@ fn span(service: usize, now_nanos: u64, rng: &mut Pcg64Mcg) -> Vec<u8> {
     }
 }
 
-fn span_head(service: usize, now_nanos: u64, rng: &mut Pcg64Mcg) -> Vec<u8> {
-    let route_idx = rng.random_range(0..ROUTES);
-    let (method, code, status) = ANSWERS[rng.random_range(0..ANSWERS.len())];
+fn span_head(service: usize, draw: &mut Draw) -> Vec<u8> {
+    let Draw { rng, now_nanos, series, .. } = draw;
+    let series_idx = series[service].next(rng);
+    let route_idx = series_idx / ANSWERS.len();
+    let (method, code, status) = ANSWERS[series_idx % ANSWERS.len()];
     let route = format!("/api/v2/{}/{{id}}", NOUNS[route_idx]);
     let path = format!("/api/v2/{}/{}", NOUNS[route_idx], rng.random_range(100_000..1_000_000));
     let address = format!("10.12.{}.{}", rng.random_range(0..256), rng.random_range(1..255));
     let server = format!("shop-service-{service:03}.shop.svc");
     // Log-uniform between 0.5 ms and 4 s.
     let duration_nanos = (500_000.0 * f64::exp2(rng.random_range(0.0..13.0))) as u64;
-    let start = now_nanos - rng.random_range(0..1_000_000_000) - duration_nanos;
+    let start = *now_nanos - rng.random_range(0..1_000_000_000) - duration_nanos;
 
     let mut span = Vec::with_capacity(SPAN_BYTES);
     put_bytes(&mut span, 1, &rng.random::<[u8; 16]>());
@@ -216,3 +261,6 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     }
     out.push(value as u8);
 }
+
+#[cfg(test)]
+mod tests;
