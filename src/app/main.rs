@@ -1,1 +1,18 @@
-fn main() {}
+//! trueline: an OpenTelemetry collector that knows what normal looks like.
+
+mod commands;
+mod load;
+mod registry;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use commands::Cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

@@ -34,6 +34,7 @@ pub use receiver::{
     Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket, Sockets,
 };
 pub use registry::{
+    Entry,
     ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, ExporterEntry, ExtensionEntry,
     ProcessorEntry, ReceiverEntry, Registry,
 };

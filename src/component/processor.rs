@@ -27,6 +27,12 @@ pub trait Processor {
         self.tick(cx);
     }
 
+    /// Whether the tick at `now` will emit state that a restart must not fall behind. The engine then
+    /// stores a snapshot first, so that a counter never goes back below what was exported.
+    fn closes_at(&self, _now: Timestamp) -> bool {
+        true
+    }
+
     /// Returns the state that must survive a restart. Asked of analysis halves alone.
     fn snapshot(&self) -> Option<Snapshot> {
         None

@@ -1,1 +1,33 @@
-//! Graph, shards, hop, queues, retry.
+//! The engine: makes a plan of a configuration and runs it.
+//!
+//! # Layout, in the order in which data meets it
+//! * [`plan`](Plan): components and how they are connected; made alike by `validate` and `run`.
+//! * `service`: starts, watches and stops the threads.
+//! * `listen`: binds and accepts sockets, hands them to shards.
+//! * `shard`: an ingest thread; `intake`: read, reserve, fold, acknowledge; `graph`: the pipelines of one thread.
+//! * `hop`: what crosses between the halves, and in which order it is merged; `link`: the same between processes.
+//! * `analysis`: the thread that owns the state.
+//! * `outlets`, `queue`: exporters with their queues, batches, retries and timeouts.
+//! * `health`, `clock`: whether the data path moves; what time it is.
+//!
+//! The engine knows no component and components know no engine: they meet in the tables that `app`
+//! puts side by side.
+
+mod analysis;
+mod clock;
+mod graph;
+mod health;
+mod hop;
+mod intake;
+mod link;
+mod listen;
+mod outlets;
+mod plan;
+mod queue;
+mod service;
+mod shard;
+
+pub use clock::SystemClock;
+pub use listen::BindError;
+pub use plan::{Loaded, Plan, load};
+pub use service::{Running, StartError, start};

@@ -1,1 +1,5 @@
-//! What outlives the process.
+//! What outlives the process: snapshots of state, and the name of this instance.
+
+mod snapshots;
+
+pub use snapshots::{SnapshotStore, StoreError, instance_id};

@@ -1,0 +1,102 @@
+//! The command line. Data goes to standard output, diagnostics to standard error.
+
+mod components;
+mod run;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use config::ConfigUri;
+
+use crate::load::{self, LoadArgs};
+
+/// An OpenTelemetry collector that knows what normal looks like
+#[derive(Parser)]
+#[command(name = "trueline", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Without a command, `--config` runs the collector
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the collector until it is told to stop
+    Run(ConfigArgs),
+    /// Check a configuration as the start would, and say everything that is wrong with it
+    Validate(ValidateArgs),
+    /// List every component with the names it answers to
+    Components,
+    /// Send the traffic of a small shop, for trying out and measuring
+    Load(LoadArgs),
+}
+
+/// Where the configuration comes from
+#[derive(Args, Clone)]
+pub(crate) struct ConfigArgs {
+    /// A file, `file:PATH`, `env:NAME` or `yaml:TEXT`; several are merged, later ones win
+    #[arg(long = "config", value_name = "URI")]
+    config: Vec<String>,
+    /// Set one key over everything else: `--set exporters.debug.verbosity=detailed`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Args)]
+struct ValidateArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// How problems are written to standard output
+    #[arg(long, value_enum, default_value_t = validate::Format::Text)]
+    format: validate::Format,
+    /// Fail on warnings too
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+/// Exit codes: what a script can tell apart.
+pub(crate) mod exit {
+    /// The configuration is refused.
+    pub(crate) const CONFIG: u8 = 1;
+    /// The command line can not be understood.
+    pub(crate) const USAGE: u8 = 2;
+    /// The configuration is good and something else failed: an address is taken, a file unreadable.
+    pub(crate) const RUNTIME: u8 = 3;
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> ExitCode {
+        match self.command {
+            Some(Command::Run(args)) => run::run(&args),
+            Some(Command::Validate(args)) => validate::validate(&args.config, args.format, args.deny_warnings),
+            Some(Command::Components) => components::list(),
+            Some(Command::Load(args)) => match load::run(args) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(problem) => fail(exit::RUNTIME, &format!("{problem:#}")),
+            },
+            None => run::run(&self.config),
+        }
+    }
+}
+
+impl ConfigArgs {
+    /// Reads the locations; `--set` comes last, so it wins.
+    fn uris(&self) -> Result<Vec<ConfigUri>, String> {
+        if self.config.is_empty() {
+            return Err("at least one config flag must be provided: trueline --config=FILE".to_owned());
+        }
+        let files = self.config.iter().map(|uri| uri.parse().map_err(|problem| format!("--config={uri}: {problem}")));
+        let sets = self.set.iter().map(|set| ConfigUri::set(set).map_err(|problem| format!("--set={set}: {problem}")));
+        files.chain(sets).collect()
+    }
+}
+
+/// Says what went wrong, on standard error.
+#[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
+pub(crate) fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,69 @@
+//! `trueline run`: the collector, from configuration to the last flush.
+
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+
+use component::Telemetry;
+use config::{Problems, SystemEnvironment};
+use engine::{Loaded, SystemClock};
+use tracing::{error, info};
+
+use super::{ConfigArgs, exit, fail, validate::render};
+use crate::{registry::registry, telemetry};
+
+pub(super) fn run(args: &ConfigArgs) -> ExitCode {
+    let uris = match args.uris() {
+        Ok(uris) => uris,
+        Err(problem) => return fail(exit::USAGE, &problem),
+    };
+    let Loaded { plan, telemetry: settings, problems } = engine::load(&uris, &SystemEnvironment, &registry());
+    report(&problems);
+    let (Some(plan), Some(settings)) = (plan, settings) else {
+        return fail(exit::CONFIG, "the configuration is refused; every problem is listed above");
+    };
+    // Signals are caught from here on, so that a stop during the start is a stop in order.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(problem) => return fail(exit::RUNTIME, &format!("could not start: {problem}")),
+    };
+    let own = Telemetry::default();
+    let telemetry = match telemetry::start(&settings, &own) {
+        Ok(telemetry) => telemetry,
+        Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
+    };
+    let code = match engine::start(plan, Arc::new(SystemClock), own) {
+        Ok(running) => {
+            info!(version = env!("CARGO_PKG_VERSION"), "everything is ready, begin running and processing data");
+            let signal = runtime.block_on(stop_signal());
+            info!(signal, "received a signal to stop");
+            running.stop();
+            info!("shutdown complete");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            error!(error = %problem, "could not start");
+            fail(exit::RUNTIME, &problem.to_string())
+        }
+    };
+    telemetry.stop();
+    code
+}
+
+#[expect(clippy::print_stderr, reason = "problems are for the person who starts the collector")]
+fn report(problems: &Problems) {
+    if !problems.is_empty() {
+        eprint!("{}", render(problems, std::io::stderr().is_terminal()));
+    }
+}
+
+async fn stop_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        error!("can not listen for signals; only a kill ends this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

@@ -1,0 +1,37 @@
+//! `trueline validate`: everything that is wrong with a configuration, at once.
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use clap::ValueEnum;
+use config::{Problems, Style, SystemEnvironment};
+use engine::Loaded;
+
+use super::{ConfigArgs, exit, fail};
+use crate::registry::registry;
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[expect(clippy::print_stdout, reason = "the problems are what was asked for")]
+pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -> ExitCode {
+    let uris = match args.uris() {
+        Ok(uris) => uris,
+        Err(problem) => return fail(exit::USAGE, &problem),
+    };
+    let Loaded { problems, .. } = engine::load(&uris, &SystemEnvironment, &registry());
+    match format {
+        Format::Json => println!("{}", config::to_json(&problems.sorted())),
+        Format::Text => print!("{}", render(&problems, std::io::stdout().is_terminal())),
+    }
+    let is_refused = problems.has_errors() || (deny_warnings && !problems.is_empty());
+    if is_refused { ExitCode::from(exit::CONFIG) } else { ExitCode::SUCCESS }
+}
+
+/// Renders problems for people; colours are for terminals.
+pub(super) fn render(problems: &Problems, is_terminal: bool) -> String {
+    let style = if is_terminal { Style::Colored } else { Style::Plain };
+    config::render_styled(&problems.sorted(), style)
+}

@@ -1,0 +1,270 @@
+//! The analysis thread: merges partials in one order, owns the state, and holds what exists once.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use component::{Extension, ExtensionCx, Sockets, Stop};
+use model::Timestamp;
+use store::SnapshotStore;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinHandle, LocalSet, spawn_local},
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    graph::{Beat, Graph, Identity, Side},
+    hop::{self, Complete, HopMessage, Merger, StagePartial},
+    link,
+    listen::{self, Bound, Owner, Target},
+    outlets::Outlets,
+    plan::HopRole,
+    service::Shared,
+};
+
+/// Everything the analysis thread needs, made on another thread.
+pub(crate) struct Analysis {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bound: Vec<Bound>,
+    pub(crate) hop: mpsc::Receiver<HopMessage>,
+    /// The sources that exist from the start.
+    pub(crate) sources: Vec<String>,
+    /// Tells acceptors to end.
+    pub(crate) stop: Stop,
+    /// Told when everything has been built.
+    pub(crate) ready: oneshot::Sender<()>,
+}
+
+impl Analysis {
+    /// Runs on the thread of its own until every shard has told its last.
+    pub(crate) fn run(self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime without threads needs nothing that can be missing");
+        LocalSet::new().block_on(&runtime, self.work());
+    }
+
+    async fn work(self) {
+        let Self { shared, bound, hop, sources, stop, ready } = self;
+        let beside = Stop::new();
+        let mut exporter_sockets: Vec<_> = shared.plan.exporters.iter().map(|_| Vec::new()).collect();
+        let mut extension_sockets: Vec<_> = shared.plan.extensions.iter().map(|_| Vec::new()).collect();
+        for socket in bound {
+            let (target, until) = match socket.owner {
+                Owner::Receiver { index, listen } => (Target::Shards { receiver: index, listen }, stop.clone()),
+                Owner::Exporter { index, .. } => (one(&mut exporter_sockets[index]), beside.clone()),
+                Owner::Extension { index, .. } => (one(&mut extension_sockets[index]), beside.clone()),
+            };
+            spawn_local(listen::accept(socket.listener, target, Arc::clone(&shared), until));
+        }
+        let extensions = start_extensions(&shared, extension_sockets, &beside);
+        let outlets = Outlets::for_analysis(&shared, exporter_sockets);
+        let side = match shared.plan.settings.hop.role {
+            HopRole::Ingest => Side::Ingest,
+            HopRole::All | HopRole::Analysis => Side::Both,
+        };
+        let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
+        let graph = Graph::new(&shared.plan, side, outlets.inboxes.clone(), &shared.telemetry, &identity);
+        // The service that is not waited for has ended already.
+        let _gone = ready.send(());
+        match side {
+            Side::Both => merge(&shared, graph, hop, sources, &stop).await,
+            Side::Ingest => relay(&shared, graph, hop).await,
+        }
+        shared.close_queues();
+        outlets.finish().await;
+        beside.cancel();
+        for extension in extensions {
+            // A failure has been reported by the task itself.
+            let _ended = tokio::time::timeout(Duration::from_secs(1), extension).await;
+        }
+    }
+}
+
+fn one(sockets: &mut Vec<Sockets>) -> Target {
+    let (sender, accepted) = mpsc::unbounded_channel();
+    sockets.push(Sockets { name: "", accepted });
+    Target::One(sender)
+}
+
+fn start_extensions(shared: &Arc<Shared>, sockets: Vec<Vec<Sockets>>, stop: &Stop) -> Vec<JoinHandle<()>> {
+    let mut running = Vec::new();
+    for (planned, sockets) in shared.plan.extensions.iter().zip(sockets) {
+        let cx = ExtensionCx {
+            id: planned.id.clone(),
+            sockets: sockets.into(),
+            clock: Arc::clone(&shared.clock),
+            telemetry: shared.telemetry.with("extension", &planned.id),
+            state: Arc::clone(&shared.health) as Arc<dyn component::ServiceState>,
+        };
+        let extension: Box<dyn Extension> = planned.configured.build(cx);
+        let (id, stop, shared) = (planned.id.clone(), stop.clone(), Arc::clone(shared));
+        running.push(spawn_local(async move {
+            if let Err(problem) = extension.run(stop).await {
+                error!(extension = id, error = %problem, "extension ended");
+                shared.health.fail(format!("extension {id} ended: {problem}"));
+            }
+        }));
+    }
+    running
+}
+
+/// Merges what shards tell, in this process or others, until all have ended.
+async fn merge(
+    shared: &Arc<Shared>,
+    graph: Graph,
+    mut hop: mpsc::Receiver<HopMessage>,
+    sources: Vec<String>,
+    stop: &Stop,
+) {
+    let mut half = AnalysisHalf::new(Arc::clone(shared), graph);
+    half.restore();
+    let mut merger = Merger::default();
+    sources.iter().for_each(|source| merger.expect(source));
+    let mut remote = match &shared.plan.settings.hop.role {
+        HopRole::Analysis => Some(link::Gate::open(shared, stop)),
+        HopRole::All | HopRole::Ingest => None,
+    };
+    let mut has_shards = true;
+    while has_shards || remote.is_some() {
+        tokio::select! {
+            message = hop.recv(), if has_shards => match message {
+                Some(message) => take(&mut merger, message),
+                // All shards have ended; other processes may still tell.
+                None => has_shards = false,
+            },
+            event = link::Gate::next(&mut remote) => match event {
+                Some(link::Event::Told(message, receipt)) => {
+                    let source = message.source.clone();
+                    take(&mut merger, message);
+                    half.advance(merger.complete());
+                    receipt.confirm(merger.sequence_of(&source));
+                }
+                Some(link::Event::Lost(source)) => merger.forget(&source),
+                None => remote = None,
+            },
+            () = stop.cancelled(), if remote.is_some() => break,
+        }
+        half.advance(merger.complete());
+    }
+    half.advance(merger.complete());
+    half.end();
+}
+
+fn take(merger: &mut Merger, message: HopMessage) {
+    if message.version == hop::VERSION {
+        merger.take(message);
+    } else {
+        error!(version = message.version, readable = hop::VERSION, "partials of another release are refused");
+    }
+}
+
+/// The stages that own state, and where their snapshots are kept.
+struct AnalysisHalf {
+    shared: Arc<Shared>,
+    graph: Graph,
+    store: Option<SnapshotStore>,
+    reached: Timestamp,
+    is_dirty: bool,
+}
+
+impl AnalysisHalf {
+    fn new(shared: Arc<Shared>, graph: Graph) -> Self {
+        let store = shared.plan.settings.state_directory.clone().and_then(open_store);
+        Self { shared, graph, store, reached: Timestamp::default(), is_dirty: false }
+    }
+
+    fn restore(&mut self) {
+        let Some(store) = &self.store else { return };
+        for (node, half) in self.graph.analysis_halves() {
+            let key = self.shared.plan.stage_key(node);
+            let restored = match store.load(key) {
+                Ok(None) => continue,
+                Ok(Some(snapshot)) => half.restore(snapshot).map_err(|problem| problem.to_string()),
+                Err(problem) => Err(problem.to_string()),
+            };
+            match restored {
+                Ok(()) => info!(stage = key, "state restored"),
+                Err(problem) => error!(stage = key, error = problem, "state could not be restored, the stage starts empty"),
+            }
+        }
+    }
+
+    /// Merges what is complete and lets every stage close what has ended.
+    fn advance(&mut self, complete: Complete) {
+        for (at, StagePartial { stage, partial }) in complete.partials {
+            match self.shared.plan.stage_by_key(&stage) {
+                Some(node) => {
+                    self.graph.merge(node, model::Partial { bytes: partial, at }, at);
+                    self.is_dirty = true;
+                }
+                None => warn!(stage, "a partial came for a stage that is not configured here and is dropped"),
+            }
+        }
+        if complete.until <= self.reached {
+            return;
+        }
+        self.reached = complete.until;
+        let closes = self.graph.analysis_halves().any(|(_, half)| half.closes_at(complete.until));
+        if closes && self.is_dirty {
+            self.save();
+        }
+        self.graph.beat(Beat::Tick, &self.shared.plan.order, self.reached);
+        self.shared.reached(self.reached);
+    }
+
+    /// Ends every stage and stores what must survive.
+    fn end(&mut self) {
+        let now = self.shared.clock.now().max(self.reached);
+        self.save();
+        self.graph.beat(Beat::Drain, &self.shared.plan.order, now);
+        self.save();
+        self.shared.reached(now);
+    }
+
+    fn save(&mut self) {
+        let Some(store) = &self.store else { return };
+        for (node, half) in self.graph.analysis_halves() {
+            let key = self.shared.plan.stage_key(node);
+            if let Some(snapshot) = half.snapshot()
+                && let Err(problem) = store.save(key, &snapshot)
+            {
+                error!(stage = key, error = %problem, "state could not be stored; a restart would lose it");
+                self.shared.snapshot_failures.add(1);
+            }
+        }
+        self.is_dirty = false;
+    }
+}
+
+fn open_store(directory: PathBuf) -> Option<SnapshotStore> {
+    match SnapshotStore::open(&directory) {
+        Ok(store) => Some(store),
+        Err(problem) => {
+            error!(directory = %directory.display(), error = %problem, "state can not be kept; a restart begins empty");
+            None
+        }
+    }
+}
+
+/// Passes on what this process's shards tell to the process that merges.
+async fn relay(shared: &Arc<Shared>, mut graph: Graph, mut hop: mpsc::Receiver<HopMessage>) {
+    let mut link = link::Link::new(shared);
+    let (mut sequence, mut reached) = (0, Timestamp::default());
+    let source = format!("{}/analysis", shared.instance_id);
+    while let Some(message) = hop.recv().await {
+        reached = reached.max(message.at());
+        link.send(message).await;
+        shared.reached(reached);
+        graph.beat(Beat::Tick, &shared.plan.order, reached);
+        for (node, partial) in graph.take_partials() {
+            sequence += 1;
+            let stage = shared.plan.stage_key(node).to_owned();
+            let partials = vec![StagePartial { stage, partial: partial.bytes }];
+            let at_unix_nano = reached.as_nanos();
+            let source = source.clone();
+            link.send(HopMessage { version: hop::VERSION, source, sequence, at_unix_nano, last: false, partials }).await;
+        }
+    }
+    link.finish().await;
+}

@@ -1,0 +1,336 @@
+//! The pipelines of one thread: stages, forks, connectors, queues.
+//!
+//! Every thread that touches telemetry has a graph of its own, built from the same plan, so node
+//! numbers mean the same everywhere. A shard's graph has ingest halves only; the analysis thread's
+//! has both, as what connectors emit there passes through ordinary stages again.
+
+use std::rc::Rc;
+
+use component::{BuildCx, Counter, Cx, Processor, Telemetry, Workbench};
+use model::{Ack, Batch, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
+
+use crate::{
+    plan::{Output, Place, Plan, Stage},
+    queue::Inbox,
+};
+
+/// Which halves a graph has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    Ingest,
+    Both,
+}
+
+/// A number that means the same stage in every graph of one plan.
+pub(crate) type NodeId = usize;
+
+/// One thread's pipelines.
+pub(crate) struct Graph {
+    nodes: Vec<Node>,
+    pipelines: Vec<Pipeline>,
+    inboxes: Vec<Option<Rc<Inbox>>>,
+    matcher: wire::Matcher,
+    bench: Workbench,
+    /// What ingest halves told their analysis halves since it was last taken.
+    partials: Vec<(NodeId, model::Partial)>,
+}
+
+struct Node {
+    ingest: Box<dyn Processor>,
+    analysis: Option<Box<dyn Processor>>,
+    consumes: SignalSet,
+    after: After,
+    meters: Meters,
+}
+
+/// Where a stage's output goes on.
+#[derive(Clone)]
+enum After {
+    Stage { pipeline: usize, stage: usize },
+    Pipelines(Rc<[usize]>),
+}
+
+struct Pipeline {
+    signals: SignalSet,
+    stages: Vec<NodeId>,
+    outputs: Vec<Output>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Ingest,
+    Analysis,
+}
+
+/// What a stage does at the end of a second, and at the end of its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Beat {
+    Tick,
+    Drain,
+}
+
+impl Graph {
+    /// Builds every stage of the plan on the calling thread.
+    ///
+    /// `inboxes` has one entry for each exporter of the plan, none where it takes nothing from here.
+    pub(crate) fn new(
+        plan: &Plan,
+        side: Side,
+        inboxes: Vec<Option<Rc<Inbox>>>,
+        telemetry: &Telemetry,
+        identity: &Identity<'_>,
+    ) -> Self {
+        let mut keys = KeySet::default();
+        let nodes = plan.stages().map(|stage| Node::new(&stage, side, telemetry, identity, &mut keys)).collect();
+        let pipelines = plan
+            .pipelines
+            .iter()
+            .map(|pipeline| Pipeline {
+                signals: pipeline.signals,
+                stages: pipeline.stages.clone(),
+                outputs: pipeline.outputs.clone(),
+            })
+            .collect();
+        let matcher = wire::Matcher::new(&keys);
+        Self { nodes, pipelines, inboxes, matcher, bench: Workbench::default(), partials: Vec::new() }
+    }
+
+    /// Checks a request from outside and makes a payload of it. Touches no stage.
+    ///
+    /// # Errors
+    /// When the bytes are not an OTLP request of this signal.
+    pub(crate) fn read(&mut self, signal: Signal, bytes: bytes::Bytes) -> Result<(Payload, u64), wire::Malformed> {
+        match signal {
+            Signal::Traces => {
+                let mut table = self.bench.spare_tables.pop().unwrap_or_default();
+                let bytes = wire::read_traces(bytes, &self.matcher, &mut table)?;
+                let items = table.spans.len() as u64;
+                Ok((Payload::Traces(Traces { bytes, table }), items))
+            }
+            Signal::Metrics => wire::read_metrics(bytes).map(|(bytes, items)| (Payload::Metrics(bytes), items)),
+            Signal::Logs => wire::read_logs(bytes).map(|(bytes, items)| (Payload::Logs(bytes), items)),
+        }
+    }
+
+    /// Sends a batch through pipelines from their start.
+    pub(crate) fn enter(&mut self, pipelines: &[usize], batch: Batch, now: Timestamp) {
+        let Some((&last, others)) = pipelines.split_last() else { return };
+        for &pipeline in others {
+            self.advance(pipeline, 0, batch.clone(), now);
+        }
+        self.advance(last, 0, batch, now);
+    }
+
+    /// Gives a partial of another thread to the stage that merges it.
+    pub(crate) fn merge(&mut self, node: NodeId, partial: model::Partial, now: Timestamp) {
+        let batch = Batch { payload: Payload::Partial(partial), items: 0, ack: Ack::none() };
+        self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
+    }
+
+    /// Lets every stage close what has ended, upstream before downstream.
+    pub(crate) fn beat(&mut self, beat: Beat, order: &[NodeId], now: Timestamp) {
+        for &node in order {
+            for half in [Half::Ingest, Half::Analysis] {
+                self.work(node, half, now, |half, cx| match beat {
+                    Beat::Tick => half.tick(cx),
+                    Beat::Drain => half.drain(cx),
+                });
+            }
+        }
+    }
+
+    /// Takes what is to cross the hop.
+    pub(crate) fn take_partials(&mut self) -> Vec<(NodeId, model::Partial)> {
+        std::mem::take(&mut self.partials)
+    }
+
+    /// The stages that own state, for snapshots.
+    pub(crate) fn analysis_halves(&mut self) -> impl Iterator<Item = (NodeId, &mut Box<dyn Processor>)> {
+        let halves = self.nodes.iter_mut().enumerate();
+        halves.filter_map(|(id, node)| node.analysis.as_mut().map(|half| (id, half)))
+    }
+
+    /// Moves a batch on to the next stage that reads it, or out.
+    fn advance(&mut self, pipeline: usize, stage: usize, batch: Batch, now: Timestamp) {
+        let Some(signal) = batch.payload.signal() else { return };
+        let Some(line) = self.pipelines.get(pipeline) else { return };
+        if !line.signals.contains(signal) {
+            return;
+        }
+        let next = line.stages.iter().skip(stage).copied().find(|&node| self.reads(node, signal));
+        match next {
+            Some(node) => self.feed(node, batch, now),
+            None => self.leave(pipeline, batch, now),
+        }
+    }
+
+    fn reads(&self, node: NodeId, signal: Signal) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.consumes.contains(signal))
+    }
+
+    fn feed(&mut self, node: NodeId, batch: Batch, now: Timestamp) {
+        if let (Some(node), Some(signal)) = (self.nodes.get(node), batch.payload.signal()) {
+            node.meters.incoming(signal, batch.items);
+        }
+        self.work(node, Half::Ingest, now, |half, cx| half.process(batch, cx));
+    }
+
+    /// Runs one half of a stage and routes what it emitted.
+    fn work(&mut self, id: NodeId, half: Half, now: Timestamp, act: impl FnOnce(&mut dyn Processor, &mut Cx<'_>)) {
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        let processor = match half {
+            Half::Ingest => node.ingest.as_mut(),
+            Half::Analysis => match &mut node.analysis {
+                Some(analysis) => analysis.as_mut(),
+                None => return,
+            },
+        };
+        act(processor, &mut Cx::new(now, &mut self.bench));
+        for (items, reason) in self.bench.rejected.drain(..) {
+            node.meters.rejected(items, reason);
+        }
+        if self.bench.out.is_empty() {
+            return;
+        }
+        let has_analysis = node.analysis.is_some();
+        let mut out = std::mem::take(&mut self.bench.out);
+        for batch in out.drain(..) {
+            match batch.payload {
+                Payload::Partial(partial) if has_analysis => self.merge(id, partial, now),
+                Payload::Partial(partial) => self.partials.push((id, partial)),
+                _ => self.follow(id, batch, now),
+            }
+        }
+        // Stages further down used a bench of their own; this one keeps its memory.
+        if self.bench.out.capacity() < out.capacity() {
+            self.bench.out = out;
+        }
+    }
+
+    fn follow(&mut self, id: NodeId, batch: Batch, now: Timestamp) {
+        let Some(node) = self.nodes.get(id) else { return };
+        if let Some(signal) = batch.payload.signal() {
+            node.meters.outgoing(signal, batch.items);
+        }
+        match node.after.clone() {
+            After::Stage { pipeline, stage } => self.advance(pipeline, stage, batch, now),
+            After::Pipelines(pipelines) => self.enter(&pipelines, batch, now),
+        }
+    }
+
+    /// Hands a batch to everything at the end of a pipeline: bytes to exporters, the batch itself to
+    /// connectors, the last of which takes it without a copy of the table.
+    fn leave(&mut self, pipeline: usize, batch: Batch, now: Timestamp) {
+        let Some(signal) = batch.payload.signal() else { return };
+        let Some(line) = self.pipelines.get(pipeline) else { return };
+        let outputs = line.outputs.clone();
+        let mut connectors = Vec::new();
+        for output in outputs.iter() {
+            match *output {
+                Output::Connector(node) if self.reads(node, signal) => connectors.push(node),
+                Output::Connector(_) => {}
+                Output::Exporter(exporter) => self.queue(exporter, signal, &batch),
+            }
+        }
+        match connectors.split_last() {
+            None => Cx::new(now, &mut self.bench).absorb(batch),
+            Some((&last, others)) => {
+                for &node in others {
+                    self.feed(node, batch.clone(), now);
+                }
+                self.feed(last, batch, now);
+            }
+        }
+    }
+
+    fn queue(&self, exporter: usize, signal: Signal, batch: &Batch) {
+        if let Some(Some(inbox)) = self.inboxes.get(exporter) {
+            let export = Export { signal, bytes: batch.payload.bytes().clone(), items: batch.items };
+            inbox.send(export, batch.ack.clone());
+        }
+    }
+}
+
+/// Who this process is, as stages are told.
+pub(crate) struct Identity<'a> {
+    pub(crate) instance_id: &'a str,
+    pub(crate) started_at: Timestamp,
+}
+
+impl Node {
+    fn new(
+        stage: &Stage<'_>,
+        side: Side,
+        telemetry: &Telemetry,
+        identity: &Identity<'_>,
+        keys: &mut KeySet,
+    ) -> Self {
+        let label = if stage.is_connector { "connector" } else { "processor" };
+        let telemetry = telemetry.with(label, stage.id);
+        let cx = BuildCx {
+            id: stage.id,
+            telemetry: &telemetry,
+            instance_id: identity.instance_id,
+            started_at: identity.started_at,
+        };
+        let mut ingest = stage.configured.ingest(&cx);
+        ingest.want(keys);
+        let analysis = match side {
+            Side::Ingest => None,
+            Side::Both => stage.configured.analysis(&cx),
+        };
+        let after = match &stage.place {
+            Place::Stage { pipeline, stage } => After::Stage { pipeline: *pipeline, stage: stage + 1 },
+            Place::Connector { outputs } => After::Pipelines(outputs.as_slice().into()),
+        };
+        Self { ingest, analysis, consumes: stage.configured.consumes(), after, meters: Meters::new(label, telemetry) }
+    }
+}
+
+/// Self-metrics of one stage.
+struct Meters {
+    label: &'static str,
+    telemetry: Telemetry,
+    incoming: [Counter; 3],
+    outgoing: [Counter; 3],
+    rejected: std::cell::RefCell<Vec<(&'static str, Counter)>>,
+}
+
+impl Meters {
+    fn new(label: &'static str, telemetry: Telemetry) -> Self {
+        let each = |verb: &str, description: &'static str| {
+            Signal::ALL.map(|signal| {
+                let telemetry = telemetry.with("otel_signal", signal.name());
+                telemetry.counter(&format!("otelcol_{label}_{verb}_items"), description, "{item}")
+            })
+        };
+        Self {
+            incoming: each("incoming", "Number of items passed to the component."),
+            outgoing: each("outgoing", "Number of items emitted from the component."),
+            rejected: std::cell::RefCell::default(),
+            label,
+            telemetry,
+        }
+    }
+
+    fn incoming(&self, signal: Signal, items: u64) {
+        self.incoming[signal as usize].add(items);
+    }
+
+    fn outgoing(&self, signal: Signal, items: u64) {
+        self.outgoing[signal as usize].add(items);
+    }
+
+    /// Reasons are few and static, so a list is searched faster than a map.
+    fn rejected(&self, items: u64, reason: &'static str) {
+        let mut known = self.rejected.borrow_mut();
+        if let Some((_, counter)) = known.iter().find(|(name, _)| *name == reason) {
+            counter.add(items);
+            return;
+        }
+        let name = format!("otelcol_{}_dropped_items", self.label);
+        let counter = self.telemetry.with("reason", reason).counter(&name, "Number of items dropped, by reason.", "{item}");
+        counter.add(items);
+        known.push((reason, counter));
+    }
+}

@@ -1,0 +1,90 @@
+//! Whether the data path moves.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use component::{Clock, ServiceState};
+use model::Timestamp;
+
+use crate::shard::ShardState;
+
+/// A shard that has not closed a second for so long stands still.
+const STANDSTILL: Duration = Duration::from_secs(10);
+
+/// The health of the service, as the data path shows it.
+pub(crate) struct Health {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    up_since: Timestamp,
+    failure: Option<String>,
+    shards: Vec<Arc<ShardState>>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Starting,
+    Running,
+    Stopping,
+}
+
+impl Health {
+    pub(crate) fn new(clock: Arc<dyn Clock>, shards: Vec<Arc<ShardState>>) -> Self {
+        Self { clock, state: Mutex::new(State { shards, ..State::default() }) }
+    }
+
+    pub(crate) fn running(&self) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.phase = Phase::Running;
+        state.up_since = now;
+    }
+
+    pub(crate) fn stopping(&self) {
+        self.lock().phase = Phase::Stopping;
+    }
+
+    /// Notes that a part has ended for good.
+    pub(crate) fn fail(&self, what: String) {
+        self.lock().failure.get_or_insert(what);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ServiceState for Health {
+    fn is_ready(&self) -> bool {
+        self.reason().is_empty()
+    }
+
+    fn reason(&self) -> String {
+        let now = self.clock.now();
+        let state = self.lock();
+        match state.phase {
+            Phase::Starting => return "starting".to_owned(),
+            Phase::Stopping => return "stopping".to_owned(),
+            Phase::Running => {}
+        }
+        if let Some(failure) = &state.failure {
+            return failure.clone();
+        }
+        let stuck = state.shards.iter().position(|shard| {
+            let told_until = Timestamp(shard.told_until.load(Ordering::Acquire));
+            now.since(told_until.max(state.up_since)) > STANDSTILL
+        });
+        stuck.map(|index| format!("shard {index} has not moved for {STANDSTILL:?}")).unwrap_or_default()
+    }
+
+    fn up_since(&self) -> Timestamp {
+        self.lock().up_since
+    }
+}

@@ -1,0 +1,88 @@
+use super::*;
+
+fn told(source: &str, sequence: u64, second: u64, part: &'static str) -> HopMessage {
+    HopMessage {
+        version: VERSION,
+        source: source.to_owned(),
+        sequence,
+        at_unix_nano: Timestamp::from_secs(second).as_nanos(),
+        last: false,
+        partials: vec![StagePartial { stage: "s".to_owned(), partial: Bytes::from_static(part.as_bytes()) }],
+    }
+}
+
+fn parts(complete: &Complete) -> Vec<(u64, &str)> {
+    let text = |part: &StagePartial| std::str::from_utf8(&part.partial).unwrap().to_owned();
+    complete
+        .partials
+        .iter()
+        .map(|(at, part)| (at.as_nanos() / 1_000_000_000, text(part).leak() as &str))
+        .collect()
+}
+
+fn merger() -> Merger {
+    let mut merger = Merger::default();
+    merger.expect("a");
+    merger.expect("b");
+    merger
+}
+
+#[test]
+fn a_second_is_complete_when_every_source_has_told() {
+    let mut merger = merger();
+    merger.take(told("b", 1, 1, "b1"));
+    merger.take(told("b", 2, 2, "b2"));
+    assert_eq!(merger.complete(), Complete::default());
+    merger.take(told("a", 1, 1, "a1"));
+    let complete = merger.complete();
+    assert_eq!(complete.until, Timestamp::from_secs(1));
+    assert_eq!(parts(&complete), [(1, "a1"), (1, "b1")]);
+}
+
+#[test]
+fn the_order_of_arrival_does_not_show() {
+    let messages = [told("a", 1, 1, "a1"), told("a", 2, 3, "a2"), told("b", 1, 2, "b1"), told("b", 2, 3, "b2")];
+    let orders = [[0, 1, 2, 3], [2, 3, 0, 1], [0, 2, 1, 3], [2, 0, 3, 1]];
+    for order in orders {
+        let mut merger = merger();
+        for index in order {
+            merger.take(messages[index].clone());
+        }
+        assert_eq!(parts(&merger.complete()), [(1, "a1"), (2, "b1"), (3, "a2"), (3, "b2")]);
+    }
+}
+
+#[test]
+fn a_message_that_comes_again_is_merged_once() {
+    let mut merger = merger();
+    merger.take(told("a", 1, 1, "a1"));
+    merger.take(told("b", 1, 1, "b1"));
+    assert_eq!(merger.complete().partials.len(), 2);
+    merger.take(told("a", 1, 1, "a1"));
+    merger.take(told("a", 2, 2, "a2"));
+    merger.take(told("b", 2, 2, "b2"));
+    assert_eq!(parts(&merger.complete()), [(2, "a2"), (2, "b2")]);
+    assert_eq!(merger.sequence_of("a"), 2);
+}
+
+#[test]
+fn a_source_that_ended_is_not_waited_for_and_what_it_told_counts() {
+    let mut merger = merger();
+    let mut last = told("a", 1, 1, "a1");
+    last.last = true;
+    merger.take(last);
+    merger.take(told("b", 1, 5, "b1"));
+    let complete = merger.complete();
+    assert_eq!(parts(&complete), [(1, "a1"), (5, "b1")]);
+    assert_eq!(complete.until, Timestamp::from_secs(5));
+    assert!(!merger.all_ended());
+    merger.forget("b");
+    assert!(merger.all_ended());
+}
+
+#[test]
+fn a_message_survives_the_wire() {
+    use prost::Message;
+    let message = told("instance/0001.0", 7, 3, "bytes");
+    assert_eq!(HopMessage::decode(message.encode_to_vec().as_slice()).unwrap(), message);
+}

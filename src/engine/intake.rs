@@ -1,0 +1,246 @@
+//! The way from a receiver into the pipelines: read, reserve, fold, acknowledge, in that order, so
+//! that a refused request has touched no counter.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use component::{Counter, Intake, Permit, Receipt, Refusal, Telemetry};
+use futures_util::future::LocalBoxFuture;
+use model::{Ack, AckFuture, Batch, Outcome, Signal};
+use tokio::sync::{Semaphore, TryAcquireError, oneshot};
+
+use crate::{
+    outlets::Outlets,
+    queue::Inbox,
+    shard::{Core, Job},
+};
+
+/// What senders are told to wait when there is no room.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a request may wait for room before it is refused.
+const ADMISSION_PATIENCE: Duration = Duration::from_secs(1);
+/// With more requests than this waiting, a shard looks for an idle one.
+const BACKLOG: usize = 4;
+
+/// One receiver's way into one shard.
+pub(crate) struct ShardIntake {
+    core: Rc<Core>,
+    receiver: usize,
+    routes: [Route; 3],
+    meters: RefCell<Vec<TransportMeters>>,
+    telemetry: Telemetry,
+}
+
+/// Where the requests of one signal go.
+#[derive(Default)]
+struct Route {
+    pipelines: Vec<usize>,
+    /// The queues that a request reaches before its answer.
+    reach: Vec<Rc<Inbox>>,
+    /// Whether the answer waits for a delivery.
+    waits: bool,
+}
+
+impl ShardIntake {
+    pub(crate) fn new(core: &Rc<Core>, receiver: usize, outlets: &Outlets) -> Rc<Self> {
+        let plan = &core.shared.plan;
+        let routes = Signal::ALL.map(|signal| {
+            let pipelines = plan.pipelines_of(receiver, signal);
+            let reach: Vec<_> =
+                plan.reach(&pipelines, signal).into_iter().filter_map(|exporter| outlets.inbox(exporter)).collect();
+            let waits = reach.iter().any(|inbox| inbox.keeps_ack());
+            Route { pipelines, reach, waits }
+        });
+        let id = plan.receivers.get(receiver).map_or("", |planned| planned.id.as_str());
+        let telemetry = core.shared.telemetry.with("receiver", id);
+        Rc::new(Self { core: Rc::clone(core), receiver, routes, meters: RefCell::default(), telemetry })
+    }
+
+    /// Takes a request on this shard, and counts it as accepted or refused.
+    pub(crate) async fn take(
+        &self,
+        signal: Signal,
+        bytes: Bytes,
+        transport: &'static str,
+    ) -> Result<Receipt, Refusal> {
+        let route = &self.routes[signal as usize];
+        let (items, result) = loop {
+            match self.try_take(route, signal, bytes.clone()) {
+                Ok((items, Taken::Waiting(answer))) => break (items, receipt(answer.await)),
+                Ok((items, Taken::Done)) => break (items, Ok(Receipt::default())),
+                Ok((_, Taken::Full(inbox))) if inbox.blocks => inbox.wait_for_room().await,
+                Ok((items, Taken::Full(inbox))) => break (items, Err(inbox.refusal(RETRY_AFTER))),
+                Err(refusal) => break (0, Err(refusal)),
+            }
+        };
+        self.count(signal, transport, items, result.is_ok());
+        result
+    }
+
+    fn try_take(&self, route: &Route, signal: Signal, bytes: Bytes) -> Result<(u64, Taken), Refusal> {
+        let work = AssertUnwindSafe(|| self.fold(route, signal, bytes));
+        catch_unwind(work).unwrap_or_else(|_panic| {
+            self.core.broken.cancel();
+            Err(busy("a stage failed, the shard is built anew"))
+        })
+    }
+
+    fn fold(&self, route: &Route, signal: Signal, bytes: Bytes) -> Result<(u64, Taken), Refusal> {
+        let mut graph = self.core.graph.borrow_mut();
+        let length = bytes.len();
+        let (payload, items) = graph.read(signal, bytes).map_err(|problem| Refusal::Malformed(problem.to_string()))?;
+        let refused = route.reach.iter().position(|inbox| !inbox.try_reserve(items, length));
+        if let Some(refused) = refused {
+            let (reserved, rest) = route.reach.split_at(refused);
+            reserved.iter().for_each(|inbox| inbox.release());
+            let inbox = rest.first().map(Rc::clone).expect("the position is one of the list");
+            if !inbox.blocks {
+                inbox.meters.enqueue_failed(signal, items);
+            }
+            return Ok((items, Taken::Full(inbox)));
+        }
+        let (ack, answer) = match route.waits {
+            true => {
+                let (ack, answer) = Ack::new();
+                (ack, Taken::Waiting(answer))
+            }
+            false => (Ack::none(), Taken::Done),
+        };
+        let now = self.core.shared.clock.now();
+        graph.enter(&route.pipelines, Batch { payload, items, ack }, now);
+        route.reach.iter().for_each(|inbox| inbox.release());
+        Ok((items, answer))
+    }
+
+    /// Hands the request to an idle shard when this one has a backlog.
+    async fn share(&self, signal: Signal, bytes: Bytes, transport: &'static str) -> Result<Receipt, Refusal> {
+        let core = &self.core;
+        core.waiting.set(core.waiting.get() + 1);
+        if core.waiting.get() <= BACKLOG {
+            // Let what arrived at the same moment be seen.
+            tokio::task::yield_now().await;
+        }
+        let backlog = core.waiting.get() > BACKLOG;
+        core.waiting.set(core.waiting.get() - 1);
+        if backlog && let Some(answer) = self.hand_over(signal, &bytes, transport) {
+            return answer.await.unwrap_or_else(|_gone| Err(busy("the shard that had the request is built anew")));
+        }
+        self.take(signal, bytes, transport).await
+    }
+
+    fn hand_over(&self, signal: Signal, bytes: &Bytes, transport: &'static str) -> Option<Answer> {
+        let core = &self.core;
+        let idle = core.shared.idle_shard(core.index)?;
+        // Claimed: the next backlog looks elsewhere until that thread parks again.
+        idle.state.is_idle.store(false, Ordering::Release);
+        let (reply, answer) = oneshot::channel();
+        idle.jobs.send(Job { receiver: self.receiver, signal, bytes: bytes.clone(), transport, reply }).ok()?;
+        Some(answer)
+    }
+
+    fn count(&self, signal: Signal, transport: &'static str, items: u64, is_accepted: bool) {
+        let mut known = self.meters.borrow_mut();
+        if !known.iter().any(|meters| meters.transport == transport) {
+            known.push(TransportMeters::new(transport, &self.telemetry));
+        }
+        if let Some(meters) = known.iter().find(|meters| meters.transport == transport) {
+            let counters = if is_accepted { &meters.accepted } else { &meters.refused };
+            counters[signal as usize].add(items);
+        }
+    }
+}
+
+/// The answer of another shard.
+type Answer = oneshot::Receiver<Result<Receipt, Refusal>>;
+
+/// How far a request came.
+enum Taken {
+    Done,
+    Waiting(AckFuture),
+    Full(Rc<Inbox>),
+}
+
+impl Intake for ShardIntake {
+    fn admit(&self, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
+        let room = Arc::clone(&self.core.shared.room);
+        let most = self.core.shared.room_kib;
+        Box::pin(async move {
+            // A request larger than all room gets all of it, or it could never be taken.
+            let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(most);
+            match Arc::clone(&room).try_acquire_many_owned(kib) {
+                Ok(permit) => return Ok(Permit(Some(Box::new(permit)))),
+                Err(TryAcquireError::NoPermits) => {}
+                Err(TryAcquireError::Closed) => return Err(busy("the service is stopping")),
+            }
+            wait_for_room(room, kib).await
+        })
+    }
+
+    fn push(
+        &self,
+        signal: Signal,
+        bytes: Bytes,
+        transport: &'static str,
+    ) -> LocalBoxFuture<'_, Result<Receipt, Refusal>> {
+        Box::pin(async move {
+            if self.routes[signal as usize].pipelines.is_empty() {
+                return Err(Refusal::NotConfigured);
+            }
+            match self.core.shared.plan.settings.shards {
+                0 | 1 => self.take(signal, bytes, transport).await,
+                _ => self.share(signal, bytes, transport).await,
+            }
+        })
+    }
+}
+
+async fn wait_for_room(room: Arc<Semaphore>, kib: u32) -> Result<Permit, Refusal> {
+    match tokio::time::timeout(ADMISSION_PATIENCE, room.acquire_many_owned(kib)).await {
+        Ok(Ok(permit)) => Ok(Permit(Some(Box::new(permit)))),
+        Ok(Err(_closed)) => Err(busy("the service is stopping")),
+        Err(_elapsed) => Err(busy("too many bytes are in flight")),
+    }
+}
+
+fn busy(message: &str) -> Refusal {
+    Refusal::Busy { retry_after: RETRY_AFTER, message: message.to_owned() }
+}
+
+fn receipt(outcome: Outcome) -> Result<Receipt, Refusal> {
+    match outcome {
+        Outcome::Delivered { rejected, message } => Ok(Receipt { rejected, message }),
+        Outcome::Permanent(message) => Err(Refusal::Permanent(message)),
+        Outcome::Retryable { after, message } => {
+            Err(Refusal::Busy { retry_after: after.unwrap_or(RETRY_AFTER), message })
+        }
+    }
+}
+
+/// The collector's self-metrics of a receiver, for one transport.
+struct TransportMeters {
+    transport: &'static str,
+    accepted: [Counter; 3],
+    refused: [Counter; 3],
+}
+
+impl TransportMeters {
+    fn new(transport: &'static str, telemetry: &Telemetry) -> Self {
+        let telemetry = telemetry.with("transport", transport);
+        let each = |verb: &str, description: &'static str| {
+            Signal::ALL.map(|signal| {
+                telemetry.counter(&format!("otelcol_receiver_{verb}_{}", signal.items()), description, "{item}")
+            })
+        };
+        Self {
+            transport,
+            accepted: each("accepted", "Number of items successfully pushed into the pipeline."),
+            refused: each("refused", "Number of items that could not be pushed into the pipeline."),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The plan of a service: every configured component and how they are connected.
+//!
+//! `validate` and `run` make the same plan by the same function, so what one accepts the other
+//! starts. A plan is data: building it opens nothing and starts nothing.
+
+mod build;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use component::{ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver};
+use model::{Signal, SignalSet};
+
+use crate::graph::NodeId;
+
+pub use build::{Loaded, load};
+pub(crate) use settings::{HopRole, Settings};
+
+/// Every component that is used, and how they are connected.
+pub struct Plan {
+    pub(crate) receivers: Vec<PlannedReceiver>,
+    pub(crate) exporters: Vec<PlannedExporter>,
+    pub(crate) extensions: Vec<PlannedExtension>,
+    pub(crate) pipelines: Vec<PlannedPipeline>,
+    pub(crate) nodes: Vec<PlannedNode>,
+    /// Every node after those that feed it.
+    pub(crate) order: Vec<NodeId>,
+    pub(crate) settings: Settings,
+}
+
+pub(crate) struct PlannedReceiver {
+    pub(crate) id: String,
+    pub(crate) configured: Arc<dyn ConfiguredReceiver>,
+    /// What pipelines take from it.
+    pub(crate) signals: SignalSet,
+    pub(crate) pipelines: Vec<usize>,
+}
+
+pub(crate) struct PlannedExporter {
+    pub(crate) id: String,
+    pub(crate) configured: Arc<dyn ConfiguredExporter>,
+}
+
+pub(crate) struct PlannedExtension {
+    pub(crate) id: String,
+    pub(crate) configured: Arc<dyn ConfiguredExtension>,
+}
+
+pub(crate) struct PlannedPipeline {
+    pub(crate) id: String,
+    pub(crate) signals: SignalSet,
+    pub(crate) stages: Vec<NodeId>,
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// Where a pipeline ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Output {
+    /// An exporter of the plan.
+    Exporter(usize),
+    /// A connector, which is a node.
+    Connector(NodeId),
+}
+
+/// A stage: a processor in its place in one pipeline, or a connector.
+pub(crate) struct PlannedNode {
+    /// The same in every process that has the same configuration.
+    pub(crate) key: String,
+    pub(crate) id: String,
+    pub(crate) configured: Arc<dyn ConfiguredProcessor>,
+    pub(crate) place: Place,
+}
+
+/// Where a stage stands and where its output goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Stage { pipeline: usize, stage: usize },
+    Connector { outputs: Vec<usize> },
+}
+
+/// A node as graphs see it while they are built.
+pub(crate) struct Stage<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) configured: &'a dyn ConfiguredProcessor,
+    pub(crate) place: Place,
+    pub(crate) is_connector: bool,
+}
+
+impl Plan {
+    /// Returns every node, in the order of their numbers.
+    pub(crate) fn stages(&self) -> impl Iterator<Item = Stage<'_>> {
+        self.nodes.iter().map(|node| Stage {
+            id: &node.id,
+            configured: node.configured.as_ref(),
+            place: node.place.clone(),
+            is_connector: matches!(node.place, Place::Connector { .. }),
+        })
+    }
+
+    pub(crate) fn stage_key(&self, node: NodeId) -> &str {
+        self.nodes.get(node).map_or("", |node| &node.key)
+    }
+
+    pub(crate) fn stage_by_key(&self, key: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.key == key)
+    }
+
+    /// Returns the pipelines that take a signal from a receiver.
+    pub(crate) fn pipelines_of(&self, receiver: usize, signal: Signal) -> Vec<usize> {
+        let Some(receiver) = self.receivers.get(receiver) else { return Vec::new() };
+        if !receiver.signals.contains(signal) {
+            return Vec::new();
+        }
+        let takes = |&pipeline: &usize| self.pipelines.get(pipeline).is_some_and(|line| line.signals.contains(signal));
+        receiver.pipelines.iter().copied().filter(takes).collect()
+    }
+
+    /// Returns the exporters that a request of a signal reaches before it is answered: through
+    /// pipelines, and through connectors that pass the signal on as it came.
+    pub(crate) fn reach(&self, pipelines: &[usize], signal: Signal) -> Vec<usize> {
+        let (mut exporters, mut seen, mut open) = (Vec::new(), Vec::new(), pipelines.to_vec());
+        while let Some(pipeline) = open.pop() {
+            let Some(line) = self.pipelines.get(pipeline).filter(|_| !seen.contains(&pipeline)) else { continue };
+            seen.push(pipeline);
+            for output in &line.outputs {
+                match *output {
+                    Output::Exporter(exporter) if self.takes(exporter, signal) => exporters.push(exporter),
+                    Output::Exporter(_) => {}
+                    Output::Connector(node) => open.extend(self.passed_on(node, signal)),
+                }
+            }
+        }
+        exporters.sort_unstable();
+        exporters.dedup();
+        exporters
+    }
+
+    fn takes(&self, exporter: usize, signal: Signal) -> bool {
+        self.exporters.get(exporter).is_some_and(|exporter| exporter.configured.signals().contains(signal))
+    }
+
+    fn passed_on(&self, node: NodeId, signal: Signal) -> Vec<usize> {
+        let Some(node) = self.nodes.get(node) else { return Vec::new() };
+        let passes = node.configured.consumes().contains(signal) && node.configured.emits().contains(signal);
+        match &node.place {
+            Place::Connector { outputs } if passes => outputs.clone(),
+            _ => Vec::new(),
+        }
+    }
+}

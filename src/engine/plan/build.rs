@@ -1,0 +1,382 @@
+//! From a configuration to a plan, with every problem on the way.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use component::{
+    Checks, Config, ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, Registry,
+};
+use config::{
+    Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline, PipelineSignal,
+    Problem, Problems, Reference, did_you_mean,
+};
+use model::SignalSet;
+
+use super::{
+    Output, Place, Plan, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline, PlannedReceiver, Settings,
+    settings::EngineConfig,
+};
+
+/// What a configuration amounts to.
+pub struct Loaded {
+    /// None when there is an error among the problems.
+    pub plan: Option<Plan>,
+    /// What the program shall tell of itself; none when there is no plan.
+    pub telemetry: Option<config::Telemetry>,
+    pub problems: Problems,
+}
+
+/// Reads a configuration and plans it. `validate` and the start both call this.
+pub fn load(uris: &[ConfigUri], environment: &dyn Environment, registry: &Registry) -> Loaded {
+    let Document { collector, mut problems, .. } = Document::load(uris, environment);
+    let parts = Parts::read(&collector, registry, &mut problems);
+    let engine = engine_config(&collector, &mut problems);
+    let lines = Lines::connect(&collector, &parts, &mut problems);
+    if problems.has_errors() {
+        return Loaded { plan: None, telemetry: None, problems };
+    }
+    let plan = lines.into_plan(&collector, parts, &engine);
+    Loaded { plan: Some(plan), telemetry: Some(collector.service.telemetry), problems }
+}
+
+fn engine_config(collector: &Collector, problems: &mut Problems) -> EngineConfig {
+    const PATH: &str = "service::trueline";
+    let Some(node) = &collector.service.trueline else { return EngineConfig::default() };
+    let Some(engine) = config::decode::<EngineConfig>(node, PATH, problems) else { return EngineConfig::default() };
+    let mut checks = Checks::default();
+    engine.validate(&mut checks);
+    for finding in checks.into_findings() {
+        problems.report(node, PATH, &finding.path, finding.message, finding.is_warning);
+    }
+    engine
+}
+
+/// Every component with its settings read, whether it is used or not.
+struct Parts {
+    receivers: BTreeMap<String, Arc<dyn ConfiguredReceiver>>,
+    processors: BTreeMap<String, Arc<dyn ConfiguredProcessor>>,
+    connectors: BTreeMap<String, Arc<dyn ConfiguredProcessor>>,
+    exporters: BTreeMap<String, Arc<dyn ConfiguredExporter>>,
+    extensions: BTreeMap<String, Arc<dyn ConfiguredExtension>>,
+}
+
+impl Parts {
+    fn read(collector: &Collector, registry: &Registry, problems: &mut Problems) -> Self {
+        Self {
+            receivers: read(&collector.receivers, &registry.receivers, problems),
+            processors: read(&collector.processors, &registry.processors, problems),
+            connectors: read(&collector.connectors, &registry.connectors, problems),
+            exporters: read(&collector.exporters, &registry.exporters, problems),
+            extensions: read(&collector.extensions, &registry.extensions, problems),
+        }
+    }
+}
+
+fn read<T: ?Sized>(
+    components: &[Component],
+    table: &[component::Entry<T>],
+    problems: &mut Problems,
+) -> BTreeMap<String, Arc<T>> {
+    let mut parts = BTreeMap::new();
+    for component in components {
+        let name = component.id.component_type.as_str();
+        match table.iter().find(|row| row.answers_to(name)) {
+            Some(row) => {
+                if let Some(part) = (row.parse)(&component.settings, &component.path(), problems) {
+                    parts.insert(component.id.to_string(), part);
+                }
+            }
+            None => problems.push(unknown_type(component, table)),
+        }
+    }
+    parts
+}
+
+fn unknown_type<T: ?Sized>(component: &Component, table: &[component::Entry<T>]) -> Problem {
+    let ComponentId { component_type, .. } = &component.id;
+    let section = component.kind.section();
+    let message = format!("unknown type: \"{component_type}\" for id: \"{}\"", component.id);
+    let names = table.iter().flat_map(|row| std::iter::once(row.kind).chain(row.aliases.iter().copied()));
+    let valid: Vec<_> = table.iter().map(|row| row.kind).collect();
+    let near = did_you_mean(component_type, names).map(|near| format!("did you mean `{near}`? "));
+    let help = format!("{}valid values: {}", near.unwrap_or_default(), valid.join(", "));
+    Problem::error(Some(component.place.clone()), section, message).with_help(help)
+}
+
+/// The pipelines, as far as they can be connected.
+struct Lines {
+    pipelines: Vec<Line>,
+    /// By connector: the pipelines that it feeds.
+    connectors: BTreeMap<String, Vec<usize>>,
+}
+
+struct Line {
+    id: String,
+    signals: SignalSet,
+    receivers: Vec<String>,
+    processors: Vec<String>,
+    /// Exporters and connectors, in the order in which they are listed.
+    ends: Vec<End>,
+}
+
+enum End {
+    Exporter(String),
+    Connector(String),
+}
+
+impl Lines {
+    fn connect(collector: &Collector, parts: &Parts, problems: &mut Problems) -> Self {
+        let mut lines = Self { pipelines: Vec::new(), connectors: BTreeMap::new() };
+        for (index, pipeline) in collector.service.pipelines.iter().enumerate() {
+            let line = Line::connect(pipeline, collector, parts, problems);
+            for receiver in &pipeline.receivers {
+                if is_connector(collector, &receiver.id) {
+                    lines.connectors.entry(receiver.id.to_string()).or_default().push(index);
+                }
+            }
+            lines.pipelines.push(line);
+        }
+        lines
+    }
+
+    fn into_plan(self, collector: &Collector, parts: Parts, engine: &EngineConfig) -> Plan {
+        let used_exporters = used(&self, |end| match end {
+            End::Exporter(id) => Some(id.as_str()),
+            End::Connector(_) => None,
+        });
+        let mut nodes = Vec::new();
+        let mut stages = Vec::new();
+        for (pipeline, line) in self.pipelines.iter().enumerate() {
+            let mut of_line = Vec::new();
+            for (stage, id) in line.processors.iter().enumerate() {
+                of_line.push(nodes.len());
+                nodes.push(PlannedNode {
+                    key: format!("pipeline/{}/{id}", line.id),
+                    id: id.clone(),
+                    configured: Arc::clone(&parts.processors[id]),
+                    place: Place::Stage { pipeline, stage },
+                });
+            }
+            stages.push(of_line);
+        }
+        let mut connector_nodes = BTreeMap::new();
+        for (id, outputs) in &self.connectors {
+            connector_nodes.insert(id.as_str(), nodes.len());
+            nodes.push(PlannedNode {
+                key: format!("connector/{id}"),
+                id: id.clone(),
+                configured: Arc::clone(&parts.connectors[id]),
+                place: Place::Connector { outputs: outputs.clone() },
+            });
+        }
+        let output = |end: &End| match end {
+            End::Exporter(id) => used_exporters.iter().position(|used| used == id).map(Output::Exporter),
+            End::Connector(id) => connector_nodes.get(id.as_str()).copied().map(Output::Connector),
+        };
+        let pipelines: Vec<_> = self
+            .pipelines
+            .iter()
+            .zip(stages)
+            .map(|(line, stages)| PlannedPipeline {
+                id: line.id.clone(),
+                signals: line.signals,
+                stages,
+                outputs: line.ends.iter().filter_map(output).collect(),
+            })
+            .collect();
+        let order = order(&pipelines, &nodes);
+        let state_directory = state_directory(collector, &parts);
+        Plan {
+            receivers: planned_receivers(&self, &parts),
+            exporters: used_exporters
+                .into_iter()
+                .map(|id| PlannedExporter { configured: Arc::clone(&parts.exporters[&id]), id })
+                .collect(),
+            extensions: planned_extensions(collector, &parts),
+            pipelines,
+            nodes,
+            order,
+            settings: Settings::new(engine, state_directory),
+        }
+    }
+}
+
+fn is_connector(collector: &Collector, id: &ComponentId) -> bool {
+    collector.connectors.iter().any(|connector| connector.id == *id)
+}
+
+impl Line {
+    fn connect(pipeline: &Pipeline, collector: &Collector, parts: &Parts, problems: &mut Problems) -> Self {
+        let signals = match pipeline.id.signal {
+            PipelineSignal::Traces => SignalSet::TRACES,
+            PipelineSignal::Metrics => SignalSet::METRICS,
+            PipelineSignal::Logs => SignalSet::LOGS,
+            PipelineSignal::All => SignalSet::ALL,
+        };
+        let check = Check { pipeline, signals };
+        let receivers = check.receivers(collector, parts, problems);
+        let processors = check.processors(parts, problems);
+        let ends = check.ends(collector, parts, problems);
+        Self { id: pipeline.id.to_string(), signals, receivers, processors, ends }
+    }
+}
+
+/// Checks that what a pipeline connects fits together.
+struct Check<'a> {
+    pipeline: &'a Pipeline,
+    signals: SignalSet,
+}
+
+impl Check<'_> {
+    fn receivers(&self, collector: &Collector, parts: &Parts, problems: &mut Problems) -> Vec<String> {
+        let mut receivers = Vec::new();
+        for reference in &self.pipeline.receivers {
+            let id = reference.id.to_string();
+            if is_connector(collector, &reference.id) {
+                if let Some(connector) = parts.connectors.get(&id) {
+                    self.expect(connector.emits(), ComponentKind::Connector, "emits", reference, problems);
+                }
+            } else if let Some(receiver) = parts.receivers.get(&id) {
+                self.expect(receiver.signals(), ComponentKind::Receiver, "receives", reference, problems);
+                receivers.push(id);
+            }
+        }
+        receivers
+    }
+
+    fn processors(&self, parts: &Parts, problems: &mut Problems) -> Vec<String> {
+        let mut processors = Vec::new();
+        for reference in &self.pipeline.processors {
+            if let Some(processor) = parts.processors.get(&reference.id.to_string()) {
+                self.expect(processor.consumes(), ComponentKind::Processor, "reads", reference, problems);
+                processors.push(reference.id.to_string());
+            }
+        }
+        processors
+    }
+
+    fn ends(&self, collector: &Collector, parts: &Parts, problems: &mut Problems) -> Vec<End> {
+        let mut ends = Vec::new();
+        for reference in &self.pipeline.exporters {
+            let id = reference.id.to_string();
+            if is_connector(collector, &reference.id) {
+                if let Some(connector) = parts.connectors.get(&id) {
+                    self.expect(connector.consumes(), ComponentKind::Connector, "reads", reference, problems);
+                    ends.push(End::Connector(id));
+                }
+            } else if let Some(exporter) = parts.exporters.get(&id) {
+                self.expect(exporter.signals(), ComponentKind::Exporter, "takes", reference, problems);
+                ends.push(End::Exporter(id));
+            }
+        }
+        ends
+    }
+
+    /// A component in a pipeline must share a signal with it, or nothing would ever reach it.
+    fn expect(
+        &self,
+        offered: SignalSet,
+        kind: ComponentKind,
+        verb: &str,
+        reference: &Reference,
+        problems: &mut Problems,
+    ) {
+        if !offered.intersection(self.signals).is_empty() {
+            return;
+        }
+        let message = format!(
+            "{kind} \"{}\" {verb} {offered}, the pipeline carries {}: telemetry type is not supported",
+            reference.id, self.signals
+        );
+        problems.push(
+            Problem::error(Some(reference.place.clone()), self.pipeline.path(), message)
+                .with_help(format!("move it to a pipeline of {offered}")),
+        );
+    }
+}
+
+/// What pipelines end in, each once, in the order in which it is first named.
+fn used(lines: &Lines, which: impl Fn(&End) -> Option<&str>) -> Vec<String> {
+    let mut used: Vec<String> = Vec::new();
+    for id in lines.pipelines.iter().flat_map(|line| &line.ends).filter_map(which) {
+        if !used.iter().any(|known| known == id) {
+            used.push(id.to_owned());
+        }
+    }
+    used
+}
+
+fn planned_receivers(lines: &Lines, parts: &Parts) -> Vec<PlannedReceiver> {
+    let mut planned: Vec<PlannedReceiver> = Vec::new();
+    for (index, line) in lines.pipelines.iter().enumerate() {
+        for id in &line.receivers {
+            let configured = &parts.receivers[id];
+            let signals = configured.signals().intersection(line.signals);
+            match planned.iter_mut().find(|receiver| receiver.id == *id) {
+                Some(receiver) => {
+                    receiver.signals = receiver.signals.union(signals);
+                    receiver.pipelines.push(index);
+                }
+                None => planned.push(PlannedReceiver {
+                    id: id.clone(),
+                    configured: Arc::clone(configured),
+                    signals,
+                    pipelines: vec![index],
+                }),
+            }
+        }
+    }
+    planned
+}
+
+fn planned_extensions(collector: &Collector, parts: &Parts) -> Vec<PlannedExtension> {
+    let used = collector.service.extensions.iter().map(|reference| reference.id.to_string());
+    used.filter_map(|id| Some(PlannedExtension { configured: Arc::clone(parts.extensions.get(&id)?), id })).collect()
+}
+
+fn state_directory(collector: &Collector, parts: &Parts) -> Option<PathBuf> {
+    let used = collector.service.extensions.iter();
+    used.filter_map(|reference| parts.extensions.get(&reference.id.to_string())).find_map(|part| part.storage_directory())
+}
+
+/// Puts every node after those that feed it. Circles have been refused before.
+fn order(pipelines: &[PlannedPipeline], nodes: &[PlannedNode]) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut waiting: Vec<usize> = (0..pipelines.len()).collect();
+    while !waiting.is_empty() {
+        let fed_by_waiting = |pipeline: usize| {
+            waiting.iter().any(|&other| {
+                pipelines[other].outputs.iter().any(|output| match output {
+                    Output::Connector(node) => feeds(&nodes[*node], pipeline),
+                    Output::Exporter(_) => false,
+                })
+            })
+        };
+        let ready: Vec<usize> = waiting.iter().copied().filter(|&pipeline| !fed_by_waiting(pipeline)).collect();
+        if ready.is_empty() {
+            break;
+        }
+        for &pipeline in &ready {
+            order.extend(&pipelines[pipeline].stages);
+        }
+        waiting.retain(|pipeline| !ready.contains(pipeline));
+        // A connector beats when all that feed it have.
+        let all_fed = |node: usize| {
+            !waiting.iter().any(|&pipeline| pipelines[pipeline].outputs.contains(&Output::Connector(node)))
+        };
+        for (node, planned) in nodes.iter().enumerate() {
+            let is_connector = matches!(planned.place, Place::Connector { .. });
+            if is_connector && !order.contains(&node) && all_fed(node) {
+                order.push(node);
+            }
+        }
+    }
+    order
+}
+
+fn feeds(node: &PlannedNode, pipeline: usize) -> bool {
+    match &node.place {
+        Place::Connector { outputs } => outputs.contains(&pipeline),
+        Place::Stage { .. } => false,
+    }
+}
+

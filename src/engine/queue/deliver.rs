@@ -1,0 +1,159 @@
+//! Takes requests from the queue and delivers them: attempts, timeouts, waits between them.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use component::{Clock, Delivered, Delivery, ExportError, Exporter, Stop};
+use model::{Outcome, Timestamp};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::spawn_local,
+};
+use tracing::{debug, error, warn};
+
+use super::{
+    Bound, Item, Meters,
+    batcher::{Batcher, Job},
+};
+
+/// One exporter on one thread.
+pub(crate) struct Consumer {
+    pub(crate) id: String,
+    pub(crate) exporter: Rc<dyn Exporter>,
+    pub(crate) delivery: Delivery,
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Cancelled when the service has no more patience: what is left gets one attempt.
+    pub(crate) hurry: Stop,
+}
+
+/// So many exports run side by side where no queue bounds them.
+const UNQUEUED_CONSUMERS: usize = 1024;
+
+impl Consumer {
+    /// Delivers until the queue is closed and everything in it has been delivered or dropped.
+    pub(crate) async fn run(self, items: mpsc::UnboundedReceiver<Item>) {
+        let this = Rc::new(self);
+        let queue = &this.delivery.queue;
+        let consumers = if queue.enabled { queue.num_consumers } else { UNQUEUED_CONSUMERS };
+        let slots = Arc::new(Semaphore::new(consumers));
+        let mut batcher = Batcher::new(items, &this.delivery, Arc::clone(&this.clock));
+        while let Some(job) = batcher.next().await {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let consumer = Rc::clone(&this);
+            spawn_local(async move {
+                consumer.deliver(job).await;
+                drop(slot);
+            });
+        }
+        // All slots are free again when the last delivery has ended.
+        let all = u32::try_from(consumers).unwrap_or(u32::MAX);
+        drop(slots.acquire_many(all).await);
+        if let Err(problem) = this.exporter.shutdown().await {
+            error!(exporter = this.id, error = %problem, "exporter did not shut down cleanly");
+        }
+    }
+
+    async fn deliver(&self, job: Job) {
+        self.meters.in_flight.add(1);
+        let outcome = self.attempts(&job).await;
+        self.meters.in_flight.sub(1);
+        self.bound.give_back(job.cost);
+        for ack in job.acks {
+            ack.report(outcome.clone());
+        }
+    }
+
+    /// Tries until delivered, refused for good, or out of time.
+    async fn attempts(&self, job: &Job) -> Outcome {
+        let mut backoff = Backoff::new(&self.delivery, self.clock.now(), job.export.bytes.len() as u64);
+        let (signal, items) = (job.export.signal, job.export.items);
+        loop {
+            let (after, problem) = match self.attempt(job).await {
+                Ok(Delivered { rejected, message }) => {
+                    let rejected = rejected.min(items);
+                    self.meters.sent(signal, items - rejected);
+                    self.meters.send_failed(signal, rejected);
+                    return Outcome::Delivered { rejected, message };
+                }
+                Err(ExportError::Permanent(problem)) => {
+                    self.meters.send_failed(signal, items);
+                    error!(exporter = self.id, error = %problem, dropped_items = items, "exporting failed; the error is not retryable, dropping data");
+                    return Outcome::Permanent(problem.to_string());
+                }
+                Err(ExportError::Retryable { after, source }) => (after, source),
+            };
+            let Some(wait) = backoff.next(self.clock.now(), after).filter(|_| !self.hurry.is_cancelled()) else {
+                self.meters.send_failed(signal, items);
+                error!(exporter = self.id, error = %problem, dropped_items = items, "exporting failed; no more retries left, dropping data");
+                return Outcome::Retryable { after, message: problem.to_string() };
+            };
+            warn!(exporter = self.id, error = %problem, interval = ?wait, "exporting failed; will retry the request after interval");
+            self.pause(wait).await;
+        }
+    }
+
+    async fn pause(&self, wait: Duration) {
+        tokio::select! {
+            () = self.clock.sleep_until(self.clock.now() + wait) => {}
+            () = self.hurry.cancelled() => debug!(exporter = self.id, "retrying at once, the service is stopping"),
+        }
+    }
+
+    async fn attempt(&self, job: &Job) -> Result<Delivered, ExportError> {
+        let export = self.exporter.export(job.export.clone());
+        let timeout = self.delivery.timeout;
+        if timeout.is_zero() {
+            return export.await;
+        }
+        match tokio::time::timeout(timeout, export).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(ExportError::Retryable {
+                after: None,
+                source: format!("no answer within the timeout of {timeout:?}").into(),
+            }),
+        }
+    }
+}
+
+/// The waits between attempts: exponential, spread, and not before what the destination asked for.
+struct Backoff {
+    enabled: bool,
+    interval: Duration,
+    multiplier: f64,
+    spread: f64,
+    longest: Duration,
+    deadline: Option<Timestamp>,
+    /// Spreads the waits of one process; need not be unpredictable.
+    seed: u64,
+}
+
+impl Backoff {
+    fn new(delivery: &Delivery, now: Timestamp, salt: u64) -> Self {
+        let retry = &delivery.retry;
+        let most = retry.max_elapsed_time.get();
+        Self {
+            enabled: retry.enabled,
+            interval: retry.initial_interval.get(),
+            multiplier: retry.multiplier,
+            spread: retry.randomization_factor,
+            longest: retry.max_interval.get(),
+            deadline: (!most.is_zero()).then(|| now + most),
+            seed: now.as_nanos() ^ salt,
+        }
+    }
+
+    /// Returns how long to wait, or none when there is no time left.
+    fn next(&mut self, now: Timestamp, after: Option<Duration>) -> Option<Duration> {
+        if !self.enabled {
+            return None;
+        }
+        self.seed = rapidhash::v3::rapidhash_v3(&self.seed.to_le_bytes());
+        let unit = (self.seed >> 11) as f64 / (1u64 << 53) as f64;
+        let factor = 1.0 + self.spread * (2.0 * unit - 1.0);
+        let wait = self.interval.mul_f64(factor).max(after.unwrap_or_default());
+        self.interval = self.interval.mul_f64(self.multiplier).min(self.longest);
+        let in_time = self.deadline.is_none_or(|deadline| now + wait <= deadline);
+        in_time.then_some(wait)
+    }
+}

@@ -1,0 +1,263 @@
+//! The queue against an exporter that does what the test says, under a clock that the test moves.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use component::{
+    Clock, Delivered, Delivery, ExportError, Exporter, QueueConfig, RetryConfig, Stop, Telemetry, testing::ManualClock,
+};
+use futures_util::future::LocalBoxFuture;
+use model::{AckFuture, Outcome, Signal, Timestamp};
+use tokio::task::{LocalSet, spawn_local, yield_now};
+
+use super::*;
+
+type Answer = Result<Delivered, ExportError>;
+
+/// Answers as listed, then delivers everything.
+#[derive(Default)]
+struct Scripted {
+    answers: RefCell<VecDeque<Answer>>,
+    exported: RefCell<Vec<Export>>,
+    attempts: Cell<usize>,
+    hold: RefCell<Option<Stop>>,
+}
+
+impl Exporter for Scripted {
+    fn export(&self, export: Export) -> LocalBoxFuture<'_, Answer> {
+        Box::pin(async move {
+            self.attempts.set(self.attempts.get() + 1);
+            let hold = self.hold.borrow().clone();
+            if let Some(hold) = hold {
+                hold.cancelled().await;
+            }
+            let answer = self.answers.borrow_mut().pop_front().unwrap_or(Ok(Delivered::default()));
+            if answer.is_ok() {
+                self.exported.borrow_mut().push(export);
+            }
+            answer
+        })
+    }
+}
+
+struct Rig {
+    exporter: Rc<Scripted>,
+    inbox: Inbox,
+    clock: ManualClock,
+    hurry: Stop,
+    telemetry: Telemetry,
+    consumer: tokio::task::JoinHandle<()>,
+}
+
+fn delivery(queue: QueueConfig) -> Delivery {
+    Delivery { queue, retry: RetryConfig { randomization_factor: 0.0, ..Default::default() }, timeout: Duration::ZERO }
+}
+
+fn rig(delivery: Delivery, answers: Vec<Answer>) -> Rig {
+    let exporter = Rc::new(Scripted { answers: RefCell::new(answers.into()), ..Default::default() });
+    let telemetry = Telemetry::default();
+    let meters = Arc::new(Meters::new(&telemetry, Some(delivery.queue.queue_size)));
+    let bound = Bound::new(&delivery);
+    let clock = ManualClock::new(Timestamp::from_secs(1000));
+    let hurry = Stop::new();
+    let (sender, items) = mpsc::unbounded_channel();
+    let consumer = Consumer {
+        id: "test".to_owned(),
+        exporter: Rc::clone(&exporter) as Rc<dyn Exporter>,
+        delivery: delivery.clone(),
+        bound: Arc::clone(&bound),
+        meters: Arc::clone(&meters),
+        clock: Arc::new(clock.clone()),
+        hurry: hurry.clone(),
+    };
+    let consumer = spawn_local(consumer.run(items));
+    let inbox = Inbox::new("test", &delivery, bound, meters, sender);
+    Rig { exporter, inbox, clock, hurry, telemetry, consumer }
+}
+
+fn logs(text: &'static str) -> Export {
+    Export { signal: Signal::Logs, bytes: Bytes::from_static(text.as_bytes()), items: 1 }
+}
+
+async fn settle() {
+    for _ in 0..50 {
+        yield_now().await;
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
+impl Rig {
+    fn send(&self, export: Export) -> AckFuture {
+        let (ack, answer) = Ack::new();
+        self.inbox.send(export, ack);
+        answer
+    }
+
+    fn counter(&self, name: &str) -> u64 {
+        let read = self.telemetry.read();
+        read.iter().find(|row| row.name == name).map_or(0, |row| row.value)
+    }
+
+    async fn advance(&self, seconds: u64) {
+        self.clock.advance_to(self.clock.now() + Duration::from_secs(seconds));
+        settle().await;
+    }
+}
+
+fn retryable(after: Option<Duration>) -> Answer {
+    Err(ExportError::Retryable { after, source: "busy".into() })
+}
+
+#[test]
+fn a_request_is_answered_when_the_queue_has_it() {
+    run(async {
+        let rig = rig(delivery(QueueConfig::default()), vec![retryable(None)]);
+        assert_eq!(rig.send(logs("a")).await, Outcome::DELIVERED);
+        settle().await;
+        assert_eq!(rig.exporter.exported.borrow().len(), 0);
+        rig.advance(5).await;
+        assert_eq!(rig.exporter.exported.borrow().len(), 1);
+        assert_eq!(rig.counter("otelcol_exporter_sent_log_records"), 1);
+    });
+}
+
+#[test]
+fn with_wait_for_result_the_answer_is_the_deliverys() {
+    run(async {
+        let queue = QueueConfig { wait_for_result: true, ..Default::default() };
+        let refused = Err(ExportError::Permanent("no".into()));
+        let rejected = Ok(Delivered { rejected: 1, message: "one".to_owned() });
+        let rig = rig(delivery(queue), vec![refused, rejected]);
+        assert_eq!(rig.send(logs("a")).await, Outcome::Permanent("no".to_owned()));
+        assert_eq!(rig.send(logs("b")).await, Outcome::Delivered { rejected: 1, message: "one".to_owned() });
+        assert_eq!(rig.counter("otelcol_exporter_send_failed_log_records"), 2);
+        assert_eq!(rig.counter("otelcol_exporter_sent_log_records"), 0);
+    });
+}
+
+#[test]
+fn waits_grow_and_never_undercut_what_the_destination_asked() {
+    run(async {
+        let asked = retryable(Some(Duration::from_secs(20)));
+        let rig = rig(delivery(QueueConfig::default()), vec![retryable(None), retryable(None), asked]);
+        rig.send(logs("a")).await;
+        settle().await;
+        let mut attempts = vec![];
+        for _ in 0..40 {
+            attempts.push(rig.exporter.attempts.get());
+            rig.advance(1).await;
+        }
+        // The first after 5 s, the second 7.5 s later, the third not before the 20 s asked for.
+        let seconds_of = |n: usize| attempts.iter().position(|&a| a >= n).unwrap();
+        assert_eq!((seconds_of(2), seconds_of(3), seconds_of(4)), (5, 13, 33));
+    });
+}
+
+#[test]
+fn after_max_elapsed_time_the_data_is_dropped_and_counted() {
+    run(async {
+        let mut delivery = delivery(QueueConfig::default());
+        delivery.retry.max_elapsed_time = Duration::from_secs(10).into();
+        let rig = rig(delivery, (0..10).map(|_| retryable(None)).collect());
+        rig.send(logs("a")).await;
+        for _ in 0..20 {
+            rig.advance(1).await;
+        }
+        assert_eq!(rig.exporter.attempts.get(), 2);
+        assert_eq!(rig.counter("otelcol_exporter_send_failed_log_records"), 1);
+        assert_eq!(rig.inbox.bound.used(), 0);
+    });
+}
+
+#[test]
+fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
+    run(async {
+        let queue = QueueConfig { queue_size: 2, num_consumers: 1, ..Default::default() };
+        let rig = rig(delivery(queue), vec![]);
+        let hold = Stop::new();
+        *rig.exporter.hold.borrow_mut() = Some(hold.clone());
+        for text in ["a", "b"] {
+            assert!(rig.inbox.try_reserve(1, 1));
+            rig.send(logs(text)).await;
+            rig.inbox.release();
+        }
+        assert!(!rig.inbox.try_reserve(1, 1));
+        rig.send(logs("c")).await;
+        assert_eq!(rig.counter("otelcol_exporter_enqueue_failed_log_records"), 1);
+        hold.cancel();
+        settle().await;
+        assert!(rig.inbox.try_reserve(1, 1));
+        assert_eq!(rig.exporter.exported.borrow().len(), 2);
+    });
+}
+
+#[test]
+fn what_was_reserved_and_not_used_is_given_back() {
+    run(async {
+        let queue = QueueConfig { sizer: Sizer::Bytes, queue_size: 100, ..Default::default() };
+        let rig = rig(delivery(queue), vec![]);
+        assert!(rig.inbox.try_reserve(1, 60));
+        assert_eq!(rig.inbox.bound.used(), 60);
+        rig.inbox.release();
+        assert_eq!(rig.inbox.bound.used(), 0);
+    });
+}
+
+#[test]
+fn the_bound_in_bytes_holds_beside_the_sizer() {
+    run(async {
+        let queue = QueueConfig { max_bytes: config::ByteSize(100), ..Default::default() };
+        let rig = rig(delivery(queue), vec![]);
+        *rig.exporter.hold.borrow_mut() = Some(Stop::new());
+        assert!(rig.inbox.try_reserve(1, 80));
+        rig.send(logs("a")).await;
+        rig.inbox.release();
+        assert!(rig.inbox.try_reserve(1, 80));
+        rig.inbox.release();
+        // An empty queue takes a request of any size, or it could never be sent.
+        settle().await;
+        assert!(rig.inbox.try_reserve(1, 1000) || rig.inbox.bound.used() > 0);
+    });
+}
+
+#[test]
+fn one_consumer_keeps_the_order() {
+    run(async {
+        let queue = QueueConfig { num_consumers: 1, ..Default::default() };
+        let rig = rig(delivery(queue), vec![retryable(None)]);
+        for text in ["a", "b", "c"] {
+            rig.send(logs(text)).await;
+        }
+        for _ in 0..10 {
+            rig.advance(1).await;
+        }
+        let order: Vec<_> = rig.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect();
+        assert_eq!(order, ["a", "b", "c"]);
+    });
+}
+
+#[test]
+fn the_end_empties_the_queue_with_one_last_attempt_each() {
+    run(async {
+        let rig = rig(delivery(QueueConfig::default()), (0..100).map(|_| retryable(None)).collect());
+        rig.send(logs("a")).await;
+        settle().await;
+        let Rig { inbox, hurry, consumer, exporter, telemetry, .. } = rig;
+        drop(inbox);
+        hurry.cancel();
+        consumer.await.unwrap();
+        assert_eq!(exporter.attempts.get(), 2);
+        let failed = telemetry.read().into_iter().find(|row| row.name == "otelcol_exporter_send_failed_log_records");
+        assert_eq!(failed.unwrap().value, 1);
+    });
+}

@@ -1,0 +1,388 @@
+//! The service: starts the threads of a plan, watches them, and stops them in order.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use component::{Clock, Counter, Placement, ServiceState, Stop, Telemetry};
+use model::Timestamp;
+use rapidhash::v3::rapidhash_v3 as rapidhash;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::{error, info};
+
+use crate::{
+    analysis::Analysis,
+    health::Health,
+    hop::HopMessage,
+    listen::{self, BindError, Bound, Owner},
+    plan::{HopRole, Plan, Settings},
+    queue,
+    shard::{self, Ended, Shard, ShardHandle, ShardState},
+};
+
+/// What all threads of a service share. Nothing here is touched per span.
+pub(crate) struct Shared {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) instance_id: String,
+    pub(crate) started_at: Timestamp,
+    pub(crate) health: Arc<Health>,
+    /// Room for bytes in flight, in KiB.
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) room_kib: u32,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) snapshot_failures: Counter,
+    outlets: Vec<Outlet>,
+    shards: RwLock<Vec<ShardHandle>>,
+    reached: AtomicU64,
+}
+
+/// What all threads share of one exporter.
+pub(crate) struct Outlet {
+    pub(crate) bound: Arc<queue::Bound>,
+    pub(crate) meters: Arc<queue::Meters>,
+    queue: Mutex<SharedQueue>,
+}
+
+/// The queue of an exporter that exists once.
+#[derive(Default)]
+struct SharedQueue {
+    sender: Option<mpsc::UnboundedSender<queue::Item>>,
+    receiver: Option<mpsc::UnboundedReceiver<queue::Item>>,
+}
+
+impl Shared {
+    pub(crate) fn outlet(&self, exporter: usize) -> &Outlet {
+        &self.outlets[exporter]
+    }
+
+    /// Returns the way to an exporter that exists once; none after the stop.
+    pub(crate) fn queue_of(&self, exporter: usize) -> Option<mpsc::UnboundedSender<queue::Item>> {
+        let queue = self.outlets[exporter].queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.sender.clone()
+    }
+
+    /// Takes the queue of an exporter that exists once; its thread asks for it, once.
+    pub(crate) fn take_queue(
+        &self,
+        exporter: usize,
+    ) -> (mpsc::UnboundedSender<queue::Item>, mpsc::UnboundedReceiver<queue::Item>) {
+        let mut queue = self.outlets[exporter].queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match (queue.sender.clone(), queue.receiver.take()) {
+            (Some(sender), Some(receiver)) => (sender, receiver),
+            _ => mpsc::unbounded_channel(),
+        }
+    }
+
+    /// Lets queues of exporters that exist once end when their last sender is gone.
+    pub(crate) fn close_queues(&self) {
+        for outlet in &self.outlets {
+            outlet.queue.lock().unwrap_or_else(PoisonError::into_inner).sender = None;
+        }
+    }
+
+    /// Returns a shard that waits for something to do, other than the one that asks.
+    pub(crate) fn idle_shard(&self, asking: usize) -> Option<ShardHandle> {
+        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+        let mut others = shards.iter().enumerate().filter(|(index, _)| *index != asking);
+        others.find(|(_, shard)| shard.state.is_idle.load(Ordering::Acquire)).map(|(_, shard)| shard.clone())
+    }
+
+    /// Returns the shard with the fewest open sockets.
+    pub(crate) fn calmest_shard(&self) -> Option<ShardHandle> {
+        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+        shards.iter().min_by_key(|shard| shard.state.open_sockets.load(Ordering::Acquire)).cloned()
+    }
+
+    /// Lets go of the channels to shards, so that they end when nobody holds them any more.
+    pub(crate) fn forget_shards(&self) {
+        self.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn replace_shard(&self, index: usize, handle: ShardHandle) {
+        let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
+        match shards.get_mut(index) {
+            Some(shard) => *shard = handle,
+            None => shards.push(handle),
+        }
+    }
+
+    /// Notes the time up to which the analysis half has seen everything.
+    pub(crate) fn reached(&self, at: Timestamp) {
+        self.reached.fetch_max(at.as_nanos(), Ordering::AcqRel);
+        for outlet in &self.outlets {
+            outlet.meters.queue_size.set(outlet.bound.used());
+        }
+    }
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("could not start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error("the analysis thread ended while it was being built; the log says why")]
+    Analysis,
+}
+
+/// A service that runs.
+pub struct Running {
+    shared: Arc<Shared>,
+    addresses: Vec<(Owner, SocketAddr)>,
+    stop: Stop,
+    supervisor: JoinHandle<()>,
+    analysis: JoinHandle<()>,
+}
+
+/// So many ticks of a shard may wait for the analysis half.
+const HOP_DEPTH: usize = 64;
+
+/// Starts a plan: binds every address, builds every component, and returns when data can come.
+///
+/// # Errors
+/// When an address can not be bound or a thread not be started; nothing runs then.
+pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<Running, StartError> {
+    let plan = Arc::new(plan);
+    let bound = bind_all(&plan)?;
+    let addresses = bound.iter().map(|bound| (bound.owner, bound.address)).collect();
+    let shard_count = match plan.settings.hop.role {
+        HopRole::Analysis => 0,
+        HopRole::All | HopRole::Ingest => plan.settings.shards,
+    };
+    let states: Vec<_> = (0..shard_count).map(|_| Arc::new(ShardState::default())).collect();
+    let shared = Arc::new(share(Arc::clone(&plan), clock, telemetry, states.clone()));
+    let (hop, partials) = mpsc::channel(HOP_DEPTH * shard_count.max(1));
+    let (stop, (ready, is_ready)) = (Stop::new(), oneshot::channel());
+    let mut shards = Vec::new();
+    for (index, state) in states.into_iter().enumerate() {
+        shards.push(Supervised::start(&shared, index, 0, state, &hop, &stop)?);
+    }
+    let sources = (0..shard_count).map(|index| Shard::source(&shared, index, 0)).collect();
+    let analysis = Analysis { shared: Arc::clone(&shared), bound, hop: partials, sources, stop: stop.clone(), ready };
+    let analysis = std::thread::Builder::new().name("analysis".to_owned()).spawn(move || analysis.run())?;
+    is_ready.blocking_recv().map_err(|_ended| StartError::Analysis)?;
+    shared.health.running();
+    let supervisor = {
+        let (shared, stop) = (Arc::clone(&shared), stop.clone());
+        let watch = move || supervise(&shared, shards, hop, &stop);
+        std::thread::Builder::new().name("supervisor".to_owned()).spawn(watch)?
+    };
+    Ok(Running { shared, addresses, stop, supervisor, analysis })
+}
+
+fn share(plan: Arc<Plan>, clock: Arc<dyn Clock>, telemetry: Telemetry, states: Vec<Arc<ShardState>>) -> Shared {
+    let outlets = plan.exporters.iter().map(|planned| {
+        let delivery = planned.configured.delivery();
+        let telemetry = telemetry.with("exporter", &planned.id);
+        let capacity = delivery.queue.enabled.then_some(delivery.queue.queue_size);
+        let queue = match planned.configured.placement() {
+            Placement::EveryShard => SharedQueue::default(),
+            Placement::Once => {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                SharedQueue { sender: Some(sender), receiver: Some(receiver) }
+            }
+        };
+        Outlet {
+            bound: queue::Bound::new(&delivery),
+            meters: Arc::new(queue::Meters::new(&telemetry, capacity)),
+            queue: Mutex::new(queue),
+        }
+    });
+    let settings = &plan.settings;
+    let room_kib = u32::try_from(settings.max_in_flight_bytes / 1024).unwrap_or(u32::MAX).max(1);
+    let snapshot_failures = telemetry.counter(
+        "trueline_state_snapshot_failures",
+        "Snapshots of state that could not be stored.",
+        "{snapshot}",
+    );
+    Shared {
+        outlets: outlets.collect(),
+        health: Arc::new(Health::new(Arc::clone(&clock), states)),
+        started_at: clock.now(),
+        instance_id: instance_id(settings, clock.now()),
+        room: Arc::new(Semaphore::new(room_kib as usize)),
+        room_kib,
+        connections: listen::connection_limit(settings.max_connections),
+        snapshot_failures,
+        shards: RwLock::default(),
+        reached: AtomicU64::new(0),
+        clock,
+        telemetry,
+        plan,
+    }
+}
+
+/// The name of this process: as configured, or as kept in the state directory, or made for this run.
+fn instance_id(settings: &Settings, now: Timestamp) -> String {
+    if let Some(id) = &settings.instance_id {
+        return id.clone();
+    }
+    let fresh = || {
+        let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+        let seed = format!("{host}/{}/{}", std::process::id(), now.as_nanos());
+        let (high, low) = (rapidhash(seed.as_bytes()), rapidhash(seed.repeat(2).as_bytes()));
+        format!("{:08x}-{:04x}-8{:03x}-b{:03x}-{:012x}", high >> 32, high >> 16 & 0xffff, high & 0xfff, low >> 52, low & 0xffff_ffff_ffff)
+    };
+    let Some(directory) = &settings.state_directory else { return fresh() };
+    store::instance_id(directory, fresh).unwrap_or_else(|problem| {
+        error!(error = %problem, "the name of this instance can not be kept; it changes with every start");
+        fresh()
+    })
+}
+
+fn bind_all(plan: &Plan) -> Result<Vec<Bound>, BindError> {
+    let mut bound = Vec::new();
+    let ingests = plan.settings.hop.role != HopRole::Analysis;
+    for (index, planned) in plan.receivers.iter().enumerate().filter(|_| ingests) {
+        for (listen, address) in planned.configured.listens().iter().enumerate() {
+            bound.push(listen::bind(&planned.id, Owner::Receiver { index, listen }, address)?);
+        }
+    }
+    for (index, planned) in plan.exporters.iter().enumerate() {
+        for (listen, address) in planned.configured.listens().iter().enumerate() {
+            bound.push(listen::bind(&planned.id, Owner::Exporter { index, listen }, address)?);
+        }
+    }
+    for (index, planned) in plan.extensions.iter().enumerate() {
+        for (listen, address) in planned.configured.listens().iter().enumerate() {
+            bound.push(listen::bind(&planned.id, Owner::Extension { index, listen }, address)?);
+        }
+    }
+    Ok(bound)
+}
+
+/// One shard's thread, and what is needed to build it anew.
+struct Supervised {
+    index: usize,
+    generation: u64,
+    thread: Option<JoinHandle<Ended>>,
+    state: Arc<ShardState>,
+}
+
+impl Supervised {
+    fn start(
+        shared: &Arc<Shared>,
+        index: usize,
+        generation: u64,
+        state: Arc<ShardState>,
+        hop: &mpsc::Sender<HopMessage>,
+        stop: &Stop,
+    ) -> std::io::Result<Self> {
+        let (handle, inbox) = shard::channels(&shared.plan, Arc::clone(&state));
+        let shard = Shard {
+            index,
+            shared: Arc::clone(shared),
+            inbox,
+            state: Arc::clone(&state),
+            hop: hop.clone(),
+            stop: stop.clone(),
+            generation,
+        };
+        shared.replace_shard(index, handle);
+        let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || shard.run())?;
+        Ok(Self { index, generation, thread: Some(thread), state })
+    }
+}
+
+/// How often shards are looked at.
+const WATCH: Duration = Duration::from_millis(200);
+
+/// Builds broken shards anew until the stop, then waits for all.
+fn supervise(shared: &Arc<Shared>, mut shards: Vec<Supervised>, hop: mpsc::Sender<HopMessage>, stop: &Stop) {
+    let restarts = shared.telemetry.counter("trueline_shard_restarts", "Shards built anew after a panic.", "{restart}");
+    while !stop.is_cancelled() {
+        std::thread::sleep(WATCH);
+        for shard in &mut shards {
+            let has_ended = shard.thread.as_ref().is_some_and(JoinHandle::is_finished);
+            if !has_ended || stop.is_cancelled() {
+                continue;
+            }
+            restarts.add(1);
+            let state = Arc::clone(&shard.state);
+            let (source, generation) = (Shard::source(shared, shard.index, shard.generation), shard.generation + 1);
+            end_of(&hop, source, shared.clock.now());
+            match Supervised::start(shared, shard.index, generation, state, &hop, stop) {
+                Ok(anew) => *shard = anew,
+                Err(problem) => {
+                    error!(shard = shard.index, error = %problem, "a broken shard could not be built anew");
+                    shared.health.fail(format!("shard {} is broken: {problem}", shard.index));
+                    shard.thread = None;
+                }
+            }
+        }
+    }
+    drop(hop);
+    for thread in shards.into_iter().filter_map(|shard| shard.thread) {
+        match thread.join() {
+            Ok(Ended::Drained) => {}
+            Ok(Ended::Broken) | Err(_) => error!("a shard broke while stopping; its last interval is lost"),
+        }
+    }
+}
+
+/// Tells the analysis half that nothing more comes from a broken shard. What it had not told is
+/// lost; what it told counts.
+fn end_of(hop: &mpsc::Sender<HopMessage>, source: String, now: Timestamp) {
+    let message = HopMessage {
+        version: crate::hop::VERSION,
+        source,
+        sequence: u64::MAX,
+        at_unix_nano: now.as_nanos(),
+        last: true,
+        partials: Vec::new(),
+    };
+    if hop.blocking_send(message).is_err() {
+        error!("the analysis half has ended before the shards");
+    }
+}
+
+impl Running {
+    /// Returns the address a receiver listens on: its place in the plan, and which of its addresses.
+    pub fn receiver_address(&self, id: &str, listen: usize) -> Option<SocketAddr> {
+        let index = self.shared.plan.receivers.iter().position(|receiver| receiver.id == id)?;
+        self.address(Owner::Receiver { index, listen })
+    }
+
+    /// Returns the address an exporter listens on.
+    pub fn exporter_address(&self, id: &str) -> Option<SocketAddr> {
+        let index = self.shared.plan.exporters.iter().position(|exporter| exporter.id == id)?;
+        self.address(Owner::Exporter { index, listen: 0 })
+    }
+
+    fn address(&self, owner: Owner) -> Option<SocketAddr> {
+        self.addresses.iter().find(|(known, _)| *known == owner).map(|(_, address)| *address)
+    }
+
+    /// Returns the time up to which the analysis half has seen everything.
+    pub fn reached(&self) -> Timestamp {
+        Timestamp(self.shared.reached.load(Ordering::Acquire))
+    }
+
+    /// Returns how the service is.
+    pub fn state(&self) -> Arc<dyn ServiceState> {
+        Arc::clone(&self.shared.health) as Arc<dyn ServiceState>
+    }
+
+    /// Stops in order, so that nothing that was counted is lost: receivers finish what they have
+    /// accepted, shards tell their last, the analysis half emits and stores, queues empty.
+    pub fn stop(self) {
+        info!("stopping");
+        self.shared.health.stopping();
+        self.stop.cancel();
+        if self.supervisor.join().is_err() {
+            error!("the supervisor panicked");
+        }
+        if self.analysis.join().is_err() {
+            error!("the analysis thread panicked; state since the last snapshot is lost");
+        }
+    }
+}

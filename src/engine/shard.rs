@@ -1,0 +1,292 @@
+//! One ingest thread: its sockets, its graph, its exporters, and nothing shared per span.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use component::{Inlet, Placement, Receipt, Receiver, ReceiverCx, Refusal, Socket, Sockets, Stop};
+use model::{Signal, Timestamp};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinHandle, LocalSet, spawn_local},
+};
+use tracing::{error, info};
+
+use crate::{
+    graph::{Beat, Graph, Identity, Side},
+    hop::{self, HopMessage, StagePartial},
+    intake::ShardIntake,
+    outlets::Outlets,
+    plan::Plan,
+    service::Shared,
+};
+
+/// How a shard is reached from other threads.
+#[derive(Clone)]
+pub(crate) struct ShardHandle {
+    /// By receiver, by listening address.
+    pub(crate) sockets: Vec<Vec<mpsc::UnboundedSender<Socket>>>,
+    pub(crate) jobs: mpsc::UnboundedSender<Job>,
+    pub(crate) state: Arc<ShardState>,
+}
+
+/// What other threads may know of a shard.
+#[derive(Default)]
+pub(crate) struct ShardState {
+    /// The thread waits for something to do.
+    pub(crate) is_idle: AtomicBool,
+    /// The last second that the shard has closed, in nanoseconds.
+    pub(crate) told_until: AtomicU64,
+    pub(crate) open_sockets: AtomicU64,
+}
+
+/// A whole request that a busy shard hands to an idle one.
+pub(crate) struct Job {
+    pub(crate) receiver: usize,
+    pub(crate) signal: Signal,
+    pub(crate) bytes: Bytes,
+    pub(crate) transport: &'static str,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
+}
+
+/// The ends of a shard's channels that belong to its thread.
+pub(crate) struct ShardInbox {
+    pub(crate) sockets: Vec<Vec<mpsc::UnboundedReceiver<Socket>>>,
+    pub(crate) jobs: mpsc::UnboundedReceiver<Job>,
+}
+
+/// Makes the channels of a shard.
+pub(crate) fn channels(plan: &Plan, state: Arc<ShardState>) -> (ShardHandle, ShardInbox) {
+    let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+    for receiver in &plan.receivers {
+        let pairs = receiver.configured.listens().into_iter().map(|_| mpsc::unbounded_channel());
+        let (send, receive): (Vec<_>, Vec<_>) = pairs.unzip();
+        senders.push(send);
+        receivers.push(receive);
+    }
+    let (jobs, job_inbox) = mpsc::unbounded_channel();
+    (ShardHandle { sockets: senders, jobs, state }, ShardInbox { sockets: receivers, jobs: job_inbox })
+}
+
+/// What the tasks of one shard share.
+pub(crate) struct Core {
+    pub(crate) graph: RefCell<Graph>,
+    pub(crate) shared: Arc<Shared>,
+    /// This shard's place among all.
+    pub(crate) index: usize,
+    /// Requests that have arrived and wait for their turn.
+    pub(crate) waiting: Cell<usize>,
+    /// A stage has panicked: its state can not be trusted, the shard is built anew.
+    pub(crate) broken: Stop,
+}
+
+/// Everything a shard's thread needs, made on another thread.
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inbox: ShardInbox,
+    pub(crate) state: Arc<ShardState>,
+    pub(crate) hop: mpsc::Sender<HopMessage>,
+    /// Tells receivers to end.
+    pub(crate) stop: Stop,
+    /// Grows with every rebuild, so that a rebuilt shard is a new source of partials.
+    pub(crate) generation: u64,
+}
+
+/// Why a shard's thread ended.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// Everything was told and delivered.
+    Drained,
+    /// A stage has panicked.
+    Broken,
+}
+
+impl Shard {
+    /// The name under which this shard's partials are merged. Padded, so that names sort as numbers.
+    pub(crate) fn source(shared: &Shared, index: usize, generation: u64) -> String {
+        format!("{}/{index:04}.{generation}", shared.instance_id)
+    }
+
+    /// Runs on the shard's own thread until stopped.
+    pub(crate) fn run(self) -> Ended {
+        if let Some(core) = self.shared.plan.settings.pinned_core(self.index)
+            && !core_affinity::set_for_current(core)
+        {
+            info!(shard = self.index, "could not pin the shard to a core; the scheduler places it");
+        }
+        let (parked, unparked) = (Arc::clone(&self.state), Arc::clone(&self.state));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(move || parked.is_idle.store(true, Ordering::Release))
+            .on_thread_unpark(move || unparked.is_idle.store(false, Ordering::Release))
+            .build()
+            .expect("a runtime without threads needs nothing that can be missing");
+        LocalSet::new().block_on(&runtime, self.work())
+    }
+
+    async fn work(self) -> Ended {
+        let Self { index, shared, inbox, state, hop, stop, generation } = self;
+        let outlets = Outlets::for_shard(&shared);
+        let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
+        let graph = Graph::new(&shared.plan, Side::Ingest, outlets.inboxes.clone(), &shared.telemetry, &identity);
+        let broken = Stop::new();
+        let core = Rc::new(Core {
+            graph: RefCell::new(graph),
+            shared: Arc::clone(&shared),
+            index,
+            waiting: Cell::new(0),
+            broken: broken.clone(),
+        });
+        let intakes: Vec<_> =
+            (0..shared.plan.receivers.len()).map(|receiver| ShardIntake::new(&core, receiver, &outlets)).collect();
+        let receivers = start_receivers(&shared, index, inbox.sockets, &intakes, &stop);
+        let jobs = spawn_local(serve_jobs(inbox.jobs, intakes));
+        let source = Self::source(&shared, index, generation);
+        let mut teller = Teller { core: Rc::clone(&core), state, hop, source, sequence: 0 };
+        let ended = tokio::select! {
+            () = teller.tick() => Ended::Drained,
+            () = finish(receivers, &stop, &shared) => Ended::Drained,
+            () = broken.cancelled() => Ended::Broken,
+        };
+        if ended == Ended::Broken {
+            error!(shard = index, "a stage panicked; the shard is built anew");
+            return Ended::Broken;
+        }
+        // Other shards may have handed requests over; they come first.
+        shared.forget_shards();
+        if jobs.await.is_err() {
+            error!(shard = index, "the task that serves other shards panicked");
+        }
+        teller.drain().await;
+        drop(teller);
+        drop(core);
+        outlets.finish().await;
+        Ended::Drained
+    }
+}
+
+/// Builds and starts this shard's receivers; those that exist once live on the first shard.
+fn start_receivers(
+    shared: &Arc<Shared>,
+    index: usize,
+    sockets: Vec<Vec<mpsc::UnboundedReceiver<Socket>>>,
+    intakes: &[Rc<ShardIntake>],
+    stop: &Stop,
+) -> Vec<JoinHandle<()>> {
+    let mut running = Vec::new();
+    for ((planned, sockets), intake) in shared.plan.receivers.iter().zip(sockets).zip(intakes) {
+        if planned.configured.placement() == Placement::Once && index != 0 {
+            continue;
+        }
+        let listens = planned.configured.listens();
+        let sockets = listens.iter().zip(sockets).map(|(listen, accepted)| Sockets { name: listen.name, accepted });
+        let cx = ReceiverCx {
+            id: planned.id.clone(),
+            inlet: Inlet(Rc::clone(intake) as Rc<dyn component::Intake>),
+            sockets: RefCell::new(sockets.collect()),
+            signals: planned.signals,
+            clock: Arc::clone(&shared.clock),
+            telemetry: shared.telemetry.with("receiver", &planned.id),
+        };
+        let receiver: Box<dyn Receiver> = planned.configured.build(&cx);
+        let (id, stop, shared) = (planned.id.clone(), stop.clone(), Arc::clone(shared));
+        running.push(spawn_local(async move {
+            if let Err(problem) = receiver.run(stop).await {
+                error!(receiver = id, error = %problem, "receiver ended");
+                shared.health.fail(format!("receiver {id} ended: {problem}"));
+            }
+        }));
+    }
+    running
+}
+
+/// Waits for the stop, and then for receivers to finish what they have accepted.
+async fn finish(receivers: Vec<JoinHandle<()>>, stop: &Stop, shared: &Shared) {
+    stop.cancelled().await;
+    let all = async {
+        for receiver in receivers {
+            if let Err(problem) = receiver.await {
+                error!(error = %problem, "a receiver did not end cleanly");
+            }
+        }
+    };
+    let patience = shared.plan.settings.receiver_grace();
+    if tokio::time::timeout(patience, all).await.is_err() {
+        info!(?patience, "some connections did not end in time and are closed");
+    }
+}
+
+async fn serve_jobs(mut jobs: mpsc::UnboundedReceiver<Job>, intakes: Vec<Rc<ShardIntake>>) {
+    while let Some(job) = jobs.recv().await {
+        let Some(intake) = intakes.get(job.receiver).map(Rc::clone) else { continue };
+        spawn_local(async move {
+            let result = intake.take(job.signal, job.bytes, job.transport).await;
+            // A sender that gave up no longer needs its answer.
+            let _gone = job.reply.send(result);
+        });
+    }
+}
+
+/// Closes each second and tells the analysis half.
+struct Teller {
+    core: Rc<Core>,
+    state: Arc<ShardState>,
+    hop: mpsc::Sender<HopMessage>,
+    source: String,
+    sequence: u64,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Teller {
+    async fn tick(&mut self) {
+        let clock = Arc::clone(&self.core.shared.clock);
+        let mut last = clock.now().window_start(SECOND);
+        self.state.told_until.store(last.as_nanos(), Ordering::Release);
+        loop {
+            clock.sleep_until(last + SECOND).await;
+            last = clock.now().window_start(SECOND).max(last);
+            // When the analysis half can not follow, deltas stay here and are told later.
+            let Ok(room) = self.hop.clone().try_reserve_owned() else { continue };
+            let message = self.close(Beat::Tick, last);
+            room.send(message);
+            self.state.told_until.store(last.as_nanos(), Ordering::Release);
+        }
+    }
+
+    async fn drain(&mut self) {
+        let now = self.core.shared.clock.now();
+        let mut message = self.close(Beat::Drain, now);
+        message.last = true;
+        if self.hop.send(message).await.is_err() {
+            error!("the analysis half ended before the shards; the last interval is lost");
+        }
+    }
+
+    fn close(&mut self, beat: Beat, now: Timestamp) -> HopMessage {
+        let mut graph = self.core.graph.borrow_mut();
+        let plan = &self.core.shared.plan;
+        graph.beat(beat, &plan.order, now);
+        let partials = graph.take_partials().into_iter().map(|(node, partial)| StagePartial {
+            stage: plan.stage_key(node).to_owned(),
+            partial: partial.bytes,
+        });
+        self.sequence += 1;
+        HopMessage {
+            version: hop::VERSION,
+            source: self.source.clone(),
+            sequence: self.sequence,
+            at_unix_nano: now.as_nanos(),
+            last: false,
+            partials: partials.collect(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The answers: the collector's JSON, which scripts search for `"status":"Server available"`.
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use component::{Clock, ServiceState};
+use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
+use model::Timestamp;
+
+use super::HealthCheckConfig;
+
+pub(super) struct Answers {
+    pub(super) config: HealthCheckConfig,
+    pub(super) state: Arc<dyn ServiceState>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Answers {
+    pub(super) fn to<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if request.uri().path() != self.config.path {
+            return answer(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n".to_owned());
+        }
+        let is_ready = self.state.is_ready();
+        let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        match &self.config.response_body {
+            Some(bodies) => {
+                let body = if is_ready { &bodies.healthy } else { &bodies.unhealthy };
+                answer(status, "text/plain", body.clone())
+            }
+            None => answer(status, "application/json", self.json(is_ready)),
+        }
+    }
+
+    fn json(&self, is_ready: bool) -> String {
+        if !is_ready {
+            let reason = serde_json::Value::String(self.state.reason());
+            return format!(r#"{{"status":"Server not available","reason":{reason}}}"#);
+        }
+        let up_since = self.state.up_since();
+        let uptime = self.clock.now().since(up_since);
+        format!(
+            r#"{{"status":"Server available","upSince":"{}","uptime":"{}"}}"#,
+            rfc3339(up_since),
+            go_duration(uptime)
+        )
+    }
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let response = Response::builder().status(status).header(CONTENT_TYPE, content_type);
+    response.body(Full::new(Bytes::from(body))).expect("status and header are constants")
+}
+
+/// Writes an instant as Go's `time.Time` marshals itself, in UTC.
+fn rfc3339(at: Timestamp) -> String {
+    let (seconds, nanos) = (at.as_nanos() / 1_000_000_000, at.as_nanos() % 1_000_000_000);
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil_from_days(days);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    if nanos > 0 {
+        let fraction = format!("{nanos:09}");
+        write!(text, ".{}", fraction.trim_end_matches('0')).expect("a string takes all");
+    }
+    text.push('Z');
+    text
+}
+
+/// The date of a day since 1970-01-01 in the Gregorian calendar: the year is counted from March, so
+/// that the leap day is its last.
+fn civil_from_days(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// Writes a duration as Go does: `10h35m9.49s`.
+fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let fraction = format!("{:09}", duration.subsec_nanos());
+    let fraction = fraction.trim_end_matches('0');
+    let point = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, second) => format!("{second}{point}s"),
+        (0, minute, second) => format!("{minute}m{second}{point}s"),
+        (hour, minute, second) => format!("{hour}h{minute}m{second}{point}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_and_durations_are_written_as_go_writes_them() {
+        assert_eq!(rfc3339(Timestamp(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(Timestamp(951_782_400_500_000_000)), "2000-02-29T00:00:00.5Z");
+        assert_eq!(rfc3339(Timestamp(1_795_219_199_000_000_001)), "2026-11-20T23:59:59.000000001Z");
+        assert_eq!(go_duration(Duration::from_millis(38_109_490)), "10h35m9.49s");
+        assert_eq!(go_duration(Duration::from_secs(61)), "1m1s");
+        assert_eq!(go_duration(Duration::ZERO), "0s");
+    }
+}

@@ -1,0 +1,102 @@
+//! Is the data path up and moving? Answers over HTTP, with the collector's paths and words.
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+
+use component::{BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets, Stop};
+use futures_util::future::LocalBoxFuture;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Deserialize;
+use tokio::task::spawn_local;
+
+/// See the README for each key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct HealthCheckConfig {
+    pub endpoint: String,
+    pub path: String,
+    pub response_body: Option<Bodies>,
+}
+
+/// Replaces the collector's JSON.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Bodies {
+    pub healthy: String,
+    pub unhealthy: String,
+}
+
+impl Default for HealthCheckConfig {
+    fn default() -> Self {
+        Self { endpoint: "localhost:13133".to_owned(), path: "/".to_owned(), response_body: None }
+    }
+}
+
+impl Config for HealthCheckConfig {
+    fn validate(&self, checks: &mut Checks) {
+        if !self.path.starts_with('/') {
+            checks.error("path", format!("path is {:?}, must start with /", self.path));
+        }
+        if !self.endpoint.contains(':') {
+            checks.error("endpoint", format!("endpoint is {:?}, must be host:port", self.endpoint));
+        }
+    }
+}
+
+pub(crate) struct HealthCheck {
+    config: HealthCheckConfig,
+    sockets: Vec<Sockets>,
+    state: Arc<dyn ServiceState>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ExtensionDef for HealthCheck {
+    const KIND: &'static str = "health_check";
+    type Config = HealthCheckConfig;
+
+    fn listens(config: &HealthCheckConfig) -> Vec<Listen> {
+        vec![Listen { name: "http", address: config.endpoint.clone() }]
+    }
+
+    fn build(config: &HealthCheckConfig, cx: ExtensionCx) -> Box<dyn Extension> {
+        let ExtensionCx { sockets, state, clock, .. } = cx;
+        Box::new(HealthCheck { config: config.clone(), sockets: sockets.into_inner(), state, clock })
+    }
+}
+
+/// A client that has not sent its headers by then is closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Extension for HealthCheck {
+    fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
+        Box::pin(async move {
+            let Self { config, mut sockets, state, clock } = *self;
+            let answers = Rc::new(answer::Answers { config, state, clock });
+            let Some(mut sockets) = sockets.pop() else { return Ok(()) };
+            loop {
+                let socket = tokio::select! {
+                    socket = sockets.next() => socket,
+                    () = stop.cancelled() => return Ok(()),
+                };
+                let Some(socket) = socket else { return Ok(()) };
+                let (stream, _, claim) = socket.into_tokio()?;
+                let answers = Rc::clone(&answers);
+                spawn_local(async move {
+                    let service = service_fn(move |request| {
+                        let answer = answers.to(&request);
+                        async move { Ok::<_, Infallible>(answer) }
+                    });
+                    let mut server = http1::Builder::new();
+                    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+                    // A client that hangs up early is nothing to report.
+                    let _hung_up = server.serve_connection(TokioIo::new(stream), service).await;
+                    drop(claim);
+                });
+            }
+        })
+    }
+}

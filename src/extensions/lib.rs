@@ -1,0 +1,11 @@
+//! What runs beside the pipelines.
+
+mod file_storage;
+mod health_check;
+
+use component::ExtensionEntry;
+
+/// Every extension: one row per folder.
+pub fn table() -> Vec<ExtensionEntry> {
+    vec![ExtensionEntry::of::<file_storage::FileStorage>(), ExtensionEntry::of::<health_check::HealthCheck>()]
+}
