@@ -97,6 +97,10 @@ impl Reader {
         len: usize,
         shard: &Shard,
     ) -> Result<Bytes, Failure> {
+        let too_long = || Failure::Malformed(format!("body goes on after the {len} bytes it announced"));
+        if first.len() > len {
+            return Err(too_long());
+        }
         let bytes = if first.len() == len && len >= SMALLEST_UNCOPIED {
             first
         } else {
@@ -110,9 +114,7 @@ impl Reader {
                     )));
                 };
                 if chunk.len() > len - buffer.len() {
-                    return Err(Failure::Malformed(format!(
-                        "body goes on after the {len} bytes it announced"
-                    )));
+                    return Err(too_long());
                 }
                 buffer.extend(&chunk);
             }
@@ -120,7 +122,7 @@ impl Reader {
         };
         match self.next().await? {
             None => Ok(bytes),
-            Some(_) => Err(Failure::Malformed(format!("body goes on after the {len} bytes it announced"))),
+            Some(_) => Err(too_long()),
         }
     }
 

@@ -1,1 +1,9 @@
+//! Real sockets on the loopback, a recorder in the engine's place.
 
+mod config;
+mod fixture;
+mod grpc;
+mod http;
+mod tls;
+
+pub(super) use fixture::compress;
