@@ -378,3 +378,6 @@ fn depth(node: &Node) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

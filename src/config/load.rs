@@ -167,3 +167,6 @@ fn unfolded_entry(entry: Entry) -> Entry {
         value: Node::new(Value::Map(Map { entries: vec![inner] }), place.clone()),
     })
 }
+
+#[cfg(test)]
+mod tests;

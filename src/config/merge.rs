@@ -34,3 +34,6 @@ fn merge_maps(below: Map, above: Map) -> Map {
     }
     Map { entries }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,9 @@ use std::{fmt, sync::Arc};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
+    de::{Error as DeError, MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::{Location, Options, Spanned};
+use serde_saphyr::{Error, Location, Options, Spanned, budget::BudgetBreach};
 
 use crate::{Entry, Key, Map, Node, Place, Problem, Source, Value};
 
@@ -14,7 +14,7 @@ use crate::{Entry, Key, Map, Node, Place, Problem, Source, Value};
 pub const MAX_SOURCE_BYTES: usize = 16 << 20;
 
 /// How deep maps and lists may nest; deeper ones would only serve to exhaust the stack.
-pub const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 32;
 
 /// Parses one document. An empty one is null.
 ///
@@ -44,7 +44,7 @@ fn options() -> Options {
         strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH, max_documents: 1 },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH },
     }
 }
 
@@ -78,35 +78,35 @@ impl<'de> Visitor<'de> for TreeVisitor {
         f.write_str("a value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Tree, E> {
+    fn visit_unit<E: DeError>(self) -> Result<Tree, E> {
         Ok(Tree::Scalar(Value::Null))
     }
 
-    fn visit_none<E: Error>(self) -> Result<Tree, E> {
+    fn visit_none<E: DeError>(self) -> Result<Tree, E> {
         self.visit_unit()
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Tree, E> {
+    fn visit_bool<E: DeError>(self, value: bool) -> Result<Tree, E> {
         Ok(Tree::Scalar(Value::Bool(value)))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Tree, E> {
+    fn visit_i64<E: DeError>(self, value: i64) -> Result<Tree, E> {
         Ok(Tree::Scalar(Value::Int(value.into())))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Tree, E> {
+    fn visit_u64<E: DeError>(self, value: u64) -> Result<Tree, E> {
         Ok(Tree::Scalar(Value::Int(value.into())))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
+    fn visit_f64<E: DeError>(self, value: f64) -> Result<Tree, E> {
         Ok(Tree::Scalar(Value::Float(value)))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Tree, E> {
+    fn visit_str<E: DeError>(self, value: &str) -> Result<Tree, E> {
         self.visit_string(value.to_owned())
     }
 
-    fn visit_string<E: Error>(self, value: String) -> Result<Tree, E> {
+    fn visit_string<E: DeError>(self, value: String) -> Result<Tree, E> {
         Ok(Tree::Scalar(Value::String(value)))
     }
 
@@ -162,12 +162,16 @@ impl Builder<'_> {
     fn place(&self, location: Location) -> Place {
         let bytes = |offset: Option<u64>| offset.and_then(|offset| usize::try_from(offset).ok());
         let span = location.span();
-        let start = bytes(span.byte_offset()).map(|offset| offset + self.skipped);
+        let start = match bytes(span.byte_offset()) {
+            Some(offset) => offset + self.skipped,
+            None => self.offset_of(location),
+        };
         let text = &self.source.text;
-        let span = match (start, bytes(span.byte_len())) {
-            (Some(start), Some(length)) if text.get(start..start + length).is_some() => start..start + length,
-            (Some(start), _) if text.is_char_boundary(start) => start..start,
-            _ => 0..0,
+        let end = start.saturating_add(bytes(span.byte_len()).unwrap_or(0));
+        let span = match text.get(start..end) {
+            // A block ends where the next begins; the blanks between are no part of it.
+            Some(written) => start..start + written.trim_end().len(),
+            None => start.min(text.len())..start.min(text.len()),
         };
         let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).max(1);
         Place {
@@ -178,15 +182,51 @@ impl Builder<'_> {
         }
     }
 
-    fn problem(&self, error: &serde_saphyr::Error) -> Problem {
+    /// Finds the byte of a line and column, which is all that errors have.
+    fn offset_of(&self, location: Location) -> usize {
+        let text = self.source.text.get(self.skipped..).unwrap_or_default();
+        let index = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        let line_index = index(location.line());
+        let line_start: usize = text.split_inclusive('\n').take(line_index).map(str::len).sum();
+        let line = text.get(line_start..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
+        let content = line.trim_end_matches('\r');
+        let column = content.char_indices().nth(index(location.column())).map_or(content.len(), |(at, _)| at);
+        self.skipped + line_start + column
+    }
+
+    fn problem(&self, error: &Error) -> Problem {
         let error = error.without_snippet();
         let place = error.location().map_or_else(|| Place::start_of(self.source), |at| self.place(at));
-        let rendered = error.to_string();
-        let message = without_position(&rendered);
-        let problem = Problem::error(Some(place), "", message);
-        match help_for(message) {
-            Some(help) => problem.with_help(help),
-            None => problem,
+        let (message, help) = explain(error);
+        Problem { help: help.map(str::to_owned), ..Problem::error(Some(place), "", message) }
+    }
+}
+
+/// Puts the YAML crate's errors into words for operators, where its own are for programmers.
+fn explain(error: &Error) -> (String, Option<&'static str>) {
+    match error {
+        Error::DuplicateMappingKey { key, .. } => (
+            format!("key `{}` is written twice", key.as_deref().unwrap_or_default()),
+            Some("join both, or remove one of them"),
+        ),
+        Error::MultipleDocuments { .. } => (
+            "a second document begins here".to_owned(),
+            Some("write each document to a file of its own, and name them all: they are merged"),
+        ),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            (format!("maps and lists nest deeper than {MAX_DEPTH} levels"), None)
+        }
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => {
+            ("the document holds more values than any configuration".to_owned(), None)
+        }
+        Error::UnknownAnchor { .. } => ("the alias names no anchor above it".to_owned(), None),
+        Error::AliasError { error, .. } => explain(error.without_snippet()),
+        Error::UnsupportedTag { tag, .. } => (format!("tag `{tag}` is not supported"), None),
+        Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
+        other => {
+            let rendered = other.to_string();
+            let help = rendered.contains("tabs").then_some("indent with spaces: YAML allows no tabs there");
+            (without_position(&rendered).to_owned(), help)
         }
     }
 }
@@ -200,9 +240,5 @@ fn without_position(message: &str) -> &str {
     message.split(" at line ").next().unwrap_or(message).trim_end()
 }
 
-fn help_for(message: &str) -> Option<&'static str> {
-    if message.contains("tab") {
-        return Some("indent with spaces: YAML allows no tabs there");
-    }
-    message.contains("duplicate").then_some("join both, or remove one of them")
-}
+#[cfg(test)]
+mod tests;

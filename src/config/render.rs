@@ -62,12 +62,11 @@ fn render_one(problem: &Problem, renderer: &Renderer) -> String {
 /// Returns a place's first line and what to underline in it.
 fn line_of(place: &Place) -> (&str, Range<usize>) {
     let text = place.file.text.as_str();
-    let start = place.span.start.min(text.len());
-    let before = text.get(..start).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let start = text.floor_char_boundary(place.span.start);
+    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let line = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
     let start = (start - line_start).min(line.len());
-    let end = (place.span.end.max(place.span.start) - line_start).min(line.len());
+    let end = line.floor_char_boundary(place.span.end.saturating_sub(line_start));
     // At least one character, so that there is a caret.
     let next = line.get(start..).and_then(|rest| rest.chars().next()).map_or(start, |c| start + c.len_utf8());
     (line, start..end.max(next))
@@ -104,3 +103,6 @@ pub fn to_json(problems: &[Problem]) -> String {
         .collect();
     serde_json::to_string_pretty(&rows).expect("rows of strings and numbers are always JSON")
 }
+
+#[cfg(test)]
+mod tests;

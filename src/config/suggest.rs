@@ -51,3 +51,6 @@ fn distance(a: &[char], b: &[char]) -> usize {
     }
     last[b.len()]
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,3 +123,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ pub use telemetry::{
     OtlpTelemetry, Periodic, PrometheusReader, Pull, PullExporter, PushExporter, Reader, Resource,
     SimpleProcessor, SpanProcessor, Telemetry, TracesLevel, TracesTelemetry,
 };
+
+#[cfg(test)]
+mod tests;

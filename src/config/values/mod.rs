@@ -7,3 +7,6 @@ mod size;
 pub use duration::{Duration, SignedDuration};
 pub use secret::Secret;
 pub use size::ByteSize;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,442 @@
+use std::collections::BTreeMap;
+
+use expect_test::{Expect, expect};
+use serde::Deserialize;
+
+use crate::{
+    ByteSize, Duration, Environment, MapEnvironment, Node, Problems, Secret, Section, Source, decode, expand,
+    parse, render,
+};
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Settings {
+    endpoint: String,
+    port: u16,
+    ratio: f64,
+    verbose: bool,
+    timeout: Duration,
+    max_size: ByteSize,
+    names: Vec<String>,
+    headers: BTreeMap<String, Secret>,
+    level: Level,
+    protocols: Protocols,
+    queue: Section<Queue>,
+    routes: Vec<Route>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    #[default]
+    Normal,
+    Detailed,
+    Only(Queue),
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Protocols {
+    grpc: Section<Server>,
+    http: Section<Server>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(default)]
+struct Server {
+    endpoint: String,
+    max_streams: u32,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { endpoint: "localhost:4317".to_owned(), max_streams: 100 }
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Queue {
+    size: u64,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Route {
+    to: String,
+    #[serde(default)]
+    weight: i8,
+}
+
+fn tree(yaml: &str, environment: &dyn Environment) -> Node {
+    let node = parse(&Source::new("t.yaml", yaml)).unwrap();
+    expand(node, environment, &mut Problems::default())
+}
+
+fn read(yaml: &str) -> (Option<Settings>, Problems) {
+    let environment = MapEnvironment::default()
+        .with_variable("PORT", "4317")
+        .with_variable("CODE", "007")
+        .with_variable("FLAG", "true")
+        .with_variable("EMPTY", "");
+    let mut problems = Problems::default();
+    let settings = decode(&tree(yaml, &environment), "exporters::x", &mut problems);
+    (settings, problems)
+}
+
+fn good(yaml: &str) -> Settings {
+    let (settings, problems) = read(yaml);
+    assert_eq!(render(&problems.sorted()), "");
+    settings.unwrap()
+}
+
+fn check(yaml: &str, expected: Expect) {
+    let (_, problems) = read(yaml);
+    expected.assert_eq(&render(&problems.sorted()));
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_the_rest_is_kept() {
+    let yaml = "\
+endpont: a
+port: 70000
+ratio: high
+verbose: \"true\"
+timeout: 5
+max_size: 4 loaves
+names: [a, 7]
+level: detaled
+protocols: {grpc: {endpoint: 4317, max_stream: 5}, htpp: }
+queue: 9
+routes: [{to: a}, {weight: 5}, {to: b, weight: 300}]
+limit: 12
+";
+    check(
+        yaml,
+        expect![[r#"
+        error: exporters::x: unknown key `endpont`
+         --> t.yaml:1:1
+          |
+        1 | endpont: a
+          | ^^^^^^^
+          |
+          = help: did you mean `endpoint`? valid keys: `endpoint`, `port`, `ratio`, `verbose`, `timeout`, `max_size`, `names`, `headers`, `level`, `protocols`, `queue`, `routes`, `limit`
+
+        error: exporters::x::port: 70000 is out of range, expected an integer from 0 to 65535
+         --> t.yaml:2:7
+          |
+        2 | port: 70000
+          |       ^^^^^
+
+        error: exporters::x::ratio: expected a number, found the string "high"
+         --> t.yaml:3:8
+          |
+        3 | ratio: high
+          |        ^^^^
+
+        error: exporters::x::verbose: expected true or false, found the string "true"
+         --> t.yaml:4:10
+          |
+        4 | verbose: "true"
+          |          ^^^^^^
+          |
+          = help: write true without quotes
+
+        error: exporters::x::timeout: `5` has no unit
+         --> t.yaml:5:10
+          |
+        5 | timeout: 5
+          |          ^
+          |
+          = help: write `5s` for seconds
+
+        error: exporters::x::max_size: `4 loaves` is not a size such as `4MiB`, or a number of bytes
+         --> t.yaml:6:11
+          |
+        6 | max_size: 4 loaves
+          |           ^^^^^^^^
+
+        error: exporters::x::names::1: expected a string, found the number 7
+         --> t.yaml:7:12
+          |
+        7 | names: [a, 7]
+          |            ^
+          |
+          = help: write "7" in quotes
+
+        error: exporters::x::level: unknown value `detaled`
+         --> t.yaml:8:8
+          |
+        8 | level: detaled
+          |        ^^^^^^^
+          |
+          = help: did you mean `detailed`? valid values: `normal`, `detailed`, `only`
+
+        error: exporters::x::protocols::grpc::endpoint: expected a string, found the number 4317
+         --> t.yaml:9:30
+          |
+        9 | protocols: {grpc: {endpoint: 4317, max_stream: 5}, htpp: }
+          |                              ^^^^
+          |
+          = help: write "4317" in quotes
+
+        error: exporters::x::protocols::grpc: unknown key `max_stream`
+         --> t.yaml:9:36
+          |
+        9 | protocols: {grpc: {endpoint: 4317, max_stream: 5}, htpp: }
+          |                                    ^^^^^^^^^^
+          |
+          = help: did you mean `max_streams`? valid keys: `endpoint`, `max_streams`
+
+        error: exporters::x::protocols: unknown key `htpp`
+         --> t.yaml:9:52
+          |
+        9 | protocols: {grpc: {endpoint: 4317, max_stream: 5}, htpp: }
+          |                                                    ^^^^
+          |
+          = help: did you mean `http`? valid keys: `grpc`, `http`
+
+        error: exporters::x::queue: expected a map, found the number 9
+          --> t.yaml:10:8
+           |
+        10 | queue: 9
+           |        ^
+
+        error: exporters::x::routes::1: missing required key `to`
+          --> t.yaml:11:19
+           |
+        11 | routes: [{to: a}, {weight: 5}, {to: b, weight: 300}]
+           |                   ^
+
+        error: exporters::x::routes::2::weight: 300 is out of range, expected an integer from -128 to 127
+          --> t.yaml:11:48
+           |
+        11 | routes: [{to: a}, {weight: 5}, {to: b, weight: 300}]
+           |                                                ^^^"#]],
+    );
+    let (settings, _) = read(yaml);
+    let settings = settings.unwrap();
+    assert_eq!(settings.limit, Some(12));
+    assert_eq!(settings.names, ["a"]);
+    assert_eq!(
+        settings.routes,
+        [Route { to: "a".to_owned(), weight: 0 }, Route { to: "b".to_owned(), weight: 0 }]
+    );
+    assert_eq!(settings.protocols.grpc.get(), Some(&Server::default()));
+}
+
+#[test]
+fn a_section_is_on_by_its_name_alone_and_off_when_absent_or_disabled() {
+    let protocols = |yaml: &str| good(yaml).protocols;
+    assert_eq!(protocols("protocols: {grpc: }").grpc.get(), Some(&Server::default()));
+    assert!(!protocols("protocols: {grpc: }").http.is_on());
+    assert!(protocols("protocols: {grpc: {enabled: true}}").grpc.is_on());
+    assert!(!protocols("protocols: {grpc: {enabled: false, endpoint: x}}").grpc.is_on());
+    check(
+        "protocols: {grpc: {enabled: maybe}}",
+        expect![[r#"
+        error: exporters::x::protocols::grpc::enabled: expected true or false, found the string "maybe"
+         --> t.yaml:1:29
+          |
+        1 | protocols: {grpc: {enabled: maybe}}
+          |                             ^^^^^"#]],
+    );
+}
+
+#[test]
+fn nothing_after_the_colon_means_the_default() {
+    let settings = good(
+        "port:\nendpoint:\ntimeout:\nmax_size:\nnames:\nheaders:\nlevel:\nprotocols:\nroutes:\nlimit:\n",
+    );
+    assert_eq!(settings, Settings::default());
+    let server: Server =
+        decode(&tree("max_streams:\nendpoint:", &MapEnvironment::default()), "", &mut Problems::default())
+            .unwrap();
+    assert_eq!(server, Server::default());
+}
+
+#[test]
+fn an_expanded_value_fits_numbers_and_strings_alike() {
+    let settings =
+        good("port: ${env:PORT}\nendpoint: ${env:CODE}\nverbose: ${FLAG}\nheaders: {a: \"${FLAG}\"}\n");
+    assert_eq!((settings.port, settings.endpoint.as_str(), settings.verbose), (4317, "007", true));
+    assert_eq!(settings.headers["a"].expose(), "true");
+    assert_eq!(good("endpoint: ${env:EMPTY}\nnames: [\"${env:EMPTY}\"]").names, [""]);
+}
+
+#[test]
+fn commas_make_a_list_of_strings_and_of_nothing_else() {
+    assert_eq!(good("names: a, b,c").names, ["a", "b", "c"]);
+    assert_eq!(good("names: ''").names, Vec::<String>::new());
+    check(
+        "routes: a,b",
+        expect![[r#"
+        error: exporters::x::routes: expected a list, found the string "a,b"
+         --> t.yaml:1:9
+          |
+        1 | routes: a,b
+          |         ^^^"#]],
+    );
+}
+
+#[test]
+fn a_forgotten_space_after_a_colon_is_recognised() {
+    check(
+        "protocols:\n  grpc:\n    endpoint:0.0.0.0\n",
+        expect![[r#"
+        error: exporters::x::protocols::grpc: expected a map, found the string "endpoint:0.0.0.0"
+         --> t.yaml:3:5
+          |
+        3 |     endpoint:0.0.0.0
+          |     ^^^^^^^^^^^^^^^^
+          |
+          = help: put a space after the colon: `endpoint: 0.0.0.0`"#]],
+    );
+}
+
+#[test]
+fn a_number_or_boolean_is_no_string() {
+    check(
+        "endpoint: 0012\nheaders: {a: yes, b: true, c: 1.50}\n",
+        expect![[r#"
+        error: exporters::x::endpoint: expected a string, found the number 12
+         --> t.yaml:1:11
+          |
+        1 | endpoint: 0012
+          |           ^^^^
+          |
+          = help: write "0012" in quotes
+
+        error: exporters::x::headers::b: expected a string, found the boolean true
+         --> t.yaml:2:22
+          |
+        2 | headers: {a: yes, b: true, c: 1.50}
+          |                      ^^^^
+          |
+          = help: write "true" in quotes
+
+        error: exporters::x::headers::c: expected a string, found the number 1.5
+         --> t.yaml:2:31
+          |
+        2 | headers: {a: yes, b: true, c: 1.50}
+          |                               ^^^^
+          |
+          = help: write "1.50" in quotes"#]],
+    );
+}
+
+#[test]
+fn a_missing_required_key_is_told_once_and_not_again_when_it_was_wrong() {
+    check(
+        "routes:\n  - weight: 1\n  - to: [x]\n  - to:\n",
+        expect![[r#"
+        error: exporters::x::routes::0: missing required key `to`
+         --> t.yaml:2:5
+          |
+        2 |   - weight: 1
+          |     ^
+
+        error: exporters::x::routes::1::to: expected a string, found a list
+         --> t.yaml:3:9
+          |
+        3 |   - to: [x]
+          |         ^
+
+        error: exporters::x::routes::2: missing required key `to`
+         --> t.yaml:4:5
+          |
+        4 |   - to:
+          |     ^"#]],
+    );
+}
+
+#[test]
+fn a_choice_with_content_reports_what_is_wrong_inside() {
+    assert_eq!(good("level: {only: {size: 5}}").level, Level::Only(Queue { size: 5 }));
+    check(
+        "level: {only: {size: -5, sise: 1}}",
+        expect![[r#"
+        error: exporters::x::level::only::size: -5 is out of range, expected an integer from 0 to 18446744073709551615
+         --> t.yaml:1:22
+          |
+        1 | level: {only: {size: -5, sise: 1}}
+          |                      ^^"#]],
+    );
+    check(
+        "level: {only: {size: 5}, normal: }",
+        expect![[r#"
+        error: exporters::x::level: expected a map with one key, found a map
+         --> t.yaml:1:8
+          |
+        1 | level: {only: {size: 5}, normal: }
+          |        ^
+          |
+          = help: valid keys: `normal`, `detailed`, `only`"#]],
+    );
+    check(
+        "level: only",
+        expect![[r#"
+        error: exporters::x::level: expected a map with the key `only`, found the string "only"
+         --> t.yaml:1:8
+          |
+        1 | level: only
+          |        ^^^^"#]],
+    );
+    check(
+        "level: {detailed: 5}",
+        expect![[r#"
+        error: exporters::x::level: `detailed` takes nothing below it
+         --> t.yaml:1:8
+          |
+        1 | level: {detailed: 5}
+          |        ^"#]],
+    );
+}
+
+#[test]
+fn a_wrong_root_gives_nothing() {
+    for yaml in ["[1, 2]", "text", "5"] {
+        let (settings, problems) = read(yaml);
+        assert_eq!((settings, problems.error_count()), (None, 1), "{yaml}");
+    }
+    assert_eq!(good(""), Settings::default());
+}
+
+#[test]
+fn a_check_of_a_value_that_was_not_written_points_at_its_nearest_ancestor() {
+    let node = tree("queue:\n  size: 0\nprotocols:\n  grpc:\n", &MapEnvironment::default());
+    let mut problems = Problems::default();
+    problems.at(&node, "exporters::x", "queue.size", "size is 0, must be above 0").help =
+        Some("write a number such as 1000".to_owned());
+    problems.report(&node, "exporters::x", "protocols.grpc.endpoint", "endpoint is empty", true);
+    problems.at(&node, "exporters::x", &["protocols", "a.b"], "a.b is wrong");
+    expect![[r#"
+        error: exporters::x::queue::size: size is 0, must be above 0
+         --> t.yaml:2:9
+          |
+        2 |   size: 0
+          |         ^
+          |
+          = help: write a number such as 1000
+
+        warning: exporters::x::protocols::grpc::endpoint: endpoint is empty
+         --> t.yaml:4:3
+          |
+        4 |   grpc:
+          |   ^^^^
+
+        error: exporters::x::protocols::a.b: a.b is wrong
+         --> t.yaml:4:3
+          |
+        4 |   grpc:
+          |   ^"#]]
+    .assert_eq(&render(&problems.sorted()));
+}
+
+#[test]
+fn thousands_of_mistakes_come_to_an_end() {
+    let yaml = format!("names:\n{}", "  - 7\n".repeat(5000));
+    let (settings, problems) = read(&yaml);
+    assert_eq!(settings, None);
+    assert_eq!(problems.len(), super::MOST_READINGS + 1);
+}
