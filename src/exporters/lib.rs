@@ -3,12 +3,16 @@
 //! # Layout
 //! One folder per destination, and what some of them share:
 //! * [`otlp_grpc`]: OTLP over gRPC.
+//! * [`otlp_http`]: OTLP over HTTP, as protobuf or JSON.
+//! * [`nop`]: takes everything and sends it nowhere.
 //! * [`prometheus_remote_write`]: pushes to Prometheus and what speaks its protocol.
 //! * [`prometheus_names`]: metrics as Prometheus knows them.
 //! * [`http`]: TLS, compression, a connection pool, the rules of retrying.
 
 mod http;
+mod nop;
 mod otlp_grpc;
+mod otlp_http;
 mod prometheus_names;
 mod prometheus_remote_write;
 
@@ -16,6 +20,8 @@ mod prometheus_remote_write;
 pub fn table() -> Vec<component::ExporterEntry> {
     vec![
         component::ExporterEntry::of::<otlp_grpc::OtlpGrpc>(),
+        component::ExporterEntry::of::<otlp_http::OtlpHttp>(),
+        component::ExporterEntry::of::<nop::Nop>(),
         component::ExporterEntry::of::<prometheus_remote_write::PrometheusRemoteWrite>(),
     ]
 }

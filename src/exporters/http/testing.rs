@@ -172,6 +172,13 @@ impl Server {
         }
     }
 
+    /// Cuts every connection and gives the port back.
+    pub(crate) async fn stop(mut self) {
+        self.cut();
+        self.accepting.abort();
+        assert!((&mut self.accepting).await.unwrap_err().is_cancelled());
+    }
+
     /// Asks every client to leave: GOAWAY, or `connection: close`.
     pub(crate) fn say_goodbye(&self) {
         self.goaway.replace(Stop::new()).cancel();

@@ -323,7 +323,7 @@ fn a_lost_connection_is_made_anew() {
         let server = Server::replying(Reply::grpc_ok()).await;
         let (address, exporter) = (server.address, plain(&server));
         exporter.export(traces("x")).await.unwrap();
-        drop(server);
+        server.stop().await;
         let error = exporter.export(traces("x")).await.unwrap_err();
         assert_eq!(after(error), None);
         let error = exporter.export(traces("x")).await.unwrap_err();
@@ -394,7 +394,7 @@ fn a_call_may_wait_until_the_server_is_there() {
     on_a_shard(async {
         let server = Server::replying(Reply::grpc_ok()).await;
         let address = server.address;
-        drop(server);
+        server.stop().await;
         let clock = ManualClock::new(NOW);
         let settings = json!({"endpoint": address.to_string(), "tls": {"insecure": true}, "wait_for_ready": true});
         let exporter = OtlpGrpc::build(&config(settings), &exporter_cx(&clock));
@@ -537,7 +537,21 @@ fn every_problem_of_a_configuration_is_reported() {
     }))
     .unwrap();
     expect_test::expect![[r#"
+        endpoint: endpoint is "tempo", must end in a port: host:4317
         compression: compression is "lz4", gRPC knows gzip, zstd, snappy and none
+        authority: authority is "a b", must be host or host:port
+        user_agent: user_agent holds characters that a header can not carry
+        tls: cert_file and cert_pem are both set, keep one
+        tls: cert_file is set without key_file, a client certificate needs both
+        tls.max_version: max_version is below min_version
+        tls.cert_file: /nowhere does not exist here
+        tls.ca_pem: tls.ca_pem holds no usable PEM certificate: none found
+        tls.cert_pem: tls.cert_pem holds no usable PEM certificate: none found
+        headers.bad name: "bad name" is not a header name, use letters, digits and dashes
+        headers.grpc-timeout: grpc-timeout is set by the exporter itself, remove it
+        headers.ok: the value of ok holds characters that a header can not carry
+        retry_on_failure.multiplier: multiplier is 0.5, must be at least 1
+        sending_queue.num_consumers: num_consumers is 0, must be above 0
     "#]]
     .assert_eq(&(problems(&wrong).join("\n") + "\n"));
 }
