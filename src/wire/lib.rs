@@ -9,6 +9,8 @@ mod malformed;
 mod matcher;
 mod scan;
 mod schema;
+mod split;
+pub mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod view;
@@ -18,3 +20,4 @@ pub use check::{check, check_logs, check_metrics};
 pub use malformed::Malformed;
 pub use matcher::Matcher;
 pub use scan::scan_traces;
+pub use split::{concat, split, split_items};

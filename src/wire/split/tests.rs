@@ -1,0 +1,109 @@
+use opentelemetry_proto::tonic::{
+    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    common::v1::InstrumentationScope,
+    metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data},
+    trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
+use proptest::prelude::*;
+use prost::Message;
+
+use super::*;
+
+/// Sizes of names, by resource and scope: a request of any shape, empty ones too.
+fn shapes() -> impl Strategy<Value = Vec<Vec<Vec<usize>>>> {
+    use proptest::collection::vec;
+    vec(vec(vec(0_usize..200, 0..6), 0..4), 0..4)
+}
+
+fn request(shape: &[Vec<Vec<usize>>]) -> ExportTraceServiceRequest {
+    let span = |(index, len): (usize, &usize)| Span { name: format!("{index}{}", "x".repeat(*len)), ..Default::default() };
+    let scope = |(index, spans): (usize, &Vec<usize>)| ScopeSpans {
+        scope: Some(InstrumentationScope { name: format!("scope {index}"), ..Default::default() }),
+        spans: spans.iter().enumerate().map(span).collect(),
+        schema_url: "scope".to_owned(),
+    };
+    let resource = |(index, scopes): (usize, &Vec<Vec<usize>>)| ResourceSpans {
+        scope_spans: scopes.iter().enumerate().map(scope).collect(),
+        schema_url: format!("resource {index}"),
+        ..Default::default()
+    };
+    ExportTraceServiceRequest { resource_spans: shape.iter().enumerate().map(resource).collect() }
+}
+
+/// Every span with all that it stands in, in order.
+fn flat(parts: &[Bytes]) -> Vec<(String, String, Span)> {
+    let mut flat = Vec::new();
+    for part in parts {
+        for resource in ExportTraceServiceRequest::decode(part.as_ref()).unwrap().resource_spans {
+            for scope in resource.scope_spans {
+                let name = scope.scope.unwrap_or_default().name;
+                flat.extend(scope.spans.into_iter().map(|span| (resource.schema_url.clone(), name.clone(), span)));
+            }
+        }
+    }
+    flat
+}
+
+fn spans(part: &Bytes) -> usize {
+    flat(std::slice::from_ref(part)).len()
+}
+
+proptest! {
+    #[test]
+    fn a_cut_loses_nothing_and_keeps_the_order(shape in shapes(), limit in 1_usize..600) {
+        let whole = Bytes::from(request(&shape).encode_to_vec());
+        for parts in [split(Signal::Traces, &whole, limit), split_items(Signal::Traces, &whole, limit % 7 + 1)] {
+            prop_assert_eq!(flat(&parts), flat(std::slice::from_ref(&whole)));
+        }
+    }
+
+    #[test]
+    fn parts_keep_to_the_limit_unless_one_item_does_not(shape in shapes(), limit in 1_usize..600) {
+        let whole = Bytes::from(request(&shape).encode_to_vec());
+        for part in split(Signal::Traces, &whole, limit) {
+            prop_assert!(part.len() <= limit || spans(&part) <= 1, "{} bytes of {limit}, {} spans", part.len(), spans(&part));
+        }
+        for part in split_items(Signal::Traces, &whole, limit) {
+            prop_assert!(spans(&part) <= limit);
+        }
+    }
+
+    #[test]
+    fn what_was_cut_and_joined_again_holds_the_same(shape in shapes(), limit in 1_usize..600) {
+        let whole = Bytes::from(request(&shape).encode_to_vec());
+        let joined = concat(&split(Signal::Traces, &whole, limit));
+        prop_assert_eq!(flat(&[joined]), flat(&[whole]));
+    }
+
+    #[test]
+    fn any_bytes_are_cut_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), limit in 0_usize..50) {
+        for signal in Signal::ALL {
+            split(signal, &Bytes::from(bytes.clone()), limit);
+            split_items(signal, &Bytes::from(bytes.clone()), limit);
+        }
+    }
+}
+
+#[test]
+fn metrics_are_cut_by_their_points() {
+    let metric = |points| Metric {
+        name: "m".to_owned(),
+        data: Some(Data::Gauge(Gauge { data_points: vec![NumberDataPoint::default(); points] })),
+        ..Default::default()
+    };
+    let scope = ScopeMetrics { metrics: [3, 3, 1, 9].map(metric).to_vec(), ..Default::default() };
+    let request = ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics { scope_metrics: vec![scope], ..Default::default() }],
+    };
+    let parts = split_items(Signal::Metrics, &request.encode_to_vec().into(), 4);
+    let points: Vec<_> = parts.iter().map(|part| check(Signal::Metrics, part).unwrap()).collect();
+    assert_eq!(points, [3, 4, 9]);
+}
+
+#[test]
+fn joining_is_writing_one_behind_the_other() {
+    let (a, b) = (Bytes::from_static(b"aa"), Bytes::from_static(b"b"));
+    assert_eq!(concat(&[]), Bytes::new());
+    assert_eq!(concat(std::slice::from_ref(&a)).as_ptr(), a.as_ptr());
+    assert_eq!(concat(&[a, b]), Bytes::from_static(b"aab"));
+}
