@@ -35,3 +35,6 @@ pub use schema::{
 pub use source::{Environment, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
 pub use values::{ByteSize, Duration, Secret, SignedDuration};
+
+#[cfg(test)]
+mod testing;

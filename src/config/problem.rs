@@ -113,21 +113,17 @@ impl Problems {
         self.list.iter()
     }
 
-    /// Returns the problems in the order an operator mends them: by file as first named, then by line.
-    /// What stands nowhere comes last.
+    /// Returns the problems without repetitions, by file, line and column. What stands nowhere comes
+    /// last.
     pub fn sorted(&self) -> Vec<Problem> {
-        let mut files: Vec<&str> = Vec::new();
-        for place in self.list.iter().filter_map(|problem| problem.place.as_ref()) {
-            if !files.contains(&place.file.name.as_str()) {
-                files.push(&place.file.name);
+        fn order(problem: &Problem) -> (bool, &str, u32, u32) {
+            match &problem.place {
+                Some(place) => (false, &place.file.name, place.line, place.column),
+                None => (true, "", 0, 0),
             }
         }
-        files.sort_unstable();
         let mut list = self.list.clone();
-        list.sort_by_key(|problem| match &problem.place {
-            Some(place) => (files.binary_search(&place.file.name.as_str()).ok(), place.line, place.column),
-            None => (Some(usize::MAX), 0, 0),
-        });
+        list.sort_by(|a, b| order(a).cmp(&order(b)));
         list.dedup();
         list
     }

@@ -69,3 +69,6 @@ impl Environment for MapEnvironment {
         self.files.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,7 @@ impl<'de, 's> Reader<'de, 's> {
             (Value::String(text), INTEGER | NUMBER) if text.parse::<f64>().is_ok() => {
                 Some(format!("write {text} without quotes"))
             }
+            (Value::Float(value), INTEGER) if value.fract() == 0.0 => Some(format!("write {value}")),
             (Value::String(text), MAP) => {
                 let (key, value) = text.split_once(':')?;
                 let is_key =
@@ -156,7 +157,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.run(|reader| match &reader.node.value {
-            Value::Null => visitor.visit_unit().map_err(Failure::as_empty),
+            Value::Null => visitor.visit_unit().map_err(Failure::into_empty),
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Int(value) => Self::visit_integer(*value, visitor),
             Value::Float(value) => visitor.visit_f64(*value),

@@ -96,7 +96,7 @@ impl Failure {
     }
 
     /// A failure to find nothing becomes one, for visitors that want something.
-    pub(super) fn as_empty(mut self) -> Self {
+    pub(super) fn into_empty(mut self) -> Self {
         if self.0.site.is_none() {
             self.0.reason = Reason::Empty;
         }
@@ -168,11 +168,15 @@ pub(super) fn unknown_key(key: &str) -> String {
 /// Offers the nearest name, and all of them where they are few.
 pub(super) fn suggestion(name: &str, valid: &[&str], kind: &str) -> String {
     const FEW: usize = 16;
-    let list = || valid.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    match did_you_mean(name, valid.iter().copied()) {
-        Some(near) if valid.len() > FEW => format!("did you mean `{near}`?"),
+    // `INFO` beside `info` is there to be lenient, not to be advertised.
+    let is_other_case =
+        |name: &str| valid.contains(&name.to_lowercase().as_str()) && name.to_lowercase() != name;
+    let shown: Vec<&str> = valid.iter().copied().filter(|name| !is_other_case(name)).collect();
+    let list = || shown.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match did_you_mean(name, shown.iter().copied()) {
+        Some(near) if shown.len() > FEW => format!("did you mean `{near}`?"),
         Some(near) => format!("did you mean `{near}`? valid {kind}: {}", list()),
-        None if valid.is_empty() => format!("there are no valid {kind} here"),
+        None if shown.is_empty() => format!("there are no valid {kind} here"),
         None => format!("valid {kind}: {}", list()),
     }
 }

@@ -8,7 +8,10 @@ mod deserializer;
 mod failure;
 mod section;
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 
 use serde::de::DeserializeOwned;
 
@@ -48,7 +51,7 @@ type NodeId = *const Node;
 #[derive(Default)]
 struct Session {
     left_out: RefCell<HashMap<NodeId, LeftOut>>,
-    unknown_keys: RefCell<Vec<NodeId>>,
+    unknown_keys: RefCell<HashSet<NodeId>>,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -116,9 +119,7 @@ impl Session {
     /// Reports a key once, though readings come by many times.
     fn tell_unknown_key(&self, value: &Node, problem: impl FnOnce() -> Problem) {
         let id = std::ptr::from_ref(value);
-        let mut unknown = self.unknown_keys.borrow_mut();
-        if !unknown.contains(&id) {
-            unknown.push(id);
+        if self.unknown_keys.borrow_mut().insert(id) {
             self.problems.borrow_mut().push(problem());
         }
     }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use crate::{
@@ -439,4 +440,64 @@ fn thousands_of_mistakes_come_to_an_end() {
     let (settings, problems) = read(&yaml);
     assert_eq!(settings, None);
     assert_eq!(problems.len(), super::MOST_READINGS + 1);
+}
+
+#[test]
+fn an_integer_with_leading_zeros_is_refused_with_what_to_write() {
+    check(
+        "port: 0080\nlimit: 1e3\n",
+        expect![[r#"
+        error: exporters::x::port: expected an integer, found the number 80
+         --> t.yaml:1:7
+          |
+        1 | port: 0080
+          |       ^^^^
+          |
+          = help: write 80
+
+        error: exporters::x::limit: expected an integer, found the number 1000
+         --> t.yaml:2:8
+          |
+        2 | limit: 1e3
+          |        ^^^
+          |
+          = help: write 1000"#]],
+    );
+}
+
+const GOOD: &str = "\
+endpoint: a
+port: 80
+ratio: 0.5
+verbose: true
+timeout: 5s
+max_size: 4MiB
+names: [a, b]
+headers: {a: b}
+level: {only: {size: 1}}
+protocols: {grpc: , http: {endpoint: x}}
+queue: {size: 1}
+routes: [{to: a, weight: 1}]
+limit: 5
+";
+
+proptest! {
+    #![proptest_config(crate::testing::cases(500))]
+
+    #[test]
+    fn nothing_is_lost_without_an_error(
+        line in 0..GOOD.lines().count(),
+        value in "|-?[a-z0-9][a-z0-9.]{0,3}|\\{\\}|\\[\\]|\\[\\[1\\]\\]|\\{a: 1\\}|\\{only: x\\}|[0-9]{1,30}",
+    ) {
+        let key = GOOD.lines().nth(line).and_then(|line| line.split(':').next()).unwrap();
+        let lines = GOOD.lines().enumerate();
+        let yaml: String =
+            lines.map(|(at, text)| if at == line { format!("{key}: {value}\n") } else { format!("{text}\n") }).collect();
+        let (settings, problems) = read(&yaml);
+        prop_assert!(settings.is_some() || problems.has_errors(), "{}", yaml);
+        prop_assert!(problems.len() <= 2, "{}", render(&problems.sorted()));
+        for problem in &problems {
+            prop_assert_eq!(problem.place.as_ref().map(|place| place.line as usize), Some(line + 1));
+        }
+    }
 }

@@ -223,6 +223,8 @@ fn long_chains_are_refused_before_they_exhaust_the_stack() {
 }
 
 proptest! {
+    #![proptest_config(crate::testing::cases(500))]
+
     #[test]
     fn text_without_dollars_is_never_touched(text in "[^$\u{0}-\u{1f}\u{7f}-\u{9f}]{0,40}") {
         let source = Source::new("t.yaml", "");

@@ -50,6 +50,8 @@ fn has_null(node: &Node) -> bool {
 }
 
 proptest! {
+    #![proptest_config(crate::testing::cases(500))]
+
     #[test]
     fn merging_with_oneself_changes_nothing(a in trees()) {
         prop_assert_eq!(merge(a.clone(), a.clone()), a);

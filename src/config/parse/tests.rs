@@ -194,7 +194,7 @@ fn assert_places(node: &Node) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(crate::testing::cases(2000))]
 
     #[test]
     fn any_text_gives_places_within_it_or_a_problem_that_can_be_shown(text in prop_oneof![fragments(), ".{0,60}"]) {

@@ -278,7 +278,24 @@ fn pipeline(entry: &Entry, problems: &mut Problems) -> Option<Pipeline> {
     check_keys(node, &path, PIPELINE_KEYS, problems);
     let mut list = |key| references(node, key, &path, problems);
     let (receivers, processors, exporters) = (list("receivers"), list("processors"), list("exporters"));
+    for kind in [ComponentKind::Receiver, ComponentKind::Exporter] {
+        if names_none(node, kind.section()) {
+            let message = format!("must have at least one {kind}");
+            problems.push(Problem::error(Some(place.clone()), path.clone(), message));
+        }
+    }
     Some(Pipeline { id, place, receivers, processors, exporters })
+}
+
+/// Whether a pipeline's list is absent or empty, rather than wrong.
+fn names_none(pipeline: &Node, key: &str) -> bool {
+    match pipeline.get(key).map(|list| &list.value) {
+        Some(Value::Seq(items)) => items.is_empty(),
+        Some(Value::String(text)) => text.trim().is_empty(),
+        Some(Value::Null) => true,
+        Some(_) => false,
+        None => pipeline.is_null() || pipeline.as_map().is_some(),
+    }
 }
 
 /// Reads a list of ids, or one string with commas.

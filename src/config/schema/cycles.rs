@@ -15,9 +15,10 @@ use crate::{Problem, Problems};
 pub(super) fn check_cycles(collector: &Collector, problems: &mut Problems) {
     let graph = Graph::of(collector);
     let mut done = vec![false; graph.edges.len()];
+    let mut on_the_way = vec![None; graph.edges.len()];
     for start in 0..graph.edges.len() {
         if !done[start] {
-            graph.walk(start, &mut done, problems);
+            graph.walk(start, &mut done, &mut on_the_way, problems);
         }
     }
 }
@@ -62,8 +63,15 @@ impl<'c> Graph<'c> {
         Self { collector, edges: edges.collect() }
     }
 
-    fn walk(&self, start: usize, done: &mut [bool], problems: &mut Problems) {
-        let mut on_the_way = vec![None; self.edges.len()];
+    /// Follows every way from `start`. `on_the_way` tells which step stands at a pipeline, and is all
+    /// none before and after.
+    fn walk(
+        &self,
+        start: usize,
+        done: &mut [bool],
+        on_the_way: &mut [Option<usize>],
+        problems: &mut Problems,
+    ) {
         let mut steps = vec![Step { pipeline: start, tried: 0, came_by: None }];
         on_the_way[start] = Some(0);
         while let Some(step) = steps.last_mut() {

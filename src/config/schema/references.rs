@@ -16,9 +16,10 @@ pub(super) fn check_references(tree: &Node, collector: &Collector, problems: &mu
 
 fn check_sections(tree: &Node, collector: &Collector, problems: &mut Problems) {
     let mut missing = |section: &str, is_empty: bool, message: &str| {
-        if is_empty {
-            let place = tree.get(section).unwrap_or(tree).place.clone();
-            problems.push(Problem::error(Some(place), "", message));
+        let section = tree.get(section);
+        // Of a wrong type, it has been told about.
+        if is_empty && section.is_none_or(|section| section.is_null() || section.as_map().is_some()) {
+            problems.push(Problem::error(Some(section.unwrap_or(tree).place.clone()), "", message));
         }
     };
     missing("receivers", collector.receivers.is_empty(), "no receiver configuration specified in config");
@@ -51,14 +52,6 @@ fn check_extensions(collector: &Collector, problems: &mut Problems) {
 
 fn check_pipeline(pipeline: &Pipeline, collector: &Collector, problems: &mut Problems) {
     let path = pipeline.path();
-    let mut at_least_one = |list: &[Reference], kind: ComponentKind| {
-        if list.is_empty() {
-            let message = format!("must have at least one {kind}");
-            problems.push(Problem::error(Some(pipeline.place.clone()), path.clone(), message));
-        }
-    };
-    at_least_one(&pipeline.receivers, ComponentKind::Receiver);
-    at_least_one(&pipeline.exporters, ComponentKind::Exporter);
     for (list, kind) in [
         (&pipeline.receivers, ComponentKind::Receiver),
         (&pipeline.processors, ComponentKind::Processor),

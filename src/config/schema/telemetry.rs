@@ -144,9 +144,9 @@ const fn default_timeout() -> u64 {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PushExporter {
-    Otlp(OtlpTelemetry),
-    OtlpGrpc(OtlpTelemetry),
-    OtlpHttp(OtlpTelemetry),
+    Otlp(Box<OtlpTelemetry>),
+    OtlpGrpc(Box<OtlpTelemetry>),
+    OtlpHttp(Box<OtlpTelemetry>),
     Console(Json),
 }
 

@@ -1,4 +1,5 @@
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use crate::{ConfigUri, Document, MapEnvironment, PipelineSignal, render, to_json};
 
@@ -357,12 +358,6 @@ service:
             1 | receivers: [otlp]
               |            ^
 
-            error: no receiver configuration specified in config
-             --> a.yaml:1:12
-              |
-            1 | receivers: [otlp]
-              |            ^
-
             error: exporters: invalid type "de bug": it has a letter, then up to 62 letters, digits or `_`
              --> a.yaml:2:22
               |
@@ -383,18 +378,6 @@ service:
               |
               = help: write `extensions: [first, second]`
 
-            error: service::pipelines::traces: must have at least one receiver
-             --> a.yaml:6:5
-              |
-            6 |     traces: otlp
-              |     ^^^^^^
-
-            error: service::pipelines::traces: must have at least one exporter
-             --> a.yaml:6:5
-              |
-            6 |     traces: otlp
-              |     ^^^^^^
-
             error: service::pipelines::traces: expected a map, found the string "otlp"
              --> a.yaml:6:13
               |
@@ -406,18 +389,6 @@ service:
               |
             7 |     profiles: {}
               |     ^^^^^^^^
-
-            error: service::pipelines::logs: must have at least one receiver
-             --> a.yaml:8:5
-              |
-            8 |     logs: {receivers: {otlp: }, exporters: [[debug]]}
-              |     ^^^^
-
-            error: service::pipelines::logs: must have at least one exporter
-             --> a.yaml:8:5
-              |
-            8 |     logs: {receivers: {otlp: }, exporters: [[debug]]}
-              |     ^^^^
 
             error: service::pipelines::logs::receivers: expected a list of ids, found a map
              --> a.yaml:8:23
@@ -451,37 +422,37 @@ fn telemetry_is_typed_and_its_mistakes_are_all_told() {
     check(
         &[&text],
         expect![[r#"
-        error: service::telemetry::logs::level: unknown value `loud`
-          --> a.yaml:27:19
-           |
-        27 |     logs: {level: loud, encoding: json, sampling: {tick: 10}}
-           |                   ^^^^
-           |
-           = help: valid values: `DEBUG`, `debug`, `INFO`, `info`, `WARN`, `warn`, `ERROR`, `error`
+            error: service::telemetry::logs::level: unknown value `loud`
+              --> a.yaml:27:19
+               |
+            27 |     logs: {level: loud, encoding: json, sampling: {tick: 10}}
+               |                   ^^^^
+               |
+               = help: valid values: `debug`, `info`, `warn`, `error`
 
-        error: service::telemetry::logs::sampling::tick: `10` has no unit
-          --> a.yaml:27:58
-           |
-        27 |     logs: {level: loud, encoding: json, sampling: {tick: 10}}
-           |                                                          ^^
-           |
-           = help: write `10s` for seconds
+            error: service::telemetry::logs::sampling::tick: `10` has no unit
+              --> a.yaml:27:58
+               |
+            27 |     logs: {level: loud, encoding: json, sampling: {tick: 10}}
+               |                                                          ^^
+               |
+               = help: write `10s` for seconds
 
-        error: service::telemetry::metrics::readers::0::pull::exporter::prometheus: unknown key `prot`
-          --> a.yaml:31:57
-           |
-        31 |         - pull: {exporter: {prometheus: {host: 0.0.0.0, prot: 9999}}}
-           |                                                         ^^^^
-           |
-           = help: did you mean `port`? valid keys: `host`, `port`, `without_scope_info`, `without_units`, `without_type_suffix`, `with_resource_constant_labels`, `translation_strategy`
+            error: service::telemetry::metrics::readers::0::pull::exporter::prometheus: unknown key `prot`
+              --> a.yaml:31:57
+               |
+            31 |         - pull: {exporter: {prometheus: {host: 0.0.0.0, prot: 9999}}}
+               |                                                         ^^^^
+               |
+               = help: did you mean `port`? valid keys: `host`, `port`, `without_scope_info`, `without_units`, `without_type_suffix`, `with_resource_constant_labels`, `translation_strategy`
 
-        error: service::telemetry::metrics::readers::1::periodic::exporter::otlp::endpoint: expected a string, found the number 4317
-          --> a.yaml:32:82
-           |
-        32 |         - periodic: {interval: 5000, exporter: {otlp: {protocol: grpc, endpoint: 4317}}}
-           |                                                                                  ^^^^
-           |
-           = help: write "4317" in quotes"#]],
+            error: service::telemetry::metrics::readers::1::periodic::exporter::otlp::endpoint: expected a string, found the number 4317
+              --> a.yaml:32:82
+               |
+            32 |         - periodic: {interval: 5000, exporter: {otlp: {protocol: grpc, endpoint: 4317}}}
+               |                                                                                  ^^^^
+               |
+               = help: write "4317" in quotes"#]],
     );
 }
 
@@ -600,6 +571,29 @@ fn an_unset_variable_is_a_warning_at_its_place() {
            |
            = help: set it, or give a default: `${env:BACKUP:-value}`"#]]
     .assert_eq(&render(&document.problems.sorted()));
+}
+
+proptest! {
+    #![proptest_config(crate::testing::cases(500))]
+
+    /// Cuts, doubles or replaces a piece of a good file.
+    #[test]
+    fn a_damaged_file_is_read_or_refused_and_what_is_wrong_can_be_shown(
+        at in 0..GOOD.len(),
+        cut in 0..12_usize,
+        piece in "[a-z :,\\[\\]{}\n\t$*&!'\"#-]{0,6}",
+    ) {
+        let end = (at + cut).min(GOOD.len());
+        let damaged = format!("{}{piece}{}", &GOOD[..at], &GOOD[end..]);
+        let document = document(&[&damaged]);
+        let shown = render(&document.problems.sorted());
+        prop_assert_eq!(shown.is_empty(), document.problems.is_empty());
+        for pipeline in &document.collector.service.pipelines {
+            let known = |id| document.collector.processors.iter().any(|processor| processor.id == id);
+            let unknown = pipeline.processors.iter().any(|reference| !known(reference.id.clone()));
+            prop_assert!(!unknown || document.problems.has_errors());
+        }
+    }
 }
 
 mod ids {

@@ -26,6 +26,8 @@ fn other_words_are_not_taken_for_slips() {
 }
 
 proptest! {
+    #![proptest_config(crate::testing::cases(500))]
+
     #[test]
     fn one_missing_letter_is_found_again(at in 0..8_usize) {
         let mut name = "endpoint".to_owned();

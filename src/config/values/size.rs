@@ -51,7 +51,7 @@ impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = ["TiB", "GiB", "MiB", "KiB"].into_iter().find_map(|name| {
             let unit = UNITS.iter().find(|(unit, _)| *unit == name)?.1;
-            (self.0 >= unit && self.0 % unit == 0).then_some((self.0 / unit, name))
+            (self.0 >= unit && self.0.is_multiple_of(unit)).then_some((self.0 / unit, name))
         });
         match whole {
             Some((count, unit)) => write!(f, "{count}{unit}"),
