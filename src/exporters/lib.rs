@@ -4,6 +4,7 @@
 //! One folder per destination, and what some of them share:
 //! * [`otlp_grpc`]: OTLP over gRPC.
 //! * [`otlp_http`]: OTLP over HTTP, as protobuf or JSON.
+//! * [`otlp_file`]: OTLP in files, as JSON lines or protobuf.
 //! * [`nop`]: takes everything and sends it nowhere.
 //! * [`prometheus_remote_write`]: pushes to Prometheus and what speaks its protocol.
 //! * [`prometheus_names`]: metrics as Prometheus knows them.
@@ -11,6 +12,7 @@
 
 mod http;
 mod nop;
+mod otlp_file;
 mod otlp_grpc;
 mod otlp_http;
 mod prometheus_names;
@@ -21,6 +23,7 @@ pub fn table() -> Vec<component::ExporterEntry> {
     vec![
         component::ExporterEntry::of::<otlp_grpc::OtlpGrpc>(),
         component::ExporterEntry::of::<otlp_http::OtlpHttp>(),
+        component::ExporterEntry::of::<otlp_file::OtlpFile>(),
         component::ExporterEntry::of::<nop::Nop>(),
         component::ExporterEntry::of::<prometheus_remote_write::PrometheusRemoteWrite>(),
     ]

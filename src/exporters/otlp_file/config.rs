@@ -1,0 +1,102 @@
+//! The keys of the collector's file exporter.
+
+use std::{path::PathBuf, time::Duration};
+
+use component::{Checks, Config, QueueConfig, RetryConfig};
+use serde::Deserialize;
+
+/// Settings of `otlp_file`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct OtlpFileConfig {
+    pub(super) path: PathBuf,
+    /// Absent: one file that grows.
+    pub(super) rotation: config::Section<RotationConfig>,
+    pub(super) format: Format,
+    pub(super) compression: FileCompression,
+    /// How long what was taken may wait in memory; zero writes at once.
+    pub(super) flush_interval: config::Duration,
+    /// Keep what the file holds at the start; with `rotation` it is kept anyway.
+    pub(super) append: bool,
+    /// Make the directories of `path`.
+    pub(super) create_directory: bool,
+    pub(super) retry_on_failure: RetryConfig,
+    pub(super) sending_queue: QueueConfig,
+}
+
+/// When a file is full, and what becomes of it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct RotationConfig {
+    /// *Units*: 2^20 bytes, as in the collector. Zero means 100.
+    pub(super) max_megabytes: u64,
+    /// Backups older than this are removed; zero keeps them.
+    pub(super) max_days: u64,
+    /// Of more backups than this the oldest are removed; zero keeps all.
+    pub(super) max_backups: usize,
+    /// The collector's wish for local time in names; here they are in UTC.
+    pub(super) localtime: bool,
+}
+
+/// How a request is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Format {
+    /// One request a line.
+    Json,
+    /// Four bytes of length, most significant first, and the request.
+    Proto,
+}
+
+/// How the file is compressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub(super) enum FileCompression {
+    #[serde(rename = "none", alias = "")]
+    None,
+    #[serde(rename = "zstd")]
+    Zstd,
+}
+
+impl Default for OtlpFileConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            rotation: config::Section::default(),
+            format: Format::Json,
+            compression: FileCompression::None,
+            flush_interval: Duration::from_secs(1).into(),
+            append: false,
+            create_directory: false,
+            retry_on_failure: RetryConfig { enabled: false, ..RetryConfig::default() },
+            sending_queue: QueueConfig { enabled: false, ..QueueConfig::default() },
+        }
+    }
+}
+
+impl Default for RotationConfig {
+    fn default() -> Self {
+        Self { max_megabytes: 100, max_days: 0, max_backups: 100, localtime: false }
+    }
+}
+
+impl RotationConfig {
+    pub(super) const fn max_bytes(&self) -> u64 {
+        let megabytes = if self.max_megabytes == 0 { 100 } else { self.max_megabytes };
+        megabytes.saturating_mul(1 << 20)
+    }
+}
+
+impl Config for OtlpFileConfig {
+    fn validate(&self, checks: &mut Checks) {
+        if self.path.as_os_str().is_empty() {
+            checks.error("path", "path is missing, set it to the file to write");
+        } else if self.path.file_name().is_none() || self.path.is_dir() {
+            checks.error("path", format!("path is {}, a directory; name a file in it", self.path.display()));
+        }
+        if self.rotation.get().is_some_and(|rotation| rotation.localtime) {
+            checks.warn("rotation.localtime", "localtime is not supported, the names of backups tell UTC");
+        }
+        self.retry_on_failure.validate("retry_on_failure", checks);
+        self.sending_queue.validate("sending_queue", checks);
+    }
+}
