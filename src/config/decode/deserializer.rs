@@ -36,19 +36,14 @@ impl<'de, 's> Reader<'de, 's> {
     }
 
     fn located(&self, failure: Failure) -> Failure {
-        let missing = match failure.reason() {
-            Reason::Missing(key) => Some(key),
-            _ => None,
-        };
-        failure.at(
-            || self.node.describe(),
-            || Site {
-                culprit: std::ptr::from_ref(self.node),
-                place: self.node.place.clone(),
-                path: self.path.clone(),
-                already_told: missing.is_some_and(|key| self.session.was_told_about(self.node, key)),
-            },
-        )
+        located(failure, self.node, &self.path, self.session)
+    }
+
+    /// Reads the node, and says of a failure that it happened here: also of one that a type's own
+    /// `Deserialize` makes of a value that it got.
+    pub(super) fn read<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Failure> {
+        let (node, path, session) = (self.node, self.path.clone(), self.session);
+        seed.deserialize(self).map_err(|failure| located(failure, node, &path, session))
     }
 
     fn expected(&self, what: &str) -> Failure {
@@ -121,6 +116,22 @@ impl<'de, 's> Reader<'de, 's> {
         self.hidden_key = Some(ENABLED);
         visitor.visit_newtype_struct(self)
     }
+}
+
+fn located(failure: Failure, node: &Node, path: &str, session: &Session) -> Failure {
+    let missing = match failure.reason() {
+        Reason::Missing(key) => Some(key),
+        _ => None,
+    };
+    failure.at(
+        || node.describe(),
+        || Site {
+            culprit: std::ptr::from_ref(node),
+            place: node.place.clone(),
+            path: path.to_owned(),
+            already_told: missing.is_some_and(|key| session.was_told_about(node, key)),
+        },
+    )
 }
 
 const STRING: &str = "a string";
@@ -359,7 +370,7 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         let entry = self.next.take().expect("serde asks for a value after its key");
         let path = join(&self.path, &entry.key.name);
-        seed.deserialize(Reader::new(&entry.value, path, self.session))
+        Reader::new(&entry.value, path, self.session).read(seed)
     }
 }
 
@@ -385,7 +396,7 @@ impl<'de> SeqAccess<'de> for Items<'de, '_> {
             return Ok(None);
         };
         let path = join(&self.path, &index.to_string());
-        seed.deserialize(Reader::new(item, path, session)).map(Some)
+        Reader::new(item, path, session).read(seed).map(Some)
     }
 }
 
@@ -432,7 +443,7 @@ impl<'de> VariantAccess<'de> for Choice<'de, '_, '_> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Failure> {
-        self.read(|reader| seed.deserialize(reader))
+        self.read(|reader| reader.read(seed))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Failure> {

@@ -11,6 +11,7 @@ mod section;
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
+    marker::PhantomData,
 };
 
 use serde::de::DeserializeOwned;
@@ -67,10 +68,10 @@ enum LeftOut {
 impl Session {
     fn read_repeatedly<T: DeserializeOwned>(&self, root: &Node, path: &str) -> Option<T> {
         for _ in 0..MOST_READINGS {
-            match T::deserialize(Reader::new(root, path.to_owned(), self)) {
+            match Reader::new(root, path.to_owned(), self).read(PhantomData::<T>) {
                 Ok(value) => return Some(value),
                 Err(failure) => {
-                    let culprit = self.settle(failure, root)?;
+                    let culprit = self.settle(failure)?;
                     if culprit == std::ptr::from_ref(root) {
                         return None;
                     }
@@ -86,11 +87,8 @@ impl Session {
 
     /// Reports a failure and leaves its value out of the next reading. Returns that value, or none if
     /// it had been left out before and reading on would not end.
-    fn settle(&self, failure: Failure, root: &Node) -> Option<NodeId> {
-        let Some(site) = failure.site() else {
-            self.problems.borrow_mut().push(failure.into_problem(Some(root.place.clone()), String::new()));
-            return None;
-        };
+    fn settle(&self, failure: Failure) -> Option<NodeId> {
+        let site = failure.site().expect("the reader says of every failure where it happened");
         let culprit = site.culprit;
         let reason = match failure.reason() {
             Reason::Empty => LeftOut::Empty,

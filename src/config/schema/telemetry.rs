@@ -276,6 +276,7 @@ struct Named<T> {
     name: String,
     #[serde(default = "none")]
     value: Option<T>,
+    /// Allowed, but the value's own type says as much.
     #[serde(default, rename = "type")]
     _type: Option<String>,
 }
