@@ -92,6 +92,19 @@ pub(crate) fn skip(rest: &mut &[u8], tag: u32) -> Option<()> {
 /// frame spans.
 #[inline(always)]
 pub(crate) fn framed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (len, tail) = match *rest {
+        [_, a, tail @ ..] if *a < 0x80 => (usize::from(*a), tail),
+        // A last byte of zero would be padding.
+        [_, a, b, tail @ ..] if *b < 0x80 && *b != 0 => (usize::from(*a & 0x7f) | usize::from(*b) << 7, tail),
+        _ => return long_framed(rest),
+    };
+    let (body, tail) = tail.split_at_checked(len)?;
+    *rest = tail;
+    Some(body)
+}
+
+#[inline(never)]
+fn long_framed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let before = rest.len();
     let mut tail = rest.get(1..)?;
     let body = bytes(&mut tail)?;

@@ -2,24 +2,25 @@
 
 use model::KeySet;
 
-const NONE: u16 = u16::MAX;
+/// Keys shorter than this are looked up by their length; others are compared one by one.
+const SHORT: usize = 128;
 
 /// Tells wanted attribute keys from all others.
 ///
-/// *Cost*: an unwanted key costs one look at a table of lengths, or one comparison of its last eight
-/// bytes where a wanted key has the same length: keys share prefixes (`http.request.…`) more often than ends.
+/// *Cost*: an unwanted key costs one look at a table of lengths, and one comparison of its last eight
+/// bytes for each wanted key of the same length: keys share prefixes (`http.request.…`) more often than ends.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    /// First candidate of a length, or [`NONE`]; keys of 128 bytes and more are looked for one by one.
-    by_len: [u16; 128],
-    /// Sorted by length.
+    /// Where the candidates of a length begin and end.
+    by_len: [(u16, u16); SHORT],
+    /// Sorted by length, the short ones first.
     candidates: Vec<Candidate>,
 }
 
 #[derive(Clone, Debug)]
 struct Candidate {
     key: Box<[u8]>,
-    /// The last eight bytes; zero for shorter keys.
+    /// The last eight bytes; zero where the key is shorter.
     last: u64,
     slot: usize,
 }
@@ -31,17 +32,14 @@ impl Matcher {
 
     /// Builds a matcher whose slots are the positions in `keys`.
     pub(crate) fn of<'a>(keys: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut candidates: Vec<_> = keys
-            .enumerate()
-            .map(|(slot, key)| Candidate { key: key.into(), last: last_word(key), slot })
-            .collect();
+        let mut candidates: Vec<_> =
+            keys.enumerate().map(|(slot, key)| Candidate { key: key.into(), last: last_word(key), slot }).collect();
+        assert!(candidates.len() < usize::from(u16::MAX), "a configuration asks for fewer than 65,535 attributes");
         candidates.sort_by_key(|candidate| candidate.key.len());
-        let mut by_len = [NONE; 128];
-        for (index, candidate) in candidates.iter().enumerate().rev() {
-            if let Some(first) = by_len.get_mut(candidate.key.len()) {
-                // More wanted keys than that are looked for one by one, like long keys.
-                *first = u16::try_from(index).unwrap_or(NONE - 1);
-            }
+        let mut by_len = [(0, 0); SHORT];
+        for (len, (first, end)) in by_len.iter_mut().enumerate() {
+            *first = candidates.partition_point(|candidate| candidate.key.len() < len) as u16;
+            *end = candidates.partition_point(|candidate| candidate.key.len() <= len) as u16;
         }
         Self { by_len, candidates }
     }
@@ -58,41 +56,44 @@ impl Matcher {
     /// Returns the slot of a wanted key.
     #[inline(always)]
     pub fn find(&self, key: &[u8]) -> Option<usize> {
-        match self.by_len.get(key.len()) {
-            Some(&NONE) => None,
-            Some(&first) => self.find_from(usize::from(first), key),
-            None => self.find_from(0, key),
+        match key.len() {
+            0..SHORT => self.find_short(key),
+            _ => self.candidates.iter().find(|candidate| *candidate.key == *key).map(|candidate| candidate.slot),
         }
     }
 
+    /// The same for keys that are known to be shorter than 128 bytes.
     #[inline(always)]
-    fn find_from(&self, first: usize, key: &[u8]) -> Option<usize> {
-        let last = last_word(key);
-        for candidate in self.candidates.get(first..)? {
-            if candidate.last == last && same(key, &candidate.key) {
-                return Some(candidate.slot);
-            }
-            if candidate.key.len() > key.len() {
-                break;
-            }
-        }
-        None
+    fn find_short(&self, key: &[u8]) -> Option<usize> {
+        self.find_behind::<0>(key)
     }
+
+    /// The same for a key of less than 128 bytes behind `SKIP` other bytes: for callers that have it so.
+    #[inline(always)]
+    pub(crate) fn find_behind<const SKIP: usize>(&self, bytes: &[u8]) -> Option<usize> {
+        let (first, end) = self.by_len[bytes.len().wrapping_sub(SKIP) & (SHORT - 1)];
+        if first == end {
+            return None;
+        }
+        let key = bytes.get(SKIP..)?;
+        let last = last_word(key);
+        let candidates = self.candidates.get(usize::from(first)..usize::from(end))?;
+        candidates.iter().find(|candidate| candidate.last == last && same(key, &candidate.key)).map(|found| found.slot)
+    }
+}
+
+/// Compares two keys of one length whose last eight bytes are known to be equal, eight bytes at a time.
+#[inline(always)]
+fn same(key: &[u8], candidate: &[u8]) -> bool {
+    let (words, tail) = key.as_chunks::<8>();
+    let (wanted, wanted_tail) = candidate.as_chunks::<8>();
+    if words.is_empty() {
+        return tail == wanted_tail;
+    }
+    words.iter().zip(wanted).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
 }
 
 #[inline(always)]
 fn last_word(key: &[u8]) -> u64 {
     key.last_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word))
-}
-
-/// Compares by words of eight bytes; the last word has been compared already.
-#[inline(always)]
-fn same(key: &[u8], candidate: &[u8]) -> bool {
-    if key.len() != candidate.len() {
-        return false;
-    }
-    let (words, tail) = key.as_chunks::<8>();
-    let (wanted, wanted_tail) = candidate.as_chunks::<8>();
-    let heads_equal = words.iter().zip(wanted).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b));
-    heads_equal && (!words.is_empty() || tail == wanted_tail)
 }

@@ -107,36 +107,35 @@ impl Scan<'_> {
         let row = self.table.values.len();
         self.table.values.resize(row + self.table.stride, Slice::ABSENT);
         let row = self.table.values.get_mut(row..)?;
-        let mut span = SpanRec {
-            body: slice(body, end),
-            resource,
-            scope,
-            name: Slice::ABSENT,
-            trace_id_at: u32::MAX,
-            span_id_at: u32::MAX,
-            parent_id_at: u32::MAX,
-            trace_state: Slice::ABSENT,
-            start: 0,
-            end: 0,
-            kind: 0,
-            status: 0,
-            has_events: false,
-        };
-        let mut rest = usual_head(body, end, &mut span);
-        while let [0x4a, len, tail @ ..] = rest
-            && *len < 0x80
-        {
-            let (attribute, tail) = tail.split_at_checked(usize::from(*len))?;
+        // Filled in place: a record is too large to be built on the stack and copied.
+        self.table.spans.push(SpanRec { body: slice(body, end), resource, scope, ..BLANK });
+        let span = self.table.spans.last_mut()?;
+        let mut rest = usual_head(body, end, span);
+        while let Some(tail) = attribute_field(rest, end, self.matcher, row)? {
             rest = tail;
-            note_attribute(attribute, end - rest.len(), self.matcher, row)?;
         }
-        if !rest.is_empty() {
-            any_fields(rest, end, self.matcher, row, &mut span)?;
+        if is_usual_tail(rest, span) {
+            return Some(());
         }
-        self.table.spans.push(span);
-        Some(())
+        any_fields(rest, end, self.matcher, row, span)
     }
 }
+
+const BLANK: SpanRec = SpanRec {
+    body: Slice::ABSENT,
+    resource: 0,
+    scope: 0,
+    name: Slice::ABSENT,
+    trace_id_at: u32::MAX,
+    span_id_at: u32::MAX,
+    parent_id_at: u32::MAX,
+    trace_state: Slice::ABSENT,
+    start: 0,
+    end: 0,
+    kind: 0,
+    status: 0,
+    has_events: false,
+};
 
 /// Reads the fields before the attributes as long as they come in the usual order and spelling, and
 /// returns the rest.
@@ -178,6 +177,22 @@ fn usual_head<'a>(body: &'a [u8], end: usize, span: &mut SpanRec) -> &'a [u8] {
         rest = tail;
     }
     rest
+}
+
+/// Whether `rest` is what most spans end in, which is then read: a status code or an empty status or
+/// none, then flags or none.
+#[inline(always)]
+fn is_usual_tail(rest: &[u8], span: &mut SpanRec) -> bool {
+    let (code, rest) = match rest {
+        [0x7a, 0, rest @ ..] => (0, rest),
+        [0x7a, 2, 0x18, code, rest @ ..] if *code < 0x80 => (*code, rest),
+        _ => (0, rest),
+    };
+    if !matches!(rest, [] | [0x85, 0x01, _, _, _, _]) {
+        return false;
+    }
+    span.status = code;
+    true
 }
 
 /// Reads fields of a span in any order and spelling: what follows the attributes, or all of it.
@@ -243,17 +258,84 @@ fn any_fields(
     Some(())
 }
 
+/// The tag of a span's attribute: field 9, length-delimited.
+const ATTRIBUTE: u8 = 0x4a;
+
+/// Reads a span's next field if it is an attribute, and returns what follows it.
+///
+/// The usual spelling of a short text attribute is compared as two words of four bytes: tag, length, key's
+/// tag, key's length; then behind the key value's tag, length, text's tag, text's length.
+#[inline(always)]
+fn attribute_field<'a>(
+    rest: &'a [u8],
+    end: usize,
+    matcher: &Matcher,
+    row: &mut [Slice],
+) -> Option<Option<&'a [u8]>> {
+    // Lengths below 128 have a clear highest bit.
+    const MASK: u32 = u32::from_le_bytes([0xff, 0x80, 0xff, 0x80]);
+    const USUAL: u32 = u32::from_le_bytes([ATTRIBUTE, 0, 0x0a, 0]);
+    let Some(head) = rest.first_chunk::<4>() else { return Some(None) };
+    let head = u32::from_le_bytes(*head);
+    if head & MASK != USUAL {
+        return if head as u8 == ATTRIBUTE { any_attribute_field(rest, end, matcher, row) } else { Some(None) };
+    }
+    let (len, key_len) = ((head >> 8 & 0x7f) as usize, (head >> 24) as usize);
+    let (field, tail) = rest.split_at_checked(len + 2)?;
+    let (key, value) = field.split_at_checked(key_len + 4)?;
+    if let Some(header) = value.first_chunk::<4>()
+        && u32::from_le_bytes(*header) == text_header(value.len() as u32)
+    {
+        // The first four bytes precede the key.
+        if let Some(slot) = matcher.find_behind::<4>(key) {
+            let value_len = value.len() - 2;
+            note(row, slot, Slice { at: (end - tail.len() - value_len) as u32, len: value_len as u32 });
+        }
+    } else {
+        note_attribute(&field[2..], end - tail.len(), matcher, row)?;
+    }
+    Some(Some(tail))
+}
+
+#[inline(never)]
+fn any_attribute_field<'a>(
+    rest: &'a [u8],
+    end: usize,
+    matcher: &Matcher,
+    row: &mut [Slice],
+) -> Option<Option<&'a [u8]>> {
+    let mut rest = rest.get(1..)?;
+    let attribute = cursor::bytes(&mut rest)?;
+    note_attribute(attribute, end - rest.len(), matcher, row)?;
+    Some(Some(rest))
+}
+
+/// Returns the first four bytes of an attribute's value field of `len` bytes that holds a text: value's tag and
+/// length, text's tag and length.
+#[inline(always)]
+const fn text_header(len: u32) -> u32 {
+    const TAGS: u32 = u32::from_le_bytes([0x12, 0, 0x0a, 0]);
+    len.wrapping_mul(1 << 8 | 1 << 24).wrapping_add(TAGS.wrapping_sub(2 << 8).wrapping_sub(4 << 24))
+}
+
+/// Keeps the first of duplicates.
+#[inline(always)]
+fn note(row: &mut [Slice], slot: usize, value: Slice) {
+    if let Some(found) = row.get_mut(slot)
+        && found.is_absent()
+    {
+        *found = value;
+    }
+}
+
 /// Notes an attribute's value if it is wanted, and checks it in any case.
 #[inline(always)]
 fn note_attribute(attribute: &[u8], end: usize, matcher: &Matcher, row: &mut [Slice]) -> Option<()> {
     let Some((key, value)) = plain_attribute(attribute) else {
         return note_any_attribute(attribute, end, matcher, row);
     };
-    if let Some(slot) = matcher.find(key)
-        && let Some(found) = row.get_mut(slot)
-        && found.is_absent()
-    {
-        *found = slice(value, end);
+    if let Some(slot) = matcher.find(key) {
+        note(row, slot, slice(value, end));
     }
     Some(())
 }
@@ -284,11 +366,8 @@ fn note_any_attribute(attribute: &[u8], end: usize, matcher: &Matcher, row: &mut
             _ => cursor::skip(&mut rest, tag)?,
         }
     }
-    if let Some(slot) = matcher.find(key)
-        && let Some(found) = row.get_mut(slot)
-        && found.is_absent()
-    {
-        *found = value;
+    if let Some(slot) = matcher.find(key) {
+        note(row, slot, value);
     }
     Some(())
 }
