@@ -5,6 +5,7 @@ mod canonical;
 mod check;
 mod cursor;
 mod encode;
+pub mod json;
 mod malformed;
 mod matcher;
 mod scan;

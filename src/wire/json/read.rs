@@ -1,0 +1,333 @@
+//! From JSON to the wire, in one pass and without a tree between.
+
+use std::{borrow::Cow, fmt};
+
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use model::Signal;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::{
+    check::MAX_DEPTH,
+    encode,
+    schema::{self, Field, Kind, Message},
+};
+
+pub(super) fn request(signal: Signal, json: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    let mut out = Vec::with_capacity(json.len() / 2);
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let top = Body { message: schema::request(signal), out: &mut out, depth: MAX_DEPTH };
+    deserializer.deserialize_map(top)?;
+    deserializer.end()?;
+    Ok(out)
+}
+
+/// The fields of one message.
+struct Body<'o> {
+    message: &'static Message,
+    out: &'o mut Vec<u8>,
+    depth: u32,
+}
+
+impl<'de> Visitor<'de> for Body<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { message, out, depth } = self;
+        let (mut seen, mut member) = (0_u32, None);
+        while let Some(key) = map.next_key_seed(Key(message))? {
+            let Some(field) = key else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if seen & 1 << field.number != 0 {
+                return Err(A::Error::custom(format_args!("duplicate field `{}`", field.name)));
+            }
+            seen |= 1 << field.number;
+            let before = out.len();
+            if field.repeated {
+                map.next_value_seed(List { field, out, depth })?;
+            } else {
+                map.next_value_seed(One { field, place: Place::Field, out, depth })?;
+            }
+            if field.oneof && out.len() > before {
+                if let Some(other) = member.replace(field.name) {
+                    let message = format_args!("both `{other}` and `{}` are given, only one may be", field.name);
+                    return Err(A::Error::custom(message));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key, looked up in the table of its message; none for one that is not there.
+struct Key(&'static Message);
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Option<&'static Field>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = Option<&'static Field>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.fields.iter().find(|field| field.name == name && !name.is_empty()))
+    }
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The value of a field: null means absent.
+    Field,
+    /// An element of a list with a tag of its own: null is refused.
+    Element,
+    /// An element of a packed list: without a tag.
+    Packed,
+}
+
+/// One value.
+struct One<'o> {
+    field: &'static Field,
+    place: Place,
+    out: &'o mut Vec<u8>,
+    depth: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for One<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Self { field, place, out, depth } = self;
+        if let Kind::Message(message) = field.kind {
+            return deserializer.deserialize_any(Nested { field, message, place, out, depth });
+        }
+        match deserializer.deserialize_any(ScalarVisitor)? {
+            Scalar::Null if place == Place::Field => Ok(()),
+            Scalar::Null => Err(D::Error::custom(format_args!("null in the list `{}`", field.name))),
+            scalar => {
+                if place != Place::Packed {
+                    encode::put_tag(out, field.number, field.kind.wire_type());
+                }
+                let written = put(field.kind, &scalar, out);
+                written.map_err(|problem| D::Error::custom(format_args!("field `{}`: {problem}", field.name)))
+            }
+        }
+    }
+}
+
+/// A message, or null.
+struct Nested<'o> {
+    field: &'static Field,
+    message: &'static Message,
+    place: Place,
+    out: &'o mut Vec<u8>,
+    depth: u32,
+}
+
+impl<'de> Visitor<'de> for Nested<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object for `{}`", self.field.name)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        match self.place {
+            Place::Field => Ok(()),
+            Place::Element | Place::Packed => Err(E::custom(format_args!("null in the list `{}`", self.field.name))),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let Self { field, message, out, depth, .. } = self;
+        let depth = depth.checked_sub(1).ok_or_else(|| A::Error::custom("messages nested deeper than 64"))?;
+        let at = encode::begin(out, field.number);
+        Body { message, out, depth }.visit_map(map)?;
+        encode::end(out, at);
+        Ok(())
+    }
+}
+
+/// The elements of a repeated field, or null.
+struct List<'o> {
+    field: &'static Field,
+    out: &'o mut Vec<u8>,
+    depth: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for List<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list for `{}`", self.field.name)
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { field, out, depth } = self;
+        if !field.is_packable() {
+            while list.next_element_seed(One { field, place: Place::Element, out, depth })?.is_some() {}
+            return Ok(());
+        }
+        let start = out.len();
+        let at = encode::begin(out, field.number);
+        while list.next_element_seed(One { field, place: Place::Packed, out, depth })?.is_some() {}
+        match out.len() == at {
+            true => out.truncate(start),
+            false => encode::end(out, at),
+        }
+        Ok(())
+    }
+}
+
+/// What is neither a list nor an object.
+enum Scalar<'a> {
+    String(Cow<'a, str>),
+    Unsigned(u64),
+    Signed(i64),
+    Double(f64),
+    Bool(bool),
+    Null,
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a number, true, false or null")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Scalar::String(Cow::Borrowed(text)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Scalar::String(Cow::Owned(text.to_owned())))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Scalar::Unsigned(number))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Scalar::Signed(number))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Scalar::Double(number))
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Scalar::Bool(flag))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Scalar::Null)
+    }
+}
+
+/// Writes the value of a field; its tag has been written.
+fn put(kind: Kind, scalar: &Scalar<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    match kind {
+        Kind::String => put_bytes(text(scalar)?.as_bytes(), out),
+        Kind::Bytes => put_bytes(&base64(text(scalar)?)?, out),
+        Kind::Id(len) => put_bytes(&hexadecimal(text(scalar)?, len)?, out),
+        Kind::Bool => match scalar {
+            Scalar::Bool(flag) => out.push(u8::from(*flag)),
+            _ => return Err("expected true or false".to_owned()),
+        },
+        // OTLP forbids the names that other protobuf JSON allows.
+        Kind::Enum if matches!(scalar, Scalar::String(_)) => {
+            return Err("expected a number; OTLP has no names for enumerations in JSON".to_owned());
+        }
+        Kind::Enum => encode::put_varint(out, i64::from(integer::<i32>(scalar)?) as u64),
+        Kind::Int64 => encode::put_varint(out, integer::<i64>(scalar)? as u64),
+        Kind::Uint32 => encode::put_varint(out, u64::from(integer::<u32>(scalar)?)),
+        Kind::Uint64 => encode::put_varint(out, integer::<u64>(scalar)?),
+        Kind::Sint32 => encode::put_varint(out, encode::zigzag(integer::<i32>(scalar)?)),
+        Kind::Fixed64 => out.extend_from_slice(&integer::<u64>(scalar)?.to_le_bytes()),
+        Kind::Sfixed64 => out.extend_from_slice(&integer::<i64>(scalar)?.to_le_bytes()),
+        Kind::Fixed32 => out.extend_from_slice(&integer::<u32>(scalar)?.to_le_bytes()),
+        Kind::Double => out.extend_from_slice(&double(scalar)?.to_le_bytes()),
+        Kind::Message(_) => return Err("expected an object".to_owned()),
+    }
+    Ok(())
+}
+
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    encode::put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn text<'a>(scalar: &'a Scalar<'_>) -> Result<&'a str, String> {
+    match scalar {
+        Scalar::String(text) => Ok(text),
+        _ => Err("expected a string".to_owned()),
+    }
+}
+
+/// Both alphabets, with and without padding: encoders differ.
+fn base64(text: &str) -> Result<Vec<u8>, String> {
+    let bare = text.trim_end_matches('=');
+    let encoding = if bare.contains(['-', '_']) { BASE64URL_NOPAD } else { BASE64_NOPAD };
+    encoding.decode(bare.as_bytes()).map_err(|problem| format!("bad base64: {problem}"))
+}
+
+fn hexadecimal(text: &str, len: usize) -> Result<Vec<u8>, String> {
+    if !text.is_empty() && text.len() != 2 * len {
+        return Err(format!("an id has {} hexadecimal digits, found {} characters", 2 * len, text.len()));
+    }
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|problem| format!("bad hexadecimal: {problem}"))
+}
+
+/// An integer as number or string, or a double without a fraction: protobuf's JSON allows all three.
+fn integer<T: TryFrom<i128>>(scalar: &Scalar<'_>) -> Result<T, String> {
+    let number = match scalar {
+        Scalar::Unsigned(number) => i128::from(*number),
+        Scalar::Signed(number) => i128::from(*number),
+        Scalar::Double(number) if number.fract() == 0.0 && number.abs() < 2e19 => *number as i128,
+        Scalar::String(text) => text.parse().map_err(|_| format!("expected an integer, found {text:?}"))?,
+        _ => return Err("expected an integer".to_owned()),
+    };
+    T::try_from(number).map_err(|_| format!("{number} is out of range"))
+}
+
+fn double(scalar: &Scalar<'_>) -> Result<f64, String> {
+    match scalar {
+        Scalar::Unsigned(number) => Ok(*number as f64),
+        Scalar::Signed(number) => Ok(*number as f64),
+        Scalar::Double(number) => Ok(*number),
+        Scalar::String(text) => double_from(text),
+        _ => Err("expected a number".to_owned()),
+    }
+}
+
+fn double_from(text: &str) -> Result<f64, String> {
+    match text {
+        "NaN" => return Ok(f64::NAN),
+        "Infinity" => return Ok(f64::INFINITY),
+        "-Infinity" => return Ok(f64::NEG_INFINITY),
+        _ => {}
+    }
+    // Rust would also read "inf" and "nan", which JSON's protobuf does not know.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let parsed = if is_number { text.parse().ok() } else { None };
+    parsed.ok_or_else(|| format!("expected a number, found {text:?}"))
+}
