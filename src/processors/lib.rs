@@ -1,1 +1,20 @@
-//! Stages.
+//! Stages: what is made of telemetry between receivers and exporters.
+//!
+//! # Layout
+//! * `aggregation`: the code that counts, and the processor that rolls metrics up.
+//! * [`span_metrics`]: its face for rates, errors and durations of spans.
+
+mod aggregation;
+pub mod span_metrics;
+
+use component::ProcessorEntry;
+
+/// Connectors: their output enters other pipelines.
+pub fn connectors() -> Vec<ProcessorEntry> {
+    vec![ProcessorEntry::of::<span_metrics::SpanMetrics>()]
+}
+
+/// Processors: their output goes on where their input came from.
+pub fn processors() -> Vec<ProcessorEntry> {
+    vec![]
+}

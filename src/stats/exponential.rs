@@ -159,19 +159,25 @@ impl ExponentialHistogram {
         }
     }
 
-    /// Rebuilds a histogram from its parts; what does not fit is scaled down.
+    /// Rebuilds a histogram from its parts, scaled down where they do not fit.
+    ///
+    /// None when the scale is not within [`MIN_SCALE`]..=[`MAX_SCALE`] or a bucket lies where no double
+    /// does: such parts come from damaged or hostile bytes.
     pub fn from_parts(
         scale: i32,
         max_size: u32,
         zero_count: u64,
         positive: &Buckets,
         negative: &Buckets,
-    ) -> Self {
+    ) -> Option<Self> {
+        if !is_possible(scale, positive) || !is_possible(scale, negative) {
+            return None;
+        }
         let mut made = Self::new(scale, max_size);
         made.zero_count = zero_count;
-        made.add_buckets(made.scale, positive, Side::Positive);
-        made.add_buckets(made.scale, negative, Side::Negative);
-        made
+        made.add_buckets(scale, positive, Side::Positive);
+        made.add_buckets(scale, negative, Side::Negative);
+        Some(made)
     }
 
     pub fn scale(&self) -> i32 {
@@ -216,9 +222,15 @@ impl ExponentialHistogram {
         self.zero_count = self.zero_count.saturating_add(count);
     }
 
-    /// Adds a bucket of another histogram's positive side.
-    pub fn add_bucket(&mut self, scale: i32, index: i32, count: u64) {
-        self.add_buckets(scale, &Buckets { offset: index, counts: vec![count] }, Side::Positive);
+    /// Adds a bucket of another histogram's positive side. Returns whether there can be such a bucket;
+    /// otherwise nothing was added.
+    pub fn add_bucket(&mut self, scale: i32, index: i32, count: u64) -> bool {
+        let bucket = Buckets { offset: index, counts: vec![count] };
+        let possible = is_possible(scale, &bucket);
+        if possible {
+            self.add_buckets(scale, &bucket, Side::Positive);
+        }
+        possible
     }
 
     /// Adds all that `other` holds.
@@ -319,6 +331,17 @@ impl ExponentialHistogram {
         }
         self.downscale(down);
     }
+}
+
+/// Whether all buckets lie where doubles do.
+fn is_possible(scale: i32, buckets: &Buckets) -> bool {
+    if !(MIN_SCALE..=MAX_SCALE).contains(&scale) {
+        return false;
+    }
+    let at_scale = |exponent: i64| if scale >= 0 { exponent << scale } else { exponent >> -scale };
+    let first = i64::from(buckets.offset);
+    let last = first + buckets.counts.len() as i64 - 1;
+    buckets.is_empty() || (first >= at_scale(-1075) && last <= at_scale(1024))
 }
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{ExponentialHistogram, MAX_SCALE, MIN_SCALE, bucket_index, index_at_scale_3};
+use super::{Buckets, ExponentialHistogram, MAX_SCALE, MIN_SCALE, bucket_index, index_at_scale_3};
 
 /// The index by the definition, with logarithms: right but near boundaries.
 fn reference_index(value: f64, scale: i32) -> f64 {
@@ -60,6 +60,17 @@ fn quantiles_cross_negative_zero_and_positive() {
     assert_eq!(histogram.quantile(0.5), Some(0.0));
     assert_eq!(histogram.quantile(1.0), Some(8.0));
     assert_eq!(ExponentialHistogram::new(3, 160).quantile(0.5), None);
+}
+
+#[test]
+fn parts_that_no_histogram_has_are_refused() {
+    let at = |offset| Buckets { offset, counts: vec![1] };
+    let none = Buckets::default();
+    for (scale, offset) in [(21, 0), (-11, 0), (20, i32::MAX), (3, 1024 * 8 + 1), (3, i32::MIN)] {
+        assert_eq!(ExponentialHistogram::from_parts(scale, 160, 0, &at(offset), &none), None);
+        assert!(!ExponentialHistogram::new(3, 160).add_bucket(scale, offset, 1));
+    }
+    assert!(ExponentialHistogram::from_parts(-10, 160, 0, &none, &at(-2)).is_some());
 }
 
 fn positive() -> impl Strategy<Value = f64> {
@@ -124,6 +135,6 @@ proptest! {
     fn parts_rebuild_the_histogram(values in prop::collection::vec(positive(), 0..40)) {
         let made = histogram_of(&values, 3, 160);
         let again = ExponentialHistogram::from_parts(made.scale(), 160, made.zero_count(), made.positive(), made.negative());
-        prop_assert_eq!(made, again);
+        prop_assert_eq!(Some(made), again);
     }
 }

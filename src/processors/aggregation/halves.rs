@@ -1,0 +1,280 @@
+//! The two halves of everything that is counted from spans.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use component::{Counter, Cx, Gauge, Processor, RestoreError, Snapshot, Telemetry};
+use model::{Batch, KeySet, Partial, Payload, Timestamp};
+use prost::Message;
+use wire::view::Temporality;
+
+use super::{
+    cumulative::{Counts, Cumulative, Expiry, Point},
+    emit::Output,
+    flush::FlushClock,
+    fold::Fold,
+    partial::{ResourceRow, Row, SavedSeries, SpanMetricsPartial, SpanMetricsSnapshot, VERSION},
+    spec::SeriesSpec,
+};
+
+/// A family of series as a face configures it.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Family {
+    pub(crate) spec: SeriesSpec,
+    /// Counts the events of spans, not the spans.
+    pub(crate) of_events: bool,
+}
+
+/// Everything that both halves must agree on, and what the analysis half adds.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Plan {
+    pub(crate) families: Vec<Family>,
+    pub(crate) output: Output,
+    pub(crate) flush_interval: Duration,
+    pub(crate) expiry: Expiry,
+}
+
+impl Plan {
+    /// Distinguishes plans whose rows can not be added.
+    fn layout(&self) -> u64 {
+        let shape: Vec<_> =
+            self.families.iter().map(|family| (&family.spec.layout, family.spec.unit, family.of_events)).collect();
+        super::hashing::mix_bytes(0, format!("{shape:?}").as_bytes())
+    }
+}
+
+/// Sees spans, on every shard.
+pub(crate) struct IngestHalf {
+    folds: Vec<(Fold, bool)>,
+    clock: FlushClock,
+    layout: u64,
+    overflowed: Counter,
+    n_series: Gauge,
+}
+
+impl IngestHalf {
+    pub(crate) fn new(plan: &Plan, cx: &component::BuildCx<'_>) -> Self {
+        let seed = super::hashing::seed(cx);
+        let folds = plan.families.iter().map(|family| (Fold::new(family.spec.clone(), seed), family.of_events));
+        let telemetry = cx.telemetry;
+        Self {
+            folds: folds.collect(),
+            clock: FlushClock::new(plan.flush_interval, cx.started_at),
+            layout: plan.layout(),
+            overflowed: overflow_counter(telemetry),
+            n_series: telemetry.gauge(
+                "otelcol_connector_spanmetrics_shard_series",
+                "Series that the shards count at present",
+                "{series}",
+            ),
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Cx<'_>) {
+        let (mut resources, mut rows) = (Vec::new(), Vec::new());
+        let mut n_series = 0;
+        for (family, (fold, _)) in self.folds.iter_mut().enumerate() {
+            self.overflowed.add(fold.flush(family as u32, &mut resources, &mut rows));
+            n_series += fold.n_series();
+        }
+        self.n_series.set(n_series as u64);
+        if rows.is_empty() {
+            return;
+        }
+        rows.sort_by(|a, b| row_order(a, &resources).cmp(&row_order(b, &resources)));
+        let items = rows.len() as u64;
+        let partial = SpanMetricsPartial { version: VERSION, layout: self.layout, resources, rows };
+        cx.emit(Payload::Partial(Partial { bytes: partial.encode_to_vec().into(), at: cx.now() }), items);
+    }
+}
+
+fn row_order<'a>(row: &'a Row, resources: &'a [ResourceRow]) -> (u32, &'a [u8], &'a [u8]) {
+    (row.family, &resources[row.resource as usize].attributes, &row.attributes)
+}
+
+fn overflow_counter(telemetry: &Telemetry) -> Counter {
+    telemetry.counter(
+        "otelcol_connector_spanmetrics_overflowed_spans",
+        "Spans counted in an overflow series because their own had no room",
+        "{span}",
+    )
+}
+
+impl Processor for IngestHalf {
+    fn want(&mut self, keys: &mut KeySet) {
+        self.folds.iter_mut().for_each(|(fold, _)| fold.want(keys));
+    }
+
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        if let Payload::Traces(traces) = &batch.payload {
+            for (fold, of_events) in &mut self.folds {
+                if *of_events {
+                    fold.fold_events(&traces.bytes, &traces.table);
+                } else {
+                    fold.fold(&traces.bytes, &traces.table);
+                }
+            }
+        }
+        cx.absorb(batch);
+        if self.folds.iter().any(|(fold, _)| fold.is_full()) {
+            self.flush(cx);
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        if self.clock.is_due(cx.now()) {
+            self.flush(cx);
+        }
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        self.flush(cx);
+    }
+}
+
+/// Merges the partials of all shards and owns what must survive a restart.
+pub(crate) struct AnalysisHalf {
+    plan: Plan,
+    series: Cumulative,
+    clock: FlushClock,
+    /// What came first after it was zero then: the start of new series.
+    last_flush: Timestamp,
+    overflowed: Counter,
+    expired: Counter,
+    n_series: Gauge,
+}
+
+impl AnalysisHalf {
+    pub(crate) fn new(plan: Plan, cx: &component::BuildCx<'_>) -> Self {
+        let series = Cumulative::new(plan.families.iter().map(|family| family.spec.clone()).collect());
+        let clock = FlushClock::new(plan.flush_interval, cx.started_at);
+        let telemetry = cx.telemetry;
+        Self {
+            series,
+            clock,
+            last_flush: cx.started_at,
+            overflowed: overflow_counter(telemetry),
+            expired: telemetry.counter(
+                "otelcol_connector_spanmetrics_expired_series",
+                "Series forgotten because no span came for series_expiration or metrics_expiration",
+                "{series}",
+            ),
+            n_series: telemetry.gauge(
+                "otelcol_connector_spanmetrics_series",
+                "Series that the output holds at present",
+                "{series}",
+            ),
+            plan,
+        }
+    }
+
+    fn merge(&mut self, partial: &Partial, cx: &mut Cx<'_>) {
+        let Ok(message) = SpanMetricsPartial::decode(&partial.bytes[..]) else {
+            cx.reject(1, "damaged_partial");
+            return;
+        };
+        if message.version != VERSION || message.layout != self.plan.layout() {
+            cx.reject(message.rows.len() as u64, "foreign_partial");
+            return;
+        }
+        for row in &message.rows {
+            let resource = message.resources.get(row.resource as usize);
+            let added = resource.is_some_and(|it| self.series.add(it, row, self.last_flush, partial.at));
+            if !added {
+                cx.reject(1, "damaged_partial");
+            }
+        }
+    }
+
+    fn emit(&mut self, cx: &mut Cx<'_>) {
+        self.overflowed.add(self.series.admit());
+        let (bytes, points) = self.plan.output.write(&self.series, cx.now());
+        if points > 0 {
+            cx.emit(Payload::Metrics(Bytes::from(bytes)), points);
+        }
+        if self.is_delta() {
+            self.series.clear();
+            self.last_flush = cx.now();
+        } else {
+            self.expired.add(self.series.expire(cx.now(), self.plan.expiry) as u64);
+        }
+        self.n_series.set(self.series.n_series() as u64);
+    }
+
+    fn is_delta(&self) -> bool {
+        self.plan.output.temporality == Temporality::Delta
+    }
+}
+
+impl Processor for AnalysisHalf {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        if let Payload::Partial(partial) = &batch.payload {
+            self.merge(partial, cx);
+        }
+        cx.absorb(batch);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        if self.clock.is_due(cx.now()) {
+            self.emit(cx);
+            self.last_flush = cx.now();
+        }
+    }
+
+    /// Tells what is open. The interval does not end: what follows after a restart continues it.
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        self.emit(cx);
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let (resources, series) = saved(&self.series);
+        let last_flush = self.last_flush.as_nanos();
+        let message =
+            SpanMetricsSnapshot { version: VERSION, layout: self.plan.layout(), last_flush, resources, series };
+        Some(Snapshot { version: VERSION, bytes: message.encode_to_vec() })
+    }
+
+    fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
+        if snapshot.version != VERSION {
+            return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
+        }
+        let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
+        let message = SpanMetricsSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(&error.to_string()))?;
+        if message.layout != self.plan.layout() {
+            return Err(damaged("its histograms are of another configuration; counters begin at zero"));
+        }
+        let mut series = Cumulative::new(self.series.specs.clone());
+        for saved in &message.series {
+            let resource = message.resources.get(saved.row.resource as usize);
+            let (start, last_seen) = (Timestamp(saved.start), Timestamp(saved.last_seen));
+            let spec = series.specs.get(saved.row.family as usize);
+            let point = spec.and_then(|spec| Point::restored(&saved.row, spec, saved.scale, start, last_seen));
+            let (Some(resource), Some(point)) = (resource, point) else {
+                return Err(damaged("a series is inconsistent"));
+            };
+            series.restore(resource, saved.row.family as usize, &saved.row.attributes, point);
+        }
+        self.series = series;
+        self.last_flush = Timestamp(message.last_flush);
+        Ok(())
+    }
+}
+
+fn saved(series: &Cumulative) -> (Vec<ResourceRow>, Vec<SavedSeries>) {
+    let (mut resources, mut all) = (Vec::new(), Vec::new());
+    for (attributes, service, family, key, point) in series.every_point() {
+        let row = ResourceRow { attributes: attributes.to_vec(), service: service.to_vec() };
+        if resources.last() != Some(&row) {
+            resources.push(row);
+        }
+        let mut row = point.row(family as u32, key);
+        row.resource = (resources.len() - 1) as u32;
+        let scale = match &point.counts {
+            Counts::Exponential(histogram) => histogram.scale(),
+            Counts::None | Counts::Explicit(_) => 0,
+        };
+        let (start, last_seen) = (point.start.as_nanos(), point.last_seen.as_nanos());
+        all.push(SavedSeries { row, start, last_seen, scale });
+    }
+    (resources, all)
+}

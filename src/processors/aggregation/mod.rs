@@ -1,0 +1,23 @@
+//! Counting, and everything that counts: the code behind `span_metrics` and `service_graph`, and the
+//! `aggregation` processor that rolls metrics up into windows.
+//!
+//! # Layout
+//! * `spec`, `attributes`, `hashing`, `resources`, `table`, `fold`: the ingest half of span-derived series.
+//! * `buckets`, `weight`, `exemplars`: what a single span adds.
+//! * `partial`: what the halves tell each other.
+//! * `cumulative`, `emit`, `flush`, `halves`: the analysis half.
+
+pub(crate) mod attributes;
+pub(crate) mod buckets;
+pub(crate) mod cumulative;
+pub(crate) mod emit;
+mod exemplars;
+pub(crate) mod flush;
+mod fold;
+pub(crate) mod halves;
+pub(crate) mod hashing;
+mod partial;
+mod resources;
+pub(crate) mod spec;
+mod table;
+mod weight;

@@ -1,0 +1,320 @@
+//! The series that one shard counts: keys, dense counters, buckets.
+
+use std::collections::BTreeMap;
+
+use hashbrown::{HashTable, hash_table::Entry};
+
+use super::{
+    buckets::{Layout, WINDOW, exponential_bucket},
+    exemplars::{Exemplar, Exemplars},
+    hashing::{mix, mix_part},
+    resources::{OTHER, Resources},
+    spec::{Head, SeriesSpec},
+};
+
+/// Index of a series in the table.
+pub(crate) type Place = u32;
+
+/// What is counted in every span, in one cache line.
+#[derive(Clone, Debug)]
+pub(crate) struct Hot {
+    pub(crate) sum_nanos: u128,
+    pub(crate) calls: u64,
+    pub(crate) min_nanos: u64,
+    pub(crate) max_nanos: u64,
+    pub(crate) size_bytes: u64,
+    /// Index of the first bucket of the window, where buckets are exponential.
+    window_at: i32,
+}
+
+const NOTHING: Hot = Hot { sum_nanos: 0, calls: 0, min_nanos: u64::MAX, max_nanos: 0, size_bytes: 0, window_at: 0 };
+
+/// What is needed only when a series begins and when it is told.
+pub(crate) struct Series {
+    /// The parts of the key, as [`write_key`] spells them; equal keys are equal bytes.
+    key: Box<[u8]>,
+    hash: u64,
+    pub(crate) identity: u32,
+    pub(crate) attributes: Box<[u8]>,
+    pub(crate) head: Head,
+    pub(crate) overflow: bool,
+    pub(crate) exemplars: Exemplars,
+    /// Flushes since the last span.
+    idle: u32,
+}
+
+/// Counters by series.
+///
+/// *Cost*: per series 64 bytes, a key, its attributes and four bytes per bucket.
+pub(crate) struct SeriesTable {
+    seed: u64,
+    limit: usize,
+    resource_limit: usize,
+    width: usize,
+    index: HashTable<Place>,
+    pub(crate) hot: Vec<Hot>,
+    buckets: Vec<u32>,
+    pub(crate) series: Vec<Option<Series>>,
+    free: Vec<Place>,
+    /// Series by identity, where a resource has a limit.
+    of_identity: BTreeMap<u32, usize>,
+    /// Counts that the dense buckets do not hold: outside a window, or of spans that stand for many.
+    pub(crate) wide: BTreeMap<(Place, i32), u64>,
+    /// Spans that found no room for a series of their own.
+    pub(crate) overflowed: u64,
+}
+
+/// The key of a span: `parts` are its name, scope and dimensions.
+#[derive(Clone, Copy)]
+pub(crate) struct Key<'a> {
+    pub(crate) identity: u32,
+    pub(crate) head: Head,
+    pub(crate) overflow: bool,
+    pub(crate) parts: &'a [Option<&'a [u8]>],
+}
+
+impl Key<'_> {
+    #[inline(always)]
+    fn word(&self) -> u64 {
+        let flags = u64::from(self.head.is_extrapolated) | u64::from(self.overflow) << 1;
+        u64::from(self.identity) | u64::from(self.head.kind) << 32 | u64::from(self.head.status) << 40 | flags << 48
+    }
+
+    #[inline(always)]
+    pub(crate) fn hash(&self, seed: u64) -> u64 {
+        self.parts.iter().fold(mix(seed, self.word()), |hash, part| mix_part(hash, *part))
+    }
+
+    /// Whether `spelled` is this key.
+    #[inline(always)]
+    fn is(&self, spelled: &[u8]) -> bool {
+        let Some((word, mut rest)) = spelled.split_first_chunk::<8>() else { return false };
+        if u64::from_le_bytes(*word) != self.word() {
+            return false;
+        }
+        for part in self.parts {
+            let Some((len, tail)) = rest.split_first_chunk::<4>() else { return false };
+            let len = u32::from_le_bytes(*len);
+            let Some(part) = part else {
+                if len != ABSENT {
+                    return false;
+                }
+                rest = tail;
+                continue;
+            };
+            let Some((bytes, tail)) = tail.split_at_checked(part.len()) else { return false };
+            if len as usize != part.len() || bytes != *part {
+                return false;
+            }
+            rest = tail;
+        }
+        rest.is_empty()
+    }
+
+    fn spelled(&self) -> Box<[u8]> {
+        let len: usize = self.parts.iter().map(|part| 4 + part.map_or(0, <[u8]>::len)).sum();
+        let mut out = Vec::with_capacity(8 + len);
+        out.extend_from_slice(&self.word().to_le_bytes());
+        for part in self.parts {
+            let len = part.map_or(ABSENT, |bytes| bytes.len() as u32);
+            out.extend_from_slice(&len.to_le_bytes());
+            out.extend_from_slice(part.unwrap_or_default());
+        }
+        out.into()
+    }
+}
+
+/// The length of a part that is not there.
+const ABSENT: u32 = u32::MAX;
+
+/// A series without spans for so many flushes is forgotten; its memory serves another.
+const IDLE_FLUSHES: u32 = 5;
+
+/// Overflow may take a tenth of the table on top: a series per service, kind and status.
+const OVERFLOW_SHARE: usize = 10;
+/// And at least so many series, which is enough when no service is told apart.
+const OVERFLOW_FLOOR: usize = 64;
+
+impl SeriesTable {
+    pub(crate) fn new(seed: u64, spec: &SeriesSpec) -> Self {
+        Self {
+            seed,
+            limit: spec.limit,
+            resource_limit: spec.resource_limit,
+            width: spec.layout.width(),
+            index: HashTable::new(),
+            hot: Vec::new(),
+            buckets: Vec::new(),
+            series: Vec::new(),
+            free: Vec::new(),
+            of_identity: BTreeMap::new(),
+            wide: BTreeMap::new(),
+            overflowed: 0,
+        }
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.series.len() - self.free.len()
+    }
+
+    /// Finds a series by the hash of its key and then the key itself.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u64, key: &Key<'_>) -> Option<Place> {
+        let same = |place: &Place| self.series[*place as usize].as_ref().is_some_and(|series| key.is(&series.key));
+        self.index.find(hash, same).copied()
+    }
+
+    /// Makes the series of a key that was not found, or finds the one that takes its place when there is
+    /// no room. `nanos` is the duration around which the buckets will lie.
+    #[cold]
+    pub(crate) fn begin(&mut self, key: &Key<'_>, nanos: u64, spec: &SeriesSpec, resources: &Resources) -> Place {
+        let identity = resources.identity(key.identity);
+        let of_resource = self.of_identity.get(&key.identity).copied().unwrap_or(0);
+        let resource_is_full = self.resource_limit > 0 && of_resource >= self.resource_limit;
+        if self.len() < self.limit && !resource_is_full {
+            let attributes = spec.attributes(&identity.service, key.head, key.parts);
+            return self.insert(key, attributes, nanos, spec);
+        }
+        self.overflowed += 1;
+        let reserve = self.limit / OVERFLOW_SHARE + OVERFLOW_FLOOR;
+        let of_service = Key { identity: identity.service_identity, overflow: true, parts: &[], ..*key };
+        if let Some(place) = self.find(of_service.hash(self.seed), &of_service) {
+            return place;
+        }
+        let service = &resources.identity(identity.service_identity).service;
+        if self.len() < self.limit + reserve {
+            let attributes = spec.overflow_attributes(Some(service), key.head.kind, key.head.status);
+            return self.insert(&of_service, attributes, nanos, spec);
+        }
+        let of_none = Key { identity: OTHER, ..of_service };
+        if let Some(place) = self.find(of_none.hash(self.seed), &of_none) {
+            return place;
+        }
+        let attributes = spec.overflow_attributes(None, key.head.kind, key.head.status);
+        self.insert(&of_none, attributes, nanos, spec)
+    }
+
+    fn insert(&mut self, key: &Key<'_>, attributes: Box<[u8]>, nanos: u64, spec: &SeriesSpec) -> Place {
+        let hash = key.hash(self.seed);
+        let series = Series {
+            key: key.spelled(),
+            hash,
+            identity: key.identity,
+            attributes,
+            head: key.head,
+            overflow: key.overflow,
+            exemplars: Exemplars::default(),
+            idle: 0,
+        };
+        let hot = Hot { window_at: window_around(nanos, spec), ..NOTHING };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.hot[place as usize] = hot;
+                self.series[place as usize] = Some(series);
+                place
+            }
+            None => {
+                self.hot.push(hot);
+                self.series.push(Some(series));
+                self.buckets.resize(self.buckets.len() + self.width, 0);
+                (self.series.len() - 1) as Place
+            }
+        };
+        if self.resource_limit > 0 && !key.overflow {
+            *self.of_identity.entry(key.identity).or_insert(0) += 1;
+        }
+        let series = &self.series;
+        let hash_of = |place: &Place| series[*place as usize].as_ref().map_or(0, |series| series.hash);
+        match self.index.entry(hash, |other| *other == place, hash_of) {
+            Entry::Occupied(_) => {}
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+            }
+        }
+        place
+    }
+
+    /// Adds one to a bucket of explicit bounds.
+    #[inline(always)]
+    pub(crate) fn count_explicit(&mut self, place: Place, bucket: usize) {
+        self.buckets[place as usize * self.width + bucket] += 1;
+    }
+
+    /// Adds one to an exponential bucket.
+    #[inline(always)]
+    pub(crate) fn count_exponential(&mut self, place: Place, bucket: i32) {
+        let at = bucket.wrapping_sub(self.hot[place as usize].window_at) as u32 as usize;
+        if at < WINDOW {
+            self.buckets[place as usize * WINDOW + at] += 1;
+        } else {
+            *self.wide.entry((place, bucket)).or_insert(0) += 1;
+        }
+    }
+
+    pub(crate) fn offer_exemplar(&mut self, place: Place, exemplar: Exemplar, limit: usize) {
+        if let Some(series) = &mut self.series[place as usize] {
+            series.exemplars.offer(exemplar, limit);
+        }
+    }
+
+    /// Returns the buckets of a series that hold anything, ascending.
+    pub(crate) fn buckets_of(&self, place: Place) -> (Vec<i32>, Vec<u64>) {
+        let at = place as usize * self.width;
+        let first = self.hot[place as usize].window_at;
+        let dense = self.buckets[at..at + self.width].iter().enumerate().filter(|(_, count)| **count > 0);
+        let mut all: BTreeMap<i32, u64> =
+            dense.map(|(bucket, &count)| (first + bucket as i32, u64::from(count))).collect();
+        for (&(_, bucket), &count) in self.wide.range((place, i32::MIN)..=(place, i32::MAX)) {
+            let sum = all.entry(bucket).or_insert(0);
+            *sum = sum.saturating_add(count);
+        }
+        all.into_iter().unzip()
+    }
+
+    /// Begins a new interval: counters go to zero, series stay, unless they were idle for long.
+    pub(crate) fn reset(&mut self) {
+        for place in 0..self.series.len() as Place {
+            self.reset_series(place);
+        }
+        self.wide.clear();
+        self.overflowed = 0;
+    }
+
+    fn reset_series(&mut self, place: Place) {
+        let at = place as usize;
+        let Some(series) = &mut self.series[at] else { return };
+        series.exemplars.clear();
+        series.idle = if self.hot[at].calls > 0 { 0 } else { series.idle + 1 };
+        if self.hot[at].calls > 0 {
+            self.buckets[at * self.width..(at + 1) * self.width].fill(0);
+            self.hot[at] = Hot { window_at: self.hot[at].window_at, ..NOTHING };
+        }
+        if series.idle < IDLE_FLUSHES {
+            return;
+        }
+        let (hash, identity, overflow) = (series.hash, series.identity, series.overflow);
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
+            entry.remove();
+        }
+        self.series[at] = None;
+        self.free.push(place);
+        if !overflow && let Some(count) = self.of_identity.get_mut(&identity) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_identity.remove(&identity);
+            }
+        }
+    }
+}
+
+/// Places the window so that the first value lies in its middle.
+fn window_around(nanos: u64, spec: &SeriesSpec) -> i32 {
+    match spec.layout {
+        Layout::Exponential { .. } => exponential_bucket(nanos.max(1), spec.unit) - WINDOW as i32 / 2,
+        Layout::None | Layout::Explicit(_) => 0,
+    }
+}
