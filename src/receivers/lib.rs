@@ -1,8 +1,14 @@
 //! Where telemetry comes in: one folder per receiver.
+//!
+//! * [`otlp`]: OTLP over gRPC and HTTP.
+//! * [`otlp_file`]: files of OTLP JSON lines.
 
-pub mod otlp;
+mod otlp;
+mod otlp_file;
+#[cfg(test)]
+mod testing;
 
-/// Every receiver of this layer.
+/// Returns every receiver of this crate.
 pub fn table() -> Vec<component::ReceiverEntry> {
-    vec![component::ReceiverEntry::of::<otlp::Otlp>()]
+    vec![component::ReceiverEntry::of::<otlp::Otlp>(), component::ReceiverEntry::of::<otlp_file::OtlpFile>()]
 }

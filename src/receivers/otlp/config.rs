@@ -10,105 +10,105 @@ use super::{body::Encoding, tls::TlsConfig};
 /// The whole section: at least one protocol.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct OtlpConfig {
-    pub protocols: ProtocolsConfig,
+pub(crate) struct OtlpConfig {
+    pub(crate) protocols: ProtocolsConfig,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct ProtocolsConfig {
-    pub grpc: config::Section<GrpcConfig>,
-    pub http: config::Section<HttpConfig>,
+pub(crate) struct ProtocolsConfig {
+    pub(crate) grpc: config::Section<GrpcConfig>,
+    pub(crate) http: config::Section<HttpConfig>,
 }
 
 /// `protocols.grpc`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
-pub struct GrpcConfig {
-    pub endpoint: String,
-    pub transport: Transport,
-    pub tls: config::Section<TlsConfig>,
+pub(crate) struct GrpcConfig {
+    pub(crate) endpoint: String,
+    pub(crate) transport: Transport,
+    pub(crate) tls: config::Section<TlsConfig>,
     /// The largest message, compressed or not. *Units*: MiB; 0 means the default.
-    pub max_recv_msg_size_mib: u64,
+    pub(crate) max_recv_msg_size_mib: u64,
     /// Requests under way on one connection; 0 means the default.
-    pub max_concurrent_streams: u32,
+    pub(crate) max_concurrent_streams: u32,
     /// Known to the collector; here the runtime sizes reads by what arrives.
-    pub read_buffer_size: config::ByteSize,
+    pub(crate) read_buffer_size: config::ByteSize,
     /// How much of an answer may wait to be sent on one stream.
-    pub write_buffer_size: config::ByteSize,
-    pub keepalive: config::Section<KeepaliveConfig>,
-    pub include_metadata: bool,
-    pub auth: Option<Unsupported>,
-    pub middlewares: Vec<Unsupported>,
+    pub(crate) write_buffer_size: config::ByteSize,
+    pub(crate) keepalive: config::Section<KeepaliveConfig>,
+    pub(crate) include_metadata: bool,
+    pub(crate) auth: Option<Unsupported>,
+    pub(crate) middlewares: Vec<Unsupported>,
 }
 
 /// `protocols.http`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
-pub struct HttpConfig {
-    pub endpoint: String,
-    pub transport: Transport,
-    pub tls: config::Section<TlsConfig>,
-    pub cors: config::Section<CorsConfig>,
+pub(crate) struct HttpConfig {
+    pub(crate) endpoint: String,
+    pub(crate) transport: Transport,
+    pub(crate) tls: config::Section<TlsConfig>,
+    pub(crate) cors: config::Section<CorsConfig>,
     /// The largest body, before and after decompression. *Units*: bytes; 0 means the default.
-    pub max_request_body_size: config::ByteSize,
-    pub include_metadata: bool,
+    pub(crate) max_request_body_size: config::ByteSize,
+    pub(crate) include_metadata: bool,
     /// Added to every response.
-    pub response_headers: BTreeMap<String, config::Secret>,
-    pub compression_algorithms: Vec<String>,
-    pub read_timeout: config::Duration,
-    pub read_header_timeout: config::Duration,
-    pub write_timeout: config::Duration,
-    pub idle_timeout: config::Duration,
-    pub keep_alives_enabled: bool,
-    pub traces_url_path: String,
-    pub metrics_url_path: String,
-    pub logs_url_path: String,
-    pub auth: Option<Unsupported>,
-    pub middlewares: Vec<Unsupported>,
+    pub(crate) response_headers: BTreeMap<String, config::Secret>,
+    pub(crate) compression_algorithms: Vec<String>,
+    pub(crate) read_timeout: config::Duration,
+    pub(crate) read_header_timeout: config::Duration,
+    pub(crate) write_timeout: config::Duration,
+    pub(crate) idle_timeout: config::Duration,
+    pub(crate) keep_alives_enabled: bool,
+    pub(crate) traces_url_path: String,
+    pub(crate) metrics_url_path: String,
+    pub(crate) logs_url_path: String,
+    pub(crate) auth: Option<Unsupported>,
+    pub(crate) middlewares: Vec<Unsupported>,
 }
 
 /// `protocols.http.cors`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct CorsConfig {
+pub(crate) struct CorsConfig {
     /// Origins of pages whose scripts may send; each may hold one `*`.
-    pub allowed_origins: Vec<String>,
-    pub allowed_headers: Vec<String>,
-    pub exposed_headers: Vec<String>,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) allowed_headers: Vec<String>,
+    pub(crate) exposed_headers: Vec<String>,
     /// How long a browser may remember the answer. *Units*: seconds; 0 leaves it to the browser.
-    pub max_age: u32,
+    pub(crate) max_age: u32,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct KeepaliveConfig {
-    pub server_parameters: config::Section<ServerParameters>,
-    pub enforcement_policy: config::Section<EnforcementPolicy>,
+pub(crate) struct KeepaliveConfig {
+    pub(crate) server_parameters: config::Section<ServerParameters>,
+    pub(crate) enforcement_policy: config::Section<EnforcementPolicy>,
 }
 
 /// When connections are closed or probed; zero means never, or the default for `time` and `timeout`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct ServerParameters {
-    pub max_connection_idle: config::Duration,
-    pub max_connection_age: config::Duration,
-    pub max_connection_age_grace: config::Duration,
-    pub time: config::Duration,
-    pub timeout: config::Duration,
+pub(crate) struct ServerParameters {
+    pub(crate) max_connection_idle: config::Duration,
+    pub(crate) max_connection_age: config::Duration,
+    pub(crate) max_connection_age_grace: config::Duration,
+    pub(crate) time: config::Duration,
+    pub(crate) timeout: config::Duration,
 }
 
 /// Read for compatibility; the HTTP/2 layer bounds pings by itself.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct EnforcementPolicy {
-    pub min_time: config::Duration,
-    pub permit_without_stream: bool,
+pub(crate) struct EnforcementPolicy {
+    pub(crate) min_time: config::Duration,
+    pub(crate) permit_without_stream: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Transport {
+pub(crate) enum Transport {
     #[default]
     Tcp,
     Tcp4,
@@ -118,7 +118,7 @@ pub enum Transport {
 /// A section that the collector has and this receiver refuses, whatever it holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
-pub struct Unsupported(#[allow(dead_code, reason = "only its presence counts")] serde::de::IgnoredAny);
+pub(crate) struct Unsupported(#[allow(dead_code, reason = "only its presence counts")] serde::de::IgnoredAny);
 
 const DEFAULT_GRPC_ENDPOINT: &str = "localhost:4317";
 const DEFAULT_HTTP_ENDPOINT: &str = "localhost:4318";

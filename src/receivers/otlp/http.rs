@@ -180,12 +180,24 @@ impl Http {
         let encoding = self.encoding(&head.headers)?;
         let body = self.read(reader).await?;
         let body = decompress(body, encoding, self.max_body, &self.shard).await?;
-        if target.format == Format::Protobuf {
-            return Ok(body);
+        match target.format {
+            Format::Protobuf => Ok(body),
+            Format::Json => self.transcode(target.signal, body).await,
         }
-        let bytes = wire::json::json_to_wire(target.signal, &body.bytes)
+    }
+
+    /// Turns JSON into protobuf, which is longer in odd cases only and then claims what it needs.
+    async fn transcode(&self, signal: Signal, body: Collected) -> Result<Collected, Failure> {
+        let Collected { bytes: json, mut claims } = body;
+        let bytes = wire::json::json_to_wire(signal, &json)
             .map_err(|e| Failure::Malformed(format!("body is not OTLP in JSON: {e}")))?;
-        Ok(Collected { bytes: Bytes::from(bytes), claims: body.claims })
+        if bytes.len() > self.max_body {
+            return Err(Failure::TooLarge { limit: self.max_body });
+        }
+        if bytes.len() > json.len() {
+            claims.0.push(self.shard.admit(bytes.len() - json.len()).await?);
+        }
+        Ok(Collected { bytes: Bytes::from(bytes), claims })
     }
 
     async fn read(&self, reader: &mut Reader) -> Result<Collected, Failure> {

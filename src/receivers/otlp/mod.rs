@@ -24,12 +24,7 @@ mod receiver;
 mod shard;
 mod tls;
 
-pub use config::{
-    CorsConfig, EnforcementPolicy, GrpcConfig, HttpConfig, KeepaliveConfig, OtlpConfig, ProtocolsConfig,
-    ServerParameters, Transport, Unsupported,
-};
-pub use receiver::Otlp;
-pub use tls::TlsConfig;
+pub(crate) use receiver::Otlp;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The `otlp` receiver.
-pub struct Otlp;
+pub(crate) struct Otlp;
 
 impl ReceiverDef for Otlp {
     const KIND: &'static str = "otlp";

@@ -15,24 +15,24 @@ use serde::Deserialize;
 /// `tls` of a server.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct TlsConfig {
-    pub cert_file: String,
-    pub cert_pem: config::Secret,
-    pub key_file: String,
-    pub key_pem: config::Secret,
+pub(crate) struct TlsConfig {
+    pub(crate) cert_file: String,
+    pub(crate) cert_pem: config::Secret,
+    pub(crate) key_file: String,
+    pub(crate) key_pem: config::Secret,
     /// Whose certificates clients must show; absent means that clients need none.
-    pub client_ca_file: String,
+    pub(crate) client_ca_file: String,
     /// Known to the collector, where it is for clients; without effect on a server.
-    pub ca_file: String,
-    pub ca_pem: config::Secret,
-    pub include_system_ca_certs_pool: bool,
+    pub(crate) ca_file: String,
+    pub(crate) ca_pem: config::Secret,
+    pub(crate) include_system_ca_certs_pool: bool,
     /// `1.2` or `1.3`; the default is 1.2.
-    pub min_version: String,
-    pub max_version: String,
-    pub cipher_suites: Vec<String>,
-    pub curve_preferences: Vec<String>,
-    pub reload_interval: config::Duration,
-    pub client_ca_file_reload: bool,
+    pub(crate) min_version: String,
+    pub(crate) max_version: String,
+    pub(crate) cipher_suites: Vec<String>,
+    pub(crate) curve_preferences: Vec<String>,
+    pub(crate) reload_interval: config::Duration,
+    pub(crate) client_ca_file_reload: bool,
 }
 
 impl TlsConfig {

@@ -1,26 +1,14 @@
 //! A receiver on free ports, a recorder behind it, and clients that say exactly what a test wants.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    convert::Infallible,
-    future::Future,
-    io::Write,
-    net::SocketAddr,
-    rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    cell::RefCell, convert::Infallible, future::Future, io::Write, net::SocketAddr, rc::Rc, sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use component::{
-    Inlet, Intake, Permit, Receipt, ReceiverCx, ReceiverDef, Refusal, Socket, Sockets, Stop, Telemetry,
-    testing::ManualClock,
+    Inlet, Intake, Permit, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry, testing::ManualClock,
 };
-use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Frame, client::conn};
@@ -29,89 +17,17 @@ use model::{Signal, SignalSet, Timestamp};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{Notify, mpsc},
+    sync::mpsc,
     task::{JoinHandle, LocalSet},
 };
 
-use super::super::{GrpcConfig, HttpConfig, Otlp, OtlpConfig, ProtocolsConfig, connection::LocalExecutor};
+use crate::testing::Recorder;
 
-/// Stands in the engine's place: admits, records, and answers as a test wants.
-#[derive(Default)]
-pub(super) struct Recorder {
-    pub(super) pushed: RefCell<Vec<(Signal, Bytes, &'static str)>>,
-    /// Answers to come; when there are none, everything is taken.
-    pub(super) answers: RefCell<VecDeque<Result<Receipt, Refusal>>>,
-    /// Refuses to admit while set.
-    pub(super) is_full: Cell<bool>,
-    /// When set, pushes wait for it.
-    pub(super) gate: RefCell<Option<Rc<Notify>>>,
-    /// Bytes admitted and not given back.
-    held: Arc<AtomicUsize>,
-    most_held: Cell<usize>,
-}
-
-struct Claim(usize, Arc<AtomicUsize>);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.1.fetch_sub(self.0, Ordering::Relaxed);
-    }
-}
-
-pub(super) fn busy() -> Refusal {
-    Refusal::Busy { retry_after: Duration::from_millis(1500), message: "queue is full".to_owned() }
-}
-
-impl Recorder {
-    pub(super) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn most_held(&self) -> usize {
-        self.most_held.get()
-    }
-
-    pub(super) fn answer_next(&self, answer: Result<Receipt, Refusal>) {
-        self.answers.borrow_mut().push_back(answer);
-    }
-
-    /// Takes the bytes of everything that was pushed.
-    pub(super) fn take(&self) -> Vec<Bytes> {
-        self.pushed.borrow_mut().drain(..).map(|(_, bytes, _)| bytes).collect()
-    }
-}
-
-impl Intake for Recorder {
-    fn admit(&self, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
-        Box::pin(async move {
-            if self.is_full.get() {
-                return Err(busy());
-            }
-            let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            self.most_held.set(self.most_held.get().max(held));
-            Ok(Permit(Some(Box::new(Claim(bytes, Arc::clone(&self.held))))))
-        })
-    }
-
-    fn push(
-        &self,
-        signal: Signal,
-        bytes: Bytes,
-        transport: &'static str,
-    ) -> LocalBoxFuture<'_, Result<Receipt, Refusal>> {
-        Box::pin(async move {
-            let gate = self.gate.borrow().clone();
-            if let Some(gate) = gate {
-                gate.notified().await;
-            }
-            let answer = self.answers.borrow_mut().pop_front().unwrap_or_else(|| Ok(Receipt::default()));
-            if answer.is_ok() {
-                self.pushed.borrow_mut().push((signal, bytes, transport));
-            }
-            answer
-        })
-    }
-}
+use super::super::{
+    Otlp,
+    config::{GrpcConfig, HttpConfig, OtlpConfig, ProtocolsConfig},
+    connection::LocalExecutor,
+};
 
 /// A running receiver.
 pub(super) struct Server {

@@ -12,11 +12,13 @@ use tokio::{
     sync::Notify,
 };
 
+use crate::testing::busy;
+
 use super::{
-    super::GrpcConfig,
+    super::config::{GrpcConfig, KeepaliveConfig, ServerParameters},
     fixture::{
-        Http2, Server, busy, chunks, compress, eventually, framed, grpc_only, grpc_request, method, run,
-        settle, start, start_with, streamed, telemetry, whole,
+        Http2, Server, chunks, compress, eventually, framed, grpc_only, grpc_request, method, run, settle,
+        start, start_with, streamed, telemetry, whole,
     },
 };
 
@@ -438,12 +440,12 @@ fn an_old_connection_is_asked_to_leave_and_an_idle_one_too() {
         for key in ["age", "idle"] {
             let mut config = GrpcConfig::default();
             let limit = config::Duration::from_secs(300);
-            let mut parameters = super::super::ServerParameters::default();
+            let mut parameters = ServerParameters::default();
             match key {
                 "age" => parameters.max_connection_age = limit,
                 _ => parameters.max_connection_idle = limit,
             }
-            config.keepalive = config::Section::on(super::super::KeepaliveConfig {
+            config.keepalive = config::Section::on(KeepaliveConfig {
                 server_parameters: config::Section::on(parameters),
                 ..Default::default()
             });

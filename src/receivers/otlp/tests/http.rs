@@ -9,10 +9,12 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::testing::busy;
+
 use super::{
-    super::{CorsConfig, HttpConfig},
+    super::config::{CorsConfig, HttpConfig},
     fixture::{
-        ClientBody, Http1, Http2, Server, busy, chunks, compress, eventually, http_only, run, settle, start,
+        ClientBody, Http1, Http2, Server, chunks, compress, eventually, http_only, run, settle, start,
         start_with, streamed, telemetry, whole,
     },
 };

@@ -8,7 +8,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    super::{GrpcConfig, HttpConfig, TlsConfig},
+    super::{
+        config::{GrpcConfig, HttpConfig},
+        tls::TlsConfig,
+    },
     fixture::{Http2, Server, eventually, grpc_only, http_only, run, start},
 };
 

@@ -1,0 +1,96 @@
+//! What stands in the engine's place in tests.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use component::{Intake, Permit, Receipt, Refusal};
+use futures_util::future::LocalBoxFuture;
+use model::Signal;
+use tokio::sync::Notify;
+
+/// Stands in the engine's place: admits, records, and answers as a test wants.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    pub(crate) pushed: RefCell<Vec<(Signal, Bytes, &'static str)>>,
+    /// Answers to come; when there are none, everything is taken.
+    pub(crate) answers: RefCell<VecDeque<Result<Receipt, Refusal>>>,
+    /// Refuses to admit while set.
+    pub(crate) is_full: Cell<bool>,
+    /// When set, pushes wait for it.
+    pub(crate) gate: RefCell<Option<Rc<Notify>>>,
+    /// Bytes admitted and not given back.
+    held: Arc<AtomicUsize>,
+    most_held: Cell<usize>,
+}
+
+struct Claim(usize, Arc<AtomicUsize>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.1.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn busy() -> Refusal {
+    Refusal::Busy { retry_after: Duration::from_millis(1500), message: "queue is full".to_owned() }
+}
+
+impl Recorder {
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn most_held(&self) -> usize {
+        self.most_held.get()
+    }
+
+    pub(crate) fn answer_next(&self, answer: Result<Receipt, Refusal>) {
+        self.answers.borrow_mut().push_back(answer);
+    }
+
+    /// Takes the bytes of everything that was pushed.
+    pub(crate) fn take(&self) -> Vec<Bytes> {
+        self.pushed.borrow_mut().drain(..).map(|(_, bytes, _)| bytes).collect()
+    }
+}
+
+impl Intake for Recorder {
+    fn admit(&self, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
+        Box::pin(async move {
+            if self.is_full.get() {
+                return Err(busy());
+            }
+            let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            self.most_held.set(self.most_held.get().max(held));
+            Ok(Permit(Some(Box::new(Claim(bytes, Arc::clone(&self.held))))))
+        })
+    }
+
+    fn push(
+        &self,
+        signal: Signal,
+        bytes: Bytes,
+        transport: &'static str,
+    ) -> LocalBoxFuture<'_, Result<Receipt, Refusal>> {
+        Box::pin(async move {
+            let gate = self.gate.borrow().clone();
+            if let Some(gate) = gate {
+                gate.notified().await;
+            }
+            let answer = self.answers.borrow_mut().pop_front().unwrap_or_else(|| Ok(Receipt::default()));
+            if answer.is_ok() {
+                self.pushed.borrow_mut().push((signal, bytes, transport));
+            }
+            answer
+        })
+    }
+}
