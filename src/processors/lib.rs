@@ -5,6 +5,8 @@
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 
 mod aggregation;
+#[cfg(test)]
+mod testing;
 pub mod span_metrics;
 
 use component::ProcessorEntry;

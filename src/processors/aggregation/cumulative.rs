@@ -10,6 +10,7 @@ use super::{
     exemplars::Exemplars,
     partial::{ExemplarRow, ResourceRow, Row},
     spec::{SeriesSpec, service_of},
+    table::{OVERFLOW_FLOOR, OVERFLOW_SHARE},
 };
 
 /// The histogram of a series.
@@ -56,7 +57,10 @@ pub(crate) struct Cumulative {
     waiting: BTreeMap<(Box<[u8]>, u32, Box<[u8]>), Waiting>,
     limit: usize,
     resource_limit: usize,
-    n_series: usize,
+    /// Series that stand for themselves.
+    n_own: usize,
+    /// Series that stand for those without room.
+    n_overflow: usize,
 }
 
 /// A series that is not admitted yet.
@@ -79,11 +83,11 @@ impl Cumulative {
         let limit = specs.iter().map(|spec| spec.limit).max().unwrap_or(0);
         let resource_limit = specs.iter().map(|spec| spec.resource_limit).max().unwrap_or(0);
         let (resources, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Self { specs, resources, waiting, limit, resource_limit, n_series: 0 }
+        Self { specs, resources, waiting, limit, resource_limit, n_own: 0, n_overflow: 0 }
     }
 
     pub(crate) fn n_series(&self) -> usize {
-        self.n_series
+        self.n_own + self.n_overflow
     }
 
     /// Adds a row of a partial. Returns whether it was one that the layout allows.
@@ -120,6 +124,8 @@ impl Cumulative {
                 continue;
             }
             overflowed += waiting.point.calls;
+            let mut waiting = waiting;
+            waiting.point.overflow = true;
             let (kind, status) = (waiting.point.kind, waiting.point.status);
             let service = service_of(&waiting.service);
             let attributes = self.specs[family].overflow_attributes(Some(&service), kind, status);
@@ -132,21 +138,20 @@ impl Cumulative {
     fn has_room(&self, resource: &[u8], family: usize) -> bool {
         let of_resource = self.resources.get(resource).and_then(|known| known.families.get(family));
         let of_resource = of_resource.map_or(0, BTreeMap::len);
-        self.n_series < self.limit && (self.resource_limit == 0 || of_resource < self.resource_limit)
+        self.n_own < self.limit && (self.resource_limit == 0 || of_resource < self.resource_limit)
     }
 
     /// Inserts or merges. Overflow series have room of their own, bounded by a tenth of the table; past
     /// that, services are no longer told apart.
     fn insert(&mut self, resource: Box<[u8]>, family: usize, attributes: Box<[u8]>, waiting: Waiting) {
-        let Waiting { service, mut point } = waiting;
+        let Waiting { service, point } = waiting;
         let is_known = self.resources.get(&resource).is_some_and(|known| known.families[family].contains_key(&attributes));
-        let reserve = self.limit / 10 + 64;
-        let (resource, attributes) = if is_known || self.n_series < self.limit + reserve {
+        let reserve = self.limit / OVERFLOW_SHARE + OVERFLOW_FLOOR;
+        let (resource, attributes) = if is_known || !point.overflow || self.n_overflow < reserve {
             (resource, attributes)
         } else {
             (Box::default(), self.specs[family].overflow_attributes(None, point.kind, point.status))
         };
-        point.overflow |= self.n_series >= self.limit && !is_known;
         let n_families = self.specs.len();
         let of_resource = self.resources.entry(resource).or_insert_with(|| OfResource {
             service,
@@ -157,8 +162,9 @@ impl Cumulative {
                 known.get_mut().merge(&point, self.specs[family].max_exemplars);
             }
             std::collections::btree_map::Entry::Vacant(place) => {
+                self.n_own += usize::from(!point.overflow);
+                self.n_overflow += usize::from(point.overflow);
                 place.insert(point);
-                self.n_series += 1;
             }
         }
     }
@@ -178,15 +184,17 @@ impl Cumulative {
             }
             of_resource.points().next().is_some()
         });
-        let before = self.n_series;
-        self.n_series = self.resources.values().flat_map(OfResource::points).count();
-        before - self.n_series
+        let before = self.n_series();
+        let points = || self.resources.values().flat_map(OfResource::points);
+        self.n_overflow = points().filter(|point| point.overflow).count();
+        self.n_own = points().count() - self.n_overflow;
+        before - self.n_series()
     }
 
     /// Forgets all series: what delta temporality does at every flush.
     pub(crate) fn clear(&mut self) {
         self.resources.clear();
-        self.n_series = 0;
+        (self.n_own, self.n_overflow) = (0, 0);
     }
 
     /// Walks all series, those that wait for room among them: resource, service, family, attributes, point.

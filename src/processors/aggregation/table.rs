@@ -56,6 +56,8 @@ pub(crate) struct SeriesTable {
     buckets: Vec<u32>,
     pub(crate) series: Vec<Option<Series>>,
     free: Vec<Place>,
+    /// Series that stand for those without room.
+    n_overflow: usize,
     /// Series by identity, where a resource has a limit.
     of_identity: BTreeMap<u32, usize>,
     /// Counts that the dense buckets do not hold: outside a window, or of spans that stand for many.
@@ -131,9 +133,9 @@ const ABSENT: u32 = u32::MAX;
 const IDLE_FLUSHES: u32 = 5;
 
 /// Overflow may take a tenth of the table on top: a series per service, kind and status.
-const OVERFLOW_SHARE: usize = 10;
+pub(crate) const OVERFLOW_SHARE: usize = 10;
 /// And at least so many series, which is enough when no service is told apart.
-const OVERFLOW_FLOOR: usize = 64;
+pub(crate) const OVERFLOW_FLOOR: usize = 64;
 
 impl SeriesTable {
     pub(crate) fn new(seed: u64, spec: &SeriesSpec) -> Self {
@@ -147,6 +149,7 @@ impl SeriesTable {
             buckets: Vec::new(),
             series: Vec::new(),
             free: Vec::new(),
+            n_overflow: 0,
             of_identity: BTreeMap::new(),
             wide: BTreeMap::new(),
             overflowed: 0,
@@ -175,7 +178,7 @@ impl SeriesTable {
         let identity = resources.identity(key.identity);
         let of_resource = self.of_identity.get(&key.identity).copied().unwrap_or(0);
         let resource_is_full = self.resource_limit > 0 && of_resource >= self.resource_limit;
-        if self.len() < self.limit && !resource_is_full {
+        if self.len() - self.n_overflow < self.limit && !resource_is_full {
             let attributes = spec.attributes(&identity.service, key.head, key.parts);
             return self.insert(key, attributes, nanos, spec);
         }
@@ -186,7 +189,7 @@ impl SeriesTable {
             return place;
         }
         let service = &resources.identity(identity.service_identity).service;
-        if self.len() < self.limit + reserve {
+        if self.n_overflow < reserve {
             let attributes = spec.overflow_attributes(Some(service), key.head.kind, key.head.status);
             return self.insert(&of_service, attributes, nanos, spec);
         }
@@ -224,6 +227,7 @@ impl SeriesTable {
                 (self.series.len() - 1) as Place
             }
         };
+        self.n_overflow += usize::from(key.overflow);
         if self.resource_limit > 0 && !key.overflow {
             *self.of_identity.entry(key.identity).or_insert(0) += 1;
         }
@@ -302,6 +306,7 @@ impl SeriesTable {
         }
         self.series[at] = None;
         self.free.push(place);
+        self.n_overflow -= usize::from(overflow);
         if !overflow && let Some(count) = self.of_identity.get_mut(&identity) {
             *count -= 1;
             if *count == 0 {

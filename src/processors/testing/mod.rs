@@ -1,0 +1,182 @@
+//! What tests of several components share: requests in, metrics out, in words.
+
+use bytes::Bytes;
+use component::testing::Harness;
+use model::{Payload, SpanTable, Timestamp, Traces};
+use opentelemetry_proto::tonic::{
+    collector::{
+        metrics::v1::ExportMetricsServiceRequest as MetricsRequest, trace::v1::ExportTraceServiceRequest as TraceRequest,
+    },
+    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
+    metrics::v1::{metric::Data, number_data_point},
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event},
+};
+use prost::Message;
+
+/// A time that is a multiple of every interval in tests.
+pub(crate) const T0: Timestamp = Timestamp::from_secs(1_700_000_040);
+
+pub(crate) fn at(secs: u64) -> Timestamp {
+    Timestamp(T0.0 + secs * 1_000_000_000)
+}
+
+pub(crate) fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
+}
+
+pub(crate) fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+/// A span of `micros` that starts at [`T0`].
+pub(crate) fn span(name: &str, kind: i32, status: i32, micros: u64, attributes: Vec<KeyValue>) -> Span {
+    Span {
+        trace_id: vec![7; 16],
+        span_id: vec![9; 8],
+        name: name.to_owned(),
+        kind,
+        start_time_unix_nano: T0.0,
+        end_time_unix_nano: T0.0 + micros * 1000,
+        status: Some(Status { code: status, message: String::new() }),
+        attributes,
+        ..Span::default()
+    }
+}
+
+pub(crate) fn event(name: &str, attributes: Vec<KeyValue>) -> Event {
+    Event { name: name.to_owned(), attributes, ..Event::default() }
+}
+
+pub(crate) fn resource_spans(attributes: Vec<KeyValue>, spans: Vec<Span>) -> ResourceSpans {
+    let scope = InstrumentationScope { name: "lib".to_owned(), version: "1.2".to_owned(), ..InstrumentationScope::default() };
+    ResourceSpans {
+        resource: Some(Resource { attributes, ..Resource::default() }),
+        scope_spans: vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }],
+        schema_url: String::new(),
+    }
+}
+
+pub(crate) fn request(resource_spans: Vec<ResourceSpans>) -> TraceRequest {
+    TraceRequest { resource_spans }
+}
+
+/// A request of one service.
+pub(crate) fn of_service(service: &str, spans: Vec<Span>) -> TraceRequest {
+    request(vec![resource_spans(vec![text("service.name", service)], spans)])
+}
+
+/// Scans a request with the attributes that the harness's processor wants.
+pub(crate) fn scanned(request: &TraceRequest, harness: &Harness) -> (Payload, u64) {
+    let bytes = Bytes::from(request.encode_to_vec());
+    let mut table = Box::new(SpanTable::default());
+    let matcher = wire::Matcher::new(&harness.keys);
+    wire::scan_traces(&bytes, &matcher, &mut table).expect("the request is sound");
+    let items = table.spans.len() as u64;
+    (Payload::Traces(Traces { bytes, table }), items)
+}
+
+/// Gives a request to one shard.
+pub(crate) fn push(harness: &mut Harness, shard: usize, request: &TraceRequest) -> Vec<Payload> {
+    let (payload, items) = scanned(request, harness);
+    harness.push(shard, payload, items)
+}
+
+/// The bytes of all metrics that came out, in order.
+pub(crate) fn metrics_bytes(payloads: &[Payload]) -> Vec<Bytes> {
+    let metrics = payloads.iter().filter(|payload| matches!(payload, Payload::Metrics(_)));
+    metrics.map(|payload| payload.bytes().clone()).collect()
+}
+
+pub(crate) fn decoded(payloads: &[Payload]) -> Vec<MetricsRequest> {
+    metrics_bytes(payloads).into_iter().map(|bytes| MetricsRequest::decode(bytes).expect("metrics are sound")).collect()
+}
+
+/// Writes metrics as lines, one for each data point; times are seconds since [`T0`].
+pub(crate) fn lines(payloads: &[Payload]) -> String {
+    let mut out = String::new();
+    for request in decoded(payloads) {
+        for of_resource in &request.resource_metrics {
+            let resource = of_resource.resource.as_ref().map(|resource| labels(&resource.attributes));
+            for of_scope in &of_resource.scope_metrics {
+                let scope = of_scope.scope.as_ref().map_or("", |scope| &scope.name);
+                out.push_str(&format!("resource {} scope {scope}\n", resource.as_deref().unwrap_or("-")));
+                of_scope.metrics.iter().for_each(|metric| write_metric(&mut out, metric));
+            }
+        }
+    }
+    out
+}
+
+fn write_metric(out: &mut String, metric: &opentelemetry_proto::tonic::metrics::v1::Metric) {
+    let (kind, points): (String, Vec<String>) = match metric.data.as_ref().expect("a metric has data") {
+        Data::Gauge(gauge) => ("gauge".into(), gauge.data_points.iter().map(number_line).collect()),
+        Data::Sum(sum) => {
+            let kind = format!("sum temporality={} monotonic={}", sum.aggregation_temporality, sum.is_monotonic);
+            (kind, sum.data_points.iter().map(number_line).collect())
+        }
+        Data::Histogram(histogram) => {
+            let line = |p: &opentelemetry_proto::tonic::metrics::v1::HistogramDataPoint| {
+                let filled: Vec<String> = p
+                    .bucket_counts
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, count)| **count > 0)
+                    .map(|(at, count)| format!("{}:{count}", p.explicit_bounds.get(at).map_or("inf".into(), f64::to_string)))
+                    .collect();
+                let head = point_head(&p.attributes, p.start_time_unix_nano, p.time_unix_nano);
+                format!("{head} count={} sum={} [{}]{}", p.count, p.sum.unwrap_or(-1.0), filled.join(" "), examples(&p.exemplars))
+            };
+            (format!("histogram temporality={}", histogram.aggregation_temporality), histogram.data_points.iter().map(line).collect())
+        }
+        Data::ExponentialHistogram(histogram) => {
+            let line = |p: &opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint| {
+                let positive = p.positive.clone().unwrap_or_default();
+                let head = point_head(&p.attributes, p.start_time_unix_nano, p.time_unix_nano);
+                format!(
+                    "{head} count={} sum={} min={} max={} scale={} zero={} offset={} {:?}{}",
+                    p.count, p.sum.unwrap_or(-1.0), p.min.unwrap_or(-1.0), p.max.unwrap_or(-1.0), p.scale, p.zero_count,
+                    positive.offset, positive.bucket_counts, examples(&p.exemplars)
+                )
+            };
+            (format!("exponential temporality={}", histogram.aggregation_temporality), histogram.data_points.iter().map(line).collect())
+        }
+        Data::Summary(_) => ("summary".into(), Vec::new()),
+    };
+    out.push_str(&format!("  {} unit={:?} {kind}\n", metric.name, metric.unit));
+    points.iter().for_each(|point| out.push_str(&format!("    {point}\n")));
+}
+
+fn number_line(point: &opentelemetry_proto::tonic::metrics::v1::NumberDataPoint) -> String {
+    let value = match point.value {
+        Some(number_data_point::Value::AsInt(value)) => value.to_string(),
+        Some(number_data_point::Value::AsDouble(value)) => format!("{value:?}"),
+        None => "none".to_owned(),
+    };
+    let head = point_head(&point.attributes, point.start_time_unix_nano, point.time_unix_nano);
+    format!("{head} = {value}{}", examples(&point.exemplars))
+}
+
+fn examples(exemplars: &[opentelemetry_proto::tonic::metrics::v1::Exemplar]) -> String {
+    if exemplars.is_empty() { String::new() } else { format!(" exemplars={}", exemplars.len()) }
+}
+
+fn point_head(attributes: &[KeyValue], start: u64, time: u64) -> String {
+    let since = |nanos: u64| (i128::from(nanos) - i128::from(T0.0)) as f64 / 1e9;
+    format!("{} {}..{}", labels(attributes), since(start), since(time))
+}
+
+pub(crate) fn labels(attributes: &[KeyValue]) -> String {
+    let pairs: Vec<String> = attributes.iter().map(|kv| format!("{}={}", kv.key, value_text(kv))).collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+pub(crate) fn value_text(attribute: &KeyValue) -> String {
+    match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::BoolValue(flag)) => flag.to_string(),
+        Some(Value::DoubleValue(number)) => number.to_string(),
+        other => format!("{other:?}"),
+    }
+}
