@@ -36,7 +36,19 @@ pub fn check(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
     }
     let mut check = Check { items: 0 };
     check.message(schema::request(signal), request, request.len(), MAX_DEPTH)?;
+    if signal == Signal::Traces && check.items > max_spans(request) as u64 {
+        return Err(Malformed {
+            reason: "more spans than spans of 16 bytes would fit",
+            offset: request.len(),
+        });
+    }
     Ok(check.items)
+}
+
+/// Returns how many spans a request may hold, so that its table is not larger than a few times itself:
+/// ids alone take 28 bytes of an honest span, a hostile one needs two.
+pub(crate) const fn max_spans(request: &[u8]) -> usize {
+    request.len() / 16 + 1024
 }
 
 /// Checks a message inside a request whose scan keeps no reasons.

@@ -4,6 +4,7 @@ pub mod build;
 mod canonical;
 mod check;
 mod cursor;
+pub mod edit;
 mod encode;
 pub mod json;
 mod malformed;

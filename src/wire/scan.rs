@@ -25,8 +25,9 @@ use crate::{
 pub fn scan_traces(request: &[u8], matcher: &Matcher, table: &mut SpanTable) -> Result<(), Malformed> {
     table.clear();
     table.stride = matcher.len();
-    if request.len() < u32::MAX as usize && (Scan { matcher, table: &mut *table }).request(request).is_some()
-    {
+    let max_spans = check::max_spans(request);
+    let mut scan = Scan { matcher, table: &mut *table, max_spans };
+    if request.len() < u32::MAX as usize && scan.request(request).is_some() {
         return Ok(());
     }
     table.clear();
@@ -43,6 +44,7 @@ const BELOW_SPAN: u32 = check::MAX_DEPTH - 4;
 struct Scan<'a> {
     matcher: &'a Matcher,
     table: &'a mut SpanTable,
+    max_spans: usize,
 }
 
 impl Scan<'_> {
@@ -104,6 +106,9 @@ impl Scan<'_> {
 
     #[inline(always)]
     fn span(&mut self, body: &[u8], end: usize, resource: u32, scope: u32) -> Option<()> {
+        if self.table.spans.len() >= self.max_spans {
+            return None;
+        }
         let row = self.table.values.len();
         self.table.values.resize(row + self.table.stride, Slice::ABSENT);
         let row = self.table.values.get_mut(row..)?;
@@ -278,7 +283,11 @@ fn attribute_field<'a>(
     let Some(head) = rest.first_chunk::<4>() else { return Some(None) };
     let head = u32::from_le_bytes(*head);
     if head & MASK != USUAL {
-        return if head as u8 == ATTRIBUTE { any_attribute_field(rest, end, matcher, row) } else { Some(None) };
+        return if head as u8 == ATTRIBUTE {
+            any_attribute_field(rest, end, matcher, row)
+        } else {
+            Some(None)
+        };
     }
     let (len, key_len) = ((head >> 8 & 0x7f) as usize, (head >> 24) as usize);
     let (field, tail) = rest.split_at_checked(len + 2)?;

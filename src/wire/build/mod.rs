@@ -8,6 +8,7 @@ mod nest;
 mod spans;
 
 pub use attributes::{Attributes, encode_value, key_value};
+pub(crate) use attributes::{key_value_len, put_key_value};
 pub use logs::{LogRecord, LogsWriter};
 pub use metrics::{
     Buckets, Exemplar, ExponentialPoint, ExponentialPoints, HistogramPoint, HistogramPoints, MetricHead,
