@@ -1,9 +1,14 @@
 //! Points to series: each label set once, and each time of it once.
 
-use std::{collections::HashSet, hash::BuildHasher, rc::Rc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::BuildHasher,
+    rc::Rc,
+};
 
 use bytes::Bytes;
 use hashbrown::HashTable;
+use rapidhash::quality::SeedableState;
 
 use super::{
     Family, FamilyKind, Labels, Point, Sample, Value,
@@ -42,31 +47,35 @@ pub(crate) fn merge(points: Vec<Point>) -> (Vec<Series>, Merged) {
     let mut merged = Merged::default();
     let taken = names_taken(&points);
     let mut groups: Vec<Group> = Vec::new();
-    let mut index: HashTable<usize> = HashTable::new();
+    let mut index: HashTable<(u64, usize)> = HashTable::new();
+    // Seeded anew, so that nobody can make up labels that all fall into one place.
+    let seeded = rapidhash::quality::RandomState::default();
     for point in points {
         if matches!(point.sample.value, Value::Number(_)) && taken.contains(&point.family.names.name) {
             merged.conflicting += 1;
             continue;
         }
-        let hash = series_hash(&point.family.names.name, &point.labels);
-        let same = |&at: &usize| {
+        let hash = seeded.hash_one((&point.family.names.name, &point.labels));
+        let same = |&(known, at): &(u64, usize)| {
             let series: &Series = &groups[at].series;
-            series.family.names.name == point.family.names.name && series.labels == point.labels
+            known == hash
+                && series.family.names.name == point.family.names.name
+                && series.labels == point.labels
         };
-        if let Some(&at) = index.find(hash, same) {
+        if let Some(&(_, at)) = index.find(hash, same) {
             groups[at].push(point, &mut merged);
             continue;
         }
-        index.insert_unique(hash, groups.len(), |&at| groups[at].series.hash);
-        groups.push(Group::new(point, hash));
+        index.insert_unique(hash, (hash, groups.len()), |&(hash, _)| hash);
+        groups.push(Group::new(point));
     }
     let series = groups.into_iter().map(|group| group.finish(&mut merged)).collect();
     (series, merged)
 }
 
 /// Returns a hash of a series that does not change from run to run, so that it may choose a connection.
-pub(crate) fn series_hash(name: &Bytes, labels: &Labels) -> u64 {
-    rapidhash::quality::SeedableState::fixed().hash_one((name, labels))
+fn series_hash(name: &Bytes, labels: &Labels) -> u64 {
+    SeedableState::fixed().hash_one((name, labels))
 }
 
 /// Returns the names that the series of histograms and summaries use.
@@ -94,8 +103,9 @@ struct Group {
 }
 
 impl Group {
-    fn new(point: Point, hash: u64) -> Self {
+    fn new(point: Point) -> Self {
         let Point { family, labels, origin, sample, .. } = point;
+        let hash = series_hash(&family.names.name, &labels);
         Self { series: Series { family, labels, hash, samples: vec![sample] }, origins: vec![origin] }
     }
 
@@ -146,18 +156,23 @@ fn in_order(mut samples: Vec<Sample>, merged: &mut Merged) -> Vec<Sample> {
 }
 
 /// Makes one sample of several sources' latest.
-fn one_of_many(kind: FamilyKind, mut samples: Vec<(u64, Sample)>, merged: &mut Merged) -> Sample {
-    samples.sort_by_key(|(origin, sample)| (*origin, sample.at_ms));
-    let before = samples.len();
-    samples.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            std::mem::swap(next, kept);
+fn one_of_many(kind: FamilyKind, samples: Vec<(u64, Sample)>, merged: &mut Merged) -> Sample {
+    // In the order in which sources appear, since sums and ties depend on the order.
+    let mut latest: Vec<Sample> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
+    for (origin, sample) in samples {
+        let place = *places.entry(origin).or_insert(latest.len());
+        match latest.get_mut(place) {
+            None => latest.push(sample),
+            Some(kept) => {
+                merged.superseded += 1;
+                if sample.at_ms >= kept.at_ms {
+                    *kept = sample;
+                }
+            }
         }
-        same
-    });
-    merged.superseded += (before - samples.len()) as u64;
-    combine(kind, samples.into_iter().map(|(_, sample)| sample).collect(), merged)
+    }
+    combine(kind, latest, merged)
 }
 
 /// Makes one sample of several that stand for one series at once: the latest, with the others added

@@ -60,21 +60,28 @@ fn classic_with_suffixes(name: &str, unit: &str, kind: NameKind, namespace: &str
         tokens.retain(|token| *token != suffix);
         tokens.push(suffix);
     }
+    let namespace = legal(namespace);
     if !namespace.is_empty() {
-        tokens.insert(0, namespace);
+        tokens.insert(0, &namespace);
     }
     without_leading_digit(tokens.join("_"))
 }
 
 /// Replaces only what is illegal; underscores stay as many as they are.
 fn classic(name: &str, namespace: &str) -> String {
-    let legal = |text: &str| {
-        let parts: Vec<&str> =
-            text.split(|c: char| !is_classic(c) && c != '_').filter(|p| !p.is_empty()).collect();
-        parts.join("_")
-    };
-    let name = legal(name);
-    without_leading_digit(if namespace.is_empty() { name } else { format!("{}_{name}", legal(namespace)) })
+    let (name, namespace) = (legal(name), legal(namespace));
+    without_leading_digit(if namespace.is_empty() { name } else { format!("{namespace}_{name}") })
+}
+
+fn legal(text: &str) -> String {
+    let parts: Vec<&str> =
+        text.split(|c: char| !is_classic(c) && c != '_').filter(|part| !part.is_empty()).collect();
+    parts.join("_")
+}
+
+/// Returns the name of the metric that describes a resource; it takes the namespace, no suffix.
+pub(super) fn target_info_name(namespace: &str, strategy: TranslationStrategy) -> String {
+    if strategy.escapes() { classic("target_info", namespace) } else { prefixed("target_info", namespace) }
 }
 
 /// Appends what is not there yet, and moves what stands in the wrong place to the end.

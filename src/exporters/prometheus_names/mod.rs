@@ -20,6 +20,8 @@ mod point;
 mod settings;
 mod strategy;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod translate;
 mod unit;
@@ -27,7 +29,7 @@ mod values;
 
 pub(crate) use label_name::label_name;
 pub(crate) use labels::{Label, Labels, list_series};
-pub(crate) use merge::{Merged, Series, add, combine, merge, series_hash};
+pub(crate) use merge::{Merged, Series, add, combine, merge};
 pub(crate) use metric_name::{NameKind, metric_name};
 pub(crate) use namer::{MetricNames, Namer};
 pub(crate) use point::{

@@ -4,7 +4,9 @@ use std::{collections::HashMap, rc::Rc};
 
 use bytes::Bytes;
 
-use super::{NameKind, TranslationStrategy, label_name, metric_name, unit_name};
+use super::{
+    NameKind, TranslationStrategy, label_name, metric_name, metric_name::target_info_name, unit_name,
+};
 
 /// How many translations of each kind are remembered. A full cache starts over, which costs one
 /// translation each; the bound holds whatever senders make up.
@@ -51,10 +53,9 @@ impl Namer {
         made
     }
 
-    /// Returns the name of the metric that describes a resource; it takes the namespace, no suffix.
+    /// Returns the names of the metric that describes a resource.
     pub(crate) fn target_info(&self) -> MetricNames {
-        let prefix = if self.namespace.is_empty() { String::new() } else { format!("{}_", self.namespace) };
-        MetricNames::new(&format!("{prefix}target_info"), "")
+        MetricNames::new(&target_info_name(&self.namespace, self.strategy), "")
     }
 
     /// Returns a label's name, or none when it holds nothing but underscores.

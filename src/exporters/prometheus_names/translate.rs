@@ -4,6 +4,7 @@ use std::{borrow::Cow, hash::BuildHasher, rc::Rc};
 
 use bytes::Bytes;
 use model::Timestamp;
+use rapidhash::quality::SeedableState;
 use wire::view::{
     Exemplar as ExemplarView, ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, MetricData,
     NumberPoint, Points, Resource, SummaryPoint, Temporality, groups,
@@ -33,7 +34,8 @@ pub(crate) struct Translator {
     settings: Settings,
     namer: Namer,
     target_info: Rc<Family>,
-    hasher: rapidhash::quality::RandomState,
+    /// The same in every run: what sources add up to depends on their order.
+    hasher: SeedableState<'static>,
 }
 
 /// A resource while its metrics are read.
@@ -72,7 +74,7 @@ impl Translator {
             kind: FamilyKind::Gauge,
             help: Bytes::from_static(b"Target metadata"),
         });
-        Self { settings, namer, target_info, hasher: rapidhash::quality::RandomState::default() }
+        Self { settings, namer, target_info, hasher: SeedableState::fixed() }
     }
 
     /// Returns the names of the metric that describes resources.

@@ -238,7 +238,7 @@ impl Config for PrometheusRemoteWriteConfig {
         if self.wal.is_some() {
             checks.error(
                 "wal",
-                "wal is not supported; use sending_queue with its storage key to keep data over restarts",
+                "wal is not supported, remove it; sending_queue keeps data while the server is away",
             );
         }
         let keeps_utf8 = self.translation_strategy.is_some_and(|strategy| !strategy.escapes());

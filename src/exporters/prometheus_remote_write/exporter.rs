@@ -11,7 +11,7 @@ use component::{
     BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement,
 };
 use futures_util::future::{LocalBoxFuture, join_all};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use model::{Export, SignalSet};
 use tokio::sync::Mutex;
 

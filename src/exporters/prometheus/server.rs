@@ -1,0 +1,143 @@
+//! Answers scrapes over HTTP/1.1, with or without TLS.
+
+use std::{convert::Infallible, rc::Rc};
+
+use bytes::Bytes;
+use component::{Socket, Sockets, Stop};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+
+use super::text::Format;
+use crate::http::{Compression, Encoder};
+
+/// What there is to see.
+pub(super) trait Pages {
+    /// Returns the format for what a scraper accepts.
+    fn format(&self, accept: &str) -> Format;
+    fn page(&self, format: Format) -> String;
+}
+
+/// Answers until told to stop; then finishes the scrapes that are under way.
+pub(super) async fn serve<P: Pages>(
+    mut sockets: Sockets,
+    tls: Option<TlsAcceptor>,
+    pages: Rc<P>,
+    stop: Stop,
+) {
+    let mut open = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            next = sockets.next() => match next {
+                Some(socket) => open.push(connection(socket, tls.clone(), Rc::clone(&pages), stop.clone())),
+                None => {
+                    stop.cancelled().await;
+                    break;
+                }
+            },
+            Some(()) = open.next() => {}
+        }
+    }
+    while open.next().await.is_some() {}
+}
+
+/// Serves one connection. What goes wrong on it concerns its client alone.
+async fn connection<P: Pages>(socket: Socket, tls: Option<TlsAcceptor>, pages: Rc<P>, stop: Stop) {
+    // The claim on the limit of connections is given back at the end.
+    let Ok((tcp, peer, _claim)) = socket.into_tokio() else { return };
+    match tls {
+        None => speak(tcp, pages, stop).await,
+        Some(tls) => {
+            let shaken = tokio::select! {
+                shaken = tls.accept(tcp) => shaken,
+                () = stop.cancelled() => return,
+            };
+            match shaken {
+                Ok(stream) => speak(stream, pages, stop).await,
+                Err(error) => tracing::debug!(%peer, %error, "a scraper's TLS handshake failed"),
+            }
+        }
+    }
+}
+
+async fn speak<P: Pages>(stream: impl AsyncRead + AsyncWrite + Unpin, pages: Rc<P>, stop: Stop) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = answer(request.method(), request.uri().path(), request.headers(), &*pages);
+        std::future::ready(Ok::<_, Infallible>(answer))
+    });
+    // The timer bounds how long a client may take to send its request.
+    let served =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a scrape broke off");
+    }
+}
+
+fn answer(method: &Method, path: &str, headers: &HeaderMap, pages: &impl Pages) -> Response<Full<Bytes>> {
+    if path != "/metrics" {
+        return plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
+    }
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let format = pages.format(&joined(headers, header::ACCEPT));
+    let page = Bytes::from(pages.page(format));
+    let mut response = Response::new(Full::default());
+    let (own, body) = (response.headers_mut(), packed(page, headers));
+    own.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    own.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    let body = body.map_or_else(
+        |page| page,
+        |packed| {
+            own.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            packed
+        },
+    );
+    *response.body_mut() = Full::new(body);
+    response
+}
+
+/// Compresses a page for a scraper that accepts it, or gives it back.
+fn packed(page: Bytes, headers: &HeaderMap) -> Result<Bytes, Bytes> {
+    let accepted = joined(headers, header::ACCEPT_ENCODING);
+    let takes_gzip = accepted.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let is_refused = parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        name.eq_ignore_ascii_case("gzip") && !is_refused
+    });
+    if !takes_gzip {
+        return Err(page);
+    }
+    let encoded = Encoder::new(Compression::Gzip, None).and_then(|encoder| encoder.encode(page.clone()));
+    encoded.map_err(|_| page)
+}
+
+fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    values.join(",")
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,197 @@
+use std::{io::Read as _, rc::Rc};
+
+use component::{Checks, Config, Exporter, ExporterDef, Permit, Socket, Sockets, Stop, testing::ManualClock};
+use expect_test::expect;
+use model::{Export, Signal};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+
+use super::super::{Prometheus, config::PrometheusConfig};
+use crate::{
+    http::testing::{NOW, exporter_cx, on_a_shard},
+    prometheus_names::testing::{DELTA, example, metric, number, request, sum, sum_of},
+};
+
+/// A running exporter and a socket to it.
+struct Bed {
+    exporter: Rc<dyn Exporter>,
+    accept: mpsc::UnboundedSender<Socket>,
+    listener: TcpListener,
+    stop: Stop,
+    running: tokio::task::JoinHandle<()>,
+    telemetry: component::Telemetry,
+}
+
+impl Bed {
+    async fn new(change: impl FnOnce(&mut PrometheusConfig)) -> Self {
+        let mut config =
+            PrometheusConfig { endpoint: Some("127.0.0.1:0".into()), ..PrometheusConfig::default() };
+        change(&mut config);
+        let cx = exporter_cx(&ManualClock::new(NOW));
+        let (accept, accepted) = mpsc::unbounded_channel();
+        cx.sockets.borrow_mut().push(Sockets { name: "metrics", accepted });
+        let exporter = Prometheus::build(&config, &cx);
+        let stop = Stop::new();
+        let run = Rc::clone(&exporter).run(stop.clone());
+        let running = tokio::task::spawn_local(async move { run.await.unwrap() });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { exporter, accept, listener, stop, running, telemetry: cx.telemetry }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        let address = self.listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), self.listener.accept());
+        let (stream, peer) = accepted.unwrap();
+        let socket = Socket { stream: stream.into_std().unwrap(), peer, claim: Permit(None) };
+        assert!(self.accept.send(socket).is_ok());
+        client.unwrap()
+    }
+
+    /// Returns the head and the body of an answer.
+    async fn ask(&self, request: &str) -> (String, Vec<u8>) {
+        let mut client = self.connect().await;
+        client.write_all(format!("{request}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        let at = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        (String::from_utf8(answer[..at].to_vec()).unwrap().to_lowercase(), answer[at + 4..].to_vec())
+    }
+
+    async fn export(&self) -> component::Delivered {
+        let mut point = number(3.0, &[]);
+        point.exemplars = vec![example(1.0, 0xab, &[])];
+        let bytes = request(vec![(&[], vec![metric("calls", "", sum(vec![point]))])]);
+        self.exporter.export(Export { signal: Signal::Metrics, bytes, items: 1 }).await.unwrap()
+    }
+}
+
+const TEXT_PAGE: &str = "# HELP calls_total Help of calls.\n# TYPE calls_total counter\ncalls_total 3\n";
+
+#[test]
+fn a_scrape_finds_what_was_exported() {
+    on_a_shard(async {
+        let bed = Bed::new(|_| ()).await;
+        bed.export().await;
+        let (head, body) = bed.ask("GET /metrics HTTP/1.1\r\nhost: x").await;
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
+        assert_eq!(String::from_utf8(body).unwrap(), TEXT_PAGE);
+    });
+}
+
+#[test]
+fn open_metrics_is_served_only_when_enabled_and_asked_for() {
+    on_a_shard(async {
+        let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\naccept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+        let plain = Bed::new(|_| ()).await;
+        assert!(plain.ask(ask).await.0.contains("text/plain"));
+        let open = Bed::new(|c| c.enable_open_metrics = true).await;
+        assert!(open.ask("GET /metrics HTTP/1.1\r\nhost: x").await.0.contains("text/plain"));
+        open.export().await;
+        let (head, body) = open.ask(ask).await;
+        assert!(
+            head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            "{head}"
+        );
+        expect![[r##"
+            # HELP calls Help of calls.
+            # TYPE calls counter
+            calls_total 3 # {span_id="abababababababab",trace_id="abababababababababababababababab"} 1 1699999999.000
+            calls_created 1699999940.000
+            # EOF
+        "##]].assert_eq(&String::from_utf8(body).unwrap());
+    });
+}
+
+#[test]
+fn a_page_is_compressed_for_those_who_accept_it() {
+    on_a_shard(async {
+        let bed = Bed::new(|_| ()).await;
+        bed.export().await;
+        let (head, body) =
+            bed.ask("GET /metrics HTTP/1.1\r\nhost: x\r\naccept-encoding: br, gzip;q=0.5").await;
+        assert!(head.contains("content-encoding: gzip"), "{head}");
+        let mut page = String::new();
+        flate2::read::GzDecoder::new(&*body).read_to_string(&mut page).unwrap();
+        assert_eq!(page, TEXT_PAGE);
+        let (head, _) = bed.ask("GET /metrics HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip;q=0").await;
+        assert!(!head.contains("content-encoding"), "{head}");
+    });
+}
+
+#[test]
+fn other_paths_and_methods_are_refused() {
+    on_a_shard(async {
+        let bed = Bed::new(|_| ()).await;
+        assert!(bed.ask("GET / HTTP/1.1\r\nhost: x").await.0.starts_with("http/1.1 404"));
+        let (head, _) = bed.ask("POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 0").await;
+        assert!(head.starts_with("http/1.1 405") && head.contains("allow: get, head"), "{head}");
+        let (head, body) = bed.ask("HEAD /metrics HTTP/1.1\r\nhost: x").await;
+        assert!(head.starts_with("http/1.1 200") && body.is_empty(), "{head}");
+    });
+}
+
+#[test]
+fn connections_are_served_side_by_side_and_end_with_the_exporter() {
+    on_a_shard(async {
+        let bed = Bed::new(|_| ()).await;
+        let mut idle = bed.connect().await;
+        idle.write_all(b"GET /metrics HT").await.unwrap();
+        bed.export().await;
+        assert!(bed.ask("GET /metrics HTTP/1.1\r\nhost: x").await.0.starts_with("http/1.1 200"));
+        let mut kept = bed.connect().await;
+        kept.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert_ne!(kept.read(&mut [0; 4096]).await.unwrap(), 0);
+        drop(idle);
+        bed.stop.cancel();
+        bed.running.await.unwrap();
+        assert_eq!(kept.read(&mut [0; 4096]).await.unwrap(), 0, "closed");
+    });
+}
+
+#[test]
+fn what_is_left_out_is_told_and_counted() {
+    on_a_shard(async {
+        let bed = Bed::new(|c| c.max_series = 1).await;
+        let points = vec![number(1.0, &[("n", "1")]), number(1.0, &[("n", "2")])];
+        let bytes = request(vec![(&[], vec![metric("calls", "", sum_of(points, DELTA, true))])]);
+        let delivered =
+            bed.exporter.export(Export { signal: Signal::Metrics, bytes, items: 2 }).await.unwrap();
+        assert_eq!(
+            (delivered.rejected, delivered.message.as_str()),
+            (1, "data points dropped: 1 series_limit")
+        );
+        let rows: Vec<(String, u64)> =
+            bed.telemetry.read().into_iter().map(|row| (row.name, row.value)).collect();
+        let expected =
+            [("otelcol_exporter_prometheus_rejected_points", 1), ("otelcol_exporter_prometheus_series", 1)];
+        assert_eq!(rows, expected.map(|(name, value)| (name.to_owned(), value)));
+    });
+}
+
+#[test]
+fn every_mistake_is_reported() {
+    let config: PrometheusConfig = serde_json::from_value(serde_json::json!({
+        "max_series": 0,
+        "metric_expiration": "0s",
+        "const_labels": {"__name__": "x", "ok": ""},
+        "tls": {},
+    }))
+    .unwrap();
+    let mut checks = Checks::default();
+    config.validate(&mut checks);
+    let lines: Vec<String> =
+        checks.into_findings().iter().map(|f| format!("{}: {}\n", f.path, f.message)).collect();
+    expect![[r#"
+        endpoint: endpoint is missing, set the address to listen on: localhost:8889
+        max_series: max_series is 0, must be above 0
+        metric_expiration: metric_expiration is 0s, must be above 0s
+        const_labels.__name__: constant label "__name__" is "x"; a name needs a letter or digit, a value may not be empty
+        const_labels.ok: constant label "ok" is ""; a name needs a letter or digit, a value may not be empty
+        tls.cert_file: cert_file is missing, a server needs a certificate
+        tls.key_file: key_file is missing, a server needs its certificate's key
+    "#]].assert_eq(&lines.concat());
+}

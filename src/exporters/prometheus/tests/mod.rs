@@ -1,0 +1,3 @@
+mod classic;
+mod exporter;
+mod table;

@@ -1,0 +1,3 @@
+mod merge;
+mod names;
+mod translate;

@@ -1,0 +1,4 @@
+mod config;
+mod encode;
+mod exporter;
+mod native;
