@@ -5,16 +5,22 @@
 //! * [`otlp_grpc`]: OTLP over gRPC.
 //! * [`otlp_http`]: OTLP over HTTP, as protobuf or JSON.
 //! * [`otlp_file`]: OTLP in files, as JSON lines or protobuf.
+//! * [`debug`]: shows what passes by.
 //! * [`nop`]: takes everything and sends it nowhere.
+//! * [`prometheus`]: is scraped by Prometheus.
 //! * [`prometheus_remote_write`]: pushes to Prometheus and what speaks its protocol.
 //! * [`prometheus_names`]: metrics as Prometheus knows them.
 //! * [`http`]: TLS, compression, a connection pool, the rules of retrying.
+//! * [`civil`]: times as people write them.
 
+mod civil;
+mod debug;
 mod http;
 mod nop;
 mod otlp_file;
 mod otlp_grpc;
 mod otlp_http;
+mod prometheus;
 mod prometheus_names;
 mod prometheus_remote_write;
 
@@ -24,7 +30,9 @@ pub fn table() -> Vec<component::ExporterEntry> {
         component::ExporterEntry::of::<otlp_grpc::OtlpGrpc>(),
         component::ExporterEntry::of::<otlp_http::OtlpHttp>(),
         component::ExporterEntry::of::<otlp_file::OtlpFile>(),
+        component::ExporterEntry::of::<debug::Debug>(),
         component::ExporterEntry::of::<nop::Nop>(),
+        component::ExporterEntry::of::<prometheus::Prometheus>(),
         component::ExporterEntry::of::<prometheus_remote_write::PrometheusRemoteWrite>(),
     ]
 }
