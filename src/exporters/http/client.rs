@@ -115,7 +115,12 @@ impl HttpClient {
     ///
     /// # Errors
     /// Always retryable: no connection could be made, or it broke before the answer came.
-    pub(crate) async fn post(&self, uri: &Uri, headers: HeaderMap, body: Bytes) -> Result<Answer, ExportError> {
+    pub(crate) async fn post(
+        &self,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, ExportError> {
         let mut request = Request::post(uri.clone()).body(Full::new(body)).map_err(retryable)?;
         request.headers_mut().clone_from(&self.settings.headers);
         request.headers_mut().extend(headers);
@@ -153,7 +158,8 @@ impl HttpClient {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_keepalive(Some(Duration::from_secs(15)));
-        let mut builder = HttpsConnectorBuilder::new().with_tls_config(trust.as_ref().clone()).https_or_http();
+        let mut builder =
+            HttpsConnectorBuilder::new().with_tls_config(trust.as_ref().clone()).https_or_http();
         if let Some(name) = &self.settings.tls.server_name_override {
             let name = self.tls.config().server_name(name).map_err(retryable)?;
             builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));

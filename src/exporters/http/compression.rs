@@ -91,7 +91,9 @@ impl Encoder {
         let level = level.unwrap_or(compression.default_level());
         let flate = flate2::Compression::new(level.clamp(0, 9).unsigned_abs());
         let state = match compression {
-            Compression::None | Compression::Snappy | Compression::SnappyFramed | Compression::Lz4 => State::Stateless,
+            Compression::None | Compression::Snappy | Compression::SnappyFramed | Compression::Lz4 => {
+                State::Stateless
+            }
             Compression::Gzip => State::Flate(Box::new(Compress::new_gzip(flate, WINDOW_BITS))),
             Compression::Zlib | Compression::Deflate => State::Flate(Box::new(Compress::new(flate, true))),
             Compression::Zstd => State::Zstd(Box::new(zstd::bulk::Compressor::new(level)?)),

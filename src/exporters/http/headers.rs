@@ -13,7 +13,9 @@ pub(crate) fn validate_headers(headers: &HeadersConfig, reserved: &[&str], check
     for (name, value) in headers {
         let path = format!("headers.{name}");
         match HeaderName::try_from(name.as_str()) {
-            Err(_) => checks.error(&path, format!("{name:?} is not a header name, use letters, digits and dashes")),
+            Err(_) => {
+                checks.error(&path, format!("{name:?} is not a header name, use letters, digits and dashes"))
+            }
             Ok(known) if reserved.contains(&known.as_str()) => {
                 checks.error(&path, format!("{name} is set by the exporter itself, remove it"));
             }
@@ -29,7 +31,8 @@ pub(crate) fn validate_headers(headers: &HeadersConfig, reserved: &[&str], check
 pub(crate) fn header_map(headers: &HeadersConfig) -> HeaderMap {
     let mut map = HeaderMap::with_capacity(headers.len() + 8);
     for (name, value) in headers {
-        let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.expose()))
+        let (Ok(name), Ok(mut value)) =
+            (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.expose()))
         else {
             continue;
         };

@@ -82,7 +82,9 @@ impl Reply {
 }
 
 fn map(headers: &[(&str, &str)]) -> HeaderMap {
-    let pair = |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+    let pair = |(name, value): &(&str, &str)| {
+        (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
+    };
     headers.iter().map(pair).collect()
 }
 

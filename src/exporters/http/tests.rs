@@ -6,8 +6,8 @@ use model::Timestamp;
 use proptest::prelude::*;
 
 use super::{
-    Compression, Encoder, Warnings, delivered_of_json, delivered_of_protobuf, is_retryable, message_of_status,
-    retry_after, retry_delay_of_status,
+    Compression, Encoder, Warnings, delivered_of_json, delivered_of_protobuf, is_retryable,
+    message_of_status, retry_after, retry_delay_of_status,
     testing::{NOW, unpack},
     user_agent,
 };
@@ -48,7 +48,8 @@ proptest! {
 
 #[test]
 fn a_body_that_does_not_shrink_is_undone_too() {
-    let noise: Vec<u8> = (0..200_000_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+    let noise: Vec<u8> =
+        (0..200_000_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
     for compression in ALL {
         let packed = Encoder::new(compression, None).unwrap().encode(Bytes::from(noise.clone())).unwrap();
         assert_eq!(unpack(compression.name().unwrap_or_default(), &packed), noise, "{compression:?}");
@@ -57,7 +58,8 @@ fn a_body_that_does_not_shrink_is_undone_too() {
 
 #[test]
 fn only_four_statuses_ask_for_another_attempt() {
-    let retryable: Vec<u16> = (100..600).filter(|code| is_retryable(StatusCode::from_u16(*code).unwrap())).collect();
+    let retryable: Vec<u16> =
+        (100..600).filter(|code| is_retryable(StatusCode::from_u16(*code).unwrap())).collect();
     assert_eq!(retryable, [429, 502, 503, 504]);
 }
 
@@ -88,7 +90,9 @@ fn partial_success_is_read_from_json_with_numbers_and_strings() {
         let delivered = delivered_of_json(body.as_bytes());
         assert_eq!((delivered.rejected, delivered.message.as_str()), (5, "why"), "{body}");
     }
-    for body in ["", "{}", "null", "[", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedSpans":-5}}"#] {
+    for body in
+        ["", "{}", "null", "[", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedSpans":-5}}"#]
+    {
         assert_eq!(delivered_of_json(body.as_bytes()).rejected, 0, "{body}");
     }
 }

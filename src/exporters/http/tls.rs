@@ -67,7 +67,10 @@ impl TlsConfig {
         let has_key = self.key_file.is_some() || self.key_pem.is_some();
         if has_cert != has_key {
             let (have, lack) = if has_cert { ("cert", "key") } else { ("key", "cert") };
-            checks.error("tls", format!("{have}_file is set without {lack}_file, a client certificate needs both"));
+            checks.error(
+                "tls",
+                format!("{have}_file is set without {lack}_file, a client certificate needs both"),
+            );
         }
         if let (Some(least), Some(most)) = (self.min_version, self.max_version)
             && least > most
@@ -80,7 +83,9 @@ impl TlsConfig {
             let message = format!("server_name_override is {name:?}, must be a host name or an address");
             checks.error("tls.server_name_override", message);
         }
-        for (key, file) in [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)] {
+        for (key, file) in
+            [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)]
+        {
             if let Some(path) = file
                 && !path.exists()
             {
@@ -192,8 +197,11 @@ fn certificates(key: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'sta
 }
 
 fn private_key(key: &'static str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|error| TlsError::Pem { key, what: "private key", problem: error.to_string() })
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::Pem {
+        key,
+        what: "private key",
+        problem: error.to_string(),
+    })
 }
 
 /// Loads a section once, and again when its files may have changed.

@@ -13,6 +13,7 @@ use std::{
 use model::Timestamp;
 
 use super::config::RotationConfig;
+use crate::civil::Civil;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -90,29 +91,7 @@ fn matches(name: &OsStr, pattern: &OsStr) -> bool {
 
 /// Writes a time as `2022-09-14T05-02-14.173`, in UTC.
 fn stamp(at: Timestamp) -> String {
-    let millis = at.as_millis();
-    let (days, rest) = (millis / 86_400_000, millis % 86_400_000);
-    let (year, month, day) = civil(days);
-    let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
-    let (second, milli) = (rest / 1000 % 60, rest % 1000);
+    let Civil { year, month, day, hour, minute, second, nanosecond } = Civil::of(at);
+    let milli = nanosecond / 1_000_000;
     format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{milli:03}")
-}
-
-/// Returns year, month and day of a day since 1970-01-01.
-///
-/// Counts from 1 March of the year 0, so that the leap day is the last of its year; an era is 400
-/// years, after which the calendar repeats.
-fn civil(days_since_epoch: u64) -> (u64, u64, u64) {
-    const DAYS_BEFORE_EPOCH: u64 = 719_468;
-    const DAYS_PER_ERA: u64 = 146_097;
-    let days = days_since_epoch + DAYS_BEFORE_EPOCH;
-    let (era, day_of_era) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
-    let leap_days = day_of_era / 1460 - day_of_era / 36_524 + day_of_era / 146_096;
-    let year_of_era = (day_of_era - leap_days) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
 }

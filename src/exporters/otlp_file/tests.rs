@@ -54,7 +54,8 @@ fn names_in(path: &Path) -> Vec<String> {
 }
 
 fn backups(directory: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("out-"));
     paths.sort();
     paths
@@ -113,7 +114,9 @@ fn a_file_starts_anew_unless_it_is_appended_to() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.json");
     on_a_shard(async {
-        for (append, name, expected) in [(false, "a", vec!["a"]), (true, "b", vec!["a", "b"]), (false, "c", vec!["c"])] {
+        for (append, name, expected) in
+            [(false, "a", vec!["a"]), (true, "b", vec!["a", "b"]), (false, "c", vec!["c"])]
+        {
             let exporter = exporter(&config(json!({"path": path, "append": append})), &ManualClock::new(NOW));
             exporter.export(request(name, 0)).await.unwrap();
             exporter.shutdown().await.unwrap();
@@ -166,13 +169,19 @@ fn a_compressed_file_is_read_by_any_zstd_at_any_time() {
     let path = directory.path().join("out.json.zst");
     let read = || {
         let mut text = String::new();
-        zstd::stream::read::Decoder::new(std::fs::File::open(&path).unwrap()).unwrap().read_to_string(&mut text).unwrap();
+        zstd::stream::read::Decoder::new(std::fs::File::open(&path).unwrap())
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         names(&text)
     };
     on_a_shard(async {
         let settings = json!({"path": path, "compression": "zstd", "flush_interval": "0s", "append": true});
         for name in ["a", "b"] {
-            exporter(&config(settings.clone()), &ManualClock::new(NOW)).export(request(name, 5000)).await.unwrap();
+            exporter(&config(settings.clone()), &ManualClock::new(NOW))
+                .export(request(name, 5000))
+                .await
+                .unwrap();
         }
         assert_eq!(read(), ["a", "b"]);
     });
@@ -195,7 +204,8 @@ fn a_full_file_becomes_a_backup_and_the_oldest_go() {
         exporter.shutdown().await.unwrap();
     });
     assert_eq!(names_in(&path), ["g"]);
-    let kept: Vec<PathBuf> = backups(directory.path()).into_iter().filter(|path| *path != bystander).collect();
+    let kept: Vec<PathBuf> =
+        backups(directory.path()).into_iter().filter(|path| *path != bystander).collect();
     let file_names: Vec<&str> = kept.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     // The clock stands still, so the later ones move on by a millisecond each.
     assert_eq!(file_names, ["out-2023-11-14T22-13-20.001.json", "out-2023-11-14T22-13-20.002.json"]);
@@ -243,10 +253,16 @@ fn a_rotated_file_of_messages_is_set_aside_at_the_start() {
 fn a_disk_without_room_is_retryable_and_loses_nothing() {
     on_a_shard(async {
         // Every write to this device fails for want of space.
-        let full = exporter(&config(json!({"path": "/dev/full", "flush_interval": "0s", "append": true})), &ManualClock::new(NOW));
+        let full = exporter(
+            &config(json!({"path": "/dev/full", "flush_interval": "0s", "append": true})),
+            &ManualClock::new(NOW),
+        );
         let error = full.export(request("a", 0)).await.unwrap_err();
         assert!(matches!(error, ExportError::Retryable { after: None, .. }), "{error}");
-        assert!(error.to_string().starts_with("can not write to /dev/full: No space left on device"), "{error}");
+        assert!(
+            error.to_string().starts_with("can not write to /dev/full: No space left on device"),
+            "{error}"
+        );
     });
 }
 
@@ -258,7 +274,10 @@ fn what_was_taken_before_a_failure_is_written_after_it() {
         let exporter = exporter(&config(json!({"path": path})), &ManualClock::new(NOW));
         exporter.export(request("a", 0)).await.unwrap();
         let error = exporter.export(request("too long to wait", 300_000)).await.unwrap_err();
-        assert!(error.to_string().starts_with(&format!("can not open {}: No such file", path.display())), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("can not open {}: No such file", path.display())),
+            "{error}"
+        );
         exporter.shutdown().await.unwrap_err();
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         exporter.export(request("b", 300_000)).await.unwrap();
@@ -287,7 +306,8 @@ fn every_problem_of_a_configuration_is_reported() {
         findings.map(|finding| format!("{}: {}", finding.path, finding.message)).collect::<Vec<_>>()
     };
     assert_eq!(problems(&OtlpFileConfig::default()), ["path: path is missing, set it to the file to write"]);
-    let wrong = rotating(json!({"path": "/", "sending_queue": {"num_consumers": 0}}), json!({"localtime": true}));
+    let wrong =
+        rotating(json!({"path": "/", "sending_queue": {"num_consumers": 0}}), json!({"localtime": true}));
     assert_eq!(
         problems(&wrong),
         [

@@ -131,7 +131,8 @@ fn finish(status: Status, body: Bytes) -> Result<Bytes, ExportError> {
 }
 
 fn not_grpc(headers: &HeaderMap) -> Status {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("none");
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("none");
     let message = format!("the answer ended without grpc-status; its content type is {content_type}");
     Status::new(code::UNKNOWN, message)
 }

@@ -110,7 +110,8 @@ impl Channel {
             return Ok(connection);
         }
         self.connect().await?;
-        self.next_live().ok_or_else(|| ConnectError::Tls("the connection was lost as soon as it was made".to_owned()))
+        self.next_live()
+            .ok_or_else(|| ConnectError::Tls("the connection was lost as soon as it was made".to_owned()))
     }
 
     fn next_live(&self) -> Option<Connection> {
@@ -201,9 +202,10 @@ impl Channel {
         let opening = std::pin::pin!(self.open_without_limit(address));
         match select(opening, deadline).await {
             Either::Left((opened, _)) => opened,
-            Either::Right(_) => {
-                Err(ConnectError::Connect { address, problem: format!("no answer within {CONNECT_TIMEOUT:?}") })
-            }
+            Either::Right(_) => Err(ConnectError::Connect {
+                address,
+                problem: format!("no answer within {CONNECT_TIMEOUT:?}"),
+            }),
         }
     }
 

@@ -109,7 +109,10 @@ impl Config for OtlpGrpcConfig {
             Compression::None | Compression::Gzip | Compression::Zstd | Compression::Snappy
         ) {
             let name = self.compression.name().unwrap_or_default();
-            checks.error("compression", format!("compression is {name:?}, gRPC knows gzip, zstd, snappy and none"));
+            checks.error(
+                "compression",
+                format!("compression is {name:?}, gRPC knows gzip, zstd, snappy and none"),
+            );
         }
         if let Some(authority) = &self.authority
             && authority.parse::<http::uri::Authority>().is_err()

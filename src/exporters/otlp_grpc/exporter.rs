@@ -3,7 +3,9 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement};
+use component::{
+    BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement,
+};
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderValue, Uri, header::USER_AGENT};
 use model::{Export, Signal, SignalSet};
@@ -59,7 +61,8 @@ impl GrpcExporter {
         let target = Target::parse(&config.endpoint).expect("validate has parsed the endpoint");
         let is_secure = config.is_secure(&target);
         let authority = config.authority.clone().unwrap_or_else(|| target.authority());
-        let encoder = Encoder::new(config.compression.over_grpc(), None).expect("the default level is in range");
+        let encoder =
+            Encoder::new(config.compression.over_grpc(), None).expect("the default level is in range");
         let mut headers = header_map(&config.headers);
         let agent = config.user_agent.clone().unwrap_or_else(user_agent);
         headers.insert(USER_AGENT, HeaderValue::try_from(agent).expect("validate has checked user_agent"));
@@ -82,7 +85,8 @@ impl GrpcExporter {
     }
 
     async fn deliver(&self, export: Export) -> Result<Delivered, ExportError> {
-        let message = self.encoder.encode(export.bytes).map_err(|error| ExportError::Permanent(error.into()))?;
+        let message =
+            self.encoder.encode(export.bytes).map_err(|error| ExportError::Permanent(error.into()))?;
         let uri = self.uris.get(export.signal as usize).expect("every signal has its service");
         let request = self.call.request(uri, message)?;
         let answer = self.send(request).await?;

@@ -62,7 +62,8 @@ impl Status {
     pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let code = headers.get("grpc-status")?.to_str().ok().and_then(|code| code.trim().parse().ok());
         let message = headers.get("grpc-message").map(|message| percent_decoded(message.as_bytes()));
-        let retry = headers.get("grpc-status-details-bin").and_then(|details| retry_delay(details.as_bytes()));
+        let retry =
+            headers.get("grpc-status-details-bin").and_then(|details| retry_delay(details.as_bytes()));
         Some(Self { code: code.unwrap_or(code::UNKNOWN), message: message.unwrap_or_default(), retry })
     }
 

@@ -67,7 +67,9 @@ fn split_scheme(endpoint: &str) -> Result<(Scheme, &str), String> {
     ] {
         if let Some(rest) = endpoint.strip_prefix(prefix) {
             if rest.starts_with("//") {
-                return Err(format!("endpoint is {endpoint:?}, a resolver of one's own is not supported, use dns:///"));
+                return Err(format!(
+                    "endpoint is {endpoint:?}, a resolver of one's own is not supported, use dns:///"
+                ));
             }
             return Ok((scheme, rest));
         }

@@ -34,7 +34,9 @@ fn exporter(settings: Value) -> Rc<dyn Exporter> {
 }
 
 fn plain(server: &Server) -> Rc<dyn Exporter> {
-    exporter(json!({"endpoint": server.address.to_string(), "tls": {"insecure": true}, "compression": "none"}))
+    exporter(
+        json!({"endpoint": server.address.to_string(), "tls": {"insecure": true}, "compression": "none"}),
+    )
 }
 
 fn traces(bytes: impl Into<Bytes>) -> Export {
@@ -143,7 +145,9 @@ fn every_signal_goes_to_its_own_service() {
 fn every_compression_is_undone_to_the_same_bytes() {
     on_a_shard(async {
         let body: Vec<u8> = (0..100_000_u32).map(|n| (n / 7 % 50) as u8).collect();
-        for (name, format) in [("gzip", "gzip"), ("zstd", "zstd"), ("snappy", "x-snappy-framed"), ("none", "")] {
+        for (name, format) in
+            [("gzip", "gzip"), ("zstd", "zstd"), ("snappy", "x-snappy-framed"), ("none", "")]
+        {
             let server = Server::replying(Reply::grpc_ok()).await;
             let endpoint = format!("http://{}", server.address);
             let exporter = exporter(json!({"endpoint": endpoint, "compression": name}));
@@ -208,7 +212,9 @@ fn each_status_is_retried_or_dropped_as_otlp_says() {
 #[test]
 fn a_full_server_is_asked_again_only_when_it_says_when() {
     on_a_shard(async {
-        for (trailer, expected) in [(retry_info(2, 500_000_000), Some(Duration::from_millis(2500))), (retry_info(0, 0), None)] {
+        for (trailer, expected) in
+            [(retry_info(2, 500_000_000), Some(Duration::from_millis(2500))), (retry_info(0, 0), None)]
+        {
             let trailers = [("grpc-status", "8"), ("grpc-status-details-bin", trailer.as_str())];
             let server = Server::replying(Reply::grpc(b"", &trailers)).await;
             assert_eq!(after(plain(&server).export(traces("x")).await.unwrap_err()), expected);
@@ -238,10 +244,19 @@ fn a_refusal_without_body_is_read_from_the_headers() {
 #[test]
 fn what_proxies_answer_is_judged_by_its_http_status() {
     on_a_shard(async {
-        for (status, retryable) in
-            [(400, false), (401, false), (403, false), (404, false), (429, true), (500, false), (502, true), (503, true), (504, true)]
-        {
-            let server = Server::replying(Reply::of(status, &[("content-type", "text/html")], "<html>")).await;
+        for (status, retryable) in [
+            (400, false),
+            (401, false),
+            (403, false),
+            (404, false),
+            (429, true),
+            (500, false),
+            (502, true),
+            (503, true),
+            (504, true),
+        ] {
+            let server =
+                Server::replying(Reply::of(status, &[("content-type", "text/html")], "<html>")).await;
             let error = plain(&server).export(traces("x")).await.unwrap_err();
             assert_eq!(matches!(error, ExportError::Retryable { .. }), retryable, "{status}: {error}");
             assert!(error.to_string().contains(&status.to_string()), "{error}");
@@ -261,7 +276,9 @@ fn nonsense_with_status_200_is_an_error_that_names_it() {
 
 #[test]
 fn a_partial_success_tells_what_was_rejected() {
-    use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+    use opentelemetry_proto::tonic::collector::trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceResponse,
+    };
     on_a_shard(async {
         let partial = ExportTracePartialSuccess { rejected_spans: 3, error_message: "too old".into() };
         let answer = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
@@ -274,7 +291,12 @@ fn a_partial_success_tells_what_was_rejected() {
 #[test]
 fn an_answer_that_can_not_be_read_does_not_undo_the_delivery() {
     on_a_shard(async {
-        for body in [&b"\x00\x00\x00\x00\x09\x0a"[..], b"\x01\x00\x00\x00\x01x", b"\x00", b"\x00\x00\x00\x00\x02\x0a\x7f"] {
+        for body in [
+            &b"\x00\x00\x00\x00\x09\x0a"[..],
+            b"\x01\x00\x00\x00\x01x",
+            b"\x00",
+            b"\x00\x00\x00\x00\x02\x0a\x7f",
+        ] {
             let mut reply = Reply::grpc_ok();
             reply.body = Bytes::from_static(body);
             let server = Server::replying(reply).await;
@@ -289,10 +311,12 @@ fn many_requests_share_one_connection() {
         let server = Server::replying(Reply::grpc_ok()).await;
         let exporter = plain(&server);
         let requests: Vec<Vec<u8>> = (0..64_usize).map(|n| vec![n as u8; 1 + n * 1000]).collect();
-        let outcomes = join_all(requests.iter().map(|request| exporter.export(traces(request.clone())))).await;
+        let outcomes =
+            join_all(requests.iter().map(|request| exporter.export(traces(request.clone())))).await;
         assert!(outcomes.into_iter().all(|outcome| outcome.is_ok()));
         assert_eq!(server.connections(), 1);
-        let mut bodies: Vec<Vec<u8>> = server.seen.borrow().iter().map(|seen| message(&seen.body).1.to_vec()).collect();
+        let mut bodies: Vec<Vec<u8>> =
+            server.seen.borrow().iter().map(|seen| message(&seen.body).1.to_vec()).collect();
         bodies.sort_by_key(Vec::len);
         assert_eq!(bodies, requests);
     });
@@ -396,7 +420,8 @@ fn a_call_may_wait_until_the_server_is_there() {
         let address = server.address;
         server.stop().await;
         let clock = ManualClock::new(NOW);
-        let settings = json!({"endpoint": address.to_string(), "tls": {"insecure": true}, "wait_for_ready": true});
+        let settings =
+            json!({"endpoint": address.to_string(), "tls": {"insecure": true}, "wait_for_ready": true});
         let exporter = OtlpGrpc::build(&config(settings), &exporter_cx(&clock));
         let mut waiting = exporter.export(traces("x"));
         for _ in 0..100 {
@@ -439,7 +464,9 @@ fn keepalive_is_taken_as_the_collector_has_it() {
 fn tls_trusts_the_authority_it_was_given_and_no_other() {
     on_a_shard(async {
         let authority = Authority::new();
-        let server = Server::with_tls(authority.server("127.0.0.1", ClientCertificates::Ignored), Reply::grpc_ok()).await;
+        let server =
+            Server::with_tls(authority.server("127.0.0.1", ClientCertificates::Ignored), Reply::grpc_ok())
+                .await;
         let endpoint = server.address.to_string();
         let trusting = exporter(json!({"endpoint": endpoint, "tls": {"ca_pem": authority.pem}}));
         trusting.export(traces("x")).await.unwrap();
@@ -472,10 +499,12 @@ fn tls_checks_the_name_and_shows_who_we_are() {
         exporter(json!({"endpoint": endpoint, "tls": known})).export(traces("x")).await.unwrap();
         let mut misnamed = known.clone();
         misnamed["server_name_override"] = json!("other.example");
-        let error = exporter(json!({"endpoint": endpoint, "tls": misnamed})).export(traces("x")).await.unwrap_err();
+        let error =
+            exporter(json!({"endpoint": endpoint, "tls": misnamed})).export(traces("x")).await.unwrap_err();
         assert!(error.to_string().contains("not valid for name"), "{error}");
         let nobody = json!({"ca_file": path("ca.pem"), "server_name_override": "collector.example"});
-        let error = exporter(json!({"endpoint": endpoint, "tls": nobody})).export(traces("x")).await.unwrap_err();
+        let error =
+            exporter(json!({"endpoint": endpoint, "tls": nobody})).export(traces("x")).await.unwrap_err();
         assert_eq!(after(error), None);
     });
 }
@@ -484,10 +513,13 @@ fn tls_checks_the_name_and_shows_who_we_are() {
 fn a_certificate_that_is_not_there_yet_is_waited_for() {
     on_a_shard(async {
         let authority = Authority::new();
-        let server = Server::with_tls(authority.server("127.0.0.1", ClientCertificates::Ignored), Reply::grpc_ok()).await;
+        let server =
+            Server::with_tls(authority.server("127.0.0.1", ClientCertificates::Ignored), Reply::grpc_ok())
+                .await;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.pem");
-        let settings = json!({"endpoint": server.address.to_string(), "tls": {"ca_file": path.to_str().unwrap()}});
+        let settings =
+            json!({"endpoint": server.address.to_string(), "tls": {"ca_file": path.to_str().unwrap()}});
         let config: OtlpGrpcConfig = serde_json::from_value(settings).unwrap();
         assert!(problems(&config)[0].contains("does not exist here"));
         let exporter = OtlpGrpc::build(&config, &exporter_cx(&ManualClock::new(NOW)));

@@ -106,7 +106,8 @@ impl Config for OtlpHttpConfig {
         }
         if self.level().is_some() && self.compression.levels().is_none() {
             let name = self.compression.name().unwrap_or("none");
-            checks.error("compression_params.level", format!("compression {name} has no levels, remove level"));
+            checks
+                .error("compression_params.level", format!("compression {name} has no levels, remove level"));
         }
         self.tls.validate(checks);
         validate_headers(&self.headers, RESERVED_HEADERS, checks);
@@ -128,7 +129,9 @@ impl OtlpHttpConfig {
         };
         match (own, &self.endpoint) {
             (Some(own), _) => parse(key, own, own.clone()).map(Some),
-            (None, Some(base)) => parse("endpoint", base, format!("{}{path}", base.trim_end_matches('/'))).map(Some),
+            (None, Some(base)) => {
+                parse("endpoint", base, format!("{}{path}", base.trim_end_matches('/'))).map(Some)
+            }
             (None, None) => Ok(None),
         }
     }

@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 
 use super::{OtlpHttpConfig, config::Encoding};
 use crate::http::{
-    Answer, ClientSettings, Encoder, HttpClient, Warnings, delivered_of_json, delivered_of_protobuf, header_map,
-    is_retryable, message_of_status, retry_after,
+    Answer, ClientSettings, Encoder, HttpClient, Warnings, delivered_of_json, delivered_of_protobuf,
+    header_map, is_retryable, message_of_status, retry_after,
 };
 
 /// The definition of `otlp_http`.
@@ -65,7 +65,8 @@ struct HttpExporter {
 impl HttpExporter {
     fn new(config: &OtlpHttpConfig, cx: &ExporterCx) -> Self {
         let uris = Signal::ALL.map(|signal| config.uri(signal).expect("validate has parsed the endpoints"));
-        let encoder = Encoder::new(config.compression, config.level()).expect("validate has checked the level");
+        let encoder =
+            Encoder::new(config.compression, config.level()).expect("validate has checked the level");
         let kind = match config.encoding {
             Encoding::Proto => PROTOBUF,
             Encoding::Json => JSON,
@@ -94,7 +95,9 @@ impl HttpExporter {
     async fn deliver(&self, export: Export) -> Result<Delivered, ExportError> {
         let signal = export.signal;
         let uri = self.uris.get(signal as usize).and_then(Option::as_ref);
-        let uri = uri.ok_or_else(|| permanent(format!("no endpoint for {signal} is configured; set {signal}_endpoint")))?;
+        let uri = uri.ok_or_else(|| {
+            permanent(format!("no endpoint for {signal} is configured; set {signal}_endpoint"))
+        })?;
         let body = self.encode(export)?;
         let _turn = match &self.turns {
             Some(turns) => turns.acquire().await.ok(),
@@ -116,7 +119,9 @@ impl HttpExporter {
                 Bytes::from(json)
             }
         };
-        self.encoder.encode(body).map_err(|error| permanent(format!("request can not be compressed: {error}")))
+        self.encoder
+            .encode(body)
+            .map_err(|error| permanent(format!("request can not be compressed: {error}")))
     }
 
     /// Returns what the answer means.
@@ -125,7 +130,11 @@ impl HttpExporter {
     fn judge(&self, uri: &Uri, answer: &Answer) -> Result<Delivered, ExportError> {
         let is_json = content_type(&answer.headers).starts_with(JSON);
         if answer.status.is_success() {
-            return Ok(if is_json { delivered_of_json(&answer.body) } else { delivered_of_protobuf(&answer.body) });
+            return Ok(if is_json {
+                delivered_of_json(&answer.body)
+            } else {
+                delivered_of_protobuf(&answer.body)
+            });
         }
         let problem = problem(uri, answer, is_json);
         if is_retryable(answer.status) {
@@ -178,7 +187,8 @@ fn client_settings(config: &OtlpHttpConfig, uses_tls: bool) -> ClientSettings {
 fn problem(uri: &Uri, answer: &Answer, is_json: bool) -> String {
     let status = answer.status;
     if status.is_redirection() {
-        let location = answer.headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or("nowhere");
+        let location =
+            answer.headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or("nowhere");
         return format!("{uri} answered {status}, redirecting to {location}; set the endpoint to that");
     }
     let said = if is_json {

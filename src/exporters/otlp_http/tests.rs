@@ -73,7 +73,9 @@ fn each_signal_has_its_path_unless_it_has_its_own_endpoint() {
     on_a_shard(async {
         let server = Server::replying(ok()).await;
         let base = format!("http://{}", server.address);
-        let exporter = exporter(json!({"endpoint": format!("{base}/otlp/"), "logs_endpoint": format!("{base}/in?tenant=1")}));
+        let exporter = exporter(
+            json!({"endpoint": format!("{base}/otlp/"), "logs_endpoint": format!("{base}/in?tenant=1")}),
+        );
         for signal in Signal::ALL {
             exporter.export(Export { signal, bytes: Bytes::from_static(b"x"), items: 1 }).await.unwrap();
         }
@@ -99,7 +101,8 @@ fn every_compression_is_undone_to_the_same_bytes() {
         let body: Vec<u8> = (0..100_000_u32).map(|n| (n / 7 % 50) as u8).collect();
         for name in ["gzip", "zstd", "snappy", "x-snappy-framed", "zlib", "deflate", "lz4", "none"] {
             let server = Server::replying(ok()).await;
-            let exporter = exporter(json!({"endpoint": format!("http://{}", server.address), "compression": name}));
+            let exporter =
+                exporter(json!({"endpoint": format!("http://{}", server.address), "compression": name}));
             exporter.export(traces(body.clone())).await.unwrap();
             let seen = server.only();
             let encoding = if name == "none" { "" } else { name };
@@ -132,11 +135,16 @@ fn gzip_is_the_default_and_its_level_can_be_set() {
 #[test]
 fn json_says_the_same_as_protobuf() {
     on_a_shard(async {
-        let span = Span { trace_id: vec![0xab; 16], span_id: vec![1; 8], name: "GET /".into(), ..Span::default() };
+        let span =
+            Span { trace_id: vec![0xab; 16], span_id: vec![1; 8], name: "GET /".into(), ..Span::default() };
         let scope = ScopeSpans { spans: vec![span], ..ScopeSpans::default() };
         let resource = Some(Resource::default());
         let request = ExportTraceServiceRequest {
-            resource_spans: vec![ResourceSpans { resource, scope_spans: vec![scope], ..ResourceSpans::default() }],
+            resource_spans: vec![ResourceSpans {
+                resource,
+                scope_spans: vec![scope],
+                ..ResourceSpans::default()
+            }],
         };
         let server = Server::replying(Reply::of(200, &[("content-type", "application/json")], "{}")).await;
         let settings = json!({"endpoint": format!("http://{}", server.address), "encoding": "json", "compression": "none"});
@@ -191,14 +199,22 @@ fn the_server_says_when_to_come_back() {
 fn the_reason_of_a_refusal_is_told_in_whatever_form_it_came() {
     on_a_shard(async {
         // google.rpc.Status { code: 3, message: "bad span" }
-        let error = refused(400, &[("content-type", "application/x-protobuf")], "\x08\x03\x12\x08bad span").await;
+        let error =
+            refused(400, &[("content-type", "application/x-protobuf")], "\x08\x03\x12\x08bad span").await;
         assert!(error.to_string().ends_with("answered 400 Bad Request: bad span"), "{error}");
-        let error = refused(400, &[("content-type", "application/json")], r#"{"code":3,"message":"bad span"}"#).await;
+        let error =
+            refused(400, &[("content-type", "application/json")], r#"{"code":3,"message":"bad span"}"#).await;
         assert!(error.to_string().ends_with("answered 400 Bad Request: bad span"), "{error}");
         let error = refused(404, &[("content-type", "text/plain")], "no such\npage\n").await;
-        assert!(error.to_string().ends_with(r"Not Found: no such\npage; is the path of the endpoint right?"), "{error}");
+        assert!(
+            error.to_string().ends_with(r"Not Found: no such\npage; is the path of the endpoint right?"),
+            "{error}"
+        );
         let error = refused(308, &[("location", "https://elsewhere/")], "").await;
-        assert!(error.to_string().ends_with("redirecting to https://elsewhere/; set the endpoint to that"), "{error}");
+        assert!(
+            error.to_string().ends_with("redirecting to https://elsewhere/; set the endpoint to that"),
+            "{error}"
+        );
     });
 }
 
@@ -219,7 +235,8 @@ fn a_partial_success_tells_what_was_rejected() {
         let partial = ExportLogsPartialSuccess { rejected_log_records: 3, error_message: "too old".into() };
         let answer = ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec();
         let expected = Delivered { rejected: 3, message: "too old".into() };
-        let server = Server::replying(Reply::of(200, &[("content-type", "application/x-protobuf")], answer)).await;
+        let server =
+            Server::replying(Reply::of(200, &[("content-type", "application/x-protobuf")], answer)).await;
         assert_eq!(plain(&server).export(traces("x")).await.unwrap(), expected);
         let answer = r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}"#;
         let server = Server::replying(Reply::of(202, &[("content-type", "application/json")], answer)).await;
@@ -296,7 +313,8 @@ fn tls_servers_are_spoken_to_in_http_2() {
     on_a_shard(async {
         let authority = Authority::new();
         for (http2, version) in [(true, Version::HTTP_2), (false, Version::HTTP_11)] {
-            let server = Server::with_tls(authority.server("127.0.0.1", ClientCertificates::Ignored), ok()).await;
+            let server =
+                Server::with_tls(authority.server("127.0.0.1", ClientCertificates::Ignored), ok()).await;
             let exporter = exporter(json!({
                 "endpoint": format!("https://{}", server.address), "force_attempt_http2": http2,
                 "tls": {"ca_pem": authority.pem},
@@ -311,7 +329,8 @@ fn tls_servers_are_spoken_to_in_http_2() {
 fn tls_checks_the_authority_and_the_name() {
     on_a_shard(async {
         let authority = Authority::new();
-        let server = Server::with_tls(authority.server("collector.example", ClientCertificates::Required), ok()).await;
+        let server =
+            Server::with_tls(authority.server("collector.example", ClientCertificates::Required), ok()).await;
         let endpoint = format!("https://{}", server.address);
         let (certificate, key) = authority.sign("agent");
         let known = json!({
@@ -319,10 +338,13 @@ fn tls_checks_the_authority_and_the_name() {
             "server_name_override": "collector.example",
         });
         exporter(json!({"endpoint": endpoint, "tls": known})).export(traces("x")).await.unwrap();
-        for (key, value) in [("server_name_override", json!("other.example")), ("ca_pem", json!(Authority::new().pem))] {
+        for (key, value) in
+            [("server_name_override", json!("other.example")), ("ca_pem", json!(Authority::new().pem))]
+        {
             let mut wrong = known.clone();
             wrong[key] = value;
-            let error = exporter(json!({"endpoint": endpoint, "tls": wrong})).export(traces("x")).await.unwrap_err();
+            let error =
+                exporter(json!({"endpoint": endpoint, "tls": wrong})).export(traces("x")).await.unwrap_err();
             assert!(matches!(error, ExportError::Retryable { .. }), "{error}");
             assert!(error.to_string().contains("certificate"), "{error}");
         }
@@ -349,10 +371,16 @@ fn every_problem_of_a_configuration_is_reported() {
         sending_queue.queue_size: queue_size is 0, must be above 0
     "#]].assert_eq(&(problems(&wrong).join("\n") + "\n"));
     let empty = OtlpHttpConfig::default();
-    assert_eq!(problems(&empty), ["endpoint: endpoint is missing, set it to the server's URL: http://host:4318"]);
+    assert_eq!(
+        problems(&empty),
+        ["endpoint: endpoint is missing, set it to the server's URL: http://host:4318"]
+    );
     let level: OtlpHttpConfig = serde_json::from_value(json!({
         "endpoint": "http://h", "compression": "snappy", "compression_params": {"level": 3},
     }))
     .unwrap();
-    assert_eq!(problems(&level), ["compression_params.level: compression snappy has no levels, remove level"]);
+    assert_eq!(
+        problems(&level),
+        ["compression_params.level: compression snappy has no levels, remove level"]
+    );
 }

@@ -1,0 +1,48 @@
+//! The collector's keys of `debug`.
+
+use component::{Checks, Config, QueueConfig};
+use serde::Deserialize;
+
+/// Settings of `debug`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct DebugConfig {
+    pub(super) verbosity: Verbosity,
+    /// How many requests of a signal are shown in each second before sampling begins.
+    pub(super) sampling_initial: u64,
+    /// Of those beyond, every so many is shown: 1 shows all, 0 none.
+    pub(super) sampling_thereafter: u64,
+    /// Whether output goes to the log, or plain to standard output.
+    pub(super) use_internal_logger: bool,
+    pub(super) sending_queue: QueueConfig,
+}
+
+/// How much is shown of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verbosity {
+    /// A line that counts.
+    Basic,
+    /// That, and a line for each item.
+    Normal,
+    /// That, and all of each item.
+    Detailed,
+}
+
+impl Default for DebugConfig {
+    fn default() -> Self {
+        Self {
+            verbosity: Verbosity::Basic,
+            sampling_initial: 2,
+            sampling_thereafter: 1,
+            use_internal_logger: true,
+            sending_queue: QueueConfig { enabled: false, ..QueueConfig::default() },
+        }
+    }
+}
+
+impl Config for DebugConfig {
+    fn validate(&self, checks: &mut Checks) {
+        self.sending_queue.validate("sending_queue", checks);
+    }
+}
