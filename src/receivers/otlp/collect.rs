@@ -35,14 +35,14 @@ const SMALLEST_UNCOPIED: usize = 32 << 10;
 /// A body of unknown length claims this first, and then as much again as it has. *Units*: bytes.
 const FIRST_CLAIM: usize = 64 << 10;
 
-/// A whole body, and the claims on memory that it holds.
+/// A whole body, and its claim on memory.
+///
+/// There is never more than one claim: a request that waits for a second one while it holds a first
+/// could wait for itself.
 pub(super) struct Collected {
     pub(super) bytes: Bytes,
-    pub(super) claims: Claims,
+    pub(super) claim: Permit,
 }
-
-/// Given back when dropped.
-pub(super) struct Claims(#[allow(dead_code, reason = "held, never read")] pub(super) Vec<Permit>);
 
 /// A body being read.
 pub(super) struct Reader {
@@ -129,7 +129,7 @@ impl Reader {
     /// Reads a body that did not say how long it is, claiming room as it grows.
     pub(super) async fn until_end(&mut self, limit: usize, shard: &Shard) -> Result<Collected, Failure> {
         let mut claimed = FIRST_CLAIM.min(limit);
-        let mut claims = Claims(vec![shard.admit(claimed).await?]);
+        let mut claim = shard.admit(claimed).await?;
         let mut buffer = shard.pool.take(claimed);
         while let Some(chunk) = self.next().await? {
             let needed = buffer.len() + chunk.len();
@@ -138,7 +138,8 @@ impl Reader {
             }
             if needed > claimed {
                 let grown = needed.max(claimed * 2).min(limit);
-                claims.0.push(shard.admit(grown - claimed).await?);
+                drop(claim);
+                claim = shard.admit(grown).await?;
                 self.expect(grown - claimed);
                 claimed = grown;
                 let mut larger = shard.pool.take(claimed);
@@ -147,7 +148,7 @@ impl Reader {
             }
             buffer.extend(&chunk);
         }
-        Ok(Collected { bytes: buffer.freeze(), claims })
+        Ok(Collected { bytes: buffer.freeze(), claim })
     }
 
     /// Reads the rest of a refused body and forgets it, in the background.
@@ -178,20 +179,18 @@ pub(super) async fn decompress(
     limit: usize,
     shard: &Shard,
 ) -> Result<Collected, Failure> {
-    let Collected { bytes: input, mut claims } = compressed;
-    if encoding == Encoding::Identity || input.is_empty() {
-        return Ok(Collected { bytes: input, claims });
+    if encoding == Encoding::Identity || compressed.bytes.is_empty() {
+        return Ok(compressed);
     }
+    let Collected { bytes: input, mut claim } = compressed;
     let mut room = encoding.first_room(&input, limit);
     loop {
-        let claim = shard.admit(room).await?;
+        drop(claim);
+        claim = shard.admit(input.len() + room).await?;
         let mut output = shard.pool.take(room);
         let fit = shard.inflater.borrow_mut().inflate(encoding, &input, room, &mut output);
         match fit.map_err(Failure::Undecodable)? {
-            Fit::Whole => {
-                claims.0.push(claim);
-                return Ok(Collected { bytes: output.freeze(), claims });
-            }
+            Fit::Whole => return Ok(Collected { bytes: output.freeze(), claim }),
             Fit::TooSmall if room >= limit => return Err(Failure::TooLarge { limit }),
             Fit::TooSmall => room = room.saturating_mul(4).min(limit),
         }

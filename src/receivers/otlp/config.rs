@@ -252,6 +252,7 @@ impl GrpcConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
         check_unsupported(self.auth.is_some(), !self.middlewares.is_empty(), path, checks);
+        check_metadata(self.include_metadata, path, checks);
         if self.max_recv_msg_size_mib > LARGEST_MAX_MESSAGE_MIB {
             let message = format!(
                 "max_recv_msg_size_mib is {}, must not exceed {LARGEST_MAX_MESSAGE_MIB}",
@@ -269,6 +270,7 @@ impl HttpConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
         check_unsupported(self.auth.is_some(), !self.middlewares.is_empty(), path, checks);
+        check_metadata(self.include_metadata, path, checks);
         if self.max_request_body_size.0 > LARGEST_MAX_MESSAGE_MIB << 20 {
             let message = format!(
                 "max_request_body_size is {}, must not exceed {} (2 GiB)",
@@ -361,6 +363,14 @@ fn check_unsupported(has_auth: bool, has_middlewares: bool, path: &str, checks: 
                 format!("{key} is not supported yet by this receiver, remove it"),
             );
         }
+    }
+}
+
+fn check_metadata(include_metadata: bool, path: &str, checks: &mut Checks) {
+    if include_metadata {
+        let message =
+            "include_metadata is true, but no component reads the headers of requests yet; remove it";
+        checks.warn(&format!("{path}.include_metadata"), message);
     }
 }
 

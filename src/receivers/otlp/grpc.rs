@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     answer::{Failure, Reply, grpc_success, plain},
     body::Encoding,
-    collect::{Claims, Collected, Reader, decompress},
+    collect::{Collected, Reader, decompress},
     config::GrpcConfig,
     connection::{self, Life, Lifetimes, LocalExecutor, Watched, drive},
     grpc_frame::read_prefix,
@@ -112,9 +112,9 @@ impl Grpc {
     async fn export(&self, head: &request::Parts, reader: &mut Reader) -> Result<Receipt, Failure> {
         let collected =
             self.collect(head, reader).await.inspect_err(|failure| self.shard.faults.count(failure));
-        let (signal, Collected { bytes, claims }) = collected?;
+        let (signal, Collected { bytes, claim }) = collected?;
         let receipt = self.shard.push(signal, bytes, TRANSPORT).await;
-        drop(claims);
+        drop(claim);
         receipt
     }
 
@@ -139,9 +139,9 @@ impl Grpc {
             return Err(Failure::TooLarge { limit: self.max_message });
         }
         reader.expect(prefix.len);
-        let claims = Claims(vec![self.shard.admit(prefix.len).await?]);
+        let claim = self.shard.admit(prefix.len).await?;
         let bytes = reader.exactly(first, prefix.len, &self.shard).await?;
-        let message = Collected { bytes, claims };
+        let message = Collected { bytes, claim };
         let encoding = if prefix.is_compressed { encoding } else { Encoding::Identity };
         Ok((signal, decompress(message, encoding, self.max_message, &self.shard).await?))
     }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     answer::{Failure, Format, Reply, http_success, plain},
     body::Encoding,
-    collect::{Claims, Collected, Reader, decompress, within},
+    collect::{Collected, Reader, decompress, within},
     config::{HttpConfig, with_slash},
     connection::{self, Life, Lifetimes, LocalExecutor, Watched, drive},
     cors::Cors,
@@ -161,9 +161,9 @@ impl Http {
     ) -> Result<Receipt, Failure> {
         let collected =
             self.collect(target, head, reader).await.inspect_err(|failure| self.shard.faults.count(failure));
-        let Collected { bytes, claims } = collected?;
+        let Collected { bytes, claim } = collected?;
         let receipt = self.shard.push(target.signal, bytes, TRANSPORT).await;
-        drop(claims);
+        drop(claim);
         receipt
     }
 
@@ -188,16 +188,17 @@ impl Http {
 
     /// Turns JSON into protobuf, which is longer in odd cases only and then claims what it needs.
     async fn transcode(&self, signal: Signal, body: Collected) -> Result<Collected, Failure> {
-        let Collected { bytes: json, mut claims } = body;
+        let Collected { bytes: json, mut claim } = body;
         let bytes = wire::json::json_to_wire(signal, &json)
             .map_err(|e| Failure::Malformed(format!("body is not OTLP in JSON: {e}")))?;
         if bytes.len() > self.max_body {
             return Err(Failure::TooLarge { limit: self.max_body });
         }
         if bytes.len() > json.len() {
-            claims.0.push(self.shard.admit(bytes.len() - json.len()).await?);
+            drop(claim);
+            claim = self.shard.admit(bytes.len()).await?;
         }
-        Ok(Collected { bytes: Bytes::from(bytes), claims })
+        Ok(Collected { bytes: Bytes::from(bytes), claim })
     }
 
     async fn read(&self, reader: &mut Reader) -> Result<Collected, Failure> {
@@ -208,9 +209,9 @@ impl Http {
         if len > self.max_body {
             return Err(Failure::TooLarge { limit: self.max_body });
         }
-        let claims = Claims(vec![self.shard.admit(len).await?]);
+        let claim = self.shard.admit(len).await?;
         let first = reader.next().await?.unwrap_or_default();
-        Ok(Collected { bytes: reader.exactly(first, len, &self.shard).await?, claims })
+        Ok(Collected { bytes: reader.exactly(first, len, &self.shard).await?, claim })
     }
 
     fn encoding(&self, headers: &HeaderMap) -> Result<Encoding, Failure> {

@@ -435,3 +435,36 @@ fn a_client_that_waits_to_be_asked_is_not_asked_for_a_body_over_the_limit() {
         );
     });
 }
+
+#[test]
+fn json_arrives_as_the_protobuf_that_an_sdk_would_have_sent() {
+    use opentelemetry_proto::tonic::collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    };
+    use prost::Message;
+
+    let traces = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"cart"}}]},
+        "scopeSpans":[{"scope":{"name":"s","version":"1"},"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C",
+        "spanId":"eee19b7ec3c1b174","name":"GET /cart","kind":2,"startTimeUnixNano":"1544712660000000000",
+        "endTimeUnixNano":1544712661000000000,"attributes":[{"key":"n","value":{"intValue":"7"}}],"status":{"code":2}}]}]}]}"#;
+    let metrics = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","unit":"1","sum":{
+        "aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asDouble":5.5,"timeUnixNano":"1"}]}}]}]}]}"#;
+    let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1","severityNumber":10,
+        "body":{"stringValue":"hello"},"traceId":"5b8efff798038103d269b633813fc60c"}]}]}]}"#;
+    run(async {
+        let server = server().await;
+        let mut client = Http1::connect(server.address()).await;
+        for (path, json) in [("/v1/traces", traces), ("/v1/metrics", metrics), ("/v1/logs", logs)] {
+            let answer = client.send(post(path, JSON, whole(json))).await;
+            assert_eq!((answer.status, answer.text()), (StatusCode::OK, "{}"), "{path}");
+        }
+        let pushed = server.intake.take();
+        let expected: ExportTraceServiceRequest = serde_json::from_str(traces).unwrap();
+        assert_eq!(ExportTraceServiceRequest::decode(pushed[0].clone()).unwrap(), expected);
+        let expected: ExportMetricsServiceRequest = serde_json::from_str(metrics).unwrap();
+        assert_eq!(ExportMetricsServiceRequest::decode(pushed[1].clone()).unwrap(), expected);
+        let expected: ExportLogsServiceRequest = serde_json::from_str(logs).unwrap();
+        assert_eq!(ExportLogsServiceRequest::decode(pushed[2].clone()).unwrap(), expected);
+    });
+}
