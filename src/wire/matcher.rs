@@ -32,9 +32,14 @@ impl Matcher {
 
     /// Builds a matcher whose slots are the positions in `keys`.
     pub(crate) fn of<'a>(keys: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut candidates: Vec<_> =
-            keys.enumerate().map(|(slot, key)| Candidate { key: key.into(), last: last_word(key), slot }).collect();
-        assert!(candidates.len() < usize::from(u16::MAX), "a configuration asks for fewer than 65,535 attributes");
+        let mut candidates: Vec<_> = keys
+            .enumerate()
+            .map(|(slot, key)| Candidate { key: key.into(), last: last_word(key), slot })
+            .collect();
+        assert!(
+            candidates.len() < usize::from(u16::MAX),
+            "a configuration asks for fewer than 65,535 attributes"
+        );
         candidates.sort_by_key(|candidate| candidate.key.len());
         let mut by_len = [(0, 0); SHORT];
         for (len, (first, end)) in by_len.iter_mut().enumerate() {
@@ -58,7 +63,11 @@ impl Matcher {
     pub fn find(&self, key: &[u8]) -> Option<usize> {
         match key.len() {
             0..SHORT => self.find_short(key),
-            _ => self.candidates.iter().find(|candidate| *candidate.key == *key).map(|candidate| candidate.slot),
+            _ => self
+                .candidates
+                .iter()
+                .find(|candidate| *candidate.key == *key)
+                .map(|candidate| candidate.slot),
         }
     }
 
@@ -78,7 +87,10 @@ impl Matcher {
         let key = bytes.get(SKIP..)?;
         let last = last_word(key);
         let candidates = self.candidates.get(usize::from(first)..usize::from(end))?;
-        candidates.iter().find(|candidate| candidate.last == last && same(key, &candidate.key)).map(|found| found.slot)
+        candidates
+            .iter()
+            .find(|candidate| candidate.last == last && same(key, &candidate.key))
+            .map(|found| found.slot)
     }
 }
 
