@@ -34,7 +34,7 @@ build_once() {
     exit 2
   fi
   place=$cache/$part-$version
-  if [[ -d $place ]]; then
+  if [[ -d $place ]] && outside_is_there "$part"; then
     echo "testbed: $part $version is built"
     return
   fi
@@ -52,6 +52,11 @@ build_once() {
   rm -f "$temp.log"
   echo "testbed: $part $version took $((SECONDS - started)) s"
 }
+
+# Debian's Alertmanager reads its templates from this path, which is compiled in; they are the one
+# thing that stands outside the cache.
+debian_templates=/usr/share/prometheus/alertmanager
+outside_is_there() { [[ $1 != alertmanager-debian || -f $debian_templates/default.tmpl ]]; }
 
 # Builds commands of the wrapper module go/PART: NAME=PACKAGE each. Wrapper modules stand where
 # `go install PACKAGE@VERSION` is refused because of `replace` lines, which a dependency's do not count.
@@ -104,6 +109,8 @@ build_alertmanager_debian() {
   unpack_debian prometheus-alertmanager "$1" "$2"
   mv "$2/root/usr/bin/prometheus-alertmanager" "$2/alertmanager"
   mv "$2/root/usr/bin/amtool" "$2"
+  mkdir -p "$debian_templates"
+  cp "$2/root$debian_templates"/*.tmpl "$debian_templates"
   rm -rf "$2/root"
 }
 
