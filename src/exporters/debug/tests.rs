@@ -71,7 +71,7 @@ fn spans() -> Export {
         ..Span::default()
     };
     let scope_spans =
-        vec![ScopeSpans { scope: scope(), spans: vec![full, Span::default()], ..ScopeSpans::default() }];
+        vec![ScopeSpans { scope: scope(), spans: vec![full, Span { name: "bare".into(), ..Span::default() }], ..ScopeSpans::default() }];
     let resource_spans = vec![
         ResourceSpans { resource: resource(), scope_spans, ..ResourceSpans::default() },
         ResourceSpans::default(),
@@ -187,21 +187,21 @@ fn normal_has_a_line_for_each_item() {
     check(
         Verbosity::Normal,
         &expect![[r#"
-        Traces	{"resource spans": 2, "spans": 2}
-        GET /\u{1b}[31m abababababababababababababababab 0101010101010101 url=/a\nb ok=true
-  
-        Metrics	{"resource metrics": 1, "metrics": 5, "data points": 6}
-        m{a=1,b=2} -3
-        m{} 0.5
-        m{a=1,b=2} -3
-        m{} count=3 sum=4.5 max=3 le1=1 2
-        m{} count=4
-        m{} count=2 sum=4 q0.5=2
-        Logs	{"resource logs": 2, "log records": 3}
-        hello app=server
-        1 app=server
-        bye app=server
-    "#]],
+            Traces	{"resource spans": 2, "spans": 2}
+            GET /\u{1b}[31m abababababababababababababababab 0101010101010101 url=/a\nb ok=true
+            bare  
+            Metrics	{"resource metrics": 1, "metrics": 5, "data points": 6}
+            m{a=1,b=2} -3
+            m{} 0.5
+            m{a=1,b=2} -3
+            m{} count=3 sum=4.5 max=3 le1=1 2
+            m{} count=4
+            m{} count=2 sum=4 q0.5=2
+            Logs	{"resource logs": 2, "log records": 3}
+            hello app=server
+            1 app=server
+            bye app=server
+        "#]],
     );
 }
 
@@ -210,180 +210,180 @@ fn detailed_has_all_of_each_item() {
     check(
         Verbosity::Detailed,
         &expect![[r#"
-        Traces	{"resource spans": 2, "spans": 2}
-        ResourceSpans #0
-        Resource attributes:
-             -> service.name: Str(shop)
-        ScopeSpans #0
-        InstrumentationScope http 1.2
-        Span #0
-            Trace ID       : abababababababababababababababab
-            Parent ID      : 0202020202020202
-            ID             : 0101010101010101
-            Name           : GET /\u{1b}[31m
-            Kind           : Server
-            TraceState     : ot=th:0
-            Start time     : 2020-02-11 20:26:12.000000321 +0000 UTC
-            End time       : 2020-02-11 20:26:12.000000326 +0000 UTC
-            Status code    : Error
-            Status message : boom
-        Attributes:
-             -> url: Str(/a\nb)
-             -> ok: Bool(true)
-        SpanEvent #0
-             -> Name: retry
-             -> Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-             -> Attributes:
-                  -> n: Int(2)
-        SpanLink #0
-             -> Trace ID: 07070707070707070707070707070707
-             -> ID: 0808080808080808
-             -> TraceState: 
-        Span #1
-            Trace ID       : 
-            Parent ID      : 
-            ID             : 
-            Name           : 
-            Kind           : Unspecified
-            Start time     : 1970-01-01 00:00:00 +0000 UTC
-            End time       : 1970-01-01 00:00:00 +0000 UTC
-            Status code    : Unset
-            Status message : 
-        Metrics	{"resource metrics": 1, "metrics": 5, "data points": 6}
-        ResourceMetrics #0
-        Resource SchemaURL: 
-        Resource attributes:
-             -> service.name: Str(shop)
-        ScopeMetrics #0
-        ScopeMetrics SchemaURL: 
-        InstrumentationScope http 1.2
-        Metric #0
-        Descriptor:
-             -> Name: m
-             -> Description: 
-             -> Unit: s
-             -> DataType: Gauge
-        NumberDataPoints #0
-        Data point attributes:
-             -> a: Str(1)
-             -> b: Str(2)
-        StartTimestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-        Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-        Value: -3
-        NumberDataPoints #1
-        StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
-        Timestamp: 1970-01-01 00:00:00 +0000 UTC
-        Value: 0.5
-        Metric #1
-        Descriptor:
-             -> Name: m
-             -> Description: 
-             -> Unit: s
-             -> DataType: Sum
-             -> IsMonotonic: true
-             -> AggregationTemporality: Cumulative
-        NumberDataPoints #0
-        Data point attributes:
-             -> a: Str(1)
-             -> b: Str(2)
-        StartTimestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-        Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-        Value: -3
-        Metric #2
-        Descriptor:
-             -> Name: m
-             -> Description: 
-             -> Unit: s
-             -> DataType: Histogram
-             -> AggregationTemporality: Delta
-        HistogramDataPoints #0
-        StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
-        Timestamp: 1970-01-01 00:00:00 +0000 UTC
-        Count: 3
-        Sum: 4.5
-        Max: 3
-        ExplicitBounds #0: 1
-        Buckets #0, Count: 1
-        Buckets #1, Count: 2
-        Metric #3
-        Descriptor:
-             -> Name: m
-             -> Description: 
-             -> Unit: s
-             -> DataType: ExponentialHistogram
-             -> AggregationTemporality: Cumulative
-        ExponentialHistogramDataPoints #0
-        StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
-        Timestamp: 1970-01-01 00:00:00 +0000 UTC
-        Count: 4
-        Bucket [-1, -0.5), Count: 1
-        Bucket [0, 0], Count: 1
-        Bucket (2, 4], Count: 1
-        Bucket (8, 16], Count: 1
-        Metric #4
-        Descriptor:
-             -> Name: m
-             -> Description: 
-             -> Unit: s
-             -> DataType: Summary
-        SummaryDataPoints #0
-        StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
-        Timestamp: 1970-01-01 00:00:00 +0000 UTC
-        Count: 2
-        Sum: 4
-        QuantileValue #0: Quantile 0.5, Value 2
-        Logs	{"resource logs": 2, "log records": 3}
-        ResourceLogs #0
-        Resource SchemaURL: 
-        Resource attributes:
-             -> service.name: Str(shop)
-        ScopeLogs #0
-        ScopeLogs SchemaURL: 
-        InstrumentationScope  
-        LogRecord #0
-        ObservedTimestamp: 1970-01-01 00:00:00 +0000 UTC
-        Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-        SeverityText: Info
-        SeverityNumber: 9
-        Body: Str(hello)
-        Attributes:
-             -> app: Str(server)
-        Trace ID: 03030303030303030303030303030303
-        Span ID: 
-        Flags: 0
-        LogRecord #1
-        ObservedTimestamp: 1970-01-01 00:00:00 +0000 UTC
-        Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-        SeverityText: Info
-        SeverityNumber: 9
-        Body: Int(1)
-        Attributes:
-             -> app: Str(server)
-        Trace ID: 03030303030303030303030303030303
-        Span ID: 
-        Flags: 0
-        ScopeLogs #1
-        ScopeLogs SchemaURL: 
-        InstrumentationScope  
-        ResourceLogs #1
-        Resource SchemaURL: 
-        Resource attributes:
-             -> service.name: Str(shop)
-        ScopeLogs #0
-        ScopeLogs SchemaURL: 
-        InstrumentationScope  
-        LogRecord #0
-        ObservedTimestamp: 1970-01-01 00:00:00 +0000 UTC
-        Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
-        SeverityText: Info
-        SeverityNumber: 9
-        Body: Str(bye)
-        Attributes:
-             -> app: Str(server)
-        Trace ID: 03030303030303030303030303030303
-        Span ID: 
-        Flags: 0
-    "#]],
+            Traces	{"resource spans": 2, "spans": 2}
+            ResourceSpans #0
+            Resource attributes:
+                 -> service.name: Str(shop)
+            ScopeSpans #0
+            InstrumentationScope http 1.2
+            Span #0
+                Trace ID       : abababababababababababababababab
+                Parent ID      : 0202020202020202
+                ID             : 0101010101010101
+                Name           : GET /\u{1b}[31m
+                Kind           : Server
+                TraceState     : ot=th:0
+                Start time     : 2020-02-11 20:26:12.000000321 +0000 UTC
+                End time       : 2020-02-11 20:26:12.000000326 +0000 UTC
+                Status code    : Error
+                Status message : boom
+            Attributes:
+                 -> url: Str(/a\nb)
+                 -> ok: Bool(true)
+            SpanEvent #0
+                 -> Name: retry
+                 -> Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+                 -> Attributes:
+                      -> n: Int(2)
+            SpanLink #0
+                 -> Trace ID: 07070707070707070707070707070707
+                 -> ID: 0808080808080808
+                 -> TraceState: 
+            Span #1
+                Trace ID       : 
+                Parent ID      : 
+                ID             : 
+                Name           : bare
+                Kind           : Unspecified
+                Start time     : 1970-01-01 00:00:00 +0000 UTC
+                End time       : 1970-01-01 00:00:00 +0000 UTC
+                Status code    : Unset
+                Status message : 
+            Metrics	{"resource metrics": 1, "metrics": 5, "data points": 6}
+            ResourceMetrics #0
+            Resource SchemaURL: 
+            Resource attributes:
+                 -> service.name: Str(shop)
+            ScopeMetrics #0
+            ScopeMetrics SchemaURL: 
+            InstrumentationScope http 1.2
+            Metric #0
+            Descriptor:
+                 -> Name: m
+                 -> Description: 
+                 -> Unit: s
+                 -> DataType: Gauge
+            NumberDataPoints #0
+            Data point attributes:
+                 -> a: Str(1)
+                 -> b: Str(2)
+            StartTimestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+            Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+            Value: -3
+            NumberDataPoints #1
+            StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
+            Timestamp: 1970-01-01 00:00:00 +0000 UTC
+            Value: 0.5
+            Metric #1
+            Descriptor:
+                 -> Name: m
+                 -> Description: 
+                 -> Unit: s
+                 -> DataType: Sum
+                 -> IsMonotonic: true
+                 -> AggregationTemporality: Cumulative
+            NumberDataPoints #0
+            Data point attributes:
+                 -> a: Str(1)
+                 -> b: Str(2)
+            StartTimestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+            Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+            Value: -3
+            Metric #2
+            Descriptor:
+                 -> Name: m
+                 -> Description: 
+                 -> Unit: s
+                 -> DataType: Histogram
+                 -> AggregationTemporality: Delta
+            HistogramDataPoints #0
+            StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
+            Timestamp: 1970-01-01 00:00:00 +0000 UTC
+            Count: 3
+            Sum: 4.5
+            Max: 3
+            ExplicitBounds #0: 1
+            Buckets #0, Count: 1
+            Buckets #1, Count: 2
+            Metric #3
+            Descriptor:
+                 -> Name: m
+                 -> Description: 
+                 -> Unit: s
+                 -> DataType: ExponentialHistogram
+                 -> AggregationTemporality: Cumulative
+            ExponentialHistogramDataPoints #0
+            StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
+            Timestamp: 1970-01-01 00:00:00 +0000 UTC
+            Count: 4
+            Bucket [-1, -0.5), Count: 1
+            Bucket [0, 0], Count: 1
+            Bucket (2, 4], Count: 1
+            Bucket (8, 16], Count: 1
+            Metric #4
+            Descriptor:
+                 -> Name: m
+                 -> Description: 
+                 -> Unit: s
+                 -> DataType: Summary
+            SummaryDataPoints #0
+            StartTimestamp: 1970-01-01 00:00:00 +0000 UTC
+            Timestamp: 1970-01-01 00:00:00 +0000 UTC
+            Count: 2
+            Sum: 4
+            QuantileValue #0: Quantile 0.5, Value 2
+            Logs	{"resource logs": 2, "log records": 3}
+            ResourceLogs #0
+            Resource SchemaURL: 
+            Resource attributes:
+                 -> service.name: Str(shop)
+            ScopeLogs #0
+            ScopeLogs SchemaURL: 
+            InstrumentationScope  
+            LogRecord #0
+            ObservedTimestamp: 1970-01-01 00:00:00 +0000 UTC
+            Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+            SeverityText: Info
+            SeverityNumber: 9
+            Body: Str(hello)
+            Attributes:
+                 -> app: Str(server)
+            Trace ID: 03030303030303030303030303030303
+            Span ID: 
+            Flags: 0
+            LogRecord #1
+            ObservedTimestamp: 1970-01-01 00:00:00 +0000 UTC
+            Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+            SeverityText: Info
+            SeverityNumber: 9
+            Body: Int(1)
+            Attributes:
+                 -> app: Str(server)
+            Trace ID: 03030303030303030303030303030303
+            Span ID: 
+            Flags: 0
+            ScopeLogs #1
+            ScopeLogs SchemaURL: 
+            InstrumentationScope  
+            ResourceLogs #1
+            Resource SchemaURL: 
+            Resource attributes:
+                 -> service.name: Str(shop)
+            ScopeLogs #0
+            ScopeLogs SchemaURL: 
+            InstrumentationScope  
+            LogRecord #0
+            ObservedTimestamp: 1970-01-01 00:00:00 +0000 UTC
+            Timestamp: 2020-02-11 20:26:12.000000321 +0000 UTC
+            SeverityText: Info
+            SeverityNumber: 9
+            Body: Str(bye)
+            Attributes:
+                 -> app: Str(server)
+            Trace ID: 03030303030303030303030303030303
+            Span ID: 
+            Flags: 0
+        "#]],
     );
 }
 
