@@ -23,6 +23,8 @@ mod otlp_http;
 mod prometheus;
 mod prometheus_names;
 mod prometheus_remote_write;
+#[cfg(test)]
+mod tests;
 
 /// Returns every exporter of this crate.
 pub fn table() -> Vec<component::ExporterEntry> {
