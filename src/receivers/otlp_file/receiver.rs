@@ -101,10 +101,37 @@ impl Receiver for Player {
 
 impl Player {
     async fn play(&mut self) -> Result<(), BoxError> {
-        let mut tracks = self.open().await?;
-        let files = tracks.len();
-        for track in &mut tracks {
-            self.advance(track).await?;
+        let files = self.find().await?;
+        // Only times can make one file wait for another; without them one is open at a time.
+        let at_once = if self.schedule.is_paced() { files.len() } else { 1 };
+        for group in files.chunks(at_once) {
+            self.play_together(group).await?;
+        }
+        let (files, lines, bad) = (files.len(), self.tally.pushed, self.tally.bad);
+        tracing::info!(files, lines, bad, "all files are read");
+        Ok(())
+    }
+
+    async fn find(&self) -> Result<Vec<PathBuf>, BoxError> {
+        let OtlpFileConfig { include, exclude, .. } = self.config.clone();
+        spawn_blocking(move || {
+            let patterns =
+                |texts: &[String]| texts.iter().map(|text| Pattern::new(text)).collect::<Result<Vec<_>, _>>();
+            let found = find(&patterns(&include)?, &patterns(&exclude)?)?;
+            if found.is_empty() {
+                return Err(format!("include matches no file: {}", include.join(", ")).into());
+            }
+            Ok(found.into_iter().collect())
+        })
+        .await?
+    }
+
+    async fn play_together(&mut self, files: &[PathBuf]) -> Result<(), BoxError> {
+        let mut tracks = Vec::new();
+        for path in files {
+            let mut track = self.open(path.clone()).await?;
+            self.advance(&mut track).await?;
+            tracks.push(track);
         }
         while let Some(track) = earliest(&mut tracks) {
             if let Some(ready) = track.next.take() {
@@ -112,29 +139,22 @@ impl Player {
             }
             self.advance(track).await?;
         }
-        let (lines, bad) = (self.tally.pushed, self.tally.bad);
-        tracing::info!(files, lines, bad, "all files are read");
         Ok(())
     }
 
-    async fn open(&self) -> Result<Vec<Track>, BoxError> {
-        let config = self.config.clone();
-        spawn_blocking(move || {
-            let patterns =
-                |texts: &[String]| texts.iter().map(|text| Pattern::new(text)).collect::<Result<Vec<_>, _>>();
-            let found = find(&patterns(&config.include)?, &patterns(&config.exclude)?)?;
-            if found.is_empty() {
-                return Err(format!("include matches no file: {}", config.include.join(", ")).into());
+    /// A file that can not be opened is reported and plays nothing.
+    async fn open(&mut self, path: PathBuf) -> Result<Track, BoxError> {
+        let (file, compression) = (path.clone(), self.config.compression);
+        let longest = usize::try_from(self.config.max_line_size.0).unwrap_or(usize::MAX);
+        let lines = match spawn_blocking(move || Lines::open(&file, compression, longest)).await? {
+            Ok(lines) => Some(lines),
+            Err(error) => {
+                self.tally.malformed.add(1);
+                tracing::error!(file = %path.display(), %error, "the file can not be opened");
+                None
             }
-            let longest = usize::try_from(config.max_line_size.0).unwrap_or(usize::MAX);
-            let tracks = found.into_iter().map(|path| {
-                let lines = Lines::open(&path, config.compression, longest)
-                    .map_err(|e| format!("{}: can not be opened: {e}", path.display()))?;
-                Ok(Track { path, lines: Some(lines), ahead: VecDeque::new(), next: None })
-            });
-            tracks.collect()
-        })
-        .await?
+        };
+        Ok(Track { path, lines, ahead: VecDeque::new(), next: None })
     }
 
     /// Makes the track's next good line ready, reading on where needed.
