@@ -289,6 +289,46 @@ fn a_program_that_ignores_the_request_to_end_is_killed() {
     assert!(!dir.exists());
 }
 
+/// Answers as trueline's health check and metrics do, on the port that its configuration names.
+const STAND_IN: &str = r#"#!/usr/bin/env python3
+import http.server, os, signal, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"otelcol_spans{a=\"b\"} 3\n" if self.path == "/metrics" else b"{}")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+config = sys.argv[1].removeprefix("--config=")
+print(sys.argv[2], os.environ["GREETING"], file=sys.stderr, flush=True)
+http.server.HTTPServer(("127.0.0.1", int(open(config).read())), Handler).serve_forever()
+"#;
+
+#[test]
+fn trueline_is_started_watched_told_to_end_and_killed() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("trueline");
+    std::fs::write(&program, STAND_IN).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let start = || {
+        let port = free_port();
+        let address = ([127, 0, 0, 1], port).into();
+        let watch = Watch { health: address, metrics: Some(address) };
+        Trueline::start_program(&program, &port.to_string(), watch, &["--word"], &[("GREETING", "hello")])
+    };
+
+    let mut told = start().unwrap();
+    assert!(told.log().contains("--word hello"), "{}", told.log());
+    assert_eq!(told.metrics().unwrap().sum("otelcol_spans", &[("a", "b")]), Some(3.0));
+    assert_eq!(told.stop(SOON).unwrap().code(), Some(7));
+    assert!(is_gone(told.id()));
+
+    let mut killed = start().unwrap();
+    killed.kill().unwrap();
+    assert!(is_gone(killed.id()));
+    assert!(killed.dir().exists());
+}
+
 #[test]
 fn an_exposition_is_read_with_escapes_exemplars_and_special_values() {
     let text = "# HELP x y\n# TYPE a counter\na_total{b=\"c\\\"d\\\\e\\nf\",g=\"{}\"} 3 1700000000000\n\

@@ -35,7 +35,17 @@ impl Trueline {
 
     /// Starts trueline with further arguments and environment variables.
     pub fn start_with(config_yaml: &str, watch: Watch, args: &[&str], env: &[(&str, &str)]) -> Result<Self> {
-        let mut launch = Launch::new("trueline", binary()?)?;
+        Self::start_program(&binary()?, config_yaml, watch, args, env)
+    }
+
+    pub(crate) fn start_program(
+        program: &Path,
+        config_yaml: &str,
+        watch: Watch,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut launch = Launch::new("trueline", program)?;
         let config = launch.write("config.yaml", config_yaml)?;
         launch = launch.args([format!("--config={}", config.display())]).args(args);
         for (name, value) in env {
