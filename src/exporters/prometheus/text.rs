@@ -134,10 +134,15 @@ impl Page {
             below = bound;
         }
         self.bucket(line, (below, f64::INFINITY), histogram.count, sample);
-        if let Some(sum) = histogram.sum {
+        // OpenMetrics has a sum only where it can not fall, and a count only beside a sum.
+        let may_fall = histogram.bounds.first().is_some_and(|bound| *bound < 0.0);
+        let sum = histogram.sum.filter(|_| !(self.format.is_open_metrics && may_fall));
+        if let Some(sum) = sum {
             self.value(&Line { suffix: "_sum", ..*line }, sum, sample);
         }
-        self.value(&Line { suffix: "_count", ..*line }, histogram.count as f64, sample);
+        if sum.is_some() || !self.format.is_open_metrics {
+            self.value(&Line { suffix: "_count", ..*line }, histogram.count as f64, sample);
+        }
         self.created(&Line { suffix: "_created", ..*line }, sample);
     }
 
@@ -219,13 +224,12 @@ impl Page {
         self.out.push('}');
     }
 
-    /// OpenMetrics writes bounds as numbers with a point, the older format as short as they are.
+    /// Writes a bound as Go's exporters do, so that `le` is the same whoever is scraped. OpenMetrics wants a
+    /// point in it.
     fn bound(&self, bound: f64) -> String {
-        if self.format.is_open_metrics || !bound.is_finite() {
-            number_with_point(bound)
-        } else {
-            bound.to_string()
-        }
+        let text = if bound.is_finite() { shortest(bound) } else { number(bound) };
+        let is_whole = bound.is_finite() && !text.contains(['.', 'e']);
+        if self.format.is_open_metrics && is_whole { format!("{text}.0") } else { text }
     }
 
     /// Returns the name of a metric without what its type adds.
@@ -289,9 +293,16 @@ fn number(value: f64) -> String {
     }
 }
 
-fn number_with_point(value: f64) -> String {
-    let text = number(value);
-    if value.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
+/// Writes a number as Go's `%g` with the fewest digits: `0.005`, `1e+06`, `2.5e-05`.
+fn shortest(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').expect("a finite number has an exponent");
+    let exponent: i32 = exponent.parse().expect("an exponent is a number");
+    if (-4..6).contains(&exponent) {
+        return value.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// Milliseconds as seconds, exactly.

@@ -169,6 +169,58 @@ fn open_metrics_has_exemplars_units_creation_times_and_an_end() {
 }
 
 #[test]
+fn bounds_are_written_as_go_writes_them() {
+    let bounds = [1e-5, 2.5e-5, 0.0001, 0.005, 1.0, 123_456.0, 1e6, 1_234_567.0, 1e22];
+    let wait = explicit(&bounds, &[1; 10], 1.0, &[]);
+    let mut bed = Bed::new(10);
+    bed.push(&request(vec![(&[], vec![metric("h", "", histogram(vec![wait]))])]));
+    let mut bounds = |format| -> Vec<String> {
+        let page = bed.page(format);
+        page.lines()
+            .filter_map(|line| Some(line.split_once("le=\"")?.1.split_once('"')?.0.to_owned()))
+            .collect()
+    };
+    let common = ["1e-05", "2.5e-05", "0.0001", "0.005"];
+    let rest = ["123456", "1e+06", "1.234567e+06", "1e+22", "+Inf"];
+    assert_eq!(bounds(TEXT), [&common[..], &["1"], &rest].concat());
+    let rest = ["123456.0", "1e+06", "1.234567e+06", "1e+22", "+Inf"];
+    assert_eq!(bounds(OPEN_METRICS), [&common[..], &["1.0"], &rest].concat());
+}
+
+#[test]
+fn open_metrics_has_no_sum_that_may_fall() {
+    let with = explicit(&[-1.0, 1.0], &[1, 2, 3], -4.0, &[]);
+    let mut without = explicit(&[1.0], &[1, 2], 0.0, &[("k", "v")]);
+    without.sum = None;
+    let mut bed = Bed::new(10);
+    bed.push(&request(vec![(&[], vec![metric("h", "", histogram(vec![with, without]))])]));
+    expect![[r##"
+        # HELP h Help of h.
+        # TYPE h histogram
+        h_bucket{le="-1.0"} 1
+        h_bucket{le="1.0"} 3
+        h_bucket{le="+Inf"} 6
+        h_created 1699999940.000
+        h_bucket{k="v",le="1.0"} 1
+        h_bucket{k="v",le="+Inf"} 3
+        h_created{k="v"} 1699999940.000
+        # EOF
+    "##]].assert_eq(&bed.page(OPEN_METRICS));
+    expect![[r##"
+        # HELP h Help of h.
+        # TYPE h histogram
+        h_bucket{le="-1"} 1
+        h_bucket{le="1"} 3
+        h_bucket{le="+Inf"} 6
+        h_sum -4
+        h_count 6
+        h_bucket{k="v",le="1"} 1
+        h_bucket{k="v",le="+Inf"} 3
+        h_count{k="v"} 3
+    "##]].assert_eq(&bed.page(TEXT));
+}
+
+#[test]
 fn an_empty_page_is_legal() {
     assert_eq!(Bed::new(1).page(TEXT), "");
     assert_eq!(Bed::new(1).page(OPEN_METRICS), "# EOF\n");

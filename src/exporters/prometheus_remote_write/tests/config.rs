@@ -57,7 +57,9 @@ fn every_mistake_is_reported() {
     );
     check(
         serde_json::json!({"endpoint": "http://a/b", "external_labels": {"a.b": "1", "a_b": "2", "__": "3"}}),
-        expect![[""]],
+        expect![[r#"
+            external_labels.a_b: "a_b" and "a.b" are both sent as a_b, rename one
+        "#]],
     );
     check(
         serde_json::json!({}),
