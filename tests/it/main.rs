@@ -1,3 +1,7 @@
 //! Tests that need more than one crate: the shape of the repository, the binary, real peers.
+#![allow(clippy::disallowed_methods, reason = "a test may wait for the wall clock")]
 
+mod determinism;
+mod exact;
+mod rig;
 mod tidy;

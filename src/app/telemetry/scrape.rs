@@ -20,10 +20,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes the reader that fills a registry when it is gathered, with the collector's naming options.
 pub(super) fn exporter(settings: &PrometheusReader, registry: &Registry) -> anyhow::Result<PrometheusExporter> {
-    let mut exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone());
-    if settings.without_scope_info {
-        exporter = exporter.without_scope_info();
-    }
+    let mut exporter = opentelemetry_prometheus::exporter()
+        .with_registry(registry.clone())
+        .scope_info_enabled(!settings.without_scope_info);
     if settings.without_units {
         exporter = exporter.without_units();
     }

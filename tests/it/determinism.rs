@@ -1,0 +1,99 @@
+//! The same input gives the same output, byte for byte: on one shard or several, in one process or two.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Result;
+use component::testing::ManualClock;
+use model::{Signal, Timestamp};
+
+use crate::rig::{Client, Folder, Rig};
+
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// Everything that aggregates, into one file.
+fn yaml(shards: usize, out: &Path, hop: &str) -> String {
+    format!(
+        "
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0'}}}}}}
+connectors:
+  span_metrics:
+    histogram: {{exponential: {{max_size: 160}}}}
+    dimensions: [{{name: http.route}}, {{name: http.response.status_code, default: none}}]
+    exemplars: {{enabled: true}}
+    events: {{enabled: true, dimensions: [{{name: exception.type}}]}}
+    metrics_flush_interval: 2s
+  span_metrics/delta:
+    aggregation_temporality: AGGREGATION_TEMPORALITY_DELTA
+    metrics_flush_interval: 2s
+  service_graph: {{metrics_flush_interval: 2s}}
+processors:
+  aggregation: {{}}
+exporters:
+  file: {{path: {out:?}, sending_queue: {{enabled: true, num_consumers: 1}}}}
+  nop:
+service:
+  trueline:
+    shards: {shards}
+    instance_id: test
+    {hop}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [span_metrics, span_metrics/delta, service_graph, nop]}}
+    metrics: {{receivers: [otlp, span_metrics, span_metrics/delta, service_graph], processors: [aggregation], exporters: [file]}}
+",
+        out = out.display().to_string(),
+    )
+}
+
+/// Sends the same requests over several connections, in three stretches of time.
+fn drive(ingest: &Rig, all: &[&Rig]) -> Result<()> {
+    let mut clients: Vec<Client> = (0..8).map(|_| ingest.connect()).collect::<Result<_>>()?;
+    for stretch in 0..3 {
+        for index in 0..40 {
+            let seed = stretch * 40 + index;
+            let n_clients = clients.len();
+            let client = &mut clients[seed as usize % n_clients];
+            let status = client.send(Signal::Traces, &wire::testing::trace_request(seed, 30))?;
+            assert_eq!(status, 200);
+        }
+        let now = START + Duration::from_secs(2 * (stretch + 1));
+        ingest.clock.advance_to(now);
+        for rig in all {
+            rig.advance_to(now)?;
+        }
+    }
+    Ok(())
+}
+
+fn in_one_process(shards: usize) -> Result<String> {
+    let (folder, clock) = (Folder::new()?, ManualClock::new(START));
+    let out = folder.file("out.json");
+    let rig = Rig::start(&yaml(shards, &out, ""), &clock)?;
+    drive(&rig, &[&rig])?;
+    rig.stop();
+    Ok(std::fs::read_to_string(out)?)
+}
+
+#[test]
+fn one_shard_and_four_shards_write_the_same_bytes() -> Result<()> {
+    let one = in_one_process(1)?;
+    assert!(one.contains("traces.span.metrics.calls") && one.contains("exponentialHistogram"), "{one}");
+    assert!(one == in_one_process(4)?, "four shards write other bytes than one");
+    Ok(())
+}
+
+#[test]
+fn two_processes_joined_by_a_socket_write_the_same_bytes_as_one() -> Result<()> {
+    let (folder, clock) = (Folder::new()?, ManualClock::new(START));
+    let port = testbed::free_port();
+    let hop = |role: &str| format!("hop: {{role: {role}, endpoint: '127.0.0.1:{port}'}}");
+    let (out, unused) = (folder.file("out.json"), folder.file("unused.json"));
+    let analysis = Rig::start(&yaml(1, &out, &hop("analysis")), &clock)?;
+    let ingest = Rig::start(&yaml(2, &unused, &hop("ingest")), &clock)?;
+    drive(&ingest, &[&ingest, &analysis])?;
+    ingest.stop();
+    analysis.stop();
+    let (two, one) = (std::fs::read_to_string(&out)?, in_one_process(1)?);
+    assert!(two == one, "two processes write other bytes than one:\n{two}\n---\n{one}");
+    Ok(())
+}

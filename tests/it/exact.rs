@@ -1,0 +1,140 @@
+//! No span is lost and none is counted twice.
+
+use std::{path::Path, thread, time::Duration};
+
+use anyhow::{Result, ensure};
+use component::testing::ManualClock;
+use model::{Signal, Timestamp};
+
+use crate::rig::{Client, Folder, Rig, total};
+
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+const CALLS: &str = "traces.span.metrics.calls";
+
+fn yaml(out: &Path, state: &Path, exporter: &str) -> String {
+    format!(
+        "
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0'}}}}}}
+connectors:
+  span_metrics: {{metrics_flush_interval: 1s}}
+exporters:
+  file: {{path: {out:?}, append: true}}
+  {exporter}
+extensions:
+  file_storage: {{directory: {state:?}}}
+service:
+  extensions: [file_storage]
+  trueline: {{shards: 4, shutdown_timeout: 4s}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [span_metrics, otlp_http]}}
+    metrics: {{receivers: [span_metrics], exporters: [file]}}
+",
+        out = out.display().to_string(),
+        state = state.display().to_string(),
+    )
+}
+
+/// Sends from several threads at once and returns how often requests were refused.
+fn send_all(rig: &Rig, seeds: std::ops::Range<u64>, n_spans: usize) -> Result<u64> {
+    let clients: Vec<Client> = (0..8).map(|_| rig.connect()).collect::<Result<_>>()?;
+    let n_clients = clients.len() as u64;
+    thread::scope(|scope| {
+        let senders: Vec<_> = clients
+            .into_iter()
+            .zip(0..)
+            .map(|(mut client, first)| {
+                let seeds = seeds.clone().filter(move |seed| seed % n_clients == first);
+                scope.spawn(move || -> Result<u64> {
+                    let mut refused = 0;
+                    for seed in seeds {
+                        refused += client.insist(Signal::Traces, &wire::testing::trace_request(seed, n_spans))?;
+                    }
+                    Ok(refused)
+                })
+            })
+            .collect();
+        senders.into_iter().map(|sender| sender.join().expect("a sender does not panic")).sum()
+    })
+}
+
+#[test]
+fn spans_over_many_connections_shards_and_a_restart_are_all_counted() -> Result<()> {
+    let (folder, clock) = (Folder::new()?, ManualClock::new(START));
+    let (out, state) = (folder.file("out.json"), folder.file("state"));
+    let yaml = yaml(&out, &state, "otlp_http: {endpoint: 'http://127.0.0.1:9', sending_queue: {queue_size: 100000}}");
+    for (life, seeds) in [0..200, 200..400, 400..600].into_iter().enumerate() {
+        let rig = Rig::start(&yaml, &clock)?;
+        send_all(&rig, seeds.clone(), 25)?;
+        rig.advance_to(START + Duration::from_secs(life as u64 + 1))?;
+        // Some come after the last tick: only the drain tells of them.
+        send_all(&rig, seeds.start + 10_000..seeds.start + 10_040, 25)?;
+        rig.stop();
+    }
+    assert_eq!(total(&out, CALLS)?, 3 * (200 + 40) * 25);
+    Ok(())
+}
+
+#[test]
+fn a_refused_request_has_touched_no_counter() -> Result<()> {
+    let (folder, clock) = (Folder::new()?, ManualClock::new(START));
+    let (out, state) = (folder.file("out.json"), folder.file("state"));
+    // A destination that takes its time, behind a queue that is nearly always full.
+    let slow = SlowServer::start(Duration::from_millis(8))?;
+    let exporter = format!(
+        "otlp_http: {{endpoint: 'http://{}', compression: none, sending_queue: {{queue_size: 2, num_consumers: 1}}}}",
+        slow.address
+    );
+    let rig = Rig::start(&yaml(&out, &state, &exporter), &clock)?;
+    let refused = send_all(&rig, 0..300, 20)?;
+    rig.advance_to(START + Duration::from_secs(1))?;
+    let (accepted, refused_spans) =
+        (rig.metric("otelcol_receiver_accepted_spans"), rig.metric("otelcol_receiver_refused_spans"));
+    rig.stop();
+    ensure!(refused >= 150, "only {refused} refusals: the queue was not full often enough to show anything");
+    assert_eq!(accepted, 300 * 20);
+    assert_eq!(refused_spans, refused * 20);
+    assert_eq!(total(&out, CALLS)?, 300 * 20);
+    Ok(())
+}
+
+/// Answers every request with 200, after a while.
+struct SlowServer {
+    address: std::net::SocketAddr,
+}
+
+impl SlowServer {
+    fn start(pause: Duration) -> Result<Self> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                thread::spawn(move || serve(stream, pause));
+            }
+        });
+        Ok(Self { address })
+    }
+}
+
+fn serve(mut stream: std::net::TcpStream, pause: Duration) -> std::io::Result<()> {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let mut reader = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        reader.by_ref().take(length).read_to_end(&mut Vec::new())?;
+        thread::sleep(pause);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n")?;
+    }
+}
