@@ -21,6 +21,13 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long sent bytes may stay unacknowledged before a connection counts as dead. Without this a peer
+/// that vanished would be sent to for a quarter of an hour.
+pub(crate) const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// More of an answer than this is not repeated in a log line.
+const MAX_QUOTED_BYTES: usize = 512;
+
 /// Names us to servers: `trueline/0.1.0 (linux/amd64)`.
 pub(crate) fn user_agent() -> String {
     let architecture = match std::env::consts::ARCH {
@@ -44,6 +51,24 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
         cause = next.source();
     }
     text
+}
+
+/// Returns what a server said as it may stand in a log line: not too long, and without characters that
+/// do something to a terminal.
+pub(crate) fn quote(said: &str) -> String {
+    let mut quoted = String::new();
+    for character in said.trim().chars() {
+        if quoted.len() >= MAX_QUOTED_BYTES {
+            quoted.push_str(" ...");
+            break;
+        }
+        if character.is_control() {
+            quoted.extend(character.escape_default())
+        } else {
+            quoted.push(character)
+        }
+    }
+    quoted
 }
 
 /// How connections are made and kept.
@@ -158,6 +183,8 @@ impl HttpClient {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_keepalive(Some(Duration::from_secs(15)));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
         let mut builder =
             HttpsConnectorBuilder::new().with_tls_config(trust.as_ref().clone()).https_or_http();
         if let Some(name) = &self.settings.tls.server_name_override {

@@ -22,7 +22,9 @@ mod tls;
 mod warnings;
 
 pub(crate) use answers::{delivered_of_json, delivered_of_protobuf, message_of_status, retry_delay_of_status};
-pub(crate) use client::{Answer, ClientSettings, HttpClient, MAX_ANSWER_BYTES, describe, user_agent};
+pub(crate) use client::{
+    Answer, ClientSettings, HttpClient, MAX_ANSWER_BYTES, UNACKNOWLEDGED_TIMEOUT, describe, quote, user_agent,
+};
 pub(crate) use compression::{Compression, Encoder};
 pub(crate) use headers::{HeadersConfig, header_map, validate_headers};
 pub(crate) use retry::{is_retryable, retry_after};

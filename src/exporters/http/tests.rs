@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     Compression, Encoder, Warnings, delivered_of_json, delivered_of_protobuf, is_retryable,
-    message_of_status, retry_after, retry_delay_of_status,
+    message_of_status, quote, retry_after, retry_delay_of_status,
     testing::{NOW, unpack},
     user_agent,
 };
@@ -113,6 +113,16 @@ fn a_warning_comes_once_in_ten_seconds_and_counts_the_others() {
     assert_eq!(warnings.due(at(9)), None);
     assert_eq!(warnings.due(at(10)), Some(2));
     assert_eq!(warnings.due(at(25)), Some(0));
+}
+
+#[test]
+fn what_a_server_said_can_not_harm_the_log() {
+    assert_eq!(
+        quote(" it's a \"bad\" span: ü\u{1b}[31m\r\n\0 "),
+        "it's a \"bad\" span: ü\\u{1b}[31m\\r\\n\\u{0}"
+    );
+    let long = quote(&"ü".repeat(100_000));
+    assert!(long.len() < 600 && long.ends_with("ü ..."), "{long}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::{
     config::{Balancer, KeepaliveConfig},
     target::Target,
 };
-use crate::http::{TlsLoader, describe};
+use crate::http::{TlsLoader, UNACKNOWLEDGED_TIMEOUT, describe};
 
 /// What a call is sent through.
 pub(super) type Connection = SendRequest<MessageBody<Chain<Bytes, Bytes>>>;
@@ -213,6 +213,10 @@ impl Channel {
         let failed = |problem: String| ConnectError::Connect { address, problem };
         let tcp = TcpStream::connect(address).await.map_err(|error| failed(error.to_string()))?;
         tcp.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&tcp)
+            .set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))
+            .map_err(|error| failed(error.to_string()))?;
         let Some(tls) = &self.settings.tls else {
             return self.handshake(TokioIo::new(tcp)).await.map_err(failed);
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 use component::ExportError;
 use http::{HeaderMap, StatusCode};
 
+use crate::http::{quote, retry_delay_of_status};
+
 /// The codes of gRPC that have a part here.
 ///
 /// *Source*: gRPC, "Status codes and their use in gRPC".
@@ -87,7 +89,7 @@ impl Status {
     /// *Source*: OTLP specification 1.11, "Failures" of OTLP/gRPC.
     pub(super) fn into_error(self) -> ExportError {
         let name = NAMES.get(self.code as usize).copied().unwrap_or("unknown code");
-        let source = format!("server answered {name} ({}): {}", self.code, self.message).into();
+        let source = format!("server answered {name} ({}): {}", self.code, quote(&self.message)).into();
         let retryable = match self.code {
             code::CANCELLED
             | code::DEADLINE_EXCEEDED
@@ -111,7 +113,7 @@ fn retry_delay(details: &[u8]) -> Option<Duration> {
     let unpadded = details.trim_ascii().trim_ascii_end();
     let end = unpadded.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     let bytes = data_encoding::BASE64_NOPAD.decode(unpadded.get(..end)?).ok()?;
-    crate::http::retry_delay_of_status(&bytes)
+    retry_delay_of_status(&bytes)
 }
 
 /// Undoes the percent-encoding of `grpc-message`; what is not UTF-8 becomes a replacement character.

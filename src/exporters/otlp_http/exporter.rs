@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::{OtlpHttpConfig, config::Encoding};
 use crate::http::{
     Answer, ClientSettings, Encoder, HttpClient, Warnings, delivered_of_json, delivered_of_protobuf,
-    header_map, is_retryable, message_of_status, retry_after,
+    header_map, is_retryable, message_of_status, quote, retry_after,
 };
 
 /// The definition of `otlp_http`.
@@ -43,9 +43,6 @@ impl ExporterDef for OtlpHttp {
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
-
-/// More of an answer than this is not repeated in a log line.
-const MAX_QUOTED_BYTES: usize = 512;
 
 struct HttpExporter {
     id: String,
@@ -198,13 +195,9 @@ fn problem(uri: &Uri, answer: &Answer, is_json: bool) -> String {
     } else {
         None
     };
-    let said = said.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).trim().to_owned());
-    let mut end = said.len().min(MAX_QUOTED_BYTES);
-    while !said.is_char_boundary(end) {
-        end -= 1;
-    }
+    let said = said.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
     let hint = if status == StatusCode::NOT_FOUND { "; is the path of the endpoint right?" } else { "" };
-    format!("{uri} answered {status}: {}{hint}", said.get(..end).unwrap_or_default().escape_debug())
+    format!("{uri} answered {status}: {}{hint}", quote(&said))
 }
 
 fn json_message(body: &[u8]) -> Option<String> {
