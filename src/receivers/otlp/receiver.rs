@@ -150,7 +150,12 @@ async fn connect(server: Server, tls: Option<TlsAcceptor>, socket: Socket, stop:
         tracing::debug!(%peer, %error, "a connection keeps its delay");
     }
     let Some(tls) = tls else { return dispatch(server, stream, stop).await };
-    match timeout(HANDSHAKE, tls.accept(stream)).await {
+    let handshake = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        handshake = timeout(HANDSHAKE, tls.accept(stream)) => handshake,
+    };
+    match handshake {
         Ok(Ok(stream)) => dispatch(server, stream, stop).await,
         Ok(Err(error)) => {
             server.shard().faults.add(Reason::Tls);

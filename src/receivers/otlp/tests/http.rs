@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use component::{Receipt, Refusal};
@@ -7,6 +7,7 @@ use model::{Signal, SignalSet};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Notify,
 };
 
 use crate::testing::busy;
@@ -415,6 +416,32 @@ fn a_head_that_never_ends_and_keep_alives_that_are_off_close_the_connection() {
         answer.clear();
         once.read_to_end(&mut answer).await.unwrap();
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    });
+}
+
+#[test]
+fn a_stop_answers_the_request_under_way_and_closes_what_is_idle_or_undecided() {
+    run(async {
+        let server = server().await;
+        let gate = Rc::new(Notify::new());
+        *server.intake.gate.borrow_mut() = Some(Rc::clone(&gate));
+        let (mut busy, mut idle) =
+            (Http1::connect(server.address()).await, Http1::connect(server.address()).await);
+        assert_eq!(idle.send(post("/v1/unknown", PROTOBUF, whole("x"))).await.status, StatusCode::NOT_FOUND);
+        let mut undecided = TcpStream::connect(server.address()).await.unwrap();
+        undecided.write_all(b"PRI").await.unwrap();
+        let call =
+            tokio::task::spawn_local(
+                async move { busy.send(post("/v1/logs", PROTOBUF, whole("last"))).await },
+            );
+        eventually(|| server.intake.held() == 4).await;
+        server.stop.cancel();
+        settle().await;
+        assert!(!server.running.is_finished(), "a request is under way");
+        gate.notify_waiters();
+        assert_eq!(call.await.unwrap().status, StatusCode::OK);
+        assert_eq!(server.running.await.unwrap(), Ok(()));
+        assert_eq!(undecided.read(&mut [0; 8]).await.unwrap_or(0), 0);
     });
 }
 

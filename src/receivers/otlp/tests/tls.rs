@@ -162,3 +162,17 @@ fn a_file_that_is_missing_or_holds_something_else_stops_the_start_and_is_named()
         }
     });
 }
+
+#[test]
+fn a_stop_does_not_wait_for_a_handshake() {
+    run(async {
+        let tls = config::Section::on(pem_config(&Authority::new().issue()));
+        let server = start(&grpc_only(GrpcConfig { tls, ..GrpcConfig::default() })).await;
+        let silent = TcpStream::connect(server.address()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        server.stop.cancel();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(5), server.running).await;
+        assert_eq!(ended.unwrap().unwrap(), Ok(()));
+        drop(silent);
+    });
+}
