@@ -2,9 +2,13 @@
 //!
 //! # Layout
 //! * `aggregation`: the code that counts, and the processor that rolls metrics up.
+//! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 
+mod actions;
 mod aggregation;
+pub mod attributes;
+pub mod resource;
 #[cfg(test)]
 mod testing;
 pub mod span_metrics;
@@ -18,5 +22,5 @@ pub fn connectors() -> Vec<ProcessorEntry> {
 
 /// Processors: their output goes on where their input came from.
 pub fn processors() -> Vec<ProcessorEntry> {
-    vec![]
+    vec![ProcessorEntry::of::<attributes::Attributes>(), ProcessorEntry::of::<resource::Resource>()]
 }

@@ -124,7 +124,7 @@ fn number<'a>(
     exemplars: &'a [build::Exemplar<'a>],
 ) -> build::NumberPoint<'a> {
     let value = Some(Number::Int(i64::try_from(value).unwrap_or(i64::MAX)));
-    build::NumberPoint { attributes, start: point.start.as_nanos(), time: at.as_nanos(), value, exemplars, flags: 0 }
+    build::NumberPoint { attributes, start: point.start.min(at).as_nanos(), time: at.as_nanos(), value, exemplars, flags: 0 }
 }
 
 fn explicit<'a>(
@@ -141,7 +141,7 @@ fn explicit<'a>(
     };
     build::HistogramPoint {
         attributes,
-        start: point.start.as_nanos(),
+        start: point.start.min(at).as_nanos(),
         time: at.as_nanos(),
         count: bucket_counts.iter().fold(0, |sum, count| sum.saturating_add(*count)),
         sum: Some(point.sum_nanos as f64 / unit.nanos()),
@@ -166,7 +166,7 @@ fn exponential<'a>(
     let in_unit = |nanos: u64| (point.calls > 0).then_some(nanos as f64 / unit.nanos());
     Some(build::ExponentialPoint {
         attributes,
-        start: point.start.as_nanos(),
+        start: point.start.min(at).as_nanos(),
         time: at.as_nanos(),
         count: histogram.count(),
         sum: Some(point.sum_nanos as f64 / unit.nanos()),

@@ -28,6 +28,8 @@ pub(crate) struct Family {
 /// Everything that both halves must agree on, and what the analysis half adds.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Plan {
+    /// The component in the names of its own metrics: `spanmetrics`.
+    pub(crate) telemetry_name: &'static str,
     pub(crate) families: Vec<Family>,
     pub(crate) output: Output,
     pub(crate) flush_interval: Duration,
@@ -61,7 +63,7 @@ impl IngestHalf {
             folds: folds.collect(),
             clock: FlushClock::new(plan.flush_interval, cx.started_at),
             layout: plan.layout(),
-            overflowed: overflow_counter(telemetry),
+            overflowed: overflow_counter(plan, telemetry),
             n_series: telemetry.gauge(
                 "otelcol_connector_spanmetrics_shard_series",
                 "Series that the shards count at present",
@@ -92,9 +94,9 @@ fn row_order<'a>(row: &'a Row, resources: &'a [ResourceRow]) -> (u32, &'a [u8], 
     (row.family, &resources[row.resource as usize].attributes, &row.attributes)
 }
 
-fn overflow_counter(telemetry: &Telemetry) -> Counter {
+fn overflow_counter(plan: &Plan, telemetry: &Telemetry) -> Counter {
     telemetry.counter(
-        "otelcol_connector_spanmetrics_overflowed_spans",
+        &format!("otelcol_connector_{}_overflowed_spans", plan.telemetry_name),
         "Spans counted in an overflow series because their own had no room",
         "{span}",
     )
@@ -132,40 +134,14 @@ impl Processor for IngestHalf {
     }
 }
 
-/// Merges the partials of all shards and owns what must survive a restart.
+/// Merges the partials of all shards.
 pub(crate) struct AnalysisHalf {
-    plan: Plan,
-    series: Cumulative,
-    clock: FlushClock,
-    /// What came first after it was zero then: the start of new series.
-    last_flush: Timestamp,
-    overflowed: Counter,
-    expired: Counter,
-    n_series: Gauge,
+    ledger: Ledger,
 }
 
 impl AnalysisHalf {
     pub(crate) fn new(plan: Plan, cx: &component::BuildCx<'_>) -> Self {
-        let series = Cumulative::new(plan.families.iter().map(|family| family.spec.clone()).collect());
-        let clock = FlushClock::new(plan.flush_interval, cx.started_at);
-        let telemetry = cx.telemetry;
-        Self {
-            series,
-            clock,
-            last_flush: cx.started_at,
-            overflowed: overflow_counter(telemetry),
-            expired: telemetry.counter(
-                "otelcol_connector_spanmetrics_expired_series",
-                "Series forgotten because no span came for series_expiration or metrics_expiration",
-                "{series}",
-            ),
-            n_series: telemetry.gauge(
-                "otelcol_connector_spanmetrics_series",
-                "Series that the output holds at present",
-                "{series}",
-            ),
-            plan,
-        }
+        Self { ledger: Ledger::new(plan, cx) }
     }
 
     fn merge(&mut self, partial: &Partial, cx: &mut Cx<'_>) {
@@ -173,36 +149,16 @@ impl AnalysisHalf {
             cx.reject(1, "damaged_partial");
             return;
         };
-        if message.version != VERSION || message.layout != self.plan.layout() {
+        if message.version != VERSION || message.layout != self.ledger.plan.layout() {
             cx.reject(message.rows.len() as u64, "foreign_partial");
             return;
         }
         for row in &message.rows {
             let resource = message.resources.get(row.resource as usize);
-            let added = resource.is_some_and(|it| self.series.add(it, row, self.last_flush, partial.at));
-            if !added {
+            if !resource.is_some_and(|resource| self.ledger.add(resource, row, partial.at)) {
                 cx.reject(1, "damaged_partial");
             }
         }
-    }
-
-    fn emit(&mut self, cx: &mut Cx<'_>) {
-        self.overflowed.add(self.series.admit());
-        let (bytes, points) = self.plan.output.write(&self.series, cx.now());
-        if points > 0 {
-            cx.emit(Payload::Metrics(Bytes::from(bytes)), points);
-        }
-        if self.is_delta() {
-            self.series.clear();
-            self.last_flush = cx.now();
-        } else {
-            self.expired.add(self.series.expire(cx.now(), self.plan.expiry) as u64);
-        }
-        self.n_series.set(self.series.n_series() as u64);
-    }
-
-    fn is_delta(&self) -> bool {
-        self.plan.output.temporality == Temporality::Delta
     }
 }
 
@@ -215,32 +171,100 @@ impl Processor for AnalysisHalf {
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
-        if self.clock.is_due(cx.now()) {
-            self.emit(cx);
-            self.last_flush = cx.now();
-        }
+        self.ledger.tick(cx);
     }
 
-    /// Tells what is open. The interval does not end: what follows after a restart continues it.
     fn drain(&mut self, cx: &mut Cx<'_>) {
-        self.emit(cx);
+        self.ledger.emit(cx);
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        let (resources, series) = saved(&self.series);
-        let last_flush = self.last_flush.as_nanos();
-        let message =
-            SpanMetricsSnapshot { version: VERSION, layout: self.plan.layout(), last_flush, resources, series };
-        Some(Snapshot { version: VERSION, bytes: message.encode_to_vec() })
+        Some(Snapshot { version: VERSION, bytes: self.ledger.save().encode_to_vec() })
     }
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
         if snapshot.version != VERSION {
             return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
         }
+        let message = SpanMetricsSnapshot::decode(&snapshot.bytes[..]);
+        self.ledger.restore(&message.map_err(|error| RestoreError::Damaged(error.to_string()))?)
+    }
+}
+
+/// The series of a plan as they are told, and what must survive a restart of them.
+pub(crate) struct Ledger {
+    pub(crate) plan: Plan,
+    series: Cumulative,
+    clock: FlushClock,
+    /// What came first after it was zero then: the start of new series.
+    last_flush: Timestamp,
+    overflowed: Counter,
+    expired: Counter,
+    n_series: Gauge,
+}
+
+impl Ledger {
+    pub(crate) fn new(plan: Plan, cx: &component::BuildCx<'_>) -> Self {
+        let series = Cumulative::new(plan.families.iter().map(|family| family.spec.clone()).collect());
+        let clock = FlushClock::new(plan.flush_interval, cx.started_at);
+        let (telemetry, name) = (cx.telemetry, |what: &str| format!("otelcol_connector_{}_{what}", plan.telemetry_name));
+        Self {
+            series,
+            clock,
+            last_flush: cx.started_at,
+            overflowed: overflow_counter(&plan, telemetry),
+            expired: telemetry.counter(
+                &name("expired_series"),
+                "Series forgotten because nothing came for them for too long",
+                "{series}",
+            ),
+            n_series: telemetry.gauge(&name("series"), "Series that the output holds at present", "{series}"),
+            plan,
+        }
+    }
+
+    /// Adds a row. Returns whether it was one that the plan allows.
+    pub(crate) fn add(&mut self, resource: &ResourceRow, row: &Row, at: Timestamp) -> bool {
+        self.series.add(resource, row, self.last_flush, at)
+    }
+
+    /// Tells all series when an interval has ended.
+    pub(crate) fn tick(&mut self, cx: &mut Cx<'_>) {
+        if self.clock.is_due(cx.now()) {
+            self.emit(cx);
+            self.last_flush = cx.now();
+        }
+    }
+
+    /// Tells all series. The interval does not end: what follows, after a restart too, continues it.
+    pub(crate) fn emit(&mut self, cx: &mut Cx<'_>) {
+        self.overflowed.add(self.series.admit());
+        let (bytes, points) = self.plan.output.write(&self.series, cx.now());
+        if points > 0 {
+            cx.emit(Payload::Metrics(Bytes::from(bytes)), points);
+        }
+        if self.plan.output.temporality == Temporality::Delta {
+            self.series.clear();
+            self.last_flush = cx.now();
+        } else {
+            self.expired.add(self.series.expire(cx.now(), self.plan.expiry) as u64);
+        }
+        self.n_series.set(self.series.n_series() as u64);
+    }
+
+    pub(crate) fn save(&self) -> SpanMetricsSnapshot {
+        let (resources, series) = saved(&self.series);
+        let last_flush = self.last_flush.as_nanos();
+        SpanMetricsSnapshot { version: VERSION, layout: self.plan.layout(), last_flush, resources, series }
+    }
+
+    /// Takes back what [`Self::save`] returned.
+    ///
+    /// # Errors
+    /// When it is of another plan or inconsistent; nothing has changed then.
+    pub(crate) fn restore(&mut self, message: &SpanMetricsSnapshot) -> Result<(), RestoreError> {
         let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
-        let message = SpanMetricsSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(&error.to_string()))?;
-        if message.layout != self.plan.layout() {
+        if message.version != VERSION || message.layout != self.plan.layout() {
             return Err(damaged("its histograms are of another configuration; counters begin at zero"));
         }
         let mut series = Cumulative::new(self.series.specs.clone());

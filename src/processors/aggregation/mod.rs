@@ -16,7 +16,7 @@ pub(crate) mod flush;
 mod fold;
 pub(crate) mod halves;
 pub(crate) mod hashing;
-mod partial;
+pub(crate) mod partial;
 mod resources;
 pub(crate) mod spec;
 mod table;

@@ -29,6 +29,7 @@ pub(super) fn plan(config: &SpanMetricsConfig, instance_id: &str) -> Plan {
     let is_delta = config.aggregation_temporality == DELTA;
     let temporality = if is_delta { Temporality::Delta } else { Temporality::Cumulative };
     Plan {
+        telemetry_name: "spanmetrics",
         families,
         output: Output { scope: "spanmetricsconnector", metrics, temporality },
         flush_interval: config.metrics_flush_interval.get(),

@@ -1,0 +1,13 @@
+//! `attributes`: adds, changes and removes attributes of spans, data points and log records.
+//!
+//! *Question*: what should every item say that its sender did not say, or said too much of?
+//! *Inputs and outputs*: traces, metrics, logs. *Cost*: one copy of a request that changes, nothing for one
+//! that does not; attributes are spliced into the bytes, nothing is decoded.
+
+mod config;
+mod processor;
+#[cfg(test)]
+mod tests;
+
+pub use config::AttributesConfig;
+pub use processor::Attributes;
