@@ -4,11 +4,13 @@
 //! * `aggregation`: the code that counts, and the processor that rolls metrics up.
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
+//! * [`service_graph`]: its face for who calls whom.
 
 mod actions;
 mod aggregation;
 pub mod attributes;
 pub mod resource;
+pub mod service_graph;
 #[cfg(test)]
 mod testing;
 pub mod span_metrics;
@@ -17,7 +19,10 @@ use component::ProcessorEntry;
 
 /// Connectors: their output enters other pipelines.
 pub fn connectors() -> Vec<ProcessorEntry> {
-    vec![ProcessorEntry::of::<span_metrics::SpanMetrics>()]
+    vec![
+        ProcessorEntry::of::<span_metrics::SpanMetrics>(),
+        ProcessorEntry::of::<service_graph::ServiceGraph>(),
+    ]
 }
 
 /// Processors: their output goes on where their input came from.

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) output: Output,
     pub(crate) flush_interval: Duration,
     pub(crate) expiry: Expiry,
+    /// How far the times of data points are put back.
+    pub(crate) timestamp_offset: Duration,
 }
 
 impl Plan {
@@ -239,7 +241,7 @@ impl Ledger {
     /// Tells all series. The interval does not end: what follows, after a restart too, continues it.
     pub(crate) fn emit(&mut self, cx: &mut Cx<'_>) {
         self.overflowed.add(self.series.admit());
-        let (bytes, points) = self.plan.output.write(&self.series, cx.now());
+        let (bytes, points) = self.plan.output.write(&self.series, cx.now() - self.plan.timestamp_offset);
         if points > 0 {
             cx.emit(Payload::Metrics(Bytes::from(bytes)), points);
         }

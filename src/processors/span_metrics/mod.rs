@@ -11,6 +11,7 @@ mod processor;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::Flavor;
+#[cfg(test)]
+use config::Flavor;
 pub use config::SpanMetricsConfig;
 pub use processor::SpanMetrics;

@@ -34,6 +34,7 @@ pub(super) fn plan(config: &SpanMetricsConfig, instance_id: &str) -> Plan {
         output: Output { scope: "spanmetricsconnector", metrics, temporality },
         flush_interval: config.metrics_flush_interval.get(),
         expiry: Expiry { series: config.series_expiration.get(), resource: config.metrics_expiration.get() },
+        timestamp_offset: Duration::ZERO,
     }
 }
 
