@@ -1,7 +1,7 @@
 //! Where telemetry comes in: one folder per receiver.
 //!
-//! * [`otlp`]: OTLP over gRPC and HTTP.
-//! * [`otlp_file`]: files of OTLP JSON lines.
+//! * `otlp`: OTLP over gRPC and HTTP.
+//! * `otlp_file`: files of OTLP JSON lines.
 
 mod otlp;
 mod otlp_file;

@@ -156,6 +156,7 @@ impl Reader {
         if self.body.is_end_stream() {
             return;
         }
+        self.deadline = Instant::now() + GRACE;
         tokio::task::spawn_local(async move {
             let mut left = LONGEST_DRAIN;
             while let Ok(Some(chunk)) = self.next().await {
