@@ -359,6 +359,33 @@ fn a_lost_connection_is_made_anew() {
 }
 
 #[test]
+fn an_address_that_does_not_answer_leaves_the_others_in_use() {
+    on_a_shard(async {
+        // The name stands for ::1 as well where the machine has it, and nothing listens there.
+        for balancer in ["round_robin", "pick_first"] {
+            let server = Server::replying(Reply::grpc_ok()).await;
+            let endpoint = format!("http://localhost:{}", server.address.port());
+            let exporter = exporter(json!({"endpoint": endpoint, "balancer_name": balancer}));
+            for _ in 0..3 {
+                exporter.export(traces("x")).await.unwrap();
+            }
+            assert_eq!((server.seen.borrow().len(), server.connections()), (3, 1));
+        }
+    });
+}
+
+#[test]
+fn a_name_that_stands_for_nothing_is_retryable_and_named() {
+    // An empty label fails without asking any server of names.
+    on_a_shard(async {
+        let error =
+            exporter(json!({"endpoint": "nobody..invalid:4317"})).export(traces("x")).await.unwrap_err();
+        assert!(error.to_string().contains("nobody..invalid"), "{error}");
+        assert_eq!(after(error), None);
+    });
+}
+
+#[test]
 fn a_goodbye_ends_no_request_and_the_next_one_finds_a_new_connection() {
     on_a_shard(async {
         let (release, released) = tokio::sync::watch::channel(false);
