@@ -142,3 +142,6 @@ fn put_field(out: &mut Vec<u8>, field: &Field<'_>) {
         Raw::Fixed32(value) => encode::put_fixed32(out, field.number, value),
     }
 }
+
+#[cfg(test)]
+mod tests;

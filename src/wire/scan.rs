@@ -291,8 +291,9 @@ fn attribute_field<'a>(
     }
     let (len, key_len) = ((head >> 8 & 0x7f) as usize, (head >> 24) as usize);
     let (field, tail) = rest.split_at_checked(len + 2)?;
-    let (key, value) = field.split_at_checked(key_len + 4)?;
-    if let Some(header) = value.first_chunk::<4>()
+    // An attribute of less than two bytes has no key: then what looked like one belongs to the next field.
+    if let Some((key, value)) = field.split_at_checked(key_len + 4)
+        && let Some(header) = value.first_chunk::<4>()
         && u32::from_le_bytes(*header) == text_header(value.len() as u32)
     {
         // The first four bytes precede the key.
@@ -438,3 +439,6 @@ fn id_at(id: &[u8], end: usize, len: usize) -> u32 {
 fn slice(bytes: &[u8], end: usize) -> Slice {
     Slice { at: (end - bytes.len()) as u32, len: bytes.len() as u32 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -350,3 +350,6 @@ messages! {
         one(12, "eventName", String),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ pub use actions::{AttributeEdits, Edit, Source};
 pub use messages::{edit_data_points, edit_log_records, edit_resources};
 pub use resources::edit_trace_resources;
 pub use spans::{SpanEditor, SpanEdits, span_attribute};
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! Requests for tests and benchmarks, made from a seed.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
+pub(crate) mod scramble;
+
 use crate::build::{Attributes, Event, Span, SpansWriter};
 
 /// The span attributes that the generated spans carry and span metrics usually read.
@@ -53,7 +58,7 @@ fn write_span(writer: &mut SpansWriter, random: &mut Random) {
     attributes.push_int("server.port", 8443);
     attributes.push_str("http.route", route);
     attributes
-        .push_str("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox");
+        .push_str("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0 (shop-app/4.2.1)");
     attributes.push_str("network.peer.address", &format!("10.{}.{}.7", random.below(256), random.below(256)));
     attributes.push_int("http.response.status_code", if is_error { 500 } else { 200 });
     attributes.push_str("session.id", &format!("{:016x}{:016x}", random.next(), random.next()));

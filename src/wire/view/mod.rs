@@ -17,3 +17,6 @@ pub use metrics::{
 };
 pub use spans::{Event, Link, Span};
 pub use value::{AnyValue, Values};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Attribute values.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use data_encoding::BASE64;
 
@@ -68,7 +68,7 @@ impl<'a> AnyValue<'a> {
     /// Appends the value as the text of a label: as the Go collector's `AsString` does, that is strings as
     /// they are, JSON for arrays and maps, base64 for bytes, nothing for no value.
     ///
-    /// Invalid UTF-8 is replaced. Maps keep the order in which they were sent.
+    /// Invalid UTF-8 is replaced. Maps are sorted by key; of duplicates the last counts, as there.
     pub fn write_label(&self, out: &mut String) {
         match *self {
             Self::Empty => {}
@@ -107,11 +107,15 @@ impl<'a> AnyValue<'a> {
             Self::Array(values) => {
                 write_list(out, ['[', ']'], values.items(), |item, out| item.write_json(out, depth - 1))
             }
-            Self::Map(values) => write_list(out, ['{', '}'], values.entries(), |entry, out| {
-                write_json_text(entry.key, out);
-                out.push(':');
-                entry.value().write_json(out, depth - 1);
-            }),
+            Self::Map(values) => {
+                let entries: BTreeMap<_, _> =
+                    values.entries().map(|entry| (entry.key, entry.value())).collect();
+                write_list(out, ['{', '}'], entries.into_iter(), |(key, value), out| {
+                    write_json_text(key, out);
+                    out.push(':');
+                    value.write_json(out, depth - 1);
+                });
+            }
             Self::Bool(_) | Self::Int(_) | Self::Double(_) => self.write_label(out),
         }
     }
