@@ -11,16 +11,12 @@ const MAX_BUCKETS: usize = 160;
 /// Returns the histogram with every bound from its lowest bucket to its highest.
 pub(super) fn classic(histogram: &Exponential) -> Explicit {
     let mut coarse = histogram.clone();
-    let mut scale = SCALE;
-    loop {
-        coarse.downscale(scale);
-        coarse.positive.trim();
-        coarse.negative.trim();
-        if coarse.positive.counts.len() + coarse.negative.counts.len() <= MAX_BUCKETS {
-            break;
-        }
-        scale = coarse.scale - 1;
+    coarse.downscale(SCALE);
+    while coarse.positive.counts.len() + coarse.negative.counts.len() > MAX_BUCKETS {
+        coarse.coarsen(1);
     }
+    coarse.positive.trim();
+    coarse.negative.trim();
     let mut buckets = Ascending { bounds: Vec::new(), counts: Vec::new(), pending: 0 };
     push_negative(&coarse, &mut buckets);
     if coarse.zero_count > 0 || !coarse.negative.counts.is_empty() {
@@ -46,7 +42,7 @@ fn push_negative(histogram: &Exponential, buckets: &mut Ascending) {
 
 /// Returns base^index for the base 2^(2^-scale).
 fn power(index: i64, scale: i32) -> f64 {
-    (index as f64 * f64::from(-scale).exp2()).exp2()
+    (index as f64 * (-f64::from(scale)).exp2()).exp2()
 }
 
 /// Buckets with finite bounds that ascend; what has no such bound falls into the next.

@@ -4,8 +4,8 @@
 //! of one series; [`text`] writes them, [`classic`] turning exponential histograms into buckets; [`server`]
 //! answers scrapes.
 //!
-//! *Cost*: a walk of two trees per data point, and some 200 ns per line of a scrape. *Source*: Prometheus
-//! text format 0.0.4; OpenMetrics 1.0.
+//! *Cost*: a walk of two trees per data point; a scrape passes over all series and holds the page in memory.
+//! *Source*: Prometheus text format 0.0.4; OpenMetrics 1.0.
 
 mod classic;
 mod config;

@@ -8,8 +8,8 @@
 //! * [`translate`](Translator): a request to [points](Point), with every label.
 //! * [`merge`]: points to series, each label set and each time of it once.
 //!
-//! *Source*: OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; names agree with what Prometheus'
-//! own OTLP receiver makes of the same metrics.
+//! *Source*: OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; metrics are named as Prometheus' own
+//! OTLP receiver names them.
 
 mod label_name;
 mod labels;

@@ -123,10 +123,19 @@ pub(crate) struct Exemplar {
 impl Exponential {
     /// Joins neighbouring buckets until the scale is at most `scale`.
     pub(crate) fn downscale(&mut self, scale: i32) {
-        let Ok(by @ 1..) = u32::try_from(i64::from(self.scale) - i64::from(scale)) else { return };
-        self.positive.downscale(by);
-        self.negative.downscale(by);
-        self.scale = scale;
+        if let Ok(by) = u32::try_from(i64::from(self.scale) - i64::from(scale)) {
+            self.coarsen(by);
+        }
+    }
+
+    /// Lowers the scale, each step of which makes one bucket of two.
+    pub(crate) fn coarsen(&mut self, by: u32) {
+        if by > 0 {
+            self.positive.downscale(by);
+            self.negative.downscale(by);
+            // Senders may name any scale; below the least one only the number of buckets matters.
+            self.scale = self.scale.saturating_sub_unsigned(by);
+        }
     }
 
     /// Adds the buckets of another histogram, at the coarser scale of the two.
@@ -215,13 +224,11 @@ pub(crate) fn fit(a: &mut Exponential, b: &mut Exponential) {
         }
         a.end().max(b.end()) - a.offset.min(b.offset)
     };
-    let mut scale = a.scale.min(b.scale);
-    loop {
-        a.downscale(scale);
-        b.downscale(scale);
-        if width(&a.positive, &b.positive).max(width(&a.negative, &b.negative)) <= MAX_BUCKETS {
-            return;
-        }
-        scale = scale.saturating_sub(1);
+    let scale = a.scale.min(b.scale);
+    a.downscale(scale);
+    b.downscale(scale);
+    while width(&a.positive, &b.positive).max(width(&a.negative, &b.negative)) > MAX_BUCKETS {
+        a.coarsen(1);
+        b.coarsen(1);
     }
 }

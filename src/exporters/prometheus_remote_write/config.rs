@@ -263,34 +263,19 @@ impl Config for PrometheusRemoteWriteConfig {
 
 impl PrometheusRemoteWriteConfig {
     fn validate_client(&self, checks: &mut Checks) {
+        self.validate_places(checks);
         let at = |key: &str| if self.http.is_some() { format!("http.{key}") } else { key.to_owned() };
         let client = self.client();
-        let both = [
-            ("endpoint", self.endpoint.is_some()),
-            ("tls", self.tls.is_some()),
-            ("headers", self.headers.is_some()),
-            ("timeout", self.timeout.is_some()),
-            ("compression", self.compression.is_some()),
-            ("read_buffer_size", self.read_buffer_size.is_some()),
-            ("write_buffer_size", self.write_buffer_size.is_some()),
-            ("max_idle_conns", self.max_idle_conns.is_some()),
-            ("idle_conn_timeout", self.idle_conn_timeout.is_some()),
-        ];
-        for (key, _) in both.into_iter().filter(|(_, is_set)| *is_set && self.http.is_some()) {
-            checks.error(key, format!("{key} stands beside http, move it into http"));
-        }
         match client.endpoint.as_deref() {
             None | Some("") => {
-                checks.error(
-                    &at("endpoint"),
-                    "endpoint is missing, set the URL to write to: http://localhost:9090/api/v1/write",
-                );
+                let message =
+                    "endpoint is missing, set the URL to write to: http://localhost:9090/api/v1/write";
+                checks.error(&at("endpoint"), message);
             }
             Some(endpoint) if !is_url(endpoint) => {
-                checks.error(
-                    &at("endpoint"),
-                    format!("endpoint is {endpoint:?}, must be a URL that begins with http:// or https://"),
-                );
+                let message =
+                    format!("endpoint is {endpoint:?}, must be a URL that begins with http:// or https://");
+                checks.error(&at("endpoint"), message);
             }
             Some(_) => {}
         }
@@ -305,6 +290,24 @@ impl PrometheusRemoteWriteConfig {
         }
         if let Some(tls) = &client.tls {
             tls.validate(checks);
+        }
+    }
+
+    /// The client's keys stand in `http` or beside it, not both.
+    fn validate_places(&self, checks: &mut Checks) {
+        let beside = [
+            ("endpoint", self.endpoint.is_some()),
+            ("tls", self.tls.is_some()),
+            ("headers", self.headers.is_some()),
+            ("timeout", self.timeout.is_some()),
+            ("compression", self.compression.is_some()),
+            ("read_buffer_size", self.read_buffer_size.is_some()),
+            ("write_buffer_size", self.write_buffer_size.is_some()),
+            ("max_idle_conns", self.max_idle_conns.is_some()),
+            ("idle_conn_timeout", self.idle_conn_timeout.is_some()),
+        ];
+        for (key, _) in beside.into_iter().filter(|(_, is_set)| *is_set && self.http.is_some()) {
+            checks.error(key, format!("{key} stands beside http, move it into http"));
         }
     }
 

@@ -1,17 +1,25 @@
-use std::{io::Read as _, rc::Rc};
+use std::{io::Read as _, rc::Rc, sync::Arc};
 
 use component::{Checks, Config, Exporter, ExporterDef, Permit, Socket, Sockets, Stop, testing::ManualClock};
 use expect_test::expect;
 use model::{Export, Signal};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::super::{Prometheus, config::PrometheusConfig};
+use super::super::{
+    Prometheus,
+    config::{PrometheusConfig, ServerTlsConfig},
+};
 use crate::{
-    http::testing::{NOW, exporter_cx, on_a_shard},
+    http::testing::{Authority, NOW, exporter_cx, on_a_shard},
     prometheus_names::testing::{DELTA, example, metric, number, request, sum, sum_of},
 };
 
@@ -52,7 +60,10 @@ impl Bed {
 
     /// Returns the head and the body of an answer.
     async fn ask(&self, request: &str) -> (String, Vec<u8>) {
-        let mut client = self.connect().await;
+        Self::ask_on(self.connect().await, request).await
+    }
+
+    async fn ask_on(mut client: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> (String, Vec<u8>) {
         client.write_all(format!("{request}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.unwrap();
@@ -194,4 +205,77 @@ fn every_mistake_is_reported() {
         tls.cert_file: cert_file is missing, a server needs a certificate
         tls.key_file: key_file is missing, a server needs its certificate's key
     "#]].assert_eq(&lines.concat());
+}
+
+/// Makes a TLS connection that trusts an authority and shows a certificate if it has one.
+async fn shake(
+    bed: &Bed,
+    authority: &Authority,
+    own: Option<(String, String)>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let config = match own {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+            builder
+                .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap())
+                .unwrap()
+        }
+    };
+    let tcp = bed.connect().await;
+    TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), tcp).await
+}
+
+#[test]
+fn pages_are_served_over_tls_to_whom_the_authority_vouches_for() {
+    on_a_shard(async {
+        let authority = Authority::new();
+        let (certificate, key) = authority.sign("localhost");
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Some(path)
+        };
+        let open = ServerTlsConfig {
+            cert_file: file("cert.pem", &certificate),
+            key_file: file("key.pem", &key),
+            client_ca_file: None,
+        };
+        let closed = ServerTlsConfig { client_ca_file: file("ca.pem", &authority.pem), ..open.clone() };
+
+        let bed = Bed::new(|c| c.tls = Some(open)).await;
+        let stream = shake(&bed, &authority, None).await.unwrap();
+        assert!(Bed::ask_on(stream, "GET /metrics HTTP/1.1\r\nhost: x").await.0.starts_with("http/1.1 200"));
+
+        let bed = Bed::new(|c| c.tls = Some(closed)).await;
+        let stream = shake(&bed, &authority, Some(authority.sign("scraper"))).await.unwrap();
+        assert!(Bed::ask_on(stream, "GET /metrics HTTP/1.1\r\nhost: x").await.0.starts_with("http/1.1 200"));
+        // With TLS 1.3 the client learns of the refusal when it reads.
+        if let Ok(mut stream) = shake(&bed, &authority, None).await {
+            assert!(stream.read(&mut [0; 64]).await.is_err());
+        }
+    });
+}
+
+#[test]
+fn a_missing_certificate_is_named() {
+    on_a_shard(async {
+        let cx = exporter_cx(&ManualClock::new(NOW));
+        let tls = ServerTlsConfig {
+            cert_file: Some("/nowhere/cert.pem".into()),
+            key_file: Some("/nowhere/key.pem".into()),
+            client_ca_file: None,
+        };
+        let exporter =
+            Prometheus::build(&PrometheusConfig { tls: Some(tls), ..PrometheusConfig::default() }, &cx);
+        let said = exporter.run(Stop::new()).await.unwrap_err().to_string();
+        assert!(said.starts_with("tls.key_file /nowhere/key.pem can not be read"), "{said}");
+    });
 }

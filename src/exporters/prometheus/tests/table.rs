@@ -205,7 +205,8 @@ fn open_metrics_has_no_sum_that_may_fall() {
         h_bucket{k="v",le="+Inf"} 3
         h_created{k="v"} 1699999940.000
         # EOF
-    "##]].assert_eq(&bed.page(OPEN_METRICS));
+    "##]]
+    .assert_eq(&bed.page(OPEN_METRICS));
     expect![[r##"
         # HELP h Help of h.
         # TYPE h histogram
@@ -217,7 +218,8 @@ fn open_metrics_has_no_sum_that_may_fall() {
         h_bucket{k="v",le="1"} 1
         h_bucket{k="v",le="+Inf"} 3
         h_count{k="v"} 3
-    "##]].assert_eq(&bed.page(TEXT));
+    "##]]
+    .assert_eq(&bed.page(TEXT));
 }
 
 #[test]
@@ -437,4 +439,44 @@ fn a_metric_of_another_type_under_the_same_name_is_counted() {
     )]));
     assert_eq!(bed.dropped.message(), "data points dropped: 3 conflicting");
     assert_eq!(bed.table.len(), 2);
+}
+
+/// Reads what stands between quotes, as a scraper does.
+fn unescape(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => out.push(match chars.next().unwrap() {
+                'n' => '\n',
+                other => other,
+            }),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_label_value_can_be_read_back(value in "[a\\\\\"\n{},=# é]{1,12}") {
+        let one = request(vec![(&[], vec![metric("g", "", gauge(vec![number(1.0, &[("k", &value)])]))])]);
+        for format in [TEXT, OPEN_METRICS] {
+            let mut bed = Bed::new(10);
+            bed.push(&one);
+            let page = bed.page(format);
+            let line = page.lines().find(|line| line.starts_with("g{")).unwrap();
+            let quoted = line.strip_prefix("g{k=\"").unwrap().strip_suffix("\"} 1").unwrap();
+            proptest::prop_assert_eq!(unescape(quoted), value.clone());
+        }
+    }
+
+    #[test]
+    fn any_metric_name_stays_on_its_line(name in ".{1,12}", allows_utf8 in proptest::bool::ANY) {
+        let strategy = crate::prometheus_names::TranslationStrategy::NoTranslation;
+        let mut bed = Bed::with(10, Settings { strategy, ..settings() });
+        bed.push(&request(vec![(&[], vec![metric(&name, "", gauge(vec![number(1.0, &[("k", "v")])]))])]));
+        let page = bed.page(Format { allows_utf8, ..TEXT });
+        proptest::prop_assert!(page.is_empty() || page.trim_end_matches('\n').split('\n').count() == 3, "{page:?}");
+    }
 }

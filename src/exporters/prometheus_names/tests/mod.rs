@@ -1,3 +1,4 @@
+mod hostile;
 mod merge;
 mod names;
 mod translate;
