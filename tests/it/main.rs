@@ -1,6 +1,8 @@
 //! Tests that need more than one crate: the shape of the repository, the binary, real peers.
 #![allow(clippy::disallowed_methods, reason = "a test may wait for the wall clock")]
 
+mod bad_config;
+mod bad_input;
 mod determinism;
 mod exact;
 mod rig;

@@ -1,0 +1,24 @@
+//! The binary between real peers: SDKs and load generators before it, Prometheus and Jaeger behind it,
+//! the Go collector beside it.
+//!
+//! # Layout
+//! * `gateway`: starts the binary with an OTLP receiver and whatever a test adds.
+//! * `spans`: OTLP requests built by hand, so that every number in a test is known.
+//! * `sdk`: what real clients send is counted, charted and found again.
+//! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
+//! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
+//! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
+//! * `restart`: counters in Prometheus across ends of the process.
+
+mod dashboards;
+mod gateway;
+mod go_equivalence;
+mod jaeger;
+mod restart;
+mod sdk;
+mod spans;
+
+use std::time::Duration;
+
+/// Longer than any wait that succeeds takes, two cores shared with other tests considered.
+const SOON: Duration = Duration::from_secs(40);
