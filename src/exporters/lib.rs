@@ -7,9 +7,9 @@
 //! * [`otlp_file`]: OTLP in files, as JSON lines or protobuf.
 //! * [`debug`]: shows what passes by.
 //! * [`nop`]: takes everything and sends it nowhere.
-//! * [`prometheus`]: is scraped by Prometheus.
-//! * [`prometheus_remote_write`]: pushes to Prometheus and what speaks its protocol.
-//! * [`prometheus_names`]: metrics as Prometheus knows them.
+//! * `prometheus`: is scraped by Prometheus.
+//! * `prometheus_remote_write`: pushes to Prometheus and what speaks its protocol.
+//! * `prometheus_names`: metrics as Prometheus knows them.
 //! * [`http`]: TLS, compression, a connection pool, the rules of retrying.
 //! * [`civil`]: times as people write them.
 

@@ -2,11 +2,11 @@
 //! push to Prometheus and are scraped by it.
 //!
 //! # Layout
-//! * [`strategy`](TranslationStrategy), [`metric_name`], [`label_name`], [`unit`](unit_name): names,
+//! * [`strategy`](TranslationStrategy), [`metric_name()`], [`label_name()`], [`unit`](unit_name): names,
 //!   translated; [`namer`](Namer) remembers them.
 //! * [`labels`](Labels): sorted label sets.
 //! * [`translate`](Translator): a request to [points](Point), with every label.
-//! * [`merge`]: points to series, each label set and each time of it once.
+//! * [`merge()`]: points to series, each label set and each time of it once.
 //!
 //! *Source*: OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; metrics are named as Prometheus' own
 //! OTLP receiver names them.

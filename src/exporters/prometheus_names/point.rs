@@ -195,7 +195,7 @@ impl Dense {
         self.offset = if self.counts.is_empty() { 0 } else { self.offset + empty as i64 };
     }
 
-    /// Adds buckets of the same scale that [`span_fits`] has found to fit.
+    /// Adds buckets of the same scale that [`fit`] has made to fit.
     fn add(&mut self, other: &Self) {
         if other.counts.is_empty() {
             return;

@@ -87,10 +87,9 @@ impl Translator {
         let mut out = Out { points: Vec::new(), dropped: Dropped::default(), now_ms: millis(now.as_nanos()) };
         let mut open: Option<Origin<'_>> = None;
         for group in groups(request) {
-            if open.as_ref().is_none_or(|origin| origin.resource != group.resource) {
-                if let Some(done) = open.replace(self.origin(group.resource)) {
-                    self.push_target_info(&done, &mut out);
-                }
+            let is_new = open.as_ref().is_none_or(|origin| origin.resource != group.resource);
+            if is_new && let Some(done) = open.replace(self.origin(group.resource)) {
+                self.push_target_info(&done, &mut out);
             }
             let origin = open.as_mut().expect("a resource was just opened");
             self.translate_group(&group, origin, &mut out);
