@@ -15,3 +15,6 @@ pub use metrics::{
     MetricsWriter, NumberPoint, NumberPoints, SummaryPoint, SummaryPoints,
 };
 pub use spans::{Event, Link, Span, SpansWriter};
+
+#[cfg(test)]
+mod tests;
