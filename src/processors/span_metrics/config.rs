@@ -155,6 +155,17 @@ impl Config for SpanMetricsConfig {
 }
 
 impl SpanMetricsConfig {
+    /// Returns the settings of the published benchmark: these dimensions and an exponential histogram.
+    pub fn benchmark(dimensions: &[&str]) -> Self {
+        let dimension = |name: &&str| DimensionConfig { name: (*name).to_owned(), ..DimensionConfig::default() };
+        let exponential = Section::on(ExponentialConfig::default());
+        Self {
+            dimensions: dimensions.iter().map(dimension).collect(),
+            histogram: HistogramConfig { exponential, ..HistogramConfig::default() },
+            ..Self::default()
+        }
+    }
+
     fn validate_dimensions(&self, checks: &mut Checks) {
         check_dimensions("dimensions", "dimensions", &self.dimensions, checks);
         check_dimensions("calls_dimensions", "calls dimensions", &self.calls_dimensions, checks);

@@ -11,7 +11,6 @@ mod processor;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
 use config::Flavor;
 pub use config::SpanMetricsConfig;
 pub use processor::SpanMetrics;
