@@ -267,8 +267,10 @@ impl Translator {
             FamilyKind::Counter | FamilyKind::Gauge => {}
         }
         let exemplars = exemplars.filter_map(|exemplar| self.exemplar(&exemplar, at_ms)).collect();
-        let sample =
-            Sample { at_ms, start_ms: millis(head.start), value, is_stale: head.is_stale, exemplars };
+        // A gauge has no time at which it was zero; receivers would make one up.
+        let has_start = common.family.kind != FamilyKind::Gauge || common.is_delta;
+        let start_ms = if has_start { millis(head.start) } else { 0 };
+        let sample = Sample { at_ms, start_ms, value, is_stale: head.is_stale, exemplars };
         Point { family: Rc::clone(&common.family), labels, origin, is_delta: common.is_delta, sample }
     }
 

@@ -70,15 +70,15 @@ fn the_latest_gauge_and_summary_win() {
     let merged = check(
         &all,
         expect![[r#"
-        gauge load{job="shop"}
-          3 @500 since -60000
-        summary lag{job="shop"}
-          n=1 sum=4 [(0.5, 4.0)] @0 since -60000
-        gauge target_info{job="shop",pod="a"}
-          1 @500 since 0
-        gauge target_info{job="shop",pod="b"}
-          1 @0 since 0
-    "#]],
+            gauge load{job="shop"}
+              3 @500 since 0
+            summary lag{job="shop"}
+              n=1 sum=4 [(0.5, 4.0)] @0 since -60000
+            gauge target_info{job="shop",pod="a"}
+              1 @500 since 0
+            gauge target_info{job="shop",pod="b"}
+              1 @0 since 0
+        "#]],
     );
     assert_eq!(merged, Merged { superseded: 2, ..Merged::default() });
 }

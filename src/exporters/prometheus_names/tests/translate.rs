@@ -44,19 +44,19 @@ fn every_kind_of_metric_has_its_prometheus_type() {
     check(
         &all,
         expect![[r#"
-        counter calls_total{instance="a",job="shop",verb="GET"}
-          3 @0 since -60000
-        gauge queue{instance="a",job="shop"}
-          4 @0 since -60000
-        gauge load_ratio{instance="a",job="shop"}
-          0.5 @0 since -60000
-        histogram wait_seconds{instance="a",job="shop"}
-          n=6 sum=Some(4.5) [0.1, 1.0] [1, 2, 3] @0 since -60000
-        histogram size_bytes{instance="a",job="shop"}
-          n=3 sum=Some(7.0) scale=3 zero=0 Dense { offset: -2, counts: [1, 0, 2] } @0 since -60000
-        summary lag_milliseconds{instance="a",job="shop"}
-          n=10 sum=20 [(0.5, 1.0), (0.99, 9.0)] @0 since -60000
-    "#]],
+            counter calls_total{instance="a",job="shop",verb="GET"}
+              3 @0 since -60000
+            gauge queue{instance="a",job="shop"}
+              4 @0 since 0
+            gauge load_ratio{instance="a",job="shop"}
+              0.5 @0 since 0
+            histogram wait_seconds{instance="a",job="shop"}
+              n=6 sum=Some(4.5) [0.1, 1.0] [1, 2, 3] @0 since -60000
+            histogram size_bytes{instance="a",job="shop"}
+              n=3 sum=Some(7.0) scale=3 zero=0 Dense { offset: -2, counts: [1, 0, 2] } @0 since -60000
+            summary lag_milliseconds{instance="a",job="shop"}
+              n=10 sum=20 [(0.5, 1.0), (0.99, 9.0)] @0 since -60000
+        "#]],
     );
 }
 
@@ -72,11 +72,11 @@ fn a_resource_is_described_once_by_what_does_not_name_it() {
     check(
         &all,
         expect![[r#"
-        gauge up{instance="a",job="eu/shop"}
-          1 @0 since -60000
-        gauge target_info{host_name="h1",instance="a",job="eu/shop"}
-          1 @0 since 0
-    "#]],
+            gauge up{instance="a",job="eu/shop"}
+              1 @0 since 0
+            gauge target_info{host_name="h1",instance="a",job="eu/shop"}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -86,16 +86,16 @@ fn a_resource_without_identity_or_without_more_is_not_described() {
     check(
         &request(vec![(&[("host.name", "h1")], up())]),
         expect![[r#"
-        gauge up{}
-          1 @0 since -60000
-    "#]],
+            gauge up{}
+              1 @0 since 0
+        "#]],
     );
     check(
         &request(vec![(SHOP, up())]),
         expect![[r#"
-        gauge up{instance="a",job="shop"}
-          1 @0 since -60000
-    "#]],
+            gauge up{instance="a",job="shop"}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -108,19 +108,19 @@ fn target_info_takes_the_namespace_and_can_be_left_out() {
         named,
         &all,
         expect![[r#"
-        gauge my_up{job="shop"}
-          1 @0 since -60000
-        gauge my_target_info{host_name="h1",job="shop"}
-          1 @0 since 0
-    "#]],
+            gauge my_up{job="shop"}
+              1 @0 since 0
+            gauge my_target_info{host_name="h1",job="shop"}
+              1 @0 since 0
+        "#]],
     );
     check_with(
         Settings { has_target_info: false, ..settings() },
         &all,
         expect![[r#"
-        gauge up{job="shop"}
-          1 @0 since -60000
-    "#]],
+            gauge up{job="shop"}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -131,9 +131,9 @@ fn attributes_that_come_to_the_same_label_are_joined_in_order_of_their_keys() {
     check(
         &request(vec![(&[], vec![metric("m", "", gauge(vec![number(1.0, pairs)]))])]),
         expect![[r#"
-        gauge m{a_b="dash;dot;under",c_d="same"}
-          1 @0 since -60000
-    "#]],
+            gauge m{a_b="dash;dot;under",c_d="same"}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -151,13 +151,13 @@ fn labels_that_prometheus_sets_itself_can_not_be_taken() {
     check(
         &all,
         expect![[r#"
-        gauge g{instance="a",job="shop",le="7",quantile="8"}
-          1 @0 since -60000
-        histogram h{instance="a",job="shop",quantile="8"}
-          n=1 sum=Some(1.0) [1.0] [1, 0] @0 since -60000
-        summary s{instance="a",job="shop",le="7"}
-          n=1 sum=1 [] @0 since -60000
-    "#]],
+            gauge g{instance="a",job="shop",le="7",quantile="8"}
+              1 @0 since 0
+            histogram h{instance="a",job="shop",quantile="8"}
+              n=1 sum=Some(1.0) [1.0] [1, 0] @0 since -60000
+            summary s{instance="a",job="shop",le="7"}
+              n=1 sum=1 [] @0 since -60000
+        "#]],
     );
 }
 
@@ -175,11 +175,11 @@ fn external_labels_give_way_to_the_points_own() {
         settings,
         &all,
         expect![[r#"
-        gauge m{cluster="eu-1",verb="GET"}
-          1 @0 since -60000
-        gauge m{cluster="eu-1",verb="none"}
-          2 @0 since -60000
-    "#]],
+            gauge m{cluster="eu-1",verb="GET"}
+              1 @0 since 0
+            gauge m{cluster="eu-1",verb="none"}
+              2 @0 since 0
+        "#]],
     );
 }
 
@@ -196,9 +196,9 @@ fn a_scope_is_told_in_labels() {
         Settings { has_scope_labels: true, ..settings() },
         &all,
         expect![[r#"
-        gauge m{otel_scope_name="lib",otel_scope_team="x",otel_scope_version="1.2"}
-          1 @0 since -60000
-    "#]],
+            gauge m{otel_scope_name="lib",otel_scope_team="x",otel_scope_version="1.2"}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -216,17 +216,17 @@ fn resource_attributes_can_become_labels() {
         with(false),
         &all,
         expect![[r#"
-        gauge m{host_name="h1",job="shop",service_name="shop",verb="resource"}
-          1 @0 since -60000
-    "#]],
+            gauge m{host_name="h1",job="shop",service_name="shop",verb="resource"}
+              1 @0 since 0
+        "#]],
     );
     check_with(
         with(true),
         &all,
         expect![[r#"
-        gauge m{host_name="h1",job="shop",verb="resource"}
-          1 @0 since -60000
-    "#]],
+            gauge m{host_name="h1",job="shop",verb="resource"}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -251,9 +251,9 @@ fn values_of_every_kind_are_written_out() {
     check(
         &request(vec![(&[], vec![metric("m", "", gauge(vec![point]))])]),
         expect![[r#"
-        gauge m{bool="false",bytes="AQID",double="0.25",int="-7",list="[1,true]"}
-          1 @0 since -60000
-    "#]],
+            gauge m{bool="false",bytes="AQID",double="0.25",int="-7",list="[1,true]"}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -323,11 +323,11 @@ fn a_series_that_has_ended_says_so() {
     check(
         &all,
         expect![[r#"
-        gauge g{}
-          stale @0 since -60000
-        histogram h{}
-          stale @0 since -60000
-    "#]],
+            gauge g{}
+              stale @0 since 0
+            histogram h{}
+              stale @0 since -60000
+        "#]],
     );
 }
 
@@ -338,9 +338,9 @@ fn a_point_without_a_time_gets_the_time_of_export() {
     check(
         &request(vec![(&[], vec![metric("g", "", gauge(vec![point]))])]),
         expect![[r#"
-        gauge g{}
-          1 @7 since -60000
-    "#]],
+            gauge g{}
+              1 @7 since 0
+        "#]],
     );
 }
 
@@ -359,14 +359,14 @@ fn an_exemplar_names_its_trace_and_drops_attributes_that_are_too_long() {
     check(
         &all,
         expect![[r#"
-        counter c_total{}
-          1 @0 since -60000
-            # 0.5{span_id="abababababababab",trace_id="abababababababababababababababab",user_id="7"} @-1000
-            # 0.6{span_id="cdcdcdcdcdcdcdcd",trace_id="cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"} @-1000
-            # 0.7{} @0
-        gauge g{}
-          1 @0 since -60000
-    "#]],
+            counter c_total{}
+              1 @0 since -60000
+                # 0.5{span_id="abababababababab",trace_id="abababababababababababababababab",user_id="7"} @-1000
+                # 0.6{span_id="cdcdcdcdcdcdcdcd",trace_id="cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"} @-1000
+                # 0.7{} @0
+            gauge g{}
+              1 @0 since 0
+        "#]],
     );
 }
 
@@ -385,4 +385,20 @@ fn without_translation_names_stay_as_they_are() {
           1 @0 since -60000
     "#]],
     );
+}
+
+#[test]
+fn only_a_gauge_made_of_deltas_has_a_start() {
+    let settings = Settings { takes_deltas: true, ..settings() };
+    let all = request(vec![(
+        &[],
+        vec![
+            metric("gauge", "", gauge(vec![number(1.0, &[])])),
+            metric("sum", "", sum_of(vec![number(1.0, &[])], CUMULATIVE, false)),
+            metric("delta", "", sum_of(vec![number(1.0, &[])], DELTA, false)),
+        ],
+    )]);
+    let starts: Vec<bool> =
+        translate(settings, &all).0.iter().map(|point| point.sample.start_ms != 0).collect();
+    assert_eq!(starts, [false, false, true]);
 }

@@ -232,7 +232,7 @@ fn version_2_carries_metadata_and_start_times() {
           4 @1000 since -60000
           # 1 {span_id="abababababababab",trace_id="abababababababababababababababab"} @-1000
         {__name__="load_ratio",instance="a",job="shop"} type 2 Help of load. []
-          inf @0 since -60000
+          inf @0 since 0
         {__name__="wait_seconds_bucket",instance="a",job="shop",le="0.1"} type 3 Help of wait. [seconds]
           1 @0 since -60000
           # 0.1 {span_id="0101010101010101",trace_id="01010101010101010101010101010101"} @-1000
