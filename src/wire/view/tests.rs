@@ -53,12 +53,13 @@ fn owned<'a>(attributes: impl Iterator<Item = KeyValue<'a>>) -> Vec<proto::KeyVa
     attributes.map(owned).collect()
 }
 
-/// A view does not tell no value from an empty one.
+/// A view does not tell no value from an empty one, and indices into a dictionary mean nothing here.
 fn filled(mut attributes: Vec<proto::KeyValue>) -> Vec<proto::KeyValue> {
     fn fill(value: &mut Option<proto::AnyValue>) {
         match &mut value.get_or_insert_default().value {
+            index @ Some(Value::StringValueStrindex(_)) => *index = None,
             Some(Value::ArrayValue(array)) => array.values.iter_mut().for_each(fill_value),
-            Some(Value::KvlistValue(list)) => list.values.iter_mut().for_each(|entry| fill(&mut entry.value)),
+            Some(Value::KvlistValue(list)) => list.values.iter_mut().for_each(fill_entry),
             _ => {}
         }
     }
@@ -67,7 +68,11 @@ fn filled(mut attributes: Vec<proto::KeyValue>) -> Vec<proto::KeyValue> {
         fill(&mut some);
         *value = some.unwrap_or_default();
     }
-    attributes.iter_mut().for_each(|attribute| fill(&mut attribute.value));
+    fn fill_entry(entry: &mut proto::KeyValue) {
+        entry.key_strindex = 0;
+        fill(&mut entry.value);
+    }
+    attributes.iter_mut().for_each(fill_entry);
     attributes
 }
 
