@@ -7,7 +7,7 @@
 //! * [`service_graph`]: its face for who calls whom.
 
 mod actions;
-mod aggregation;
+pub mod aggregation;
 pub mod attributes;
 pub mod resource;
 pub mod service_graph;
@@ -27,5 +27,9 @@ pub fn connectors() -> Vec<ProcessorEntry> {
 
 /// Processors: their output goes on where their input came from.
 pub fn processors() -> Vec<ProcessorEntry> {
-    vec![ProcessorEntry::of::<attributes::Attributes>(), ProcessorEntry::of::<resource::Resource>()]
+    vec![
+        ProcessorEntry::of::<aggregation::Aggregation>(),
+        ProcessorEntry::of::<attributes::Attributes>(),
+        ProcessorEntry::of::<resource::Resource>(),
+    ]
 }

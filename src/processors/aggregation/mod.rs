@@ -6,6 +6,7 @@
 //! * `buckets`, `weight`, `exemplars`: what a single span adds.
 //! * `partial`: what the halves tell each other.
 //! * `cumulative`, `emit`, `flush`, `halves`: the analysis half.
+//! * `rollup`: the processor, with both of its halves.
 
 pub(crate) mod attributes;
 pub(crate) mod buckets;
@@ -18,6 +19,9 @@ pub(crate) mod halves;
 pub(crate) mod hashing;
 pub(crate) mod partial;
 mod resources;
+mod rollup;
 pub(crate) mod spec;
 mod table;
 mod weight;
+
+pub use rollup::{Aggregation, AggregationConfig};

@@ -85,6 +85,29 @@ pub(crate) struct SeriesSpec {
 }
 
 impl SeriesSpec {
+    /// Spans by service, name, kind and status, in the collector's names, without a histogram.
+    pub(crate) fn of_spans(resource: ResourceRule) -> Self {
+        let named = |name: &str| Some(name.to_owned());
+        Self {
+            intrinsics: Intrinsics {
+                service: named(SERVICE_NAME),
+                span_name: named("span.name"),
+                kind: named("span.kind"),
+                status: named("status.code"),
+            },
+            dimensions: Vec::new(),
+            resource,
+            scopes: Vec::new(),
+            sampling_method: false,
+            constants: Vec::new(),
+            layout: Layout::None,
+            unit: Unit::Milliseconds,
+            limit: 0,
+            resource_limit: 0,
+            max_exemplars: 0,
+        }
+    }
+
     /// Asks for the attributes of spans that the dimensions read.
     pub(crate) fn want(&self, keys: &mut KeySet) -> Vec<Slot> {
         self.dimensions.iter().map(|dimension| keys.want(&dimension.key)).collect()

@@ -68,7 +68,6 @@ struct OfResource {
 const HALVES_PER_PARTIAL: usize = 4096;
 
 const SERVER: u8 = 2;
-const CLIENT: u8 = 3;
 const PRODUCER: u8 = 4;
 const CONSUMER: u8 = 5;
 const STATUS_ERROR: u8 = 2;

@@ -1,0 +1,135 @@
+//! The half that sees data points and spans.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use component::{Counter, Cx, Processor};
+use model::{Batch, Partial, Payload, Timestamp, Traces};
+use prost::Message;
+
+use super::{
+    AggregationConfig,
+    cell::Cell,
+    partial::{CellRow, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
+    read::{Reading, point_row, read},
+};
+use crate::aggregation::spec::{Head, ResourceRule, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity, service_of};
+
+/// Cells by series and start of the window, with the items in them.
+pub(super) type Cells = BTreeMap<(SeriesKey, u64), (Cell, u64)>;
+
+/// Measures, and tells at every tick.
+pub(super) struct IngestHalf {
+    width: Duration,
+    config: AggregationConfig,
+    cells: Cells,
+    points: Vec<PointRow>,
+    spans: SeriesSpec,
+    left_out: Counter,
+}
+
+/// So many rows are told at once, before the next tick, so that a partial stays small.
+const ROWS_PER_PARTIAL: usize = 4096;
+
+impl IngestHalf {
+    pub(super) fn new(config: &AggregationConfig, cx: &component::BuildCx<'_>) -> Self {
+        let width = config.windows.first().map_or(Duration::from_secs(10), |window| window.get());
+        Self {
+            width,
+            config: config.clone(),
+            cells: Cells::new(),
+            points: Vec::new(),
+            spans: SeriesSpec::of_spans(ResourceRule::Only(Vec::new())),
+            left_out: cx.telemetry.counter(
+                "otelcol_processor_aggregation_unreadable_points",
+                "Data points without a usable value: none recorded, NaN, or inconsistent buckets",
+                "{datapoint}",
+            ),
+        }
+    }
+
+    fn read_metrics(&mut self, request: &[u8], now: Timestamp) {
+        let Self { cells, points, width, .. } = self;
+        let left_out = read(request, |series, reading| match reading {
+            Reading::New { time, cell } => {
+                let time = if time == 0 { now } else { Timestamp(time) };
+                add(cells, series, time.window_start(*width).as_nanos(), &cell, 1);
+            }
+            Reading::Since { start, time, value, cell } => {
+                let time = if time == 0 { now.as_nanos() } else { time };
+                points.push(point_row(series, start, time, value, cell));
+            }
+        });
+        self.left_out.add(left_out);
+    }
+
+    fn read_spans(&mut self, traces: &Traces, now: Timestamp) {
+        let mut found: BTreeMap<(u32, &[u8], u8, u8, u64), Cell> = BTreeMap::new();
+        for span in &traces.table.spans {
+            let end = if span.end == 0 { now } else { Timestamp(span.end) };
+            let window = end.window_start(self.width).as_nanos();
+            let (kind, status) = (span.kind.min(UNKNOWN_KIND), span.status.min(UNKNOWN_STATUS));
+            let key = (span.resource, span.name.of(&traces.bytes), kind, status, window);
+            found.entry(key).or_default().add(span.duration_nanos() as f64 / 1e6);
+        }
+        for ((resource, name, kind, status, window), cell) in found {
+            let resource = traces.table.resources.get(resource as usize).map(|it| it.resource.of(&traces.bytes));
+            let resource = resource.unwrap_or_default();
+            let head = Head { kind, status, is_extrapolated: false };
+            let attributes = self.spans.attributes(&service_of(resource), head, &[Some(name), None, None]);
+            let series = SeriesKey {
+                resource: service_identity(resource).into(),
+                name: "span.duration".to_owned(),
+                unit: "ms".to_owned(),
+                attributes: attributes.into(),
+            };
+            let items = cell.moments.count;
+            add(&mut self.cells, series, window, &cell, items);
+        }
+    }
+
+    fn tell(&mut self, cx: &mut Cx<'_>) {
+        let items = (self.cells.len() + self.points.len()) as u64;
+        if items == 0 {
+            return;
+        }
+        let row = |((series, start), (cell, items)): ((SeriesKey, u64), (Cell, u64))| {
+            WindowRow { series, start, cell: CellRow::of(&cell), items }
+        };
+        let windows = std::mem::take(&mut self.cells).into_iter().map(row).collect();
+        let points = std::mem::take(&mut self.points);
+        let message = RollupPartial { version: VERSION, width: self.width.as_nanos() as u64, windows, points };
+        cx.emit(Payload::Partial(Partial { bytes: message.encode_to_vec().into(), at: cx.now() }), items);
+    }
+}
+
+/// Adds a cell to those of its series and window.
+pub(super) fn add(cells: &mut Cells, series: SeriesKey, start: u64, cell: &Cell, items: u64) {
+    match cells.entry((series, start)) {
+        std::collections::btree_map::Entry::Occupied(mut known) => {
+            let (known, n) = known.get_mut();
+            known.merge(cell);
+            *n += items;
+        }
+        std::collections::btree_map::Entry::Vacant(place) => {
+            place.insert((cell.clone(), items));
+        }
+    }
+}
+
+impl Processor for IngestHalf {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        match &batch.payload {
+            Payload::Metrics(bytes) if self.config.metrics => self.read_metrics(bytes, cx.now()),
+            Payload::Traces(traces) if self.config.spans => self.read_spans(traces, cx.now()),
+            Payload::Metrics(_) | Payload::Traces(_) | Payload::Logs(_) | Payload::Partial(_) => {}
+        }
+        cx.pass(batch);
+        if self.cells.len() + self.points.len() >= ROWS_PER_PARTIAL {
+            self.tell(cx);
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.tell(cx);
+    }
+}

@@ -1,0 +1,143 @@
+//! The processor's row in the table of its layer, and its analysis half.
+
+use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, RestoreError, Snapshot};
+use model::{Batch, Payload, SignalSet, Timestamp};
+use prost::Message;
+
+use super::{
+    AggregationConfig,
+    ingest::IngestHalf,
+    output::write,
+    partial::{RollupPartial, VERSION},
+    state::{Closed, State, Strays},
+};
+
+/// Rolls up metrics and durations of spans into windows.
+pub struct Aggregation;
+
+impl ProcessorDef for Aggregation {
+    const KIND: &'static str = "aggregation";
+    type Config = AggregationConfig;
+
+    fn consumes(config: &AggregationConfig) -> SignalSet {
+        let metrics = if config.metrics { SignalSet::METRICS } else { SignalSet::NONE };
+        metrics.union(if config.spans { SignalSet::TRACES } else { SignalSet::NONE })
+    }
+
+    fn emits(config: &AggregationConfig) -> SignalSet {
+        Self::consumes(config).union(SignalSet::METRICS)
+    }
+
+    fn ingest(config: &AggregationConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        Box::new(IngestHalf::new(config, cx))
+    }
+
+    fn analysis(config: &AggregationConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
+        Some(Box::new(AnalysisHalf::new(config, cx)))
+    }
+}
+
+struct AnalysisHalf {
+    state: State,
+    started_at: Timestamp,
+    late: Counter,
+    early: Counter,
+    out_of_order: Counter,
+    overflowed: Counter,
+    n_series: Gauge,
+}
+
+/// What survives a restart.
+#[derive(Clone, PartialEq, Message)]
+struct RollupSnapshot {
+    /// One for each width.
+    #[prost(message, repeated, tag = "1")]
+    levels: Vec<RollupPartial>,
+    /// Nanoseconds since the epoch.
+    #[prost(fixed64, tag = "2")]
+    closed_until: u64,
+}
+
+impl AnalysisHalf {
+    fn new(config: &AggregationConfig, cx: &BuildCx<'_>) -> Self {
+        let counter = |name: &str, description| {
+            cx.telemetry.counter(&format!("otelcol_processor_aggregation_{name}"), description, "{item}")
+        };
+        Self {
+            state: State::new(config, cx.started_at),
+            started_at: cx.started_at,
+            late: counter("late_items", "Data points and spans that came after their window and count in the next"),
+            early: counter("early_items", "Data points and spans of the future, which count in the present window"),
+            out_of_order: counter("out_of_order_items", "Points of counters left out because a newer one came before"),
+            overflowed: counter("overflowed_items", "Data points and spans counted in an overflow series"),
+            n_series: cx.telemetry.gauge(
+                "otelcol_processor_aggregation_series",
+                "Series that are rolled up at present",
+                "{series}",
+            ),
+        }
+    }
+
+    fn tell(&self, closed: &[Closed], strays: Strays, cx: &mut Cx<'_>) {
+        self.late.add(strays.late);
+        self.early.add(strays.early);
+        self.out_of_order.add(strays.out_of_order);
+        self.overflowed.add(strays.overflowed);
+        self.n_series.set(self.state.n_series() as u64);
+        if strays.dropped > 0 {
+            cx.reject(strays.dropped, "rollup_series_limit");
+        }
+        if strays.out_of_order > 0 {
+            cx.reject(strays.out_of_order, "rollup_out_of_order");
+        }
+        let (bytes, points) = write(closed);
+        if points > 0 {
+            cx.emit(Payload::Metrics(bytes.into()), points);
+        }
+    }
+}
+
+impl Processor for AnalysisHalf {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        if let Payload::Partial(partial) = &batch.payload {
+            match RollupPartial::decode(&partial.bytes[..]) {
+                Ok(message) if self.state.fits(&message) => {
+                    let damaged = self.state.take(message);
+                    if damaged > 0 {
+                        cx.reject(damaged, "damaged_partial");
+                    }
+                }
+                Ok(message) => cx.reject((message.windows.len() + message.points.len()) as u64, "foreign_partial"),
+                Err(_) => cx.reject(1, "damaged_partial"),
+            }
+        }
+        cx.absorb(batch);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        let (closed, strays) = self.state.advance(cx.now());
+        self.tell(&closed, strays, cx);
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        let (closed, strays) = self.state.finish(cx.now());
+        self.tell(&closed, strays, cx);
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let (levels, closed_until) = self.state.save();
+        Some(Snapshot { version: VERSION, bytes: RollupSnapshot { levels, closed_until }.encode_to_vec() })
+    }
+
+    fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
+        if snapshot.version != VERSION {
+            return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
+        }
+        let damaged = |what: String| RestoreError::Damaged(what);
+        let message = RollupSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(error.to_string()))?;
+        if !self.state.restore(message.levels, message.closed_until, self.started_at) {
+            return Err(damaged("its windows are damaged or of other widths; they begin empty".to_owned()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! From data points to cells.
+
+use stats::ExponentialHistogram;
+use wire::view::{
+    ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, MetricData, NumberPoint, SummaryPoint, Temporality,
+    groups,
+};
+
+use super::{
+    cell::{Cell, Spread},
+    partial::{CellRow, PointRow, SeriesKey},
+};
+use crate::aggregation::attributes::{AttributeList, canonical};
+
+/// What a data point says.
+pub(super) enum Reading {
+    /// Values that are new.
+    New { time: u64, cell: Cell },
+    /// The state of a counter or histogram since a start.
+    Since { start: u64, time: u64, value: Option<f64>, cell: Option<Cell> },
+}
+
+/// Ends the names of what roll-ups emit; such metrics are not rolled up again.
+pub(super) const SUFFIX: &str = ".rollup";
+
+/// Reads all points of a request. Points without a value, and NaN, are left out and counted.
+pub(super) fn read(request: &[u8], mut take: impl FnMut(SeriesKey, Reading)) -> u64 {
+    let mut left_out = 0;
+    for group in groups(request) {
+        for metric in group.items().map(Metric::of).filter(|metric| !metric.name.ends_with(SUFFIX.as_bytes())) {
+            let of_metric = OfMetric::new(&group, &metric);
+            read_metric(&metric, |attributes, reading| match reading {
+                Some(reading) => take(of_metric.key(attributes), reading),
+                None => left_out += 1,
+            });
+        }
+    }
+    left_out
+}
+
+/// The parts of a key that all points of a metric share.
+struct OfMetric {
+    resource: Vec<u8>,
+    name: String,
+    unit: String,
+}
+
+impl OfMetric {
+    fn new(group: &Group<'_>, metric: &Metric<'_>) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let resource = canonical(group.resource.body, |_| true).into();
+        Self { resource, name: text(metric.name), unit: text(metric.unit) }
+    }
+
+    fn key(&self, attributes: Vec<KeyValue<'_>>) -> SeriesKey {
+        let mut sorted: Vec<_> =
+            attributes.iter().map(|it| (String::from_utf8_lossy(it.key), it.value)).collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        sorted.dedup_by(|next, first| next.0 == first.0);
+        let mut list = AttributeList::default();
+        for (key, value) in sorted {
+            list.push_value(&key, value);
+        }
+        let (resource, name, unit) = (self.resource.clone(), self.name.clone(), self.unit.clone());
+        SeriesKey { resource, name, unit, attributes: list.into_bytes().into() }
+    }
+}
+
+fn read_metric<'a>(metric: &Metric<'a>, mut take: impl FnMut(Vec<KeyValue<'a>>, Option<Reading>)) {
+    match metric.data {
+        MetricData::Empty => {}
+        MetricData::Gauge(points) => points.iter().map(NumberPoint::of).for_each(|point| {
+            take(point.attributes().collect(), number(&point).map(|value| new(point.time, Cell::of_value(value))));
+        }),
+        MetricData::Sum { points, temporality, is_monotonic } => points.iter().map(NumberPoint::of).for_each(|point| {
+            let reading = number(&point).map(|value| match (temporality, is_monotonic) {
+                (Temporality::Cumulative, true) => {
+                    Reading::Since { start: point.start, time: point.time, value: Some(value), cell: None }
+                }
+                // What goes up and down is a level, whose value at each moment counts.
+                _ => new(point.time, Cell::of_value(value)),
+            });
+            take(point.attributes().collect(), reading);
+        }),
+        MetricData::Histogram { points, temporality } => points.iter().map(HistogramPoint::of).for_each(|point| {
+            let cell = (!point.has_no_value()).then(|| explicit(&point)).flatten();
+            take(point.attributes().collect(), cell.map(|cell| aged(temporality, point.start, point.time, cell)));
+        }),
+        MetricData::ExponentialHistogram { points, temporality } => {
+            points.iter().map(ExponentialPoint::of).for_each(|point| {
+                let cell = (!point.has_no_value()).then(|| exponential(&point)).flatten();
+                take(point.attributes().collect(), cell.map(|cell| aged(temporality, point.start, point.time, cell)));
+            });
+        }
+        MetricData::Summary(points) => points.iter().map(SummaryPoint::of).for_each(|point| {
+            let is_told = !point.has_no_value() && !point.sum.is_nan();
+            let cell = is_told.then(|| Cell::of_sums(point.count, point.sum, None, Spread::Unknown));
+            let cumulative = Temporality::Cumulative;
+            take(point.attributes().collect(), cell.map(|cell| aged(cumulative, point.start, point.time, cell)));
+        }),
+    }
+}
+
+fn new(time: u64, cell: Cell) -> Reading {
+    Reading::New { time, cell }
+}
+
+fn aged(temporality: Temporality, start: u64, time: u64, cell: Cell) -> Reading {
+    match temporality {
+        Temporality::Cumulative => Reading::Since { start, time, value: None, cell: Some(cell) },
+        Temporality::Delta | Temporality::Unspecified => new(time, cell),
+    }
+}
+
+fn number(point: &NumberPoint<'_>) -> Option<f64> {
+    let value = point.value.filter(|_| !point.has_no_value())?.as_f64();
+    (!value.is_nan()).then_some(value)
+}
+
+/// The extremes that a point tells, if both.
+fn extremes(min: Option<f64>, max: Option<f64>) -> Option<(f64, f64)> {
+    min.zip(max).filter(|(min, max)| min <= max)
+}
+
+fn explicit(point: &HistogramPoint<'_>) -> Option<Cell> {
+    let bounds: Vec<f64> = point.explicit_bounds().take(MAX_BUCKETS).collect();
+    let counts: Vec<u64> = point.bucket_counts().take(MAX_BUCKETS + 1).collect();
+    let sum = point.sum.unwrap_or(0.0);
+    let ascend = bounds.windows(2).all(|pair| pair[0] < pair[1]);
+    let spread = match counts.len() {
+        0 => Spread::Unknown,
+        len if len == bounds.len() + 1 && ascend => Spread::Explicit { bounds, counts },
+        _ => return None,
+    };
+    (!sum.is_nan()).then(|| Cell::of_sums(point.count, sum, extremes(point.min, point.max), spread))
+}
+
+/// Histograms with more buckets are left out.
+const MAX_BUCKETS: usize = 1024;
+
+fn exponential(point: &ExponentialPoint<'_>) -> Option<Cell> {
+    let side = |buckets: wire::view::Buckets<'_>| stats::Buckets {
+        offset: buckets.offset,
+        counts: buckets.counts().take(MAX_BUCKETS).collect(),
+    };
+    let (positive, negative) = (side(point.positive), side(point.negative));
+    let histogram = ExponentialHistogram::from_parts(point.scale, 160, point.zero_count, &positive, &negative)?;
+    let sum = point.sum.unwrap_or(0.0);
+    let extremes = extremes(point.min, point.max);
+    (!sum.is_nan()).then(|| Cell::of_sums(point.count, sum, extremes, Spread::Exponential(histogram)))
+}
+
+/// Spells a reading that counts from a start.
+pub(super) fn point_row(series: SeriesKey, start: u64, time: u64, value: Option<f64>, cell: Option<Cell>) -> PointRow {
+    PointRow { series, start, time, value, cell: cell.as_ref().map(CellRow::of) }
+}

@@ -1,0 +1,343 @@
+//! The windows that are open, and the last state of every counter.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::Timestamp;
+use wire::view::AnyValue;
+
+use super::{
+    AggregationConfig,
+    cell::Cell,
+    ingest::{Cells, add},
+    partial::{CellRow, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
+};
+use crate::aggregation::{
+    attributes::AttributeList,
+    spec::{OVERFLOW, service_identity},
+};
+
+/// Everything the analysis half knows.
+pub(super) struct State {
+    started_at: Timestamp,
+    lateness: Duration,
+    limit: usize,
+    expiry: Duration,
+    /// By width, ascending: the first is fed, the others are merges of it.
+    levels: Vec<Level>,
+    /// What came since the last tick; taken in the order of keys, so that shards do not matter.
+    came: Cells,
+    points: Vec<PointRow>,
+    /// Series that have room, and when they were last seen.
+    known: BTreeMap<SeriesKey, Timestamp>,
+    last: BTreeMap<SeriesKey, Last>,
+    /// Windows of the first level that end by then are closed.
+    closed_until: Timestamp,
+}
+
+struct Level {
+    width: Duration,
+    open: BTreeMap<u64, BTreeMap<SeriesKey, Cell>>,
+}
+
+/// The state of a counter when it was last seen.
+struct Last {
+    start: u64,
+    time: u64,
+    value: Option<f64>,
+    cell: Option<Cell>,
+    seen: Timestamp,
+}
+
+/// A window of one series that has ended.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Closed {
+    pub(super) series: SeriesKey,
+    pub(super) width: Duration,
+    pub(super) start: Timestamp,
+    pub(super) cell: Cell,
+}
+
+/// What did not go where it belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Strays {
+    /// Items of windows that were closed; counted in the next open one.
+    pub(super) late: u64,
+    /// Items of the far future; counted in the present window.
+    pub(super) early: u64,
+    /// Points of counters that are not newer than the last one; left out.
+    pub(super) out_of_order: u64,
+    /// Items of series without room; counted in overflow series.
+    pub(super) overflowed: u64,
+    /// Items that found no room at all.
+    pub(super) dropped: u64,
+}
+
+impl State {
+    pub(super) fn new(config: &AggregationConfig, started_at: Timestamp) -> Self {
+        let level = |width: &config::Duration| Level { width: width.get(), open: BTreeMap::new() };
+        let levels: Vec<Level> = config.windows.iter().map(level).collect();
+        let lateness = config.allowed_lateness.get();
+        let first = levels.first().map_or(Duration::ZERO, |level| level.width);
+        Self {
+            started_at,
+            lateness,
+            limit: config.max_series as usize,
+            expiry: config.series_expiration.get(),
+            levels,
+            came: Cells::new(),
+            points: Vec::new(),
+            known: BTreeMap::new(),
+            last: BTreeMap::new(),
+            closed_until: (started_at - lateness).window_start(first),
+        }
+    }
+
+    pub(super) fn n_series(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Takes a partial. Returns the rows that no shard would write.
+    pub(super) fn take(&mut self, message: RollupPartial) -> u64 {
+        let mut damaged = 0;
+        for WindowRow { series, start, cell, items } in message.windows {
+            match cell.cell() {
+                Some(cell) => add(&mut self.came, series, start, &cell, items),
+                None => damaged += 1,
+            }
+        }
+        self.points.extend(message.points);
+        damaged
+    }
+
+    /// Whether a partial is of the same windows.
+    pub(super) fn fits(&self, message: &RollupPartial) -> bool {
+        let width = self.levels.first().map(|level| level.width.as_nanos() as u64);
+        message.version == VERSION && Some(message.width) == width
+    }
+
+    /// Puts what came into its windows and returns those that have ended, by series, width and start.
+    pub(super) fn advance(&mut self, now: Timestamp) -> (Vec<Closed>, Strays) {
+        let strays = self.settle(now);
+        let closed = self.close((now - self.lateness).window_start(self.first_width()));
+        self.forget(now);
+        (closed, strays)
+    }
+
+    /// Returns all windows, ended or not.
+    pub(super) fn finish(&mut self, now: Timestamp) -> (Vec<Closed>, Strays) {
+        let strays = self.settle(now);
+        let closed_until = self.closed_until;
+        let closed = self.close(Timestamp(u64::MAX));
+        self.closed_until = closed_until;
+        (closed, strays)
+    }
+
+    fn first_width(&self) -> Duration {
+        self.levels.first().map_or(Duration::ZERO, |level| level.width)
+    }
+
+    fn settle(&mut self, now: Timestamp) -> Strays {
+        let mut strays = Strays::default();
+        let mut points = std::mem::take(&mut self.points);
+        points.sort_by(|a, b| (&a.series, a.time, a.start).cmp(&(&b.series, b.time, b.start)));
+        for point in points {
+            self.count_on(point, now, &mut strays);
+        }
+        for ((series, start), (cell, items)) in std::mem::take(&mut self.came) {
+            self.place(series, Timestamp(start), &cell, items, now, &mut strays);
+        }
+        strays
+    }
+
+    /// Finds what a point of a counter adds to the one before it.
+    fn count_on(&mut self, point: PointRow, now: Timestamp, strays: &mut Strays) {
+        let PointRow { series, start, time, value, cell } = point;
+        let Some(cell) = cell.map_or(Some(None), |row| row.cell().map(Some)) else {
+            strays.dropped += 1;
+            return;
+        };
+        let last = self.last.get(&series);
+        if last.is_some_and(|last| time <= last.time) {
+            strays.out_of_order += 1;
+            return;
+        }
+        if last.is_none() && self.last.len() >= 2 * self.limit {
+            strays.dropped += 1;
+            return;
+        }
+        let point = Last { start, time, value, cell, seen: now };
+        let increase = point.since(last, self.started_at);
+        self.last.insert(series.clone(), point);
+        if let Some(increase) = increase {
+            let window = Timestamp(time).window_start(self.first_width()).as_nanos();
+            add(&mut self.came, series, window, &increase, 1);
+        }
+    }
+
+    fn place(&mut self, series: SeriesKey, start: Timestamp, cell: &Cell, items: u64, now: Timestamp, strays: &mut Strays) {
+        let Some(series) = self.admit(series, items, now, strays) else { return };
+        let present = now.window_start(self.first_width());
+        let start = if start < self.closed_until {
+            strays.late += items;
+            self.closed_until
+        } else if start > present + self.lateness + self.first_width() {
+            strays.early += items;
+            present.max(self.closed_until)
+        } else {
+            start
+        };
+        let Some(first) = self.levels.first_mut() else { return };
+        first.open.entry(start.as_nanos()).or_default().entry(series).or_default().merge(cell);
+    }
+
+    /// Returns the series that takes an item: its own, or when there is no room, that of its metric and
+    /// service.
+    fn admit(&mut self, series: SeriesKey, items: u64, now: Timestamp, strays: &mut Strays) -> Option<SeriesKey> {
+        if let Some(seen) = self.known.get_mut(&series) {
+            *seen = now;
+            return Some(series);
+        }
+        if self.known.len() < self.limit {
+            self.known.insert(series.clone(), now);
+            return Some(series);
+        }
+        let mut mark = AttributeList::default();
+        mark.push(OVERFLOW, AnyValue::Bool(true));
+        let resource = service_identity(&series.resource).into();
+        let overflow = SeriesKey { resource, attributes: mark.into_bytes().into(), ..series };
+        if !self.known.contains_key(&overflow) && self.known.len() >= self.limit + self.limit / 10 + 64 {
+            strays.dropped += items;
+            return None;
+        }
+        strays.overflowed += items;
+        self.known.insert(overflow.clone(), now);
+        Some(overflow)
+    }
+
+    fn close(&mut self, until: Timestamp) -> Vec<Closed> {
+        self.closed_until = self.closed_until.max(until);
+        let mut closed = Vec::new();
+        let Some((first, upper)) = self.levels.split_first_mut() else { return closed };
+        for (start, cells) in first.pop_ended(until) {
+            for (series, cell) in &cells {
+                for level in upper.iter_mut() {
+                    let window = start.window_start(level.width).as_nanos();
+                    let cells = level.open.entry(window).or_default();
+                    cells.entry(series.clone()).or_default().merge(cell);
+                }
+            }
+            closed.extend(of_window(first.width, start, cells));
+        }
+        for level in upper {
+            for (start, cells) in level.pop_ended(until) {
+                closed.extend(of_window(level.width, start, cells));
+            }
+        }
+        closed.sort_by(|a, b| (&a.series, a.width, a.start).cmp(&(&b.series, b.width, b.start)));
+        closed
+    }
+
+    /// Forgets series that were idle too long; those with open windows stay until they are closed.
+    fn forget(&mut self, now: Timestamp) {
+        if !self.expiry.is_zero() {
+            let expiry = self.expiry;
+            self.known.retain(|_, seen| now.since(*seen) < expiry);
+            self.last.retain(|_, last| now.since(last.seen) < expiry);
+        }
+    }
+
+    /// Spells what is open, for a snapshot: the first level's windows, and the last points.
+    pub(super) fn save(&self) -> (Vec<RollupPartial>, u64) {
+        let save = |level: &Level| {
+            let row = |start: &u64, (series, cell): (&SeriesKey, &Cell)| {
+                WindowRow { series: series.clone(), start: *start, cell: CellRow::of(cell), items: 0 }
+            };
+            let windows = level.open.iter().flat_map(|(start, cells)| cells.iter().map(move |it| row(start, it)));
+            let windows = windows.collect();
+            RollupPartial { version: VERSION, width: level.width.as_nanos() as u64, windows, points: Vec::new() }
+        };
+        let mut levels: Vec<RollupPartial> = self.levels.iter().map(save).collect();
+        let point = |(series, last): (&SeriesKey, &Last)| PointRow {
+            series: series.clone(),
+            start: last.start,
+            time: last.time,
+            value: last.value,
+            cell: last.cell.as_ref().map(CellRow::of),
+        };
+        if let Some(first) = levels.first_mut() {
+            first.points = self.last.iter().map(point).collect();
+        }
+        (levels, self.closed_until.as_nanos())
+    }
+
+    /// Takes back what [`Self::save`] returned. Returns false, with nothing changed, when it is damaged or of
+    /// other windows.
+    pub(super) fn restore(&mut self, saved: Vec<RollupPartial>, closed_until: u64, now: Timestamp) -> bool {
+        let widths = self.levels.iter().map(|level| level.width.as_nanos() as u64);
+        if !saved.iter().map(|level| level.width).eq(widths) {
+            return false;
+        }
+        let (mut open, mut last, mut known) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        for level in saved {
+            let mut windows: BTreeMap<u64, BTreeMap<SeriesKey, Cell>> = BTreeMap::new();
+            for row in level.windows {
+                let Some(cell) = row.cell.cell() else { return false };
+                known.insert(row.series.clone(), now);
+                windows.entry(row.start).or_default().insert(row.series, cell);
+            }
+            for PointRow { series, start, time, value, cell } in level.points {
+                let cell = cell.and_then(CellRow::cell);
+                last.insert(series, Last { start, time, value, cell, seen: now });
+            }
+            open.push(windows);
+        }
+        for (level, windows) in self.levels.iter_mut().zip(open) {
+            level.open = windows;
+        }
+        (self.last, self.known, self.closed_until) = (last, known, Timestamp(closed_until));
+        true
+    }
+}
+
+impl Level {
+    /// Removes and returns the windows that end by then, in order.
+    fn pop_ended(&mut self, until: Timestamp) -> Vec<(Timestamp, BTreeMap<SeriesKey, Cell>)> {
+        let mut ended = Vec::new();
+        while let Some(window) = self.open.first_entry() {
+            if Timestamp(*window.key()) + self.width > until {
+                break;
+            }
+            let (start, cells) = window.remove_entry();
+            ended.push((Timestamp(start), cells));
+        }
+        ended
+    }
+}
+
+fn of_window(width: Duration, start: Timestamp, cells: BTreeMap<SeriesKey, Cell>) -> impl Iterator<Item = Closed> {
+    cells.into_iter().map(move |(series, cell)| Closed { series, width, start, cell })
+}
+
+impl Last {
+    /// What is new beside an earlier point. A counter that went down, or has a new start, began again at
+    /// zero. Of the first point of a counter only that is new which is known to have come since we run.
+    fn since(&self, earlier: Option<&Self>, started_at: Timestamp) -> Option<Cell> {
+        let Some(earlier) = earlier else {
+            return (self.start >= started_at.as_nanos()).then(|| self.whole());
+        };
+        let has_restarted = self.start != earlier.start;
+        match (self.value, earlier.value, &self.cell, &earlier.cell) {
+            (Some(now), Some(then), _, _) if !has_restarted && now >= then => Some(Cell::of_value(now - then)),
+            (_, _, Some(now), Some(then)) if !has_restarted => Some(now.since(then).unwrap_or_else(|| self.whole())),
+            _ => Some(self.whole()),
+        }
+    }
+
+    fn whole(&self) -> Cell {
+        match (self.value, &self.cell) {
+            (Some(value), _) => Cell::of_value(value),
+            (None, Some(cell)) => cell.clone(),
+            (None, None) => Cell::default(),
+        }
+    }
+}
