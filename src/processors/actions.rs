@@ -67,22 +67,32 @@ impl ActionConfig {
             problems.push("key is missing, name the attribute".to_owned());
         }
         if !self.pattern.is_empty() {
-            problems.push(format!("pattern is {:?}, which no supported action reads; remove it", self.pattern));
+            problems
+                .push(format!("pattern is {:?}, which no supported action reads; remove it", self.pattern));
         }
         if !self.converted_type.is_empty() {
-            problems.push(format!("converted_type is {:?}, which no supported action reads; remove it", self.converted_type));
+            problems.push(format!(
+                "converted_type is {:?}, which no supported action reads; remove it",
+                self.converted_type
+            ));
         }
         match verb.as_str() {
             "insert" | "update" | "upsert" => problems.extend(self.source_problem(&verb)),
             "delete" if self.has_source() => {
-                problems.push("action delete reads no \"value\", \"from_attribute\" or \"from_context\", remove it".to_owned());
+                problems.push(
+                    "action delete reads no \"value\", \"from_attribute\" or \"from_context\", remove it"
+                        .to_owned(),
+                );
             }
             "delete" => {}
             "" => problems.push("action is missing, use insert, update, upsert or delete".to_owned()),
             "hash" | "extract" | "convert" => {
-                problems.push(format!("action {verb} is not supported yet, use insert, update, upsert or delete"));
+                problems.push(format!(
+                    "action {verb} is not supported yet, use insert, update, upsert or delete"
+                ));
             }
-            _ => problems.push(format!("action is {:?}, must be insert, update, upsert or delete", self.action)),
+            _ => problems
+                .push(format!("action is {:?}, must be insert, update, upsert or delete", self.action)),
         }
         problems
     }
@@ -155,7 +165,9 @@ impl<'de> Visitor<'de> for AnyKind {
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Vec<u8>, E> {
         let number = i64::try_from(number);
-        number.map(|number| encode_value(AnyValue::Int(number))).map_err(|_| E::custom("the integer exceeds 64 bits"))
+        number
+            .map(|number| encode_value(AnyValue::Int(number)))
+            .map_err(|_| E::custom("the integer exceeds 64 bits"))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Vec<u8>, E> {

@@ -11,9 +11,9 @@ pub mod aggregation;
 pub mod attributes;
 pub mod resource;
 pub mod service_graph;
+pub mod span_metrics;
 #[cfg(test)]
 mod testing;
-pub mod span_metrics;
 
 use component::ProcessorEntry;
 

@@ -29,6 +29,8 @@ impl Default for Moments {
 impl Moments {
     /// Adds a value. The caller has left out NaN.
     pub fn add(&mut self, value: f64) {
+        // Of the two zeros only one, or the extremes would depend on which came first.
+        let value = value + 0.0;
         self.count += 1;
         self.sum.add(value);
         self.squares.add_product(value, value);

@@ -35,7 +35,8 @@ fn values_of_every_kind_are_read() {
         Insert { key: "e", value: Value([42, 9, 10, 2, 24, 1, 10, 3, 10, 1, 120]) }
         Insert { key: "f", value: Value([50, 10, 10, 8, 10, 1, 107, 18, 3, 10, 1, 118]) }
         Insert { key: "g", value: FromAttribute("h") }
-        Delete { key: "i" }"#]].assert_eq(&steps.join("\n"));
+        Delete { key: "i" }"#]]
+    .assert_eq(&steps.join("\n"));
 }
 
 #[test]
@@ -49,7 +50,8 @@ fn every_impossible_action_is_reported() {
     let mut checks = Checks::default();
     validate("actions", &actions, &mut checks);
     validate("actions", &[], &mut checks);
-    let told: Vec<String> = checks.into_findings().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+    let told: Vec<String> =
+        checks.into_findings().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
     expect![[r#"
         actions.0: key is missing, name the attribute
         actions.1: action insert needs a value, set "value" or "from_attribute"

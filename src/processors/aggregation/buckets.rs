@@ -38,7 +38,9 @@ pub(crate) enum Layout {
     None,
     Explicit(Bounds),
     /// Scale 3 while the values fit `max_size` buckets.
-    Exponential { max_size: u32 },
+    Exponential {
+        max_size: u32,
+    },
 }
 
 /// A window of this many buckets of scale 3 spans a factor of a million.

@@ -91,7 +91,13 @@ impl Cumulative {
     }
 
     /// Adds a row of a partial. Returns whether it was one that the layout allows.
-    pub(crate) fn add(&mut self, resource: &ResourceRow, row: &Row, previous_flush: Timestamp, at: Timestamp) -> bool {
+    pub(crate) fn add(
+        &mut self,
+        resource: &ResourceRow,
+        row: &Row,
+        previous_flush: Timestamp,
+        at: Timestamp,
+    ) -> bool {
         let family = row.family as usize;
         let Some(spec) = self.specs.get(family) else { return false };
         let Some(point) = Point::of(row, spec, previous_flush, at) else { return false };
@@ -145,7 +151,10 @@ impl Cumulative {
     /// that, services are no longer told apart.
     fn insert(&mut self, resource: Box<[u8]>, family: usize, attributes: Box<[u8]>, waiting: Waiting) {
         let Waiting { service, point } = waiting;
-        let is_known = self.resources.get(&resource).is_some_and(|known| known.families[family].contains_key(&attributes));
+        let is_known = self
+            .resources
+            .get(&resource)
+            .is_some_and(|known| known.families[family].contains_key(&attributes));
         let reserve = self.limit / OVERFLOW_SHARE + OVERFLOW_FLOOR;
         let (resource, attributes) = if is_known || !point.overflow || self.n_overflow < reserve {
             (resource, attributes)
@@ -201,7 +210,9 @@ impl Cumulative {
     pub(crate) fn every_point(&self) -> impl Iterator<Item = (&[u8], &[u8], usize, &[u8], &Point)> {
         let admitted = self.resources.iter().flat_map(|(resource, known)| {
             known.families.iter().enumerate().flat_map(move |(family, points)| {
-                points.iter().map(move |(key, point)| (&resource[..], &known.service[..], family, &key[..], point))
+                points
+                    .iter()
+                    .map(move |(key, point)| (&resource[..], &known.service[..], family, &key[..], point))
             })
         });
         let waiting = self.waiting.iter().map(|((resource, family, key), waiting)| {

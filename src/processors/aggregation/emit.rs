@@ -48,7 +48,8 @@ impl Output {
             writer.resource(&for_writer(resource));
             writer.scope(self.scope, "");
             for metric in &self.metrics {
-                points += self.write_metric(&mut writer, metric, of_resource, &series.specs[metric.family], at);
+                points +=
+                    self.write_metric(&mut writer, metric, of_resource, &series.specs[metric.family], at);
             }
         }
         (writer.take(), points)
@@ -78,7 +79,9 @@ impl Output {
             }
             (Column::SizeBytes, _) => {
                 let mut points = writer.sum(&head, self.temporality, true);
-                all.for_each(|(attributes, point)| points.point(&number(&attributes, point, at, point.size_bytes, &[])));
+                all.for_each(|(attributes, point)| {
+                    points.point(&number(&attributes, point, at, point.size_bytes, &[]))
+                });
             }
             (Column::Duration, Layout::Explicit(bounds)) => {
                 let bounds: Vec<f64> = bounds.in_unit(spec.unit).collect();
@@ -124,7 +127,14 @@ fn number<'a>(
     exemplars: &'a [build::Exemplar<'a>],
 ) -> build::NumberPoint<'a> {
     let value = Some(Number::Int(i64::try_from(value).unwrap_or(i64::MAX)));
-    build::NumberPoint { attributes, start: point.start.min(at).as_nanos(), time: at.as_nanos(), value, exemplars, flags: 0 }
+    build::NumberPoint {
+        attributes,
+        start: point.start.min(at).as_nanos(),
+        time: at.as_nanos(),
+        value,
+        exemplars,
+        flags: 0,
+    }
 }
 
 fn explicit<'a>(

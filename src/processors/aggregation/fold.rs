@@ -97,7 +97,9 @@ impl Fold {
         for (part, (dimension, slot)) in parts[3..].iter_mut().zip(dimensions) {
             let of_event = attributes.iter().find(|attribute| attribute.key == dimension.key.as_bytes());
             // The span's own value comes first, then the event's, then the resource's, then the default.
-            if let (true, Some(attribute)) = (values.get(slot.0).is_none_or(|value| value.is_absent()), of_event) {
+            if let (true, Some(attribute)) =
+                (values.get(slot.0).is_none_or(|value| value.is_absent()), of_event)
+            {
                 *part = Some(attribute.value);
             }
         }
@@ -126,11 +128,18 @@ impl Fold {
 
     /// Tells what was counted since the last time, and begins anew. Returns how many spans had to share an
     /// overflow series.
-    pub(crate) fn flush(&mut self, family: u32, resources: &mut Vec<ResourceRow>, rows: &mut Vec<Row>) -> u64 {
+    pub(crate) fn flush(
+        &mut self,
+        family: u32,
+        resources: &mut Vec<ResourceRow>,
+        rows: &mut Vec<Row>,
+    ) -> u64 {
         let mut places_of = std::collections::BTreeMap::new();
         for place in 0..self.series.hot.len() as Place {
             let hot = &self.series.hot[place as usize];
-            let Some(series) = self.series.series[place as usize].as_ref().filter(|_| hot.calls > 0) else { continue };
+            let Some(series) = self.series.series[place as usize].as_ref().filter(|_| hot.calls > 0) else {
+                continue;
+            };
             let at = *places_of.entry(series.identity).or_insert_with(|| {
                 let identity = self.shape.resources.identity(series.identity);
                 let service = self.shape.resources.identity(identity.service_identity);
@@ -268,7 +277,8 @@ impl Shape {
         self.resources.resolve(bytes, table, &self.spec);
         let mut scopes = Vec::new();
         if !self.spec.scopes.is_empty() {
-            scopes.extend(table.scopes.iter().map(|scope| self.scope_parts(Scope::of(scope.scope.of(bytes)))));
+            scopes
+                .extend(table.scopes.iter().map(|scope| self.scope_parts(Scope::of(scope.scope.of(bytes)))));
         }
         Request { bytes, table, scopes }
     }
@@ -280,11 +290,17 @@ impl Shape {
 
     /// Gathers the parts of a span's key: name, scope, dimensions.
     #[inline(always)]
-    fn parts<'a>(&'a self, request: &Request<'a>, index: usize, parts: &mut Vec<Option<&'a [u8]>>) -> (u32, Head) {
+    fn parts<'a>(
+        &'a self,
+        request: &Request<'a>,
+        index: usize,
+        parts: &mut Vec<Option<&'a [u8]>>,
+    ) -> (u32, Head) {
         let span = &request.table.spans[index];
         let intrinsics = &self.spec.intrinsics;
         let name = intrinsics.span_name.is_some().then(|| span.name.of(request.bytes));
-        let [scope_name, scope_version] = request.scopes.get(span.scope as usize).copied().unwrap_or_default();
+        let [scope_name, scope_version] =
+            request.scopes.get(span.scope as usize).copied().unwrap_or_default();
         parts.clear();
         parts.extend([name, scope_name, scope_version]);
         let values = request.table.values_of(index);

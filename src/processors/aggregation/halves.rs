@@ -41,8 +41,11 @@ pub(crate) struct Plan {
 impl Plan {
     /// Distinguishes plans whose rows can not be added.
     fn layout(&self) -> u64 {
-        let shape: Vec<_> =
-            self.families.iter().map(|family| (&family.spec.layout, family.spec.unit, family.of_events)).collect();
+        let shape: Vec<_> = self
+            .families
+            .iter()
+            .map(|family| (&family.spec.layout, family.spec.unit, family.of_events))
+            .collect();
         super::hashing::mix_bytes(0, format!("{shape:?}").as_bytes())
     }
 }
@@ -59,7 +62,8 @@ pub(crate) struct IngestHalf {
 impl IngestHalf {
     pub(crate) fn new(plan: &Plan, cx: &component::BuildCx<'_>) -> Self {
         let seed = super::hashing::seed(cx);
-        let folds = plan.families.iter().map(|family| (Fold::new(family.spec.clone(), seed), family.of_events));
+        let folds =
+            plan.families.iter().map(|family| (Fold::new(family.spec.clone(), seed), family.of_events));
         let telemetry = cx.telemetry;
         Self {
             folds: folds.collect(),
@@ -209,7 +213,8 @@ impl Ledger {
     pub(crate) fn new(plan: Plan, cx: &component::BuildCx<'_>) -> Self {
         let series = Cumulative::new(plan.families.iter().map(|family| family.spec.clone()).collect());
         let clock = FlushClock::new(plan.flush_interval, cx.started_at);
-        let (telemetry, name) = (cx.telemetry, |what: &str| format!("otelcol_connector_{}_{what}", plan.telemetry_name));
+        let (telemetry, name) =
+            (cx.telemetry, |what: &str| format!("otelcol_connector_{}_{what}", plan.telemetry_name));
         Self {
             series,
             clock,
@@ -274,7 +279,8 @@ impl Ledger {
             let resource = message.resources.get(saved.row.resource as usize);
             let (start, last_seen) = (Timestamp(saved.start), Timestamp(saved.last_seen));
             let spec = series.specs.get(saved.row.family as usize);
-            let point = spec.and_then(|spec| Point::restored(&saved.row, spec, saved.scale, start, last_seen));
+            let point =
+                spec.and_then(|spec| Point::restored(&saved.row, spec, saved.scale, start, last_seen));
             let (Some(resource), Some(point)) = (resource, point) else {
                 return Err(damaged("a series is inconsistent"));
             };

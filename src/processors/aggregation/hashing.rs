@@ -1,6 +1,7 @@
 //! Hashes of keys. A hash finds candidates; the key itself decides.
 
-const ODD: [u64; 4] = [0x9e37_79b9_7f4a_7c15, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3];
+const ODD: [u64; 4] =
+    [0x9e37_79b9_7f4a_7c15, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3];
 
 /// Multiplies to 128 bits and folds the halves: every input bit reaches every output bit.
 #[inline(always)]

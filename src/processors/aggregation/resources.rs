@@ -106,7 +106,8 @@ impl Resources {
     /// Forgets what was sent, and the identities that `is_used` does not name. Called between requests.
     pub(crate) fn prune(&mut self, is_used: impl Fn(u32) -> bool) {
         self.forget_known();
-        let keep: Vec<bool> = (0..self.identities.len() as u32).map(|id| id == OTHER || is_used(id)).collect();
+        let keep: Vec<bool> =
+            (0..self.identities.len() as u32).map(|id| id == OTHER || is_used(id)).collect();
         let mut keep_services = keep.clone();
         for (id, identity) in self.identities.iter().enumerate() {
             if let Some(identity) = identity.as_ref().filter(|_| keep[id]) {
@@ -119,7 +120,8 @@ impl Resources {
                 *identity = None;
             }
         }
-        self.free = (0..self.identities.len() as u32).filter(|&id| self.identities[id as usize].is_none()).collect();
+        self.free =
+            (0..self.identities.len() as u32).filter(|&id| self.identities[id as usize].is_none()).collect();
     }
 
     fn forget_known(&mut self) {
@@ -153,7 +155,13 @@ impl Resources {
     }
 
     /// Returns the id of an identity; none when it is new and there is no room.
-    fn intern(&mut self, attributes: Box<[u8]>, service: &str, of_service: Option<u32>, limit: usize) -> Option<u32> {
+    fn intern(
+        &mut self,
+        attributes: Box<[u8]>,
+        service: &str,
+        of_service: Option<u32>,
+        limit: usize,
+    ) -> Option<u32> {
         let seed = self.seed;
         let bytes_of = |identities: &[Option<Identity>], id: u32| -> u64 {
             let identity = identities[id as usize].as_ref().expect("an indexed identity is kept");
@@ -176,7 +184,8 @@ impl Resources {
         }
         let id = self.free.pop().unwrap_or(identities.len() as u32);
         vacant.insert(id);
-        let identity = Identity { attributes, service: service.into(), service_identity: of_service.unwrap_or(id) };
+        let identity =
+            Identity { attributes, service: service.into(), service_identity: of_service.unwrap_or(id) };
         match self.identities.get_mut(id as usize) {
             Some(place) => *place = Some(identity),
             None => self.identities.push(Some(identity)),

@@ -27,7 +27,8 @@ pub(crate) struct Hot {
     window_at: i32,
 }
 
-const NOTHING: Hot = Hot { sum_nanos: 0, calls: 0, min_nanos: u64::MAX, max_nanos: 0, size_bytes: 0, window_at: 0 };
+const NOTHING: Hot =
+    Hot { sum_nanos: 0, calls: 0, min_nanos: u64::MAX, max_nanos: 0, size_bytes: 0, window_at: 0 };
 
 /// What is needed only when a series begins and when it is told.
 pub(crate) struct Series {
@@ -79,7 +80,10 @@ impl Key<'_> {
     #[inline(always)]
     fn word(&self) -> u64 {
         let flags = u64::from(self.head.is_extrapolated) | u64::from(self.overflow) << 1;
-        u64::from(self.identity) | u64::from(self.head.kind) << 32 | u64::from(self.head.status) << 40 | flags << 48
+        u64::from(self.identity)
+            | u64::from(self.head.kind) << 32
+            | u64::from(self.head.status) << 40
+            | flags << 48
     }
 
     #[inline(always)]
@@ -167,14 +171,21 @@ impl SeriesTable {
     /// Finds a series by the hash of its key and then the key itself.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u64, key: &Key<'_>) -> Option<Place> {
-        let same = |place: &Place| self.series[*place as usize].as_ref().is_some_and(|series| key.is(&series.key));
+        let same =
+            |place: &Place| self.series[*place as usize].as_ref().is_some_and(|series| key.is(&series.key));
         self.index.find(hash, same).copied()
     }
 
     /// Makes the series of a key that was not found, or finds the one that takes its place when there is
     /// no room. `nanos` is the duration around which the buckets will lie.
     #[cold]
-    pub(crate) fn begin(&mut self, key: &Key<'_>, nanos: u64, spec: &SeriesSpec, resources: &Resources) -> Place {
+    pub(crate) fn begin(
+        &mut self,
+        key: &Key<'_>,
+        nanos: u64,
+        spec: &SeriesSpec,
+        resources: &Resources,
+    ) -> Place {
         let identity = resources.identity(key.identity);
         let of_resource = self.of_identity.get(&key.identity).copied().unwrap_or(0);
         let resource_is_full = self.resource_limit > 0 && of_resource >= self.resource_limit;

@@ -17,7 +17,11 @@ fn action(verb: &str, key: &str, from: &str) -> ActionConfig {
 }
 
 fn config() -> AttributesConfig {
-    let actions = vec![action("insert", "copy", "user"), action("delete", "user", ""), action("update", "none", "copy")];
+    let actions = vec![
+        action("insert", "copy", "user"),
+        action("delete", "user", ""),
+        action("update", "none", "copy"),
+    ];
     AttributesConfig { actions }
 }
 
@@ -31,10 +35,12 @@ fn spans_are_edited_step_by_step_and_the_table_stays_right() {
     let out = push(&mut harness, 0, &of_service("s", spans));
     let [Payload::Traces(traces)] = &out[..] else { panic!("one request in, one out") };
     let request = ExportTraceServiceRequest::decode(traces.bytes.clone()).unwrap();
-    let told: Vec<String> = request.resource_spans[0].scope_spans[0].spans.iter().map(|s| labels(&s.attributes)).collect();
+    let told: Vec<String> =
+        request.resource_spans[0].scope_spans[0].spans.iter().map(|s| labels(&s.attributes)).collect();
     expect![[r#"
         {x=1,copy=ann}
-        {none=old}"#]].assert_eq(&told.join("\n"));
+        {none=old}"#]]
+    .assert_eq(&told.join("\n"));
     let mut scanned = model::SpanTable::default();
     wire::scan_traces(&traces.bytes, &wire::Matcher::new(&harness.keys), &mut scanned).unwrap();
     assert_eq!(format!("{:?}", scanned.spans), format!("{:?}", traces.table.spans));
@@ -43,7 +49,8 @@ fn spans_are_edited_step_by_step_and_the_table_stays_right() {
 #[test]
 fn log_records_are_edited_and_untouched_requests_stay_the_same_bytes() {
     let mut harness = Harness::new::<Attributes>(&config(), 1, T0);
-    let record = LogRecord { attributes: vec![attribute("user", Value::IntValue(3))], ..LogRecord::default() };
+    let record =
+        LogRecord { attributes: vec![attribute("user", Value::IntValue(3))], ..LogRecord::default() };
     let logs = |record| ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
             scope_logs: vec![ScopeLogs { log_records: vec![record], ..ScopeLogs::default() }],

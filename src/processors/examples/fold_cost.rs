@@ -25,7 +25,9 @@ fn main() {
     time("walk, one hot request", rounds, |_| subject.scan(&requests[0]));
     time("walk and fold, one hot request", rounds, |_| subject.count(&requests[0]));
     time("walk, all requests in turn", rounds, |round| subject.scan(&requests[round % requests.len()]));
-    time("walk and fold, all requests in turn", rounds, |round| subject.count(&requests[round % requests.len()]));
+    time("walk and fold, all requests in turn", rounds, |round| {
+        subject.count(&requests[round % requests.len()])
+    });
 }
 
 struct Subject {
@@ -48,7 +50,8 @@ impl Subject {
 
     #[inline(never)]
     fn scan(&mut self, request: &Bytes) {
-        scan_traces(black_box(request), &self.matcher, &mut self.table).expect("a generated request is sound");
+        scan_traces(black_box(request), &self.matcher, &mut self.table)
+            .expect("a generated request is sound");
     }
 
     #[inline(never)]

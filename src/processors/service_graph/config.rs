@@ -4,7 +4,6 @@ use component::{Checks, Config};
 use config::Duration;
 use serde::Deserialize;
 
-
 /// Settings of `service_graph`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default)]
@@ -83,7 +82,8 @@ impl Config for ServiceGraphConfig {
             checks.error("exponential_histogram_max_size", message);
         }
         if max_size == 1 || max_size > 16_384 {
-            let message = format!("exponential_histogram_max_size is {max_size}, must be 0 or between 2 and 16384");
+            let message =
+                format!("exponential_histogram_max_size is {max_size}, must be 0 or between 2 and 16384");
             checks.error("exponential_histogram_max_size", message);
         }
         if self.latency_histogram_buckets.len() > 254 {
@@ -102,7 +102,10 @@ impl Config for ServiceGraphConfig {
         let mut seen = Vec::new();
         for (index, name) in self.dimensions.iter().enumerate() {
             if name.is_empty() || seen.contains(&name) {
-                checks.error(&format!("dimensions.{index}"), format!("dimension {name:?} is empty or named twice"));
+                checks.error(
+                    &format!("dimensions.{index}"),
+                    format!("dimension {name:?} is empty or named twice"),
+                );
             }
             seen.push(name);
         }

@@ -139,7 +139,8 @@ impl HalfWriter {
     }
 
     pub(super) fn push_half(&mut self, half: &Half) {
-        let optional = |writer: &mut Self, text: &Option<String>| text.as_ref().map_or(0, |text| writer.text(text));
+        let optional =
+            |writer: &mut Self, text: &Option<String>| text.as_ref().map_or(0, |text| writer.text(text));
         let row = HalfRow {
             trace_high: (half.key.trace >> 64) as u64,
             trace_low: half.key.trace as u64,
@@ -167,7 +168,10 @@ impl Half {
     pub(super) fn of(row: &HalfRow, message: &ServiceGraphPartial) -> Self {
         let text = |at: u32| message.text(at).map(str::to_owned);
         Self {
-            key: EdgeKey { trace: u128::from(row.trace_high) << 64 | u128::from(row.trace_low), span: row.span },
+            key: EdgeKey {
+                trace: u128::from(row.trace_high) << 64 | u128::from(row.trace_low),
+                span: row.span,
+            },
             is_server: row.is_server,
             service: text(row.service).unwrap_or_default(),
             nanos: row.nanos,

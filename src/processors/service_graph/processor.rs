@@ -32,7 +32,12 @@ impl ProcessorDef for ServiceGraph {
 
     fn ingest(config: &ServiceGraphConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
         let slots = Slots::default();
-        Box::new(IngestHalf { config: config.clone(), slots, writer: HalfWriter::default(), resources: Vec::new() })
+        Box::new(IngestHalf {
+            config: config.clone(),
+            slots,
+            writer: HalfWriter::default(),
+            resources: Vec::new(),
+        })
     }
 
     fn analysis(config: &ServiceGraphConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
@@ -99,9 +104,11 @@ impl IngestHalf {
                 find(bytes, name).map_or(0, |entry| writer.text(&entry.value().to_label_string()))
             };
             let service = self.writer.text(&service_of(bytes));
-            let dimensions = self.config.dimensions.iter().map(|name| value(&mut self.writer, name)).collect();
+            let dimensions =
+                self.config.dimensions.iter().map(|name| value(&mut self.writer, name)).collect();
             let databases = self.config.database_name_attributes.iter();
-            let database = databases.map(|name| value(&mut self.writer, name)).find(|&place| place > 0).unwrap_or(0);
+            let database =
+                databases.map(|name| value(&mut self.writer, name)).find(|&place| place > 0).unwrap_or(0);
             self.resources.push(OfResource { service, dimensions, database });
         }
     }
@@ -112,7 +119,11 @@ impl IngestHalf {
         let values = traces.table.values_of(index);
         let is_server = matches!(span.kind, SERVER | CONSUMER);
         let trace = u128::from_be_bytes(*span.trace_id(request)?);
-        let id = if is_server { span.parent_id(request).copied().unwrap_or_default() } else { *span.span_id(request)? };
+        let id = if is_server {
+            span.parent_id(request).copied().unwrap_or_default()
+        } else {
+            *span.span_id(request)?
+        };
         let writer = &mut self.writer;
         let mut text = |slot: &Slot| {
             let value = values.get(slot.0).filter(|value| !value.is_absent())?;
@@ -204,8 +215,16 @@ impl AnalysisHalf {
             came: Vec::new(),
             ledger: Ledger::new(plan(&config), cx),
             total: counter("total_edges", "Edges counted", "{edge}"),
-            expired: counter("expired_edges", "Halves of edges whose other half did not come in time", "{edge}"),
-            dropped: counter("dropped_spans", "Spans dropped because store.max_items halves were waiting", "{span}"),
+            expired: counter(
+                "expired_edges",
+                "Halves of edges whose other half did not come in time",
+                "{edge}",
+            ),
+            dropped: counter(
+                "dropped_spans",
+                "Spans dropped because store.max_items halves were waiting",
+                "{span}",
+            ),
             waiting: cx.telemetry.gauge(
                 "otelcol_connector_servicegraph_waiting_spans",
                 "Spans that wait for the other half of their edge",
@@ -299,7 +318,8 @@ impl Processor for AnalysisHalf {
             return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
         }
         let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
-        let message = ServiceGraphSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(&error.to_string()))?;
+        let message =
+            ServiceGraphSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(&error.to_string()))?;
         let halves = &message.waiting.halves;
         if halves.len() != message.arrived.len() || halves.len() != message.met.len() {
             return Err(damaged("the halves of edges are inconsistent"));

@@ -50,7 +50,12 @@ impl Store {
     }
 
     /// Takes the halves of a tick, in any order, and completes what has met.
-    pub(super) fn take(&mut self, mut halves: Vec<Half>, now: Timestamp, complete: &mut impl FnMut(Edge<'_>)) -> Fate {
+    pub(super) fn take(
+        &mut self,
+        mut halves: Vec<Half>,
+        now: Timestamp,
+        complete: &mut impl FnMut(Edge<'_>),
+    ) -> Fate {
         halves.sort();
         let (servers, clients): (Vec<_>, Vec<_>) = halves.into_iter().partition(|half| half.is_server);
         let mut fate = Fate::default();

@@ -21,7 +21,10 @@ fn harness(config: &ServiceGraphConfig, shards: usize) -> Harness {
 }
 
 fn config() -> ServiceGraphConfig {
-    ServiceGraphConfig { latency_histogram_buckets: vec![config::Duration::from_secs(1)], ..Default::default() }
+    ServiceGraphConfig {
+        latency_histogram_buckets: vec![config::Duration::from_secs(1)],
+        ..Default::default()
+    }
 }
 
 /// Gives requests to two shards in turn, waits past the time of halves, and returns what is told.
@@ -60,10 +63,13 @@ fn client_and_server_meet_across_shards_and_ticks_in_either_order() {
 #[test]
 fn tempo_has_no_label_for_failure_and_wider_buckets() {
     let tempo = ServiceGraphConfig { flavor: GraphFlavor::Tempo, ..Default::default() };
-    let both = of_service("a", vec![
-        linked(1, 2, 9, span("call", CLIENT, 2, 300_000, vec![])),
-        linked(1, 3, 2, span("serve", SERVER, 0, 200_000, vec![])),
-    ]);
+    let both = of_service(
+        "a",
+        vec![
+            linked(1, 2, 9, span("call", CLIENT, 2, 300_000, vec![])),
+            linked(1, 3, 2, span("serve", SERVER, 0, 200_000, vec![])),
+        ],
+    );
     expect![[r#"
         resource {} scope traces_service_graph
           traces_service_graph_request_total unit="" sum temporality=2 monotonic=true
@@ -74,12 +80,14 @@ fn tempo_has_no_label_for_failure_and_wider_buckets() {
             {client=a,server=a,connection_type=} 0..60 count=1 sum=0.2 [0.2:1]
           traces_service_graph_request_client unit="s" histogram temporality=2
             {client=a,server=a,connection_type=} 0..60 count=1 sum=0.3 [0.4:1]
-    "#]].assert_eq(&told(&tempo, &[both]));
+    "#]]
+    .assert_eq(&told(&tempo, &[both]));
 }
 
 #[test]
 fn databases_messages_users_and_unseen_servers_are_nodes() {
-    let config = ServiceGraphConfig { virtual_node_extra_label: true, dimensions: vec!["region".into()], ..config() };
+    let config =
+        ServiceGraphConfig { virtual_node_extra_label: true, dimensions: vec!["region".into()], ..config() };
     let spans = vec![
         linked(1, 1, 0, span("root", SERVER, 0, 1_000, vec![text("region", "eu")])),
         linked(1, 2, 1, span("query", CLIENT, 0, 1_000, vec![text("db.name", "orders")])),
@@ -89,10 +97,13 @@ fn databases_messages_users_and_unseen_servers_are_nodes() {
         linked(1, 6, 77, span("orphan", SERVER, 0, 1_000, vec![])),
         linked(1, 7, 1, span("inner", 1, 0, 1_000, vec![])),
     ];
-    let consumers = of_service("mail", vec![
-        linked(1, 8, 3, span("first", CONSUMER, 0, 1_000, vec![])),
-        linked(1, 9, 3, span("second", CONSUMER, 0, 1_000, vec![])),
-    ]);
+    let consumers = of_service(
+        "mail",
+        vec![
+            linked(1, 8, 3, span("first", CONSUMER, 0, 1_000, vec![])),
+            linked(1, 9, 3, span("second", CONSUMER, 0, 1_000, vec![])),
+        ],
+    );
     let told = told(&config, &[of_service("shop", spans), consumers]);
     let totals: Vec<&str> = told.lines().take_while(|line| !line.contains("request_server")).collect();
     expect![[r#"
@@ -121,20 +132,28 @@ fn what_finds_no_room_is_counted() {
         let all = harness.telemetry.read();
         all.iter().find(|it| it.name == format!("otelcol_connector_servicegraph_{name}")).map(|it| it.value)
     };
-    assert_eq!((value("dropped_spans"), value("expired_edges"), value("total_edges")), (Some(7), Some(3), Some(3)));
+    assert_eq!(
+        (value("dropped_spans"), value("expired_edges"), value("total_edges")),
+        (Some(7), Some(3), Some(3))
+    );
 }
 
 /// Traces of few ids, so that halves meet, repeat and miss each other.
 fn any_request() -> impl Strategy<Value = ExportTraceServiceRequest> {
     let of_span = (1..3_u8, 1..6_u8, 0..6_u8, 1..6_i32, 0..3_i32, 0..3_000_000_u64, any::<bool>());
     let span = of_span.prop_map(|(trace, id, parent, kind, status, micros, to_database)| {
-        let attributes = if to_database { vec![text("db.name", "db"), text("peer.service", "p")] } else { vec![] };
+        let attributes =
+            if to_database { vec![text("db.name", "db"), text("peer.service", "p")] } else { vec![] };
         linked(trace, id, parent, span("x", kind, status, micros, attributes))
     });
     ("[ab]", prop::collection::vec(span, 0..8)).prop_map(|(service, spans)| of_service(&service, spans))
 }
 
-fn run(requests: &[ExportTraceServiceRequest], shards: usize, restart_after: Option<usize>) -> Vec<bytes::Bytes> {
+fn run(
+    requests: &[ExportTraceServiceRequest],
+    shards: usize,
+    restart_after: Option<usize>,
+) -> Vec<bytes::Bytes> {
     let mut harness = harness(&config(), shards);
     let mut out = Vec::new();
     // Two requests a tick, a tick every four seconds.

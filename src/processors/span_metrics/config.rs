@@ -157,7 +157,8 @@ impl Config for SpanMetricsConfig {
 impl SpanMetricsConfig {
     /// Returns the settings of the published benchmark: these dimensions and an exponential histogram.
     pub fn benchmark(dimensions: &[&str]) -> Self {
-        let dimension = |name: &&str| DimensionConfig { name: (*name).to_owned(), ..DimensionConfig::default() };
+        let dimension =
+            |name: &&str| DimensionConfig { name: (*name).to_owned(), ..DimensionConfig::default() };
         let exponential = Section::on(ExponentialConfig::default());
         Self {
             dimensions: dimensions.iter().map(dimension).collect(),
@@ -186,7 +187,8 @@ impl SpanMetricsConfig {
         }
         if let Some(buckets) = histogram.explicit.get().and_then(|explicit| explicit.buckets.as_ref()) {
             if buckets.len() > MAX_BUCKETS {
-                let message = format!("buckets has {} bounds, at most {MAX_BUCKETS} are allowed", buckets.len());
+                let message =
+                    format!("buckets has {} bounds, at most {MAX_BUCKETS} are allowed", buckets.len());
                 checks.error("histogram.explicit.buckets", message);
             }
             if buckets.windows(2).any(|pair| pair[0] >= pair[1]) {
@@ -226,7 +228,8 @@ impl SpanMetricsConfig {
             checks.warn("aggregation_temporality", message);
         }
         if self.dimensions_cache_size != 0 {
-            let message = "dimensions_cache_size is deprecated and has no effect, use aggregation_cardinality_limit";
+            let message =
+                "dimensions_cache_size is deprecated and has no effect, use aggregation_cardinality_limit";
             checks.warn("dimensions_cache_size", message);
         }
         if self.resource_metrics_cache_size != 1000 {
@@ -236,7 +239,8 @@ impl SpanMetricsConfig {
     }
 }
 
-const RESERVED: [&str; 5] = ["service.name", "span.kind", "status.code", "span.name", "collector.instance.id"];
+const RESERVED: [&str; 5] =
+    ["service.name", "span.kind", "status.code", "span.name", "collector.instance.id"];
 
 fn check_dimensions(path: &str, what: &str, dimensions: &[DimensionConfig], checks: &mut Checks) {
     let mut seen = RESERVED.to_vec();

@@ -57,7 +57,8 @@ impl Planner<'_> {
         metrics.push(self.metric("calls", "calls_total", "", 0, Column::Calls));
         if !histogram.disable {
             if !shared {
-                families.push(Family { spec: self.spec(&histogram.dimensions, self.layout()), of_events: spans });
+                families
+                    .push(Family { spec: self.spec(&histogram.dimensions, self.layout()), of_events: spans });
             }
             let unit = if config.flavor == Flavor::Tempo { "" } else { self.unit().symbol() };
             metrics.push(self.metric("duration", "latency", unit, families.len() - 1, Column::Duration));
@@ -94,7 +95,12 @@ impl Planner<'_> {
             },
             dimensions: self.dimensions(more),
             resource: self.resource(),
-            scopes: config.include_instrumentation_scope.iter().filter(|name| !name.is_empty()).cloned().collect(),
+            scopes: config
+                .include_instrumentation_scope
+                .iter()
+                .filter(|name| !name.is_empty())
+                .cloned()
+                .collect(),
             sampling_method: config.enable_metrics_sampling_method,
             constants,
             layout,

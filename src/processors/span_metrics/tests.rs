@@ -5,7 +5,8 @@ use config::Section;
 use expect_test::expect;
 use model::Payload;
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value, metrics::v1::metric::Data, trace::v1::Span,
+    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value, metrics::v1::metric::Data,
+    trace::v1::Span,
 };
 use proptest::prelude::*;
 
@@ -37,7 +38,9 @@ fn shop() -> ExportTraceServiceRequest {
         span("GET /cart", 2, 2, 20_000_000, vec![text("http.method", "POST")]),
     ];
     let mut request = of_service("cart", cart);
-    request.resource_spans.push(resource_spans(vec![text("telemetry.sdk.name", "x")], vec![span("job", 1, 1, 0, vec![])]));
+    request
+        .resource_spans
+        .push(resource_spans(vec![text("telemetry.sdk.name", "x")], vec![span("job", 1, 1, 0, vec![])]));
     request
 }
 
@@ -105,8 +108,12 @@ fn tempo_and_jaeger_have_names_of_their_own() {
 
 #[test]
 fn a_dimension_is_the_spans_then_the_resources_then_the_default_then_left_out() {
-    let dimensions =
-        vec![dimension("a", Some("d")), dimension("b", Some("d")), dimension("c", Some("d")), dimension("e", None)];
+    let dimensions = vec![
+        dimension("a", Some("d")),
+        dimension("b", Some("d")),
+        dimension("c", Some("d")),
+        dimension("e", None),
+    ];
     let config = SpanMetricsConfig { dimensions, histogram: no_histogram(), ..Default::default() };
     let resource = vec![text("service.name", "s"), text("a", "resource"), text("b", "resource")];
     let spans = vec![span("x", 1, 0, 1, vec![attribute("a", Value::IntValue(5))])];
@@ -123,7 +130,8 @@ fn no_histogram() -> super::config::HistogramConfig {
 
 #[test]
 fn calls_and_durations_may_be_told_apart_by_different_dimensions() {
-    let mut config = SpanMetricsConfig { calls_dimensions: vec![dimension("user", None)], ..Default::default() };
+    let mut config =
+        SpanMetricsConfig { calls_dimensions: vec![dimension("user", None)], ..Default::default() };
     config.histogram.dimensions = vec![dimension("region", None)];
     let spans = |user: &str| span("x", 1, 0, 1_000, vec![text("user", user), text("region", "eu")]);
     expect![[r#"
@@ -206,13 +214,15 @@ fn resources_are_told_apart_by_the_chosen_attributes() {
         resource {service.name=s} scope spanmetricsconnector
           traces.span.metrics.calls unit="" sum temporality=2 monotonic=true
             {service.name=s,span.name=x,span.kind=SPAN_KIND_INTERNAL,status.code=STATUS_CODE_UNSET} 0..60 = 2
-    "#]].assert_eq(&told(&config, &both));
+    "#]]
+    .assert_eq(&told(&config, &both));
     config.add_resource_attributes = Some(false);
     expect![[r#"
         resource {} scope spanmetricsconnector
           traces.span.metrics.calls unit="" sum temporality=2 monotonic=true
             {service.name=s,span.name=x,span.kind=SPAN_KIND_INTERNAL,status.code=STATUS_CODE_UNSET} 0..60 = 2
-    "#]].assert_eq(&told(&config, &both));
+    "#]]
+    .assert_eq(&told(&config, &both));
 }
 
 #[test]
@@ -225,13 +235,17 @@ fn odd_kinds_statuses_and_negative_durations_are_counted() {
             {service.name=s,span.name=x,span.kind=,status.code=} 0..60 = 1
           traces.span.metrics.duration unit="ms" histogram temporality=2
             {service.name=s,span.name=x,span.kind=,status.code=} 0..60 count=1 sum=0 [2:1]
-    "#]].assert_eq(&told(&SpanMetricsConfig::default(), &of_service("s", vec![backwards])));
+    "#]]
+    .assert_eq(&told(&SpanMetricsConfig::default(), &of_service("s", vec![backwards])));
 }
 
 #[test]
 fn delta_tells_only_what_is_new() {
-    let config =
-        SpanMetricsConfig { aggregation_temporality: DELTA.into(), histogram: no_histogram(), ..Default::default() };
+    let config = SpanMetricsConfig {
+        aggregation_temporality: DELTA.into(),
+        histogram: no_histogram(),
+        ..Default::default()
+    };
     let mut harness = harness(&config, 1);
     let request = of_service("s", vec![span("x", 1, 0, 1, vec![])]);
     let mut all = Vec::new();
@@ -314,17 +328,31 @@ fn over_capacity_services_kinds_and_statuses_stay_apart() {
         *totals.entry((labels["service.name"].clone(), labels["status.code"].clone())).or_default() += calls;
     });
     assert!(n_series <= 44, "{n_series} series");
-    let expected = [("even", "ERROR", 50), ("even", "UNSET", 100), ("odd", "ERROR", 50), ("odd", "UNSET", 100)];
+    let expected =
+        [("even", "ERROR", 50), ("even", "UNSET", 100), ("odd", "ERROR", 50), ("odd", "UNSET", 100)];
     for (service, status, calls) in expected {
-        assert_eq!(totals[&(service.to_owned(), format!("STATUS_CODE_{status}"))], calls, "{service} {status}");
+        assert_eq!(
+            totals[&(service.to_owned(), format!("STATUS_CODE_{status}"))],
+            calls,
+            "{service} {status}"
+        );
     }
-    let overflowed = harness.telemetry.read().into_iter().filter(|it| it.name.ends_with("overflowed_spans")).map(|it| it.value);
+    let overflowed = harness
+        .telemetry
+        .read()
+        .into_iter()
+        .filter(|it| it.name.ends_with("overflowed_spans"))
+        .map(|it| it.value);
     assert_eq!(overflowed.sum::<u64>(), 260);
 }
 
 #[test]
 fn one_resource_can_not_take_the_room_of_the_others() {
-    let config = SpanMetricsConfig { aggregation_cardinality_limit: 5, histogram: no_histogram(), ..Default::default() };
+    let config = SpanMetricsConfig {
+        aggregation_cardinality_limit: 5,
+        histogram: no_histogram(),
+        ..Default::default()
+    };
     let mut harness = harness(&config, 2);
     for n in 0..100_usize {
         push(&mut harness, n % 2, &of_service("noisy", vec![span(&format!("op{n}"), 2, 0, 1, vec![])]));
@@ -364,7 +392,9 @@ fn each_call(
         let Some(Data::Sum(sum)) = &metric.data else { continue };
         for point in &sum.data_points {
             let labels = point.attributes.iter().map(|kv| (kv.key.clone(), value_text(kv))).collect();
-            let Some(opentelemetry_proto::tonic::metrics::v1::number_data_point::Value::AsInt(value)) = point.value else {
+            let Some(opentelemetry_proto::tonic::metrics::v1::number_data_point::Value::AsInt(value)) =
+                point.value
+            else {
                 panic!("calls are integers")
             };
             then(&labels, value);
@@ -382,9 +412,13 @@ fn a_damaged_snapshot_or_partial_leaves_the_state_as_it_was() {
     for cut in 0..good.bytes.len() {
         let bytes = good.bytes[..cut].to_vec();
         // Some cuts are shorter sound messages; none may panic.
-        let _maybe = Harness::new::<SpanMetrics>(&config, 1, T0).analysis().restore(component::Snapshot { bytes, ..good });
+        let _maybe = Harness::new::<SpanMetrics>(&config, 1, T0)
+            .analysis()
+            .restore(component::Snapshot { bytes, ..good });
     }
-    assert!(harness.analysis().restore(component::Snapshot { version: 9, bytes: good.bytes.clone() }).is_err());
+    assert!(
+        harness.analysis().restore(component::Snapshot { version: 9, bytes: good.bytes.clone() }).is_err()
+    );
     let mut other = SpanMetricsConfig::default();
     other.histogram.exponential = Section::on(ExponentialConfig::default());
     assert!(Harness::new::<SpanMetrics>(&other, 1, T0).analysis().restore(good.clone()).is_err());
@@ -399,7 +433,8 @@ fn a_damaged_snapshot_or_partial_leaves_the_state_as_it_was() {
 #[test]
 fn the_collectors_mistakes_are_told_in_its_words() {
     let mut config = SpanMetricsConfig::default();
-    config.dimensions = vec![dimension("a", None), dimension("a", None), dimension("span.kind", None), dimension("", None)];
+    config.dimensions =
+        vec![dimension("a", None), dimension("a", None), dimension("span.kind", None), dimension("", None)];
     config.histogram.explicit = Section::on(Default::default());
     config.histogram.exponential = Section::on(ExponentialConfig { max_size: 1 });
     config.events.enabled = true;
@@ -409,7 +444,8 @@ fn the_collectors_mistakes_are_told_in_its_words() {
     config.aggregation_temporality = "delta".into();
     let mut checks = Checks::default();
     config.validate(&mut checks);
-    let told: Vec<String> = checks.into_findings().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+    let told: Vec<String> =
+        checks.into_findings().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
     expect![[r#"
         dimensions.1: failed validating dimensions: duplicate dimension name "a"
         dimensions.2: failed validating dimensions: duplicate dimension name "span.kind"
@@ -448,13 +484,15 @@ fn any_request() -> impl Strategy<Value = ExportTraceServiceRequest> {
         "[st]".prop_map(|s| vec![text("service.name", &s)]),
         "[st]".prop_map(|s| vec![text("dim", "of resource"), text("service.name", &s)]),
     ];
-    let of_resource = (resource, prop::collection::vec(any_span(), 0..12)).prop_map(|(r, s)| resource_spans(r, s));
+    let of_resource =
+        (resource, prop::collection::vec(any_span(), 0..12)).prop_map(|(r, s)| resource_spans(r, s));
     prop::collection::vec(of_resource, 0..4).prop_map(request)
 }
 
 /// What a plain reading of the decoded request counts: calls, nanoseconds and buckets by labels.
 fn reference(requests: &[ExportTraceServiceRequest]) -> BTreeMap<String, (u64, u128, Vec<u64>)> {
-    let bounds = [2., 4., 6., 8., 10., 50., 100., 200., 400., 800., 1000., 1400., 2000., 5000., 10_000., 15_000.];
+    let bounds =
+        [2., 4., 6., 8., 10., 50., 100., 200., 400., 800., 1000., 1400., 2000., 5000., 10_000., 15_000.];
     let kinds = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
     let mut all: BTreeMap<String, (u64, u128, Vec<u64>)> = BTreeMap::new();
     for of_resource in requests.iter().flat_map(|request| &request.resource_spans) {
@@ -464,15 +502,18 @@ fn reference(requests: &[ExportTraceServiceRequest]) -> BTreeMap<String, (u64, u
         };
         for span in of_resource.scope_spans.iter().flat_map(|scope| &scope.spans) {
             let service = find(resource, "service.name").unwrap_or("unknown_service".into());
-            let kind = kinds.get(span.kind as usize).map_or(String::new(), |kind| format!("SPAN_KIND_{kind}"));
+            let kind =
+                kinds.get(span.kind as usize).map_or(String::new(), |kind| format!("SPAN_KIND_{kind}"));
             let code = span.status.as_ref().unwrap().code as usize;
-            let status = ["UNSET", "OK", "ERROR"].get(code).map_or(String::new(), |s| format!("STATUS_CODE_{s}"));
+            let status =
+                ["UNSET", "OK", "ERROR"].get(code).map_or(String::new(), |s| format!("STATUS_CODE_{s}"));
             let dim = find(&span.attributes, "dim").or(find(resource, "dim")).unwrap_or("none".into());
             let mut sorted = resource.clone();
             sorted.sort_by(|a, b| a.key.cmp(&b.key));
             let labels = format!(
                 "{} {{service.name={service},span.name={},span.kind={kind},status.code={status},dim={dim}}}",
-                labels(&sorted), span.name
+                labels(&sorted),
+                span.name
             );
             let nanos = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
             let bucket = bounds.iter().position(|bound| nanos as f64 / 1e6 <= *bound).unwrap_or(bounds.len());
@@ -584,7 +625,10 @@ proptest! {
 
 #[test]
 fn flushes_come_at_multiples_of_the_interval() {
-    let config = SpanMetricsConfig { metrics_flush_interval: Duration::from_millis(2500).into(), ..Default::default() };
+    let config = SpanMetricsConfig {
+        metrics_flush_interval: Duration::from_millis(2500).into(),
+        ..Default::default()
+    };
     let mut harness = Harness::new::<SpanMetrics>(&config, 1, T0);
     assert_eq!(SpanMetrics::KIND, "span_metrics");
     push(&mut harness, 0, &shop());

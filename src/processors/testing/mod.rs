@@ -5,7 +5,8 @@ use component::testing::Harness;
 use model::{Payload, SpanTable, Timestamp, Traces};
 use opentelemetry_proto::tonic::{
     collector::{
-        metrics::v1::ExportMetricsServiceRequest as MetricsRequest, trace::v1::ExportTraceServiceRequest as TraceRequest,
+        metrics::v1::ExportMetricsServiceRequest as MetricsRequest,
+        trace::v1::ExportTraceServiceRequest as TraceRequest,
     },
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
     metrics::v1::{metric::Data, number_data_point},
@@ -49,7 +50,11 @@ pub(crate) fn event(name: &str, attributes: Vec<KeyValue>) -> Event {
 }
 
 pub(crate) fn resource_spans(attributes: Vec<KeyValue>, spans: Vec<Span>) -> ResourceSpans {
-    let scope = InstrumentationScope { name: "lib".to_owned(), version: "1.2".to_owned(), ..InstrumentationScope::default() };
+    let scope = InstrumentationScope {
+        name: "lib".to_owned(),
+        version: "1.2".to_owned(),
+        ..InstrumentationScope::default()
+    };
     ResourceSpans {
         resource: Some(Resource { attributes, ..Resource::default() }),
         scope_spans: vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }],
@@ -89,7 +94,10 @@ pub(crate) fn metrics_bytes(payloads: &[Payload]) -> Vec<Bytes> {
 }
 
 pub(crate) fn decoded(payloads: &[Payload]) -> Vec<MetricsRequest> {
-    metrics_bytes(payloads).into_iter().map(|bytes| MetricsRequest::decode(bytes).expect("metrics are sound")).collect()
+    metrics_bytes(payloads)
+        .into_iter()
+        .map(|bytes| MetricsRequest::decode(bytes).expect("metrics are sound"))
+        .collect()
 }
 
 /// Writes metrics as lines, one for each data point; times are seconds since [`T0`].
@@ -112,7 +120,8 @@ fn write_metric(out: &mut String, metric: &opentelemetry_proto::tonic::metrics::
     let (kind, points): (String, Vec<String>) = match metric.data.as_ref().expect("a metric has data") {
         Data::Gauge(gauge) => ("gauge".into(), gauge.data_points.iter().map(number_line).collect()),
         Data::Sum(sum) => {
-            let kind = format!("sum temporality={} monotonic={}", sum.aggregation_temporality, sum.is_monotonic);
+            let kind =
+                format!("sum temporality={} monotonic={}", sum.aggregation_temporality, sum.is_monotonic);
             (kind, sum.data_points.iter().map(number_line).collect())
         }
         Data::Histogram(histogram) => {
@@ -122,12 +131,23 @@ fn write_metric(out: &mut String, metric: &opentelemetry_proto::tonic::metrics::
                     .iter()
                     .enumerate()
                     .filter(|(_, count)| **count > 0)
-                    .map(|(at, count)| format!("{}:{count}", p.explicit_bounds.get(at).map_or("inf".into(), f64::to_string)))
+                    .map(|(at, count)| {
+                        format!("{}:{count}", p.explicit_bounds.get(at).map_or("inf".into(), f64::to_string))
+                    })
                     .collect();
                 let head = point_head(&p.attributes, p.start_time_unix_nano, p.time_unix_nano);
-                format!("{head} count={} sum={} [{}]{}", p.count, p.sum.unwrap_or(-1.0), filled.join(" "), examples(&p.exemplars))
+                format!(
+                    "{head} count={} sum={} [{}]{}",
+                    p.count,
+                    p.sum.unwrap_or(-1.0),
+                    filled.join(" "),
+                    examples(&p.exemplars)
+                )
             };
-            (format!("histogram temporality={}", histogram.aggregation_temporality), histogram.data_points.iter().map(line).collect())
+            (
+                format!("histogram temporality={}", histogram.aggregation_temporality),
+                histogram.data_points.iter().map(line).collect(),
+            )
         }
         Data::ExponentialHistogram(histogram) => {
             let line = |p: &opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint| {
@@ -135,11 +155,21 @@ fn write_metric(out: &mut String, metric: &opentelemetry_proto::tonic::metrics::
                 let head = point_head(&p.attributes, p.start_time_unix_nano, p.time_unix_nano);
                 format!(
                     "{head} count={} sum={} min={} max={} scale={} zero={} offset={} {:?}{}",
-                    p.count, p.sum.unwrap_or(-1.0), p.min.unwrap_or(-1.0), p.max.unwrap_or(-1.0), p.scale, p.zero_count,
-                    positive.offset, positive.bucket_counts, examples(&p.exemplars)
+                    p.count,
+                    p.sum.unwrap_or(-1.0),
+                    p.min.unwrap_or(-1.0),
+                    p.max.unwrap_or(-1.0),
+                    p.scale,
+                    p.zero_count,
+                    positive.offset,
+                    positive.bucket_counts,
+                    examples(&p.exemplars)
                 )
             };
-            (format!("exponential temporality={}", histogram.aggregation_temporality), histogram.data_points.iter().map(line).collect())
+            (
+                format!("exponential temporality={}", histogram.aggregation_temporality),
+                histogram.data_points.iter().map(line).collect(),
+            )
         }
         Data::Summary(_) => ("summary".into(), Vec::new()),
     };

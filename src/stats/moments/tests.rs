@@ -18,6 +18,14 @@ fn a_deviation_tiny_beside_its_mean_is_told() {
 }
 
 #[test]
+fn negative_zero_is_zero_whichever_comes_first() {
+    for values in [[0.0, -0.0], [-0.0, 0.0]] {
+        let moments = moments_of(&values);
+        assert_eq!((moments.min.to_bits(), moments.max.to_bits()), (0, 0));
+    }
+}
+
+#[test]
 fn nothing_has_no_mean() {
     assert_eq!(Moments::default().mean(), None);
     assert_eq!(Moments::default().deviation(), None);

@@ -18,7 +18,10 @@ pub(super) struct Cell {
 pub(super) enum Spread {
     /// Not known: summaries tell only quantiles, which can not be added.
     Unknown,
-    Explicit { bounds: Vec<f64>, counts: Vec<u64> },
+    Explicit {
+        bounds: Vec<f64>,
+        counts: Vec<u64>,
+    },
     Exponential(ExponentialHistogram),
 }
 
@@ -26,7 +29,8 @@ pub(super) enum Spread {
 const SCALE: i32 = 3;
 const MAX_SIZE: u32 = 160;
 
-const PERCENTILES: [(&str, f64); 5] = [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
+const PERCENTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
 
 impl Default for Cell {
     fn default() -> Self {
@@ -81,7 +85,12 @@ impl Cell {
         let mut sum = self.moments.sum.clone();
         sum.add(-earlier.moments.sum.value());
         let moments = Moments { count, sum, ..Moments::default() };
-        Some(Self { moments, has_squares: false, has_extremes: false, spread: self.spread.since(&earlier.spread)? })
+        Some(Self {
+            moments,
+            has_squares: false,
+            has_extremes: false,
+            spread: self.spread.since(&earlier.spread)?,
+        })
     }
 
     /// Returns the statistics that are known, by name.
@@ -117,7 +126,9 @@ impl Spread {
     fn merge(&mut self, other: &Self) {
         match (&mut *self, other) {
             (Self::Unknown, _) | (_, Self::Unknown) => *self = Self::Unknown,
-            (Self::Explicit { bounds, counts }, Self::Explicit { bounds: theirs, counts: more }) if bounds == theirs => {
+            (Self::Explicit { bounds, counts }, Self::Explicit { bounds: theirs, counts: more })
+                if bounds == theirs =>
+            {
                 for (count, more) in counts.iter_mut().zip(more) {
                     *count = count.saturating_add(*more);
                 }
@@ -133,8 +144,11 @@ impl Spread {
 
     fn since(&self, earlier: &Self) -> Option<Self> {
         match (self, earlier) {
-            (Self::Explicit { bounds, counts }, Self::Explicit { bounds: before, counts: less }) if bounds == before => {
-                let left: Option<Vec<u64>> = counts.iter().zip(less).map(|(now, then)| now.checked_sub(*then)).collect();
+            (Self::Explicit { bounds, counts }, Self::Explicit { bounds: before, counts: less })
+                if bounds == before =>
+            {
+                let left: Option<Vec<u64>> =
+                    counts.iter().zip(less).map(|(now, then)| now.checked_sub(*then)).collect();
                 Some(Self::Explicit { bounds: bounds.clone(), counts: left? })
             }
             (Self::Exponential(now), Self::Exponential(then)) => difference(now, then).map(Self::Exponential),

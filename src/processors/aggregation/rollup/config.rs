@@ -56,7 +56,10 @@ impl Config for AggregationConfig {
             checks.error("windows", "more than 8 windows, merge some");
         }
         if self.max_series == 0 || self.max_series > 1_000_000 {
-            checks.error("max_series", format!("max_series is {}, must be between 1 and 1000000", self.max_series));
+            checks.error(
+                "max_series",
+                format!("max_series is {}, must be between 1 and 1000000", self.max_series),
+            );
         }
         if !self.metrics && !self.spans {
             checks.warn("", "metrics and spans are both off: nothing is rolled up");

@@ -12,7 +12,9 @@ use super::{
     partial::{CellRow, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
     read::{Reading, point_row, read},
 };
-use crate::aggregation::spec::{Head, ResourceRule, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity, service_of};
+use crate::aggregation::spec::{
+    Head, ResourceRule, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity, service_of,
+};
 
 /// Cells by series and start of the window, with the items in them.
 pub(super) type Cells = BTreeMap<(SeriesKey, u64), (Cell, u64)>;
@@ -72,7 +74,8 @@ impl IngestHalf {
             found.entry(key).or_default().add(span.duration_nanos() as f64 / 1e6);
         }
         for ((resource, name, kind, status, window), cell) in found {
-            let resource = traces.table.resources.get(resource as usize).map(|it| it.resource.of(&traces.bytes));
+            let resource =
+                traces.table.resources.get(resource as usize).map(|it| it.resource.of(&traces.bytes));
             let resource = resource.unwrap_or_default();
             let head = Head { kind, status, is_extrapolated: false };
             let attributes = self.spans.attributes(&service_of(resource), head, &[Some(name), None, None]);
@@ -92,12 +95,16 @@ impl IngestHalf {
         if items == 0 {
             return;
         }
-        let row = |((series, start), (cell, items)): ((SeriesKey, u64), (Cell, u64))| {
-            WindowRow { series, start, cell: CellRow::of(&cell), items }
+        let row = |((series, start), (cell, items)): ((SeriesKey, u64), (Cell, u64))| WindowRow {
+            series,
+            start,
+            cell: CellRow::of(&cell),
+            items,
         };
         let windows = std::mem::take(&mut self.cells).into_iter().map(row).collect();
         let points = std::mem::take(&mut self.points);
-        let message = RollupPartial { version: VERSION, width: self.width.as_nanos() as u64, windows, points };
+        let message =
+            RollupPartial { version: VERSION, width: self.width.as_nanos() as u64, windows, points };
         cx.emit(Payload::Partial(Partial { bytes: message.encode_to_vec().into(), at: cx.now() }), items);
     }
 }

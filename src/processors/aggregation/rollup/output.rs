@@ -20,7 +20,8 @@ pub(super) fn write(closed: &[Closed]) -> (Vec<u8>, u64) {
     for of_resource in closed.chunk_by(|a, b| a.series.resource == b.series.resource) {
         writer.resource(&for_writer(&of_resource[0].series.resource));
         writer.scope("aggregation", "");
-        let same_metric = |a: &Closed, b: &Closed| (&a.series.name, &a.series.unit) == (&b.series.name, &b.series.unit);
+        let same_metric =
+            |a: &Closed, b: &Closed| (&a.series.name, &a.series.unit) == (&b.series.name, &b.series.unit);
         for of_metric in of_resource.chunk_by(same_metric) {
             let series = &of_metric[0].series;
             let name = format!("{}{SUFFIX}", series.name);

@@ -143,7 +143,9 @@ impl CellRow {
         };
         match &cell.spread {
             Spread::Unknown => {}
-            Spread::Explicit { bounds, counts } => (row.bounds, row.counts) = (bounds.clone(), counts.clone()),
+            Spread::Explicit { bounds, counts } => {
+                (row.bounds, row.counts) = (bounds.clone(), counts.clone())
+            }
             Spread::Exponential(histogram) => row.histogram = Some(HistogramRow::of(histogram)),
         }
         row

@@ -66,9 +66,18 @@ impl AnalysisHalf {
         Self {
             state: State::new(config, cx.started_at),
             started_at: cx.started_at,
-            late: counter("late_items", "Data points and spans that came after their window and count in the next"),
-            early: counter("early_items", "Data points and spans of the future, which count in the present window"),
-            out_of_order: counter("out_of_order_items", "Points of counters left out because a newer one came before"),
+            late: counter(
+                "late_items",
+                "Data points and spans that came after their window and count in the next",
+            ),
+            early: counter(
+                "early_items",
+                "Data points and spans of the future, which count in the present window",
+            ),
+            out_of_order: counter(
+                "out_of_order_items",
+                "Points of counters left out because a newer one came before",
+            ),
             overflowed: counter("overflowed_items", "Data points and spans counted in an overflow series"),
             n_series: cx.telemetry.gauge(
                 "otelcol_processor_aggregation_series",
@@ -107,7 +116,9 @@ impl Processor for AnalysisHalf {
                         cx.reject(damaged, "damaged_partial");
                     }
                 }
-                Ok(message) => cx.reject((message.windows.len() + message.points.len()) as u64, "foreign_partial"),
+                Ok(message) => {
+                    cx.reject((message.windows.len() + message.points.len()) as u64, "foreign_partial")
+                }
                 Err(_) => cx.reject(1, "damaged_partial"),
             }
         }
@@ -134,7 +145,8 @@ impl Processor for AnalysisHalf {
             return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
         }
         let damaged = |what: String| RestoreError::Damaged(what);
-        let message = RollupSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(error.to_string()))?;
+        let message =
+            RollupSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(error.to_string()))?;
         if !self.state.restore(message.levels, message.closed_until, self.started_at) {
             return Err(damaged("its windows are damaged or of other widths; they begin empty".to_owned()));
         }

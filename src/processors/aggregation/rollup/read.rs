@@ -2,8 +2,8 @@
 
 use stats::ExponentialHistogram;
 use wire::view::{
-    ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, MetricData, NumberPoint, SummaryPoint, Temporality,
-    groups,
+    ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, MetricData, NumberPoint, SummaryPoint,
+    Temporality, groups,
 };
 
 use super::{
@@ -27,7 +27,8 @@ pub(super) const SUFFIX: &str = ".rollup";
 pub(super) fn read(request: &[u8], mut take: impl FnMut(SeriesKey, Reading)) -> u64 {
     let mut left_out = 0;
     for group in groups(request) {
-        for metric in group.items().map(Metric::of).filter(|metric| !metric.name.ends_with(SUFFIX.as_bytes())) {
+        for metric in group.items().map(Metric::of).filter(|metric| !metric.name.ends_with(SUFFIX.as_bytes()))
+        {
             let of_metric = OfMetric::new(&group, &metric);
             read_metric(&metric, |attributes, reading| match reading {
                 Some(reading) => take(of_metric.key(attributes), reading),
@@ -70,33 +71,52 @@ fn read_metric<'a>(metric: &Metric<'a>, mut take: impl FnMut(Vec<KeyValue<'a>>, 
     match metric.data {
         MetricData::Empty => {}
         MetricData::Gauge(points) => points.iter().map(NumberPoint::of).for_each(|point| {
-            take(point.attributes().collect(), number(&point).map(|value| new(point.time, Cell::of_value(value))));
+            take(
+                point.attributes().collect(),
+                number(&point).map(|value| new(point.time, Cell::of_value(value))),
+            );
         }),
-        MetricData::Sum { points, temporality, is_monotonic } => points.iter().map(NumberPoint::of).for_each(|point| {
-            let reading = number(&point).map(|value| match (temporality, is_monotonic) {
-                (Temporality::Cumulative, true) => {
-                    Reading::Since { start: point.start, time: point.time, value: Some(value), cell: None }
-                }
-                // What goes up and down is a level, whose value at each moment counts.
-                _ => new(point.time, Cell::of_value(value)),
-            });
-            take(point.attributes().collect(), reading);
-        }),
-        MetricData::Histogram { points, temporality } => points.iter().map(HistogramPoint::of).for_each(|point| {
-            let cell = (!point.has_no_value()).then(|| explicit(&point)).flatten();
-            take(point.attributes().collect(), cell.map(|cell| aged(temporality, point.start, point.time, cell)));
-        }),
+        MetricData::Sum { points, temporality, is_monotonic } => {
+            points.iter().map(NumberPoint::of).for_each(|point| {
+                let reading = number(&point).map(|value| match (temporality, is_monotonic) {
+                    (Temporality::Cumulative, true) => Reading::Since {
+                        start: point.start,
+                        time: point.time,
+                        value: Some(value),
+                        cell: None,
+                    },
+                    // What goes up and down is a level, whose value at each moment counts.
+                    _ => new(point.time, Cell::of_value(value)),
+                });
+                take(point.attributes().collect(), reading);
+            })
+        }
+        MetricData::Histogram { points, temporality } => {
+            points.iter().map(HistogramPoint::of).for_each(|point| {
+                let cell = (!point.has_no_value()).then(|| explicit(&point)).flatten();
+                take(
+                    point.attributes().collect(),
+                    cell.map(|cell| aged(temporality, point.start, point.time, cell)),
+                );
+            })
+        }
         MetricData::ExponentialHistogram { points, temporality } => {
             points.iter().map(ExponentialPoint::of).for_each(|point| {
                 let cell = (!point.has_no_value()).then(|| exponential(&point)).flatten();
-                take(point.attributes().collect(), cell.map(|cell| aged(temporality, point.start, point.time, cell)));
+                take(
+                    point.attributes().collect(),
+                    cell.map(|cell| aged(temporality, point.start, point.time, cell)),
+                );
             });
         }
         MetricData::Summary(points) => points.iter().map(SummaryPoint::of).for_each(|point| {
             let is_told = !point.has_no_value() && !point.sum.is_nan();
             let cell = is_told.then(|| Cell::of_sums(point.count, point.sum, None, Spread::Unknown));
             let cumulative = Temporality::Cumulative;
-            take(point.attributes().collect(), cell.map(|cell| aged(cumulative, point.start, point.time, cell)));
+            take(
+                point.attributes().collect(),
+                cell.map(|cell| aged(cumulative, point.start, point.time, cell)),
+            );
         }),
     }
 }
@@ -144,13 +164,20 @@ fn exponential(point: &ExponentialPoint<'_>) -> Option<Cell> {
         counts: buckets.counts().take(MAX_BUCKETS).collect(),
     };
     let (positive, negative) = (side(point.positive), side(point.negative));
-    let histogram = ExponentialHistogram::from_parts(point.scale, 160, point.zero_count, &positive, &negative)?;
+    let histogram =
+        ExponentialHistogram::from_parts(point.scale, 160, point.zero_count, &positive, &negative)?;
     let sum = point.sum.unwrap_or(0.0);
     let extremes = extremes(point.min, point.max);
     (!sum.is_nan()).then(|| Cell::of_sums(point.count, sum, extremes, Spread::Exponential(histogram)))
 }
 
 /// Spells a reading that counts from a start.
-pub(super) fn point_row(series: SeriesKey, start: u64, time: u64, value: Option<f64>, cell: Option<Cell>) -> PointRow {
+pub(super) fn point_row(
+    series: SeriesKey,
+    start: u64,
+    time: u64,
+    value: Option<f64>,
+    cell: Option<Cell>,
+) -> PointRow {
     PointRow { series, start, time, value, cell: cell.as_ref().map(CellRow::of) }
 }

@@ -174,7 +174,15 @@ impl State {
         }
     }
 
-    fn place(&mut self, series: SeriesKey, start: Timestamp, cell: &Cell, items: u64, now: Timestamp, strays: &mut Strays) {
+    fn place(
+        &mut self,
+        series: SeriesKey,
+        start: Timestamp,
+        cell: &Cell,
+        items: u64,
+        now: Timestamp,
+        strays: &mut Strays,
+    ) {
         let Some(series) = self.admit(series, items, now, strays) else { return };
         let present = now.window_start(self.first_width());
         let start = if start < self.closed_until {
@@ -192,7 +200,13 @@ impl State {
 
     /// Returns the series that takes an item: its own, or when there is no room, that of its metric and
     /// service.
-    fn admit(&mut self, series: SeriesKey, items: u64, now: Timestamp, strays: &mut Strays) -> Option<SeriesKey> {
+    fn admit(
+        &mut self,
+        series: SeriesKey,
+        items: u64,
+        now: Timestamp,
+        strays: &mut Strays,
+    ) -> Option<SeriesKey> {
         if let Some(seen) = self.known.get_mut(&series) {
             *seen = now;
             return Some(series);
@@ -249,12 +263,21 @@ impl State {
     /// Spells what is open, for a snapshot: the first level's windows, and the last points.
     pub(super) fn save(&self) -> (Vec<RollupPartial>, u64) {
         let save = |level: &Level| {
-            let row = |start: &u64, (series, cell): (&SeriesKey, &Cell)| {
-                WindowRow { series: series.clone(), start: *start, cell: CellRow::of(cell), items: 0 }
+            let row = |start: &u64, (series, cell): (&SeriesKey, &Cell)| WindowRow {
+                series: series.clone(),
+                start: *start,
+                cell: CellRow::of(cell),
+                items: 0,
             };
-            let windows = level.open.iter().flat_map(|(start, cells)| cells.iter().map(move |it| row(start, it)));
+            let windows =
+                level.open.iter().flat_map(|(start, cells)| cells.iter().map(move |it| row(start, it)));
             let windows = windows.collect();
-            RollupPartial { version: VERSION, width: level.width.as_nanos() as u64, windows, points: Vec::new() }
+            RollupPartial {
+                version: VERSION,
+                width: level.width.as_nanos() as u64,
+                windows,
+                points: Vec::new(),
+            }
         };
         let mut levels: Vec<RollupPartial> = self.levels.iter().map(save).collect();
         let point = |(series, last): (&SeriesKey, &Last)| PointRow {
@@ -314,7 +337,11 @@ impl Level {
     }
 }
 
-fn of_window(width: Duration, start: Timestamp, cells: BTreeMap<SeriesKey, Cell>) -> impl Iterator<Item = Closed> {
+fn of_window(
+    width: Duration,
+    start: Timestamp,
+    cells: BTreeMap<SeriesKey, Cell>,
+) -> impl Iterator<Item = Closed> {
     cells.into_iter().map(move |(series, cell)| Closed { series, width, start, cell })
 }
 
@@ -327,8 +354,12 @@ impl Last {
         };
         let has_restarted = self.start != earlier.start;
         match (self.value, earlier.value, &self.cell, &earlier.cell) {
-            (Some(now), Some(then), _, _) if !has_restarted && now >= then => Some(Cell::of_value(now - then)),
-            (_, _, Some(now), Some(then)) if !has_restarted => Some(now.since(then).unwrap_or_else(|| self.whole())),
+            (Some(now), Some(then), _, _) if !has_restarted && now >= then => {
+                Some(Cell::of_value(now - then))
+            }
+            (_, _, Some(now), Some(then)) if !has_restarted => {
+                Some(now.since(then).unwrap_or_else(|| self.whole()))
+            }
             _ => Some(self.whole()),
         }
     }
