@@ -95,11 +95,11 @@ impl Check {
                 cursor::skip(&mut rest, tag).ok_or_else(|| bad("bad field value"))?;
                 continue;
             };
+            let body = cursor::bytes(&mut rest).ok_or_else(|| bad("length beyond the end"))?;
             if !field.repeated && seen & 1 << field.number != 0 {
                 return Err(bad(SPLIT));
             }
             seen |= 1 << field.number;
-            let body = cursor::bytes(&mut rest).ok_or_else(|| bad("length beyond the end"))?;
             let header = end - rest.len() - body.len() - offset;
             if matches!(nested.role, Role::Frame | Role::Span)
                 && header + body.len() != cursor::framed_len(body.len())
