@@ -10,7 +10,7 @@ fn read(yaml: &str) -> Vec<ActionConfig> {
     struct Root {
         actions: Vec<ActionConfig>,
     }
-    let source = std::sync::Arc::new(config::Source::new("test.yaml", yaml));
+    let source = config::Source::new("test.yaml", yaml);
     let mut problems = config::Problems::default();
     let node = config::parse(&source).expect("the text is YAML");
     let root = config::decode::<Root>(&node, "", &mut problems).expect("the actions are read");

@@ -54,7 +54,7 @@ pub(crate) struct OfResource {
 pub(crate) struct Cumulative {
     pub(crate) specs: Vec<SeriesSpec>,
     pub(crate) resources: BTreeMap<Box<[u8]>, OfResource>,
-    waiting: BTreeMap<(Box<[u8]>, u32, Box<[u8]>), Waiting>,
+    waiting: BTreeMap<WaitingKey, Waiting>,
     limit: usize,
     resource_limit: usize,
     /// Series that stand for themselves.
@@ -62,6 +62,9 @@ pub(crate) struct Cumulative {
     /// Series that stand for those without room.
     n_overflow: usize,
 }
+
+/// Encoded resource, family, encoded attributes.
+type WaitingKey = (Box<[u8]>, u32, Box<[u8]>);
 
 /// A series that is not admitted yet.
 struct Waiting {

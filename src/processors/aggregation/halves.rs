@@ -250,7 +250,7 @@ impl Ledger {
         if points > 0 {
             cx.emit(Payload::Metrics(Bytes::from(bytes)), points);
         }
-        if self.plan.output.temporality == Temporality::Delta {
+        if self.is_delta() {
             self.series.clear();
             self.last_flush = cx.now();
         } else {
@@ -259,8 +259,14 @@ impl Ledger {
         self.n_series.set(self.series.n_series() as u64);
     }
 
+    fn is_delta(&self) -> bool {
+        self.plan.output.temporality == Temporality::Delta
+    }
+
     pub(crate) fn save(&self) -> SpanMetricsSnapshot {
-        let (resources, series) = saved(&self.series);
+        // What a delta told before a crash must not be told again; what it did not tell is lost with the
+        // process, which is less than one interval.
+        let (resources, series) = if self.is_delta() { (Vec::new(), Vec::new()) } else { saved(&self.series) };
         let last_flush = self.last_flush.as_nanos();
         SpanMetricsSnapshot { version: VERSION, layout: self.plan.layout(), last_flush, resources, series }
     }

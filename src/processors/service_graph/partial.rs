@@ -66,6 +66,9 @@ pub(super) struct ServiceGraphSnapshot {
     pub(super) arrived: Vec<u64>,
     #[prost(bool, repeated, tag = "4")]
     pub(super) met: Vec<bool>,
+    /// Halves of the present second, which nobody has looked at yet.
+    #[prost(message, required, tag = "5")]
+    pub(super) came: ServiceGraphPartial,
 }
 
 impl ServiceGraphPartial {

@@ -285,8 +285,11 @@ impl AnalysisHalf {
             arrived.push(at.as_nanos());
             met.push(has_met);
         }
-        let waiting = writer.take(self.config.dimensions.len() as u32);
-        ServiceGraphSnapshot { series: self.ledger.save(), waiting, arrived, met }
+        let n_dimensions = self.config.dimensions.len() as u32;
+        let waiting = writer.take(n_dimensions);
+        self.came.iter().for_each(|half| writer.push_half(half));
+        let came = writer.take(n_dimensions);
+        ServiceGraphSnapshot { series: self.ledger.save(), waiting, arrived, met, came }
     }
 }
 
@@ -324,14 +327,18 @@ impl Processor for AnalysisHalf {
         if halves.len() != message.arrived.len() || halves.len() != message.met.len() {
             return Err(damaged("the halves of edges are inconsistent"));
         }
-        self.ledger.restore(&message.series)?;
         let mut store = Store::new(self.config.store.ttl.get(), self.config.store.max_items as usize);
-        if message.waiting.n_dimensions as usize == self.config.dimensions.len() {
-            for ((row, &arrived), &met) in halves.iter().zip(&message.arrived).zip(&message.met) {
-                store.put_back(Half::of(row, &message.waiting), Timestamp(arrived), met);
-            }
+        let n_dimensions = self.config.dimensions.len();
+        let fits = |halves: &ServiceGraphPartial| halves.n_dimensions as usize == n_dimensions;
+        if !fits(&message.waiting) || !fits(&message.came) {
+            return Err(damaged("it was taken with other dimensions; counters begin at zero"));
+        }
+        self.ledger.restore(&message.series)?;
+        for ((row, &arrived), &met) in halves.iter().zip(&message.arrived).zip(&message.met) {
+            store.put_back(Half::of(row, &message.waiting), Timestamp(arrived), met);
         }
         self.store = store;
+        self.came = message.came.halves.iter().map(|row| Half::of(row, &message.came)).collect();
         Ok(())
     }
 }

@@ -432,9 +432,9 @@ fn a_damaged_snapshot_or_partial_leaves_the_state_as_it_was() {
 
 #[test]
 fn the_collectors_mistakes_are_told_in_its_words() {
-    let mut config = SpanMetricsConfig::default();
-    config.dimensions =
+    let dimensions =
         vec![dimension("a", None), dimension("a", None), dimension("span.kind", None), dimension("", None)];
+    let mut config = SpanMetricsConfig { dimensions, ..Default::default() };
     config.histogram.explicit = Section::on(Default::default());
     config.histogram.exponential = Section::on(ExponentialConfig { max_size: 1 });
     config.events.enabled = true;
@@ -634,4 +634,66 @@ fn flushes_come_at_multiples_of_the_interval() {
     push(&mut harness, 0, &shop());
     let flushes: Vec<u64> = (1..=10).filter(|secs| !harness.tick(at(*secs)).is_empty()).collect();
     assert_eq!(flushes, [3, 5, 8, 10]);
+}
+
+#[test]
+fn a_snapshot_holds_what_came_in_its_second() {
+    let (payload, _) = scanned(&shop(), &harness(&SpanMetricsConfig::default(), 1));
+    let [told, restored] = crashed_and_not::<SpanMetrics>(&SpanMetricsConfig::default(), vec![payload]);
+    assert!(!told.is_empty());
+    assert_eq!(told, restored);
+}
+
+#[test]
+fn a_collectors_configuration_is_read() {
+    let yaml = "
+histogram:
+  unit: s
+  explicit:
+    buckets: [100us, 1ms, 2ms, 6ms, 10ms, 100ms, 250ms]
+  dimensions:
+    - name: url.scheme
+      default: https
+dimensions:
+  - name: http.method
+    default: GET
+  - name: http.status_code
+calls_dimensions:
+  - name: http.url
+exemplars:
+  enabled: true
+exclude_dimensions: ['status.code']
+dimensions_cache_size: 1000
+aggregation_temporality: AGGREGATION_TEMPORALITY_CUMULATIVE
+metrics_flush_interval: 15s
+metrics_expiration: 5m
+series_expiration: 0s
+events:
+  enabled: true
+  dimensions:
+    - name: exception.type
+resource_metrics_key_attributes:
+  - service.name
+include_instrumentation_scope: [express]
+aggregation_cardinality_limit: 1000
+metric_timestamp_cache_size: 1000
+resource_metrics_cache_size: 1000
+add_resource_attributes: true
+namespace: span.metrics
+";
+    let read = |yaml: &str| {
+        let node = config::parse(&config::Source::new("test.yaml", yaml)).expect("the text is YAML");
+        let mut problems = config::Problems::default();
+        let config = config::decode::<SpanMetricsConfig>(&node, "", &mut problems);
+        (config, problems.iter().map(config::Problem::title).collect::<Vec<_>>())
+    };
+    let (config, problems) = read(yaml);
+    assert_eq!(problems, Vec::<String>::new());
+    let config = config.expect("the settings are read");
+    assert_eq!(config.metrics_flush_interval, config::Duration::from_secs(15));
+    assert!(config.histogram.explicit.is_on() && !config.histogram.exponential.is_on());
+    let mut checks = Checks::default();
+    config.validate(&mut checks);
+    assert!(checks.into_findings().iter().all(|finding| finding.is_warning));
+    assert_eq!(read("dimension: []").1.len(), 1);
 }

@@ -1,8 +1,8 @@
 //! What tests of several components share: requests in, metrics out, in words.
 
 use bytes::Bytes;
-use component::testing::Harness;
-use model::{Payload, SpanTable, Timestamp, Traces};
+use component::{BuildCx, Cx, ProcessorDef, Telemetry, Workbench, testing::Harness};
+use model::{Ack, Batch, KeySet, Payload, SpanTable, Timestamp, Traces};
 use opentelemetry_proto::tonic::{
     collector::{
         metrics::v1::ExportMetricsServiceRequest as MetricsRequest,
@@ -209,4 +209,32 @@ pub(crate) fn value_text(attribute: &KeyValue) -> String {
         Some(Value::DoubleValue(number)) => number.to_string(),
         other => format!("{other:?}"),
     }
+}
+
+/// Gives payloads to a shard, lets it tell, takes a snapshot before the analysis half closes the second, as the
+/// engine does, and returns what the half tells then, and what one tells that was restored from the snapshot.
+pub(crate) fn crashed_and_not<D: ProcessorDef>(config: &D::Config, payloads: Vec<Payload>) -> [Vec<Bytes>; 2] {
+    let telemetry = Telemetry::default();
+    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0 };
+    let mut bench = Workbench::default();
+    let mut shard = D::ingest(config, &cx);
+    shard.want(&mut KeySet::default());
+    for payload in payloads {
+        shard.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(T0, &mut bench));
+    }
+    shard.drain(&mut Cx::new(T0, &mut bench));
+    let mut half = D::analysis(config, &cx).expect("the component has two halves");
+    for batch in std::mem::take(&mut bench.out).into_iter().filter(|it| matches!(it.payload, Payload::Partial(_))) {
+        half.process(batch, &mut Cx::new(T0, &mut bench));
+    }
+    let snapshot = half.snapshot().expect("the state survives a restart");
+    let mut restored = D::analysis(config, &cx).expect("the component has two halves");
+    restored.restore(snapshot).expect("the snapshot is sound");
+    [half, restored].map(|mut half| {
+        let mut told = Workbench::default();
+        for secs in [1, 30, 60, 120] {
+            half.tick(&mut Cx::new(at(secs), &mut told));
+        }
+        told.out.iter().map(|batch| batch.payload.bytes().clone()).collect()
+    })
 }

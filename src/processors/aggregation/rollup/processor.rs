@@ -56,6 +56,9 @@ struct RollupSnapshot {
     /// Nanoseconds since the epoch.
     #[prost(fixed64, tag = "2")]
     closed_until: u64,
+    /// What is not in its windows yet.
+    #[prost(message, required, tag = "3")]
+    came: RollupPartial,
 }
 
 impl AnalysisHalf {
@@ -137,7 +140,8 @@ impl Processor for AnalysisHalf {
 
     fn snapshot(&self) -> Option<Snapshot> {
         let (levels, closed_until) = self.state.save();
-        Some(Snapshot { version: VERSION, bytes: RollupSnapshot { levels, closed_until }.encode_to_vec() })
+        let message = RollupSnapshot { levels, closed_until, came: self.state.save_came() };
+        Some(Snapshot { version: VERSION, bytes: message.encode_to_vec() })
     }
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
@@ -147,9 +151,10 @@ impl Processor for AnalysisHalf {
         let damaged = |what: String| RestoreError::Damaged(what);
         let message =
             RollupSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(error.to_string()))?;
-        if !self.state.restore(message.levels, message.closed_until, self.started_at) {
+        if !self.state.fits(&message.came) || !self.state.restore(message.levels, message.closed_until, self.started_at) {
             return Err(damaged("its windows are damaged or of other widths; they begin empty".to_owned()));
         }
+        self.state.take(message.came);
         Ok(())
     }
 }

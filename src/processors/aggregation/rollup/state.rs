@@ -260,7 +260,17 @@ impl State {
         }
     }
 
-    /// Spells what is open, for a snapshot: the first level's windows, and the last points.
+    /// Spells what came and is not in its windows yet.
+    pub(super) fn save_came(&self) -> RollupPartial {
+        let row = |((series, start), (cell, items)): (&(SeriesKey, u64), &(Cell, u64))| {
+            WindowRow { series: series.clone(), start: *start, cell: CellRow::of(cell), items: *items }
+        };
+        let windows = self.came.iter().map(row).collect();
+        let width = self.first_width().as_nanos() as u64;
+        RollupPartial { version: VERSION, width, windows, points: self.points.clone() }
+    }
+
+    /// Spells what is open, for a snapshot: the windows of each level, and the last points with the first.
     pub(super) fn save(&self) -> (Vec<RollupPartial>, u64) {
         let save = |level: &Level| {
             let row = |start: &u64, (series, cell): (&SeriesKey, &Cell)| WindowRow {

@@ -391,3 +391,12 @@ proptest! {
         prop_assert!(min <= found["p50"] && found["p50"] <= found["p99"] && found["p99"] <= max);
     }
 }
+
+#[test]
+fn a_snapshot_holds_what_came_in_its_second() {
+    let requests = [counter(vec![point(1.0, 5.0, vec![])]), gauge(vec![point(2.0, 5.0, vec![])])];
+    let payloads = requests.iter().map(|request| Payload::Metrics(request.encode_to_vec().into())).collect();
+    let [told, restored] = crashed_and_not::<Aggregation>(&ten_seconds(), payloads);
+    assert!(!told.is_empty());
+    assert_eq!(told, restored);
+}
