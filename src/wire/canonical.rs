@@ -66,7 +66,7 @@ fn respell(message: &'static Message, body: &[u8], depth: u32, out: &mut Vec<u8>
     let parts = Parts::gather(message, body);
     let mut fields = Fields::new(body);
     let mut index = 0;
-    while let Some(field) = fields.next() {
+    for field in fields.by_ref() {
         match (field.value, message.field(field.number)) {
             (Raw::Bytes(part), Some(known))
                 if depth > 0

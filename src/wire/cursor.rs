@@ -115,8 +115,8 @@ fn long_framed<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// Returns the bytes a varint takes.
 #[inline(always)]
 pub(crate) const fn varint_len(value: u64) -> usize {
-    // Seven bits a byte: (bits + 6) / 7, and zero takes one byte.
-    ((64 - (value | 1).leading_zeros()) as usize + 6) / 7
+    // Seven bits a byte, and zero takes one byte.
+    ((64 - (value | 1).leading_zeros()) as usize).div_ceil(7)
 }
 
 /// Returns the bytes of a length-delimited field with a one-byte tag and a body of `len` bytes.

@@ -54,11 +54,6 @@ pub(crate) const fn zigzag(value: i32) -> u64 {
     ((value << 1) ^ (value >> 31)) as u32 as u64
 }
 
-/// Returns the bytes of a length-delimited field with any number.
-pub(crate) const fn field_len(number: u32, len: usize) -> usize {
-    cursor::varint_len((number << 3) as u64) + cursor::varint_len(len as u64) + len
-}
-
 /// Writes a message whose length is not known yet: begin, write the body, end.
 ///
 /// *Cost*: the body is moved by as many bytes as its length takes beyond one, so a body of less than

@@ -21,7 +21,7 @@ pub fn concat(requests: &[Bytes]) -> Bytes {
 }
 
 /// Cuts a request into parts of at most `max_bytes`, in order, nothing lost. An item that is larger
-/// with its heads travels alone.
+/// with its heads travels alone; so do more where heads are so large that repeating them would not end well.
 ///
 /// The request has been checked; what can not be read stays whole.
 pub fn split(signal: Signal, request: &Bytes, max_bytes: usize) -> Vec<Bytes> {
@@ -58,16 +58,23 @@ fn cut(signal: Signal, request: &Bytes, limit: Limit) -> Vec<Bytes> {
     if request.is_empty() || limit.holds(signal, request) {
         return vec![request.clone()];
     }
-    let mut cutter = Cutter { signal, limit, parts: Vec::new(), part: Part::default() };
+    let budget = request.len().saturating_mul(8).saturating_add(REPEATED_BYTES);
+    let mut cutter = Cutter { signal, limit, budget, parts: Vec::new(), part: Part::default() };
     match cutter.request(request) {
         Some(()) => cutter.finish(),
         None => vec![request.clone()],
     }
 }
 
+/// How many bytes of heads may be repeated beside eight times the request: without a bound, a request of a
+/// few large heads and many tiny items would grow to terabytes.
+const REPEATED_BYTES: usize = 16 << 20;
+
 struct Cutter {
     signal: Signal,
     limit: Limit,
+    /// How many bytes of heads may still be repeated; when it is spent, parts grow beyond the limit.
+    budget: usize,
     parts: Vec<Bytes>,
     part: Part,
 }
@@ -86,6 +93,8 @@ struct Part {
 struct Heads<'a> {
     resource: &'a [FieldBytes<'a>],
     scope: &'a [FieldBytes<'a>],
+    /// Bytes of both.
+    len: usize,
 }
 
 impl Cutter {
@@ -101,13 +110,14 @@ impl Cutter {
 
     fn resource(&mut self, body: &[u8]) -> Option<()> {
         let (scopes, resource) = parted(body, SCOPES)?;
+        let resource_len = total_len(&resource);
         if scopes.is_empty() {
-            self.make_room(&Heads { resource: &resource, scope: &[] }, &[], 0);
+            self.make_room(&Heads { resource: &resource, scope: &[], len: resource_len }, &[], 0);
             self.part.open_resource(&resource);
         }
         for scope in scopes {
             let (items, scope) = parted(scope.message(SCOPES)?, ITEMS)?;
-            let heads = Heads { resource: &resource, scope: &scope };
+            let heads = Heads { resource: &resource, scope: &scope, len: resource_len + total_len(&scope) };
             if items.is_empty() {
                 self.make_room(&heads, &[], 0);
                 self.part.open(&heads);
@@ -135,7 +145,11 @@ impl Cutter {
             Limit::Bytes(most) => self.part.size_with(heads, whole) > most,
             Limit::Items(most) => self.part.items + items > most,
         };
-        if is_full && !self.part.out.is_empty() {
+        if is_full
+            && !self.part.out.is_empty()
+            && let Some(budget) = self.budget.checked_sub(heads.len)
+        {
+            self.budget = budget;
             self.flush();
         }
     }
@@ -146,7 +160,7 @@ impl Cutter {
             return 1;
         }
         let mut alone = Part::default();
-        alone.open(&Heads { resource: &[], scope: &[] });
+        alone.open(&Heads { resource: &[], scope: &[], len: 0 });
         alone.out.extend_from_slice(whole);
         check(Signal::Metrics, &alone.close()).unwrap_or(1)
     }
@@ -165,10 +179,12 @@ impl Part {
     /// The size of the part with one more item: exact but for lengths, which take at most so much.
     fn size_with(&self, heads: &Heads<'_>, item: &[u8]) -> usize {
         const LENGTHS: usize = 2 * (1 + 5);
-        let len = |heads: &[FieldBytes<'_>]| heads.iter().map(|head| head.whole.len()).sum::<usize>();
-        let resource = if self.resource_at.is_none() { len(heads.resource) } else { 0 };
-        let scope = if self.scope_at.is_none() { len(heads.scope) } else { 0 };
-        self.out.len() + resource + scope + item.len() + LENGTHS
+        let missing = match (self.resource_at, self.scope_at) {
+            (None, _) => heads.len,
+            (_, None) => total_len(heads.scope),
+            _ => 0,
+        };
+        self.out.len() + missing + item.len() + LENGTHS
     }
 
     fn open(&mut self, heads: &Heads<'_>) {
@@ -203,6 +219,10 @@ impl Part {
         self.close_resource();
         self.out.into()
     }
+}
+
+fn total_len(heads: &[FieldBytes<'_>]) -> usize {
+    heads.iter().map(|head| head.whole.len()).sum()
 }
 
 /// A field as it came, and its value when that is a message.

@@ -220,7 +220,7 @@ impl SpanEditor {
             let Some(span) = table.spans.get_mut(index) else { break };
             if cuts.is_empty() {
                 shift(span, by);
-                row.iter_mut().for_each(|value| *value = value.shifted(by));
+                row.iter_mut().for_each(|value| value.at = shifted(value.at, by));
             } else {
                 shift_around(span, row, by, cuts);
             }
@@ -404,17 +404,18 @@ fn range<T>(list: &[T], range: Slice) -> &[T] {
 /// Moves all offsets of a span by one distance.
 #[inline(always)]
 pub(super) fn shift(span: &mut SpanRec, by: i64) {
-    span.body = span.body.shifted(by);
-    span.name = span.name.shifted(by);
-    span.trace_state = span.trace_state.shifted(by);
+    span.body.at = shifted(span.body.at, by);
+    span.name.at = shifted(span.name.at, by);
+    span.trace_state.at = shifted(span.trace_state.at, by);
     span.trace_id_at = shifted(span.trace_id_at, by);
     span.span_id_at = shifted(span.span_id_at, by);
     span.parent_id_at = shifted(span.parent_id_at, by);
 }
 
+/// Moves one offset; absent stays absent.
 #[inline(always)]
 fn shifted(at: u32, by: i64) -> u32 {
-    Slice { at, len: 0 }.shifted(by).at
+    if at == u32::MAX { at } else { at.wrapping_add(by as u32) }
 }
 
 /// Moves the offsets of a span that loses attributes: what stands behind a cut moves less far.

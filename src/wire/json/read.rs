@@ -53,11 +53,12 @@ impl<'de> Visitor<'de> for Body<'_> {
             } else {
                 map.next_value_seed(One { field, place: Place::Field, out, depth })?;
             }
-            if field.oneof && out.len() > before {
-                if let Some(other) = member.replace(field.name) {
-                    let message = format_args!("both `{other}` and `{}` are given, only one may be", field.name);
-                    return Err(A::Error::custom(message));
-                }
+            if field.oneof
+                && out.len() > before
+                && let Some(other) = member.replace(field.name)
+            {
+                let message = format_args!("both `{other}` and `{}` are given, only one may be", field.name);
+                return Err(A::Error::custom(message));
             }
         }
         Ok(())

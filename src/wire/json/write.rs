@@ -64,7 +64,7 @@ fn is_worth_writing(field: &Field, values: &[(usize, Raw<'_>)]) -> bool {
 fn list(field: &Field, values: &[(usize, Raw<'_>)], out: &mut Vec<u8>) {
     out.push(b'[');
     let start = out.len();
-    let mut element = |raw, out: &mut Vec<u8>| {
+    let element = |raw, out: &mut Vec<u8>| {
         if out.len() > start {
             out.push(b',');
         }

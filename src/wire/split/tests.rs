@@ -16,7 +16,10 @@ fn shapes() -> impl Strategy<Value = Vec<Vec<Vec<usize>>>> {
 }
 
 fn request(shape: &[Vec<Vec<usize>>]) -> ExportTraceServiceRequest {
-    let span = |(index, len): (usize, &usize)| Span { name: format!("{index}{}", "x".repeat(*len)), ..Default::default() };
+    let span = |(index, len): (usize, &usize)| Span {
+        name: format!("{index}{}", "x".repeat(*len)),
+        ..Default::default()
+    };
     let scope = |(index, spans): (usize, &Vec<usize>)| ScopeSpans {
         scope: Some(InstrumentationScope { name: format!("scope {index}"), ..Default::default() }),
         spans: spans.iter().enumerate().map(span).collect(),
@@ -37,7 +40,9 @@ fn flat(parts: &[Bytes]) -> Vec<(String, String, Span)> {
         for resource in ExportTraceServiceRequest::decode(part.as_ref()).unwrap().resource_spans {
             for scope in resource.scope_spans {
                 let name = scope.scope.unwrap_or_default().name;
-                flat.extend(scope.spans.into_iter().map(|span| (resource.schema_url.clone(), name.clone(), span)));
+                flat.extend(
+                    scope.spans.into_iter().map(|span| (resource.schema_url.clone(), name.clone(), span)),
+                );
             }
         }
     }
@@ -106,4 +111,22 @@ fn joining_is_writing_one_behind_the_other() {
     assert_eq!(concat(&[]), Bytes::new());
     assert_eq!(concat(std::slice::from_ref(&a)).as_ptr(), a.as_ptr());
     assert_eq!(concat(&[a, b]), Bytes::from_static(b"aab"));
+}
+
+/// Two thousand tiny spans under a resource of one MiB would be two GiB in parts of one span.
+#[test]
+fn repeated_heads_do_not_inflate_a_request_without_bound() {
+    let span = Span { name: "x".to_owned(), ..Default::default() };
+    let resource_spans = ResourceSpans {
+        scope_spans: vec![ScopeSpans { spans: vec![span; 2000], ..Default::default() }],
+        schema_url: "u".repeat(1 << 20),
+        ..Default::default()
+    };
+    let request =
+        Bytes::from(ExportTraceServiceRequest { resource_spans: vec![resource_spans] }.encode_to_vec());
+    for parts in [split_items(Signal::Traces, &request, 1), split(Signal::Traces, &request, 1 << 20)] {
+        assert!(parts.len() > 8);
+        assert_eq!(flat(&parts).len(), 2000);
+        assert!(parts.iter().map(Bytes::len).sum::<usize>() < (9 << 20) + REPEATED_BYTES + (2 << 20));
+    }
 }

@@ -298,12 +298,12 @@ fn id(random: &mut Random, len: usize) -> Vec<u8> {
         0 => Vec::new(),
         1 => vec![7; len - 1],
         2 => vec![0; len],
-        _ => (0..len).map(|_| random.next() as u8).collect(),
+        _ => (0..len).map(|_| random.word() as u8).collect(),
     }
 }
 
 fn number(random: &mut Random) -> u64 {
-    random.next() >> random.below(64)
+    random.word() >> random.below(64)
 }
 
 fn small(random: &mut Random) -> u32 {
@@ -319,7 +319,7 @@ fn double(random: &mut Random) -> f64 {
         0 => f64::NAN,
         1 => f64::INFINITY,
         2 => -0.0,
-        3 => f64::from_bits(random.next()),
+        3 => f64::from_bits(random.word()),
         _ => random.below(1000) as f64 / 8.0,
     }
 }

@@ -33,7 +33,7 @@ fn resource_attributes(random: &mut Random) -> Attributes {
         random.pick(&["frontend", "cart", "checkout", "payment", "shipping", "catalog", "currency", "ad"]);
     attributes.push_str("service.name", service);
     attributes.push_str("service.namespace", "shop");
-    attributes.push_str("service.instance.id", &format!("{service}-{:016x}", random.next()));
+    attributes.push_str("service.instance.id", &format!("{service}-{:016x}", random.word()));
     attributes.push_str("deployment.environment.name", "production");
     attributes.push_str("host.name", &format!("node-{}", random.below(20)));
     attributes
@@ -57,12 +57,14 @@ fn write_span(writer: &mut SpansWriter, random: &mut Random) {
     attributes.push_str("server.address", "shop.example.com");
     attributes.push_int("server.port", 8443);
     attributes.push_str("http.route", route);
-    attributes
-        .push_str("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0 (shop-app/4.2.1)");
+    attributes.push_str(
+        "user_agent.original",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0 (shop-app/4.2.1)",
+    );
     attributes.push_str("network.peer.address", &format!("10.{}.{}.7", random.below(256), random.below(256)));
     attributes.push_int("http.response.status_code", if is_error { 500 } else { 200 });
-    attributes.push_str("session.id", &format!("{:016x}{:016x}", random.next(), random.next()));
-    attributes.push_str("app.request.path", &format!("/api/v1/items/{:08x}/details", random.next() as u32));
+    attributes.push_str("session.id", &format!("{:016x}{:016x}", random.word(), random.word()));
+    attributes.push_str("app.request.path", &format!("/api/v1/items/{:08x}/details", random.word() as u32));
     let start = 1_760_000_000_000_000_000 + random.below(1_000_000_000);
     let exception = {
         let mut attributes = Attributes::new();
@@ -95,7 +97,7 @@ fn write_span(writer: &mut SpansWriter, random: &mut Random) {
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -104,7 +106,7 @@ impl Random {
 
     /// Returns a number below `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 16) % limit
+        (self.word() >> 16) % limit
     }
 
     pub fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
@@ -112,7 +114,7 @@ impl Random {
     }
 
     fn id<const N: usize>(&mut self) -> [u8; N] {
-        let words = [self.next().to_le_bytes(), self.next().to_le_bytes()];
+        let words = [self.word().to_le_bytes(), self.word().to_le_bytes()];
         std::array::from_fn(|index| words[index / 8][index % 8])
     }
 }

@@ -109,10 +109,10 @@ fn put_varint(out: &mut Vec<u8>, value: u64, is_padded: bool) {
 
 fn unknown(random: &mut Random) -> Vec<u8> {
     let value = match random.below(4) {
-        0 => Raw::Varint(random.next()),
-        1 => Raw::Fixed64(random.next()),
+        0 => Raw::Varint(random.word()),
+        1 => Raw::Fixed64(random.word()),
         2 => Raw::Bytes(b"\xffunknown"),
-        _ => Raw::Fixed32(random.next() as u32),
+        _ => Raw::Fixed32(random.word() as u32),
     };
     let mut out = Vec::new();
     put(&mut out, &Field { number: 100 + random.below(1000) as u32, value }, random, true);
@@ -131,7 +131,7 @@ pub(crate) fn damage(mut request: Vec<u8>, random: &mut Random) -> Vec<u8> {
     for _ in 0..=random.below(3) {
         let at = random.below(request.len() as u64) as usize;
         request[at] =
-            if random.below(2) == 0 { request[at] ^ (1 << random.below(8)) } else { random.next() as u8 };
+            if random.below(2) == 0 { request[at] ^ (1 << random.below(8)) } else { random.word() as u8 };
     }
     request
 }
