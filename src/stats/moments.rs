@@ -31,7 +31,7 @@ impl Moments {
     pub fn add(&mut self, value: f64) {
         // Of the two zeros only one, or the extremes would depend on which came first.
         let value = value + 0.0;
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.sum.add(value);
         self.squares.add_product(value, value);
         self.min = self.min.min(value);
@@ -39,7 +39,7 @@ impl Moments {
     }
 
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.sum.merge(&other.sum);
         self.squares.merge(&other.squares);
         self.min = self.min.min(other.min);

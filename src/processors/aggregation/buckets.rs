@@ -110,3 +110,36 @@ impl Bounds {
         bucket
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_duration_falls_into_the_first_bucket_whose_bound_is_not_below(
+            bounds in prop::collection::vec(prop_oneof![0..100_u64, any::<u64>()], 0..20),
+            nanos in prop_oneof![0..100_u64, any::<u64>()],
+            pick in any::<prop::sample::Index>(),
+        ) {
+            let made = Bounds::new(bounds.iter().map(|bound| Duration::from_nanos(*bound)));
+            let mut sorted = bounds.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            let at_bound = (!bounds.is_empty()).then(|| *pick.get(&bounds));
+            for nanos in [Some(nanos), at_bound].into_iter().flatten() {
+                let expected = sorted.iter().position(|bound| nanos <= *bound).unwrap_or(sorted.len());
+                prop_assert_eq!(made.bucket(nanos), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn exponential_buckets_are_of_the_unit() {
+        // One millisecond closes bucket −1 in milliseconds; in seconds it lies far below 1.
+        assert_eq!(exponential_bucket(1_000_000, Unit::Milliseconds), -1);
+        assert_eq!(exponential_bucket(1_000_000, Unit::Seconds), -80);
+    }
+}

@@ -322,7 +322,8 @@ impl Counts {
             Layout::Explicit(_) => {
                 let mut counts = vec![0; spec.layout.width()];
                 for (bucket, count) in filled {
-                    *counts.get_mut(usize::try_from(bucket).ok()?)? += count;
+                    let place: &mut u64 = counts.get_mut(usize::try_from(bucket).ok()?)?;
+                    *place = place.saturating_add(count);
                 }
                 Some(Self::Explicit(counts))
             }

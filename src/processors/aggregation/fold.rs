@@ -217,7 +217,7 @@ impl Fold {
             hot.sum_nanos += u128::from(nanos);
             hot.min_nanos = hot.min_nanos.min(nanos);
             hot.max_nanos = hot.max_nanos.max(nanos);
-            hot.size_bytes += u64::from(span.body.len);
+            hot.size_bytes = hot.size_bytes.saturating_add(u64::from(span.body.len));
         }
     }
 

@@ -266,7 +266,8 @@ impl Ledger {
     pub(crate) fn save(&self) -> SpanMetricsSnapshot {
         // What a delta told before a crash must not be told again; what it did not tell is lost with the
         // process, which is less than one interval.
-        let (resources, series) = if self.is_delta() { (Vec::new(), Vec::new()) } else { saved(&self.series) };
+        let (resources, series) =
+            if self.is_delta() { (Vec::new(), Vec::new()) } else { saved(&self.series) };
         let last_flush = self.last_flush.as_nanos();
         SpanMetricsSnapshot { version: VERSION, layout: self.plan.layout(), last_flush, resources, series }
     }

@@ -334,3 +334,49 @@ fn window_around(nanos: u64, spec: &SeriesSpec) -> i32 {
         Layout::None | Layout::Explicit(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregation::spec::ResourceRule;
+
+    #[test]
+    fn an_equal_hash_is_not_an_equal_key() {
+        let spec = SeriesSpec { limit: 10, ..SeriesSpec::of_spans(ResourceRule::All) };
+        let (resources, mut table) = (Resources::new(1, 10), SeriesTable::new(1, &spec));
+        let head = Head { kind: 2, status: 0, is_extrapolated: false };
+        let parts: [[Option<&[u8]>; 4]; 6] = [
+            [Some(b"name"), None, None, None],
+            [Some(b"name"), None, None, Some(b"")],
+            [Some(b"nam"), None, None, Some(b"e")],
+            [Some(b"name"), Some(b""), None, None],
+            [None, None, None, None],
+            [Some(b"other"), None, None, None],
+        ];
+        let key = |parts| Key { identity: OTHER, head, overflow: false, parts };
+        let first = key(&parts[0]);
+        let place = table.begin(&first, 1, &spec, &resources);
+        let hash = first.hash(table.seed());
+        assert_eq!(table.find(hash, &first), Some(place));
+        for others in &parts[1..] {
+            assert_eq!(table.find(hash, &key(others)), None, "{others:?}");
+        }
+        assert_eq!(table.find(hash, &Key { head: Head { kind: 3, ..head }, ..first }), None);
+        assert_eq!(table.find(hash, &Key { overflow: true, ..first }), None);
+    }
+
+    #[test]
+    fn an_idle_series_gives_its_place_to_another() {
+        let spec = SeriesSpec { limit: 1, ..SeriesSpec::of_spans(ResourceRule::All) };
+        let (resources, mut table) = (Resources::new(1, 10), SeriesTable::new(1, &spec));
+        let head = Head { kind: 2, status: 0, is_extrapolated: false };
+        let key = |parts| Key { identity: OTHER, head, overflow: false, parts };
+        let names: [[Option<&[u8]>; 3]; 2] = [[Some(b"a"), None, None], [Some(b"b"), None, None]];
+        let place = table.begin(&key(&names[0]), 1, &spec, &resources);
+        (0..IDLE_FLUSHES).for_each(|_| table.reset());
+        assert_eq!(table.len(), 0);
+        assert_eq!(table.begin(&key(&names[1]), 1, &spec, &resources), place);
+        assert_eq!((table.len(), table.overflowed), (1, 0));
+        assert_eq!(table.find(key(&names[0]).hash(1), &key(&names[0])), None);
+    }
+}

@@ -8,6 +8,10 @@ use super::hashing;
 
 const FULL: u64 = 1 << 56;
 
+/// One span stands for at most so many: a sampling rate below one in four billion is damage, and sums of
+/// what it would stand for must not overflow.
+const MAX_WEIGHT: u64 = 1 << 32;
+
 /// Returns how many spans the span stands for, or none when its tracestate does not say.
 ///
 /// Fractions are rounded up or down by the rank of the span's ids, so that the expectation is kept and
@@ -17,7 +21,7 @@ pub(crate) fn adjusted_count(trace_state: &[u8], trace_id: &[u8; 16], span_id: &
     let (whole, rest) = (FULL / kept, FULL % kept);
     // A ratio in 0..kept, drawn from the ids.
     let draw = ((u128::from(hashing::rank(trace_id, span_id)) * u128::from(kept)) >> 64) as u64;
-    Some(whole + u64::from(draw < rest))
+    Some((whole + u64::from(draw < rest)).min(MAX_WEIGHT))
 }
 
 /// Reads the threshold; none when it is missing or malformed.
@@ -59,5 +63,6 @@ mod tests {
         assert!((14_700..15_300).contains(&total), "{total}");
         assert_eq!(adjusted_count(b"ot=th:8", &[1; 16], &[]), Some(2));
         assert_eq!(adjusted_count(b"ot=th:0", &[1; 16], &[]), Some(1));
+        assert_eq!(adjusted_count(b"ot=th:ffffffffffffff", &[1; 16], &[]), Some(MAX_WEIGHT));
     }
 }

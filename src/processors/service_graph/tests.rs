@@ -202,8 +202,10 @@ proptest! {
 
 #[test]
 fn a_snapshot_holds_what_came_in_its_second() {
-    let spans =
-        vec![linked(1, 2, 9, span("call", CLIENT, 0, 1, vec![])), linked(1, 3, 2, span("serve", SERVER, 0, 1, vec![]))];
+    let spans = vec![
+        linked(1, 2, 9, span("call", CLIENT, 0, 1, vec![])),
+        linked(1, 3, 2, span("serve", SERVER, 0, 1, vec![])),
+    ];
     let request = of_service("a", spans);
     let (payload, _) = scanned(&request, &harness(&config(), 1));
     let [told, restored] = crashed_and_not::<ServiceGraph>(&config(), vec![payload]);

@@ -213,7 +213,10 @@ pub(crate) fn value_text(attribute: &KeyValue) -> String {
 
 /// Gives payloads to a shard, lets it tell, takes a snapshot before the analysis half closes the second, as the
 /// engine does, and returns what the half tells then, and what one tells that was restored from the snapshot.
-pub(crate) fn crashed_and_not<D: ProcessorDef>(config: &D::Config, payloads: Vec<Payload>) -> [Vec<Bytes>; 2] {
+pub(crate) fn crashed_and_not<D: ProcessorDef>(
+    config: &D::Config,
+    payloads: Vec<Payload>,
+) -> [Vec<Bytes>; 2] {
     let telemetry = Telemetry::default();
     let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0 };
     let mut bench = Workbench::default();
@@ -224,7 +227,9 @@ pub(crate) fn crashed_and_not<D: ProcessorDef>(config: &D::Config, payloads: Vec
     }
     shard.drain(&mut Cx::new(T0, &mut bench));
     let mut half = D::analysis(config, &cx).expect("the component has two halves");
-    for batch in std::mem::take(&mut bench.out).into_iter().filter(|it| matches!(it.payload, Payload::Partial(_))) {
+    for batch in
+        std::mem::take(&mut bench.out).into_iter().filter(|it| matches!(it.payload, Payload::Partial(_)))
+    {
         half.process(batch, &mut Cx::new(T0, &mut bench));
     }
     let snapshot = half.snapshot().expect("the state survives a restart");

@@ -117,7 +117,7 @@ impl Cell {
             Spread::Explicit { bounds, counts } => quantile_of_buckets(bounds, counts, share),
             Spread::Exponential(histogram) => histogram.quantile(share),
         }?;
-        Some(if self.has_extremes { estimate.clamp(self.moments.min, self.moments.max) } else { estimate })
+        Some(if self.has_extremes { estimate.max(self.moments.min).min(self.moments.max) } else { estimate })
     }
 }
 

@@ -115,7 +115,7 @@ pub(super) fn add(cells: &mut Cells, series: SeriesKey, start: u64, cell: &Cell,
         std::collections::btree_map::Entry::Occupied(mut known) => {
             let (known, n) = known.get_mut();
             known.merge(cell);
-            *n += items;
+            *n = n.saturating_add(items);
         }
         std::collections::btree_map::Entry::Vacant(place) => {
             place.insert((cell.clone(), items));

@@ -151,7 +151,9 @@ impl Processor for AnalysisHalf {
         let damaged = |what: String| RestoreError::Damaged(what);
         let message =
             RollupSnapshot::decode(&snapshot.bytes[..]).map_err(|error| damaged(error.to_string()))?;
-        if !self.state.fits(&message.came) || !self.state.restore(message.levels, message.closed_until, self.started_at) {
+        if !self.state.fits(&message.came)
+            || !self.state.restore(message.levels, message.closed_until, self.started_at)
+        {
             return Err(damaged("its windows are damaged or of other widths; they begin empty".to_owned()));
         }
         self.state.take(message.came);

@@ -262,8 +262,11 @@ impl State {
 
     /// Spells what came and is not in its windows yet.
     pub(super) fn save_came(&self) -> RollupPartial {
-        let row = |((series, start), (cell, items)): (&(SeriesKey, u64), &(Cell, u64))| {
-            WindowRow { series: series.clone(), start: *start, cell: CellRow::of(cell), items: *items }
+        let row = |((series, start), (cell, items)): (&(SeriesKey, u64), &(Cell, u64))| WindowRow {
+            series: series.clone(),
+            start: *start,
+            cell: CellRow::of(cell),
+            items: *items,
         };
         let windows = self.came.iter().map(row).collect();
         let width = self.first_width().as_nanos() as u64;
