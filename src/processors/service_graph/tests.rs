@@ -212,3 +212,11 @@ fn a_snapshot_holds_what_came_in_its_second() {
     assert!(!told.is_empty());
     assert_eq!(told, restored);
 }
+
+proptest! {
+    #[test]
+    fn damaged_bytes_do_not_panic(request in any_request(), damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
+        let (payload, _) = scanned(&request, &harness(&config(), 1));
+        survive_damage::<ServiceGraph>(&config(), vec![payload], &damage);
+    }
+}

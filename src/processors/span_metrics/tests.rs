@@ -697,3 +697,16 @@ namespace: span.metrics
     assert!(checks.into_findings().iter().all(|finding| finding.is_warning));
     assert_eq!(read("dimension: []").1.len(), 1);
 }
+
+proptest! {
+    #[test]
+    fn damaged_bytes_do_not_panic(request in any_request(), exponential: bool, damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
+        let mut config = with_dimension();
+        config.exemplars.enabled = true;
+        if exponential {
+            config.histogram.exponential = Section::on(ExponentialConfig { max_size: 20 });
+        }
+        let (payload, _) = scanned(&request, &harness(&config, 1));
+        survive_damage::<SpanMetrics>(&config, vec![payload], &damage);
+    }
+}

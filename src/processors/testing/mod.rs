@@ -243,3 +243,47 @@ pub(crate) fn crashed_and_not<D: ProcessorDef>(
         told.out.iter().map(|batch| batch.payload.bytes().clone()).collect()
     })
 }
+
+/// Gives the analysis half partials and snapshots with some bytes changed; it may refuse them, not panic.
+pub(crate) fn survive_damage<D: ProcessorDef>(
+    config: &D::Config,
+    payloads: Vec<Payload>,
+    damage: &[(usize, u8)],
+) {
+    let telemetry = Telemetry::default();
+    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0 };
+    let mut bench = Workbench::default();
+    let mut shard = D::ingest(config, &cx);
+    shard.want(&mut KeySet::default());
+    for payload in payloads {
+        shard.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(T0, &mut bench));
+    }
+    shard.drain(&mut Cx::new(T0, &mut bench));
+    let damaged = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        for (at, value) in damage {
+            let at = at % bytes.len().max(1);
+            bytes[at] ^= value;
+        }
+        bytes
+    };
+    let mut half = D::analysis(config, &cx).expect("the component has two halves");
+    for batch in
+        std::mem::take(&mut bench.out).into_iter().filter(|it| matches!(it.payload, Payload::Partial(_)))
+    {
+        let whole = batch.payload.bytes().clone();
+        for bytes in [damaged(&whole).into(), whole] {
+            let payload = Payload::Partial(model::Partial { bytes, at: T0 });
+            half.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(T0, &mut bench));
+        }
+    }
+    let snapshot = half.snapshot().expect("the state survives a restart");
+    let mut restored = D::analysis(config, &cx).expect("the component has two halves");
+    let bytes = damaged(&snapshot.bytes);
+    let _maybe = restored.restore(component::Snapshot { bytes, ..snapshot });
+    for mut half in [half, restored] {
+        half.tick(&mut Cx::new(at(60), &mut bench));
+        half.snapshot().expect("the state survives a restart");
+        half.drain(&mut Cx::new(at(600), &mut bench));
+    }
+}

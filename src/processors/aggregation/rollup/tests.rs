@@ -400,3 +400,18 @@ fn a_snapshot_holds_what_came_in_its_second() {
     assert!(!told.is_empty());
     assert_eq!(told, restored);
 }
+
+proptest! {
+    #[test]
+    fn damaged_bytes_do_not_panic(points in any_points(), damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
+        let of = |(secs, value, id): &(f64, f64, u8)| point(*secs, *value, vec![text("id", &id.to_string())]);
+        let points: Vec<_> = points.iter().map(of).collect();
+        let cumulative = Data::Histogram(Histogram {
+            data_points: vec![buckets(1, [2, 0, 0], 10.0), buckets(2, [2, 2, 0], 40.0)],
+            aggregation_temporality: CUMULATIVE,
+        });
+        let requests = [gauge(points.clone()), counter(points), metrics("h", cumulative)];
+        let payloads = requests.iter().map(|request| Payload::Metrics(request.encode_to_vec().into())).collect();
+        survive_damage::<Aggregation>(&ten_seconds(), payloads, &damage);
+    }
+}
