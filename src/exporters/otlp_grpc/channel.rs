@@ -16,6 +16,7 @@ use hyper::{
     rt::{Executor, Read, Write},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use transport::Corked;
 use model::Timestamp;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -218,7 +219,7 @@ impl Channel {
             .set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))
             .map_err(|error| failed(error.to_string()))?;
         let Some(tls) = &self.settings.tls else {
-            return self.handshake(TokioIo::new(tcp)).await.map_err(failed);
+            return self.handshake(TokioIo::new(Corked::new(tcp))).await.map_err(failed);
         };
         let trust = tls.get().await.map_err(|error| ConnectError::Tls(describe(&error)))?;
         let mut trust = trust.as_ref().clone();
@@ -227,7 +228,7 @@ impl Channel {
         let name = name.map_err(|error| ConnectError::Tls(describe(&error)))?;
         let connected = TlsConnector::from(Arc::new(trust)).connect(name, tcp).await;
         let stream = connected.map_err(|error| failed(format!("TLS: {}", describe(&error))))?;
-        self.handshake(TokioIo::new(stream)).await.map_err(failed)
+        self.handshake(TokioIo::new(Corked::new(stream))).await.map_err(failed)
     }
 
     async fn handshake<Io>(&self, io: Io) -> Result<Connection, String>

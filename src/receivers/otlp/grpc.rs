@@ -9,6 +9,7 @@ use component::{Receipt, Stop};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use transport::Corked;
 use model::Signal;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -76,7 +77,7 @@ impl Grpc {
         stop: Stop,
     ) {
         let life = Life::new();
-        let stream = TokioIo::new(Watched { stream, life: Rc::clone(&life) });
+        let stream = TokioIo::new(Corked::new(Watched { stream, life: Rc::clone(&life) }));
         let service = service_fn(|request| {
             let (server, active) = (Rc::clone(&self), life.begin());
             async move {
