@@ -5,5 +5,6 @@ mod bad_config;
 mod bad_input;
 mod determinism;
 mod exact;
+mod peers;
 mod rig;
 mod tidy;

@@ -8,26 +8,26 @@ use testbed::{Trueline, Watch, clients::Protocol, free_port, post};
 
 /// A running trueline that takes OTLP over gRPC and HTTP as the receiver `otlp`.
 pub(super) struct Gateway {
-    pub trueline: Trueline,
-    pub grpc: String,
-    pub http: String,
+    pub(super) trueline: Trueline,
+    pub(super) grpc: String,
+    pub(super) http: String,
 }
 
 /// What a test adds to the configuration, as YAML at the left margin.
 #[derive(Default)]
 pub(super) struct Recipe<'a> {
     /// Further receivers, one entry a line, indented by two spaces.
-    pub receivers: &'a str,
+    pub(super) receivers: &'a str,
     /// Whole sections: `processors:`, `connectors:`, `exporters:`.
-    pub components: &'a str,
+    pub(super) components: &'a str,
     /// Entries of `service.pipelines`, in braces.
-    pub pipelines: &'a str,
+    pub(super) pipelines: &'a str,
     /// The directory of `file_storage`; without it nothing outlives the process.
-    pub state: Option<&'a Path>,
+    pub(super) state: Option<&'a Path>,
 }
 
 impl Gateway {
-    pub fn start(recipe: &Recipe<'_>) -> Result<Self> {
+    pub(super) fn start(recipe: &Recipe<'_>) -> Result<Self> {
         let address = || format!("127.0.0.1:{}", free_port());
         let (grpc, http, health, metrics_port) = (address(), address(), address(), free_port());
         let storage = recipe.state.map(|path| format!(", file_storage: {{directory: '{}'}}", path.display()));
@@ -57,7 +57,7 @@ service:
     }
 
     /// Returns where a client that speaks `protocol` sends to.
-    pub fn address(&self, protocol: Protocol) -> &str {
+    pub(super) fn address(&self, protocol: Protocol) -> &str {
         match protocol {
             Protocol::Grpc => &self.grpc,
             Protocol::HttpProtobuf | Protocol::HttpJson => &self.http,
@@ -65,13 +65,14 @@ service:
     }
 
     /// Sends a request of hand-built spans and waits until it is acknowledged.
-    pub fn send(&self, request: &impl Message) -> Result<()> {
+    pub(super) fn send(&self, request: &impl Message) -> Result<()> {
         send(&self.http, request)
     }
 
-    /// Reads one of its own counters, summed over the series with these labels; none is zero.
-    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64> {
-        Ok(self.trueline.metrics()?.sum(name, labels).unwrap_or(0.0))
+    /// Reads one of its own counters, summed over the series with these labels.
+    pub(super) fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64> {
+        let sum = self.trueline.metrics()?.sum(name, labels);
+        sum.with_context(|| format!("there is no {name} with {labels:?}"))
     }
 }
 

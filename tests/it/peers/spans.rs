@@ -76,27 +76,27 @@ pub(super) fn span(name: &str, trace: u64, id: u64, nanos: u64) -> Draft {
 }
 
 impl Draft {
-    pub fn kind(mut self, kind: SpanKind) -> Self {
+    pub(super) fn kind(mut self, kind: SpanKind) -> Self {
         self.0.kind = kind.into();
         self
     }
 
-    pub fn status(mut self, code: StatusCode) -> Self {
+    pub(super) fn status(mut self, code: StatusCode) -> Self {
         self.0.status = Some(Status { code: code.into(), message: String::new() });
         self
     }
 
-    pub fn parent(mut self, id: u64) -> Self {
+    pub(super) fn parent(mut self, id: u64) -> Self {
         self.0.parent_span_id = id.to_be_bytes().to_vec();
         self
     }
 
-    pub fn attributes(mut self, attributes: Attributes<'_>) -> Self {
+    pub(super) fn attributes(mut self, attributes: Attributes<'_>) -> Self {
         self.0.attributes.extend(key_values(attributes));
         self
     }
 
-    pub fn event(mut self, name: &str, attributes: Attributes<'_>) -> Self {
+    pub(super) fn event(mut self, name: &str, attributes: Attributes<'_>) -> Self {
         self.0.events.push(Event {
             name: name.to_owned(),
             time_unix_nano: self.0.start_time_unix_nano,
@@ -106,13 +106,13 @@ impl Draft {
         self
     }
 
-    pub fn trace_state(mut self, state: &str) -> Self {
+    pub(super) fn trace_state(mut self, state: &str) -> Self {
         state.clone_into(&mut self.0.trace_state);
         self
     }
 
     /// Lets it end before it began.
-    pub fn backwards(mut self) -> Self {
+    pub(super) fn backwards(mut self) -> Self {
         let span = &mut self.0;
         std::mem::swap(&mut span.start_time_unix_nano, &mut span.end_time_unix_nano);
         self
