@@ -59,17 +59,18 @@ impl Analysis {
         }
         let extensions = start_extensions(&shared, extension_sockets, &beside);
         let outlets = Outlets::for_analysis(&shared, exporter_sockets);
-        let side = match shared.plan.settings.hop.role {
-            HopRole::Ingest => Side::Ingest,
-            HopRole::All | HopRole::Analysis => Side::Both,
-        };
-        let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
-        let graph = Graph::new(&shared.plan, side, outlets.inboxes.clone(), &shared.telemetry, &identity);
-        // The service that is not waited for has ended already.
-        let _gone = ready.send(());
-        match side {
-            Side::Both => merge(&shared, graph, hop, sources, &stop).await,
-            Side::Ingest => relay(&shared, graph, hop).await,
+        match shared.plan.settings.hop.role {
+            HopRole::Ingest => {
+                announce(ready);
+                relay(&shared, hop, sources).await;
+            }
+            HopRole::All | HopRole::Analysis => {
+                let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
+                let inboxes = outlets.inboxes.clone();
+                let graph = Graph::new(&shared.plan, Side::Both, inboxes, &shared.telemetry, &identity);
+                announce(ready);
+                merge(&shared, graph, hop, sources, &stop).await;
+            }
         }
         shared.close_queues();
         outlets.finish().await;
@@ -79,6 +80,11 @@ impl Analysis {
             let _ended = tokio::time::timeout(Duration::from_secs(1), extension).await;
         }
     }
+}
+
+fn announce(ready: oneshot::Sender<()>) {
+    // A service that is not waited for has ended already.
+    let _gone = ready.send(());
 }
 
 fn one(sockets: &mut Vec<Sockets>) -> Target {
@@ -248,23 +254,16 @@ fn open_store(directory: PathBuf) -> Option<SnapshotStore> {
 }
 
 /// Passes on what this process's shards tell to the process that merges.
-async fn relay(shared: &Arc<Shared>, mut graph: Graph, mut hop: mpsc::Receiver<HopMessage>) {
+async fn relay(shared: &Arc<Shared>, mut told: mpsc::Receiver<HopMessage>, sources: Vec<String>) {
     let mut link = link::Link::new(shared);
-    let (mut sequence, mut reached) = (0, Timestamp::default());
-    let source = format!("{}/analysis", shared.instance_id);
-    while let Some(message) = hop.recv().await {
-        reached = reached.max(message.at());
+    for source in sources {
+        // Number 0 tells nothing, but from then on every second waits for this source.
+        link.send(HopMessage { version: hop::VERSION, source, ..HopMessage::default() }).await;
+    }
+    while let Some(message) = told.recv().await {
+        let at = message.at();
         link.send(message).await;
-        shared.reached(reached);
-        graph.beat(Beat::Tick, &shared.plan.order, reached);
-        for (node, partial) in graph.take_partials() {
-            sequence += 1;
-            let stage = shared.plan.stage_key(node).to_owned();
-            let partials = vec![StagePartial { stage, partial: partial.bytes }];
-            let at_unix_nano = reached.as_nanos();
-            let source = source.clone();
-            link.send(HopMessage { version: hop::VERSION, source, sequence, at_unix_nano, last: false, partials }).await;
-        }
+        shared.reached(at);
     }
     link.finish().await;
 }

@@ -117,10 +117,6 @@ impl Merger {
         Complete { partials: partials.collect(), until }
     }
 
-    pub(crate) fn all_ended(&self) -> bool {
-        self.sources.values().all(|source| source.ended)
-    }
-
     /// Returns the last message taken from a source, for its acknowledgement.
     pub(crate) fn sequence_of(&self, source: &str) -> u64 {
         self.sources.get(source).map_or(0, |source| source.sequence)

@@ -82,6 +82,7 @@ impl Outlets {
             id: planned.id.clone(),
             sockets: RefCell::new(sockets),
             clock: Arc::clone(&shared.clock),
+            started_at: shared.started_at,
             telemetry: shared.telemetry.with("exporter", &planned.id),
             instance_id: shared.instance_id.clone(),
         };

@@ -75,9 +75,10 @@ fn a_source_that_ended_is_not_waited_for_and_what_it_told_counts() {
     let complete = merger.complete();
     assert_eq!(parts(&complete), [(1, "a1"), (5, "b1")]);
     assert_eq!(complete.until, Timestamp::from_secs(5));
-    assert!(!merger.all_ended());
+    merger.take(told("c", 1, 7, "c1"));
+    assert_eq!(merger.complete().partials.len(), 0);
     merger.forget("b");
-    assert!(merger.all_ended());
+    assert_eq!(parts(&merger.complete()), [(7, "c1")]);
 }
 
 #[test]
@@ -85,4 +86,15 @@ fn a_message_survives_the_wire() {
     use prost::Message;
     let message = told("instance/0001.0", 7, 3, "bytes");
     assert_eq!(HopMessage::decode(message.encode_to_vec().as_slice()).unwrap(), message);
+}
+
+#[test]
+fn a_source_is_waited_for_from_its_first_word_on() {
+    let mut merger = Merger::default();
+    let hello = HopMessage { version: VERSION, source: "b".to_owned(), ..HopMessage::default() };
+    merger.take(hello);
+    merger.take(told("a", 1, 1, "a1"));
+    assert_eq!(merger.complete().partials.len(), 0);
+    merger.take(told("b", 1, 1, "b1"));
+    assert_eq!(parts(&merger.complete()), [(1, "a1"), (1, "b1")]);
 }
