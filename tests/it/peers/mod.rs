@@ -6,11 +6,15 @@
 //! * `spans`: OTLP requests built by hand, so that every number in a test is known.
 //! * `series`: OTLP metrics of two collectors made comparable.
 //! * `sdk`: what real clients send is counted, charted and found again.
+//! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
+//! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
 //! * `restart`: counters in Prometheus across ends of the process.
 
+mod dashboards;
 mod gateway;
 mod go_equivalence;
+mod jaeger;
 mod restart;
 mod sdk;
 mod series;
