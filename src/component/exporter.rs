@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
-use model::{Export, SignalSet};
+use model::{Export, SignalSet, Timestamp};
 
 use crate::{BoxError, Clock, Config, Delivery, Listen, Placement, Sockets, Stop, Telemetry};
 
@@ -54,6 +54,8 @@ pub struct ExporterCx {
     pub id: String,
     pub sockets: RefCell<Vec<Sockets>>,
     pub clock: Arc<dyn Clock>,
+    /// When the process started; what began later was never sent by the one before it.
+    pub started_at: Timestamp,
     pub telemetry: Telemetry,
     /// A stable name of this process.
     pub instance_id: String,

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use component::{ExporterCx, Stop, Telemetry, testing::ManualClock};
+use component::{Clock, ExporterCx, Stop, Telemetry, testing::ManualClock};
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::{Body, Frame};
@@ -33,6 +33,7 @@ pub(crate) fn exporter_cx(clock: &ManualClock) -> ExporterCx {
         id: "under_test".to_owned(),
         sockets: RefCell::default(),
         clock: Arc::new(clock.clone()),
+        started_at: clock.now(),
         telemetry: Telemetry::default(),
         instance_id: "test".to_owned(),
     }

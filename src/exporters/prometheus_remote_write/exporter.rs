@@ -118,7 +118,7 @@ impl Writer {
             options,
             message: Cell::new(config.protobuf_message),
             parallelism: config.parallelism().max(1),
-            converter: RefCell::new(Converter::new(config, cx.clock.now())),
+            converter: RefCell::new(Converter::new(config, cx.started_at)),
             spreader: RefCell::default(),
             pending: Mutex::new(None),
             metrics: Metrics::new(cx.telemetry.with("exporter", &cx.id)),

@@ -48,10 +48,10 @@ pub(super) fn plan(config: &ServiceGraphConfig) -> Plan {
         max_exemplars: 0,
     };
     let family = |layout| Family { spec: spec(layout), of_events: false };
-    let metric = |name: &str, unit, family, column| OutputMetric {
+    let metric = |name: &str, unit, family, column, description| OutputMetric {
         name: format!("traces_service_graph_{name}"),
         unit,
-        description: "",
+        description,
         family,
         column,
     };
@@ -61,10 +61,10 @@ pub(super) fn plan(config: &ServiceGraphConfig) -> Plan {
         output: Output {
             scope: "traces_service_graph",
             metrics: vec![
-                metric("request_total", "", SERVER, Column::Calls),
-                metric("request_failed_total", "", FAILED, Column::Calls),
-                metric("request_server", "s", SERVER, Column::Duration),
-                metric("request_client", "s", CLIENT, Column::Duration),
+                metric("request_total", "", SERVER, Column::Calls, "Requests between two services"),
+                metric("request_failed_total", "", FAILED, Column::Calls, "Requests that failed"),
+                metric("request_server", "s", SERVER, Column::Duration, "Durations at the server"),
+                metric("request_client", "s", CLIENT, Column::Duration, "Durations at the client"),
             ],
             temporality: Temporality::Cumulative,
         },

@@ -181,6 +181,12 @@ impl Planner<'_> {
         };
         let namespace = self.config.namespace.as_deref().unwrap_or(of_flavor);
         let name = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}{joint}{name}") };
-        OutputMetric { name, unit, description: "", family, column }
+        let description = match (in_tempo, column) {
+            ("events_total", _) => "Events of spans",
+            (_, Column::Calls) => "Spans",
+            (_, Column::Duration) => "Durations of spans",
+            (_, Column::SizeBytes) => "Size of spans, in bytes as they came",
+        };
+        OutputMetric { name, unit, description, family, column }
     }
 }
