@@ -90,7 +90,7 @@ fn has_form(value: &Value) -> bool {
 ///
 /// Without it `rate()` never sees the first increase of a series. The zero stands at the start time that the
 /// point itself names. It is sent only when that lies after everything that may have been written before:
-/// after this exporter's start, and after the series' last sample.
+/// not before the start of this process, and after the series' last sample.
 struct Zeroes {
     /// Series that began earlier may have samples that we know nothing of.
     since_ms: i64,

@@ -5,7 +5,7 @@
 //! | the Go collector | here | why |
 //! |---|---|---|
 //! | every series carries `collector.instance.id`, new at each start | only when asked for | a new id is a new series: `rate()` breaks at each restart |
-//! | exponential histograms begin at scale 20 | at scale 3 | nine in a hundred is narrow enough, and series of the same process merge at no cost; where theirs are coarser than scale 3, ours are the same |
+//! | exponential histograms begin at scale 20 | at scale 3, and are the same where theirs are coarser | a bucket per 9 % is narrow enough, and series of one width merge without loss |
 //! | with `resource_metrics_key_attributes`, the resource shows all attributes of the first that came | it shows the chosen attributes | what comes first is chance |
 //! | spans of a resource without `service.name` are left out | counted under `unknown_service` | a count that leaves spans out is wrong |
 
