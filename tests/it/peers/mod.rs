@@ -11,6 +11,8 @@
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
 //! * `restart`: counters in Prometheus across ends of the process.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that fails fails its test")]
+
 mod dashboards;
 mod gateway;
 mod go_equivalence;

@@ -136,8 +136,11 @@ fn counters_never_fall_below_what_was_told_before_a_kill() {
     }
     let before = newest_sample(&prometheus).unwrap();
     let gateway = start(&prometheus, state.path()).unwrap();
-    eventually("a sample after the restart", SOON, || Ok(ensure!(newest_sample(&prometheus)? > before)))
-        .unwrap();
+    eventually("a sample after the restart", SOON, || {
+        ensure!(newest_sample(&prometheus)? > before);
+        Ok(())
+    })
+    .unwrap();
     let after = prometheus.value(CALLS).unwrap();
     assert!((n_told..=n_sent).contains(&after), "{after} calls, {n_told} were told before and {n_sent} sent");
     send(&gateway, 30).unwrap();
