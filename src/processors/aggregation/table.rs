@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::{HashTable, hash_table::Entry};
+use hashbrown::HashTable;
 
 use super::{
     buckets::{Layout, WINDOW, exponential_bucket},
@@ -30,11 +30,21 @@ pub(crate) struct Hot {
 const NOTHING: Hot =
     Hot { sum_nanos: 0, calls: 0, min_nanos: u64::MAX, max_nanos: 0, size_bytes: 0, window_at: 0 };
 
+/// What finding a series needs, and nothing else, so that it stays in the cache.
+#[derive(Clone, Copy)]
+struct Indexed {
+    hash: u64,
+    place: Place,
+    /// Where the key begins in [`SeriesTable::keys`].
+    key_at: u32,
+}
+
 /// What is needed only when a series begins and when it is told.
 pub(crate) struct Series {
-    /// The parts of the key, as [`write_key`] spells them; equal keys are equal bytes.
-    key: Box<[u8]>,
     hash: u64,
+    /// Where the key ends in [`SeriesTable::keys`], and how long it is.
+    key_end: u32,
+    key_len: u32,
     pub(crate) identity: u32,
     pub(crate) attributes: Box<[u8]>,
     pub(crate) head: Head,
@@ -52,7 +62,9 @@ pub(crate) struct SeriesTable {
     limit: usize,
     resource_limit: usize,
     width: usize,
-    index: HashTable<Place>,
+    index: HashTable<Indexed>,
+    /// The spelled keys one behind the other; equal keys are equal bytes.
+    keys: Vec<u8>,
     pub(crate) hot: Vec<Hot>,
     buckets: Vec<u32>,
     pub(crate) series: Vec<Option<Series>>,
@@ -91,7 +103,8 @@ impl Key<'_> {
         self.parts.iter().fold(mix(seed, self.word()), |hash, part| mix_part(hash, *part))
     }
 
-    /// Whether `spelled` is this key.
+    /// Whether `spelled` begins with this key. All keys of a table have the same parts, so none is the
+    /// beginning of another; overflow keys, which have none, differ in their first word.
     #[inline(always)]
     fn is(&self, spelled: &[u8]) -> bool {
         let Some((word, mut rest)) = spelled.split_first_chunk::<8>() else { return false };
@@ -114,24 +127,28 @@ impl Key<'_> {
             }
             rest = tail;
         }
-        rest.is_empty()
+        true
     }
 
-    fn spelled(&self) -> Box<[u8]> {
-        let len: usize = self.parts.iter().map(|part| 4 + part.map_or(0, <[u8]>::len)).sum();
-        let mut out = Vec::with_capacity(8 + len);
+    fn spelled_len(&self) -> usize {
+        8 + self.parts.iter().map(|part| 4 + part.map_or(0, <[u8]>::len)).sum::<usize>()
+    }
+
+    fn spell(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.word().to_le_bytes());
         for part in self.parts {
             let len = part.map_or(ABSENT, |bytes| bytes.len() as u32);
             out.extend_from_slice(&len.to_le_bytes());
             out.extend_from_slice(part.unwrap_or_default());
         }
-        out.into()
     }
 }
 
 /// The length of a part that is not there.
 const ABSENT: u32 = u32::MAX;
+
+/// All keys of a table together; attributes may be as long as a request.
+const MAX_KEY_BYTES: usize = 256 << 20;
 
 /// A series without spans for so many flushes is forgotten; its memory serves another.
 const IDLE_FLUSHES: u32 = 5;
@@ -149,6 +166,7 @@ impl SeriesTable {
             resource_limit: spec.resource_limit,
             width: spec.layout.width(),
             index: HashTable::new(),
+            keys: Vec::new(),
             hot: Vec::new(),
             buckets: Vec::new(),
             series: Vec::new(),
@@ -171,9 +189,10 @@ impl SeriesTable {
     /// Finds a series by the hash of its key and then the key itself.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u64, key: &Key<'_>) -> Option<Place> {
-        let same =
-            |place: &Place| self.series[*place as usize].as_ref().is_some_and(|series| key.is(&series.key));
-        self.index.find(hash, same).copied()
+        let same = |known: &Indexed| {
+            known.hash == hash && self.keys.get(known.key_at as usize..).is_some_and(|spelled| key.is(spelled))
+        };
+        self.index.find(hash, same).map(|known| known.place)
     }
 
     /// Makes the series of a key that was not found, or finds the one that takes its place when there is
@@ -189,7 +208,8 @@ impl SeriesTable {
         let identity = resources.identity(key.identity);
         let of_resource = self.of_identity.get(&key.identity).copied().unwrap_or(0);
         let resource_is_full = self.resource_limit > 0 && of_resource >= self.resource_limit;
-        if self.len() - self.n_overflow < self.limit && !resource_is_full {
+        let keys_are_full = self.keys.len() + key.spelled_len() > MAX_KEY_BYTES;
+        if self.len() - self.n_overflow < self.limit && !resource_is_full && !keys_are_full {
             let attributes = spec.attributes(&identity.service, key.head, key.parts);
             return self.insert(key, attributes, nanos, spec);
         }
@@ -214,9 +234,12 @@ impl SeriesTable {
 
     fn insert(&mut self, key: &Key<'_>, attributes: Box<[u8]>, nanos: u64, spec: &SeriesSpec) -> Place {
         let hash = key.hash(self.seed);
+        let key_at = self.keys.len();
+        key.spell(&mut self.keys);
         let series = Series {
-            key: key.spelled(),
             hash,
+            key_end: self.keys.len() as u32,
+            key_len: (self.keys.len() - key_at) as u32,
             identity: key.identity,
             attributes,
             head: key.head,
@@ -242,14 +265,8 @@ impl SeriesTable {
         if self.resource_limit > 0 && !key.overflow {
             *self.of_identity.entry(key.identity).or_insert(0) += 1;
         }
-        let series = &self.series;
-        let hash_of = |place: &Place| series[*place as usize].as_ref().map_or(0, |series| series.hash);
-        match self.index.entry(hash, |other| *other == place, hash_of) {
-            Entry::Occupied(_) => {}
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-            }
-        }
+        let indexed = Indexed { hash, place, key_at: key_at as u32 };
+        self.index.insert_unique(hash, indexed, |known| known.hash);
         place
     }
 
@@ -292,11 +309,31 @@ impl SeriesTable {
 
     /// Begins a new interval: counters go to zero, series stay, unless they were idle for long.
     pub(crate) fn reset(&mut self) {
+        let before = self.free.len();
         for place in 0..self.series.len() as Place {
             self.reset_series(place);
         }
+        if self.free.len() > before {
+            self.close_ranks();
+        }
         self.wide.clear();
         self.overflowed = 0;
+    }
+
+    /// Drops the keys of series that are gone.
+    fn close_ranks(&mut self) {
+        let mut keys = Vec::with_capacity(self.keys.len());
+        self.index.clear();
+        for (series, place) in self.series.iter_mut().zip(0..) {
+            let Some(series) = series else { continue };
+            let (end, len) = (series.key_end as usize, series.key_len as usize);
+            let key_at = keys.len() as u32;
+            keys.extend_from_slice(&self.keys[end - len..end]);
+            series.key_end = keys.len() as u32;
+            let indexed = Indexed { hash: series.hash, place, key_at };
+            self.index.insert_unique(series.hash, indexed, |known| known.hash);
+        }
+        self.keys = keys;
     }
 
     fn reset_series(&mut self, place: Place) {
@@ -312,7 +349,7 @@ impl SeriesTable {
             return;
         }
         let (hash, identity, overflow) = (series.hash, series.identity, series.overflow);
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == place) {
+        if let Ok(entry) = self.index.find_entry(hash, |known| known.place == place) {
             entry.remove();
         }
         self.series[at] = None;
