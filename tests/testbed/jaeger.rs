@@ -54,9 +54,25 @@ pub struct Edge {
 
 impl Jaeger {
     pub fn start() -> Result<Self> {
+        Self::start_with(&[], &[])
+    }
+
+    /// Starts it with its monitor tab on, which reads span metrics named `calls_total` and
+    /// `duration_milliseconds` from the Prometheus at `http://HOST:PORT`.
+    pub fn start_with_monitor(prometheus_url: &str) -> Result<Self> {
+        let server = format!("--prometheus.server-url={prometheus_url}");
+        let names = ["--prometheus.query.namespace=", "--prometheus.query.normalize-calls"];
+        let args = [&server, names[0], names[1], "--prometheus.query.normalize-duration"];
+        Self::start_with(&[("METRICS_STORAGE_TYPE", "prometheus")], &args)
+    }
+
+    fn start_with(env: &[(&str, &str)], args: &[&str]) -> Result<Self> {
         let address = || format!("127.0.0.1:{}", free_port());
         let (query, otlp_grpc, otlp_http, admin) = (address(), address(), address(), address());
-        let launch = Launch::new("jaeger", part("jaeger", "jaeger")?)?
+        let launch = Launch::new("jaeger", part("jaeger", "jaeger")?)?;
+        let launch = env.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
+        let launch = launch
+            .args(args)
             .env("SPAN_STORAGE_TYPE", "memory")
             .env("COLLECTOR_OTLP_ENABLED", "true")
             .args([

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testbed::{Prometheus, Sample, Version, eventually, free_port, get, part};
+use testbed::{Jaeger, Prometheus, Sample, Version, eventually, free_port, get, get_json, part};
 
 use super::{
     SOON,
@@ -322,6 +323,37 @@ fn the_monitor_tab_of_jaeger_is_right() {
 }
 
 #[test]
+fn jaeger_itself_reads_errors_latencies_and_calls() {
+    let board = Board::start(
+        "  span_metrics: {flavor: jaeger, metrics_flush_interval: 1s}",
+        "span_metrics",
+        &[("sum(calls_total)", N_SPANS), ("sum(duration_milliseconds_bucket{le=\"+Inf\"})", N_SPANS)],
+    )
+    .unwrap();
+    let jaeger = Jaeger::start_with_monitor(board.prometheus.url()).unwrap();
+    let newest = |metric: &str, more: &str| {
+        let asked = format!(
+            "{}/api/metrics/{metric}?service=cart&spanKind=server&groupByOperation=true&lookback=5000&step=1000\
+             &ratePer=60000{more}",
+            jaeger.query_url()
+        );
+        eventually(&asked, SOON, || {
+            let family = get_json(&asked)?;
+            let points = family["metrics"][0]["metricPoints"].as_array().context("no points")?;
+            let value = points.last().context("no point")?["gaugeValue"]["doubleValue"].as_f64();
+            let value = value.filter(|value| value.is_finite() && *value > 0.0);
+            Ok(significant(value.with_context(|| format!("no value in {family}"))?))
+        })
+        .unwrap()
+    };
+    // Ratios are exact; a rate at any time but that of a sample is not.
+    assert_eq!(newest("errors", ""), 0.25);
+    assert_eq!(newest("latencies", "&quantile=0.95"), 10.0 + 0.95 * 40.0);
+    let calls = newest("calls", "") * RANGE_SECONDS;
+    assert!((19.9..40.0).contains(&calls), "{calls} calls in a minute");
+}
+
+#[test]
 fn promtool_finds_no_fault_in_the_format_of_a_scrape() {
     let scrape = format!("127.0.0.1:{}", free_port());
     let gateway = Gateway::start(&Recipe {
@@ -352,6 +384,46 @@ metrics: {receivers: [span_metrics, service_graph], exporters: [prometheus]}",
     for prometheus in ["prometheus", "prometheus-debian"] {
         assert_eq!(check_metrics(prometheus, &exposition).unwrap(), "", "{prometheus}");
     }
+}
+
+#[test]
+fn a_scrape_brings_counts_durations_and_exemplars() {
+    let prometheus = Prometheus::start(Version::Three).unwrap();
+    let scrape = format!("127.0.0.1:{}", free_port());
+    let gateway = Gateway::start(&Recipe {
+        components: &format!(
+            "connectors:
+  span_metrics: {{metrics_flush_interval: 1s, exemplars: {{enabled: true}}}}
+exporters:
+  prometheus: {{endpoint: '{scrape}', enable_open_metrics: true}}"
+        ),
+        pipelines: "
+traces: {receivers: [otlp], exporters: [span_metrics]}
+metrics: {receivers: [span_metrics], exporters: [prometheus]}",
+        ..Recipe::default()
+    })
+    .unwrap();
+    prometheus.scrape("trueline", &[&scrape], Duration::from_secs(1)).unwrap();
+    gateway.send(&load()).unwrap();
+    let bucket = "traces_span_metrics_duration_milliseconds_bucket{span_name=\"GET /orders\"}";
+    eventually("a scrape", SOON, || {
+        let calls = prometheus.value("sum(traces_span_metrics_calls_total)")?;
+        let all = prometheus.value("sum(traces_span_metrics_duration_milliseconds_bucket{le=\"+Inf\"})")?;
+        let orders = prometheus.value(&format!("histogram_quantile(0.5, sum by (le) ({bucket}))"))?;
+        ensure!(
+            (calls, all, orders) == (N_SPANS, N_SPANS, 1700.0),
+            "{calls} calls, {all} durations, {orders} ms"
+        );
+        let exemplars = prometheus.query_exemplars(bucket)?;
+        let trace_ids: Vec<&str> =
+            exemplars.iter().filter_map(|it| it.labels.get("trace_id")).map(String::as_str).collect();
+        ensure!(!trace_ids.is_empty(), "no exemplars");
+        // The numbers of the traces are 101 to 110.
+        ensure!(trace_ids.iter().all(|id| id.starts_with("a5a5a5a5a5a5a5a500000000000000")), "{trace_ids:?}");
+        ensure!(exemplars.iter().all(|exemplar| exemplar.value == 1500.0), "{exemplars:?}");
+        Ok(())
+    })
+    .unwrap();
 }
 
 /// Returns what `promtool check metrics` complains about.
