@@ -8,11 +8,11 @@ use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use super::args::{Protocol, Signal};
-use super::json;
 use super::traffic::Request;
 
 const ANSWER_LIMIT_BYTES: usize = 64 * 1024;
@@ -156,10 +156,9 @@ impl Connection {
                 builder.header("host", authority).header("content-type", "application/x-protobuf"),
                 Bytes::copy_from_slice(&request.body),
             ),
-            Protocol::HttpJson => (
-                builder.header("host", authority).header("content-type", "application/json"),
-                json::of(request.signal, &request.body).into(),
-            ),
+            Protocol::HttpJson => {
+                (builder.header("host", authority).header("content-type", "application/json"), json(request)?)
+            }
         };
         let agent = concat!("trueline-load/", env!("CARGO_PKG_VERSION"));
         Ok(builder.header("user-agent", agent).body(Full::new(body))?)
@@ -236,7 +235,7 @@ pub(super) fn http_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) 
     let is_json =
         headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     match status.as_u16() {
-        200 if is_json => json::taken(body),
+        200 if is_json => taken_json(body),
         200 => taken(body),
         429 | 502 | 503 | 504 => {
             let seconds =
@@ -249,6 +248,29 @@ pub(super) fn http_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) 
             Answer::Refused(format!("HTTP {status}: {message}"))
         }
     }
+}
+
+fn json(request: &Request) -> Result<Bytes> {
+    let signal = match request.signal {
+        Signal::Traces => model::Signal::Traces,
+        Signal::Metrics => model::Signal::Metrics,
+        Signal::Logs => model::Signal::Logs,
+    };
+    let mut json = Vec::with_capacity(request.body.len() * 2);
+    wire::json::wire_to_json(signal, &request.body, &mut json).context("writing JSON")?;
+    Ok(json.into())
+}
+
+/// Reads an `Export…ServiceResponse` in JSON.
+fn taken_json(response: &[u8]) -> Answer {
+    let response: Value = serde_json::from_slice(response).unwrap_or_default();
+    let partial = response.get("partialSuccess").and_then(Value::as_object).cloned().unwrap_or_default();
+    let rejected = partial.iter().find(|(name, _)| name.starts_with("rejected")).map(|(_, count)| count);
+    // 64-bit numbers are strings in protobuf's JSON, and plain numbers are to be read too.
+    let rejected =
+        rejected.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok())).unwrap_or(0);
+    let message = partial.get("errorMessage").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Answer::Taken { rejected, message }
 }
 
 fn taken(response: &[u8]) -> Answer {

@@ -9,7 +9,6 @@ mod client;
 mod clock;
 mod encode;
 mod fault;
-mod json;
 mod run;
 mod shop;
 mod tally;
