@@ -12,6 +12,7 @@ mod sender;
 mod sink;
 mod spans;
 mod subject;
+mod walk;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -82,6 +83,10 @@ fn main() -> Result<()> {
         "the sender cannot be pinned to core {OWN_CORE}; two cores are needed"
     );
 
+    let shape = paths::PATHS[0].shape;
+    let reference_walk_nanos_per_span =
+        walk::nanos_per_span(&Pool::new(shape, args.seed, clock::unix_nanos()))?;
+    eprintln!("reference walk in memory: {reference_walk_nanos_per_span:.0} ns/span");
     let has_peer = otelcol.is_some();
     let mut bench = Bench { args, trueline, otelcol, pools: HashMap::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -97,7 +102,7 @@ fn main() -> Result<()> {
         machine: Machine::here(),
         otelcol: has_peer.then_some("0.155.0"),
         seconds_per_run: bench.args.seconds,
-        reference_walk_nanos_per_span: None,
+        reference_walk_nanos_per_span,
         paths: results,
     };
     let text = if bench.args.json {
