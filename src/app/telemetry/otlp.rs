@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         let grpc = OtlpTelemetry { protocol: Some("grpc".to_owned()), ..Default::default() };
-        let refused = Target::new(&PushExporter::Otlp(grpc), "traces").err().map(|problem| problem.to_string());
+        let refused = Target::new(&PushExporter::Otlp(Box::new(grpc)), "traces").err().map(|problem| problem.to_string());
         assert!(refused.is_some_and(|message| message.contains("\"grpc\" is not supported")));
     }
 }
