@@ -140,14 +140,19 @@ impl QueueConfig {
             checks.error(&format!("{path}.flush_timeout"), "flush_timeout is 0s, must be above 0s");
         }
         if batch.sizer == Some(Sizer::Requests) {
-            checks.error(&format!("{path}.sizer"), "sizer is \"requests\", a batch is counted in \"items\" or \"bytes\"");
+            checks.error(
+                &format!("{path}.sizer"),
+                "sizer is \"requests\", a batch is counted in \"items\" or \"bytes\"",
+            );
         }
         if batch.max_size > 0 && batch.max_size < batch.min_size {
-            let message = format!("max_size is {}, must not be below min_size ({})", batch.max_size, batch.min_size);
+            let message =
+                format!("max_size is {}, must not be below min_size ({})", batch.max_size, batch.min_size);
             checks.error(&format!("{path}.max_size"), message);
         }
         if self.batch_sizer(batch) == self.sizer && batch.min_size > self.queue_size {
-            let message = format!("min_size is {}, must not exceed queue_size ({})", batch.min_size, self.queue_size);
+            let message =
+                format!("min_size is {}, must not exceed queue_size ({})", batch.min_size, self.queue_size);
             checks.error(&format!("{path}.min_size"), message);
         }
     }
@@ -160,7 +165,8 @@ impl RetryConfig {
             return;
         }
         if !(0.0..=1.0).contains(&self.randomization_factor) {
-            let message = format!("randomization_factor is {}, must be between 0 and 1", self.randomization_factor);
+            let message =
+                format!("randomization_factor is {}, must be between 0 and 1", self.randomization_factor);
             checks.error(&format!("{path}.randomization_factor"), message);
         }
         if !self.multiplier.is_finite() || self.multiplier < 1.0 {

@@ -31,12 +31,12 @@ pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
 pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
 pub use processor::{BuildCx, Cx, Processor, ProcessorDef, Workbench};
 pub use receiver::{
-    Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket, Sockets,
+    Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket,
+    Sockets,
 };
 pub use registry::{
-    Entry,
-    ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, ExporterEntry, ExtensionEntry,
-    ProcessorEntry, ReceiverEntry, Registry,
+    ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, Entry, ExporterEntry,
+    ExtensionEntry, ProcessorEntry, ReceiverEntry, Registry,
 };
 pub use snapshot::{RestoreError, Snapshot};
 pub use telemetry::{Counter, Gauge, Instrument, InstrumentKind, Labels, Telemetry};

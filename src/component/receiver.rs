@@ -152,7 +152,9 @@ pub enum Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Malformed(message) | Self::Permanent(message) | Self::Busy { message, .. } => f.write_str(message),
+            Self::Malformed(message) | Self::Permanent(message) | Self::Busy { message, .. } => {
+                f.write_str(message)
+            }
             Self::NotConfigured => f.write_str("no pipeline takes this signal from this receiver"),
         }
     }

@@ -6,8 +6,8 @@ use config::{Node, Problems};
 use model::SignalSet;
 
 use crate::{
-    BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension, ExtensionCx, ExtensionDef,
-    Listen, Placement, Processor, ProcessorDef, Receiver, ReceiverCx, ReceiverDef,
+    BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension, ExtensionCx,
+    ExtensionDef, Listen, Placement, Processor, ProcessorDef, Receiver, ReceiverCx, ReceiverDef,
 };
 
 /// Every component of the program, by layer.
@@ -103,7 +103,9 @@ impl ReceiverEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
-            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+            parse: |node, path, problems| {
+                Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
+            },
         }
     }
 }
@@ -129,7 +131,9 @@ impl ProcessorEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
-            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+            parse: |node, path, problems| {
+                Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
+            },
         }
     }
 }
@@ -155,7 +159,9 @@ impl ExporterEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
-            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+            parse: |node, path, problems| {
+                Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
+            },
         }
     }
 }
@@ -184,7 +190,9 @@ impl ExtensionEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
-            parse: |node, path, problems| Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?))),
+            parse: |node, path, problems| {
+                Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
+            },
         }
     }
 }

@@ -102,7 +102,13 @@ impl Telemetry {
         Gauge(self.row(name, description, unit, InstrumentKind::Gauge))
     }
 
-    fn row(&self, name: &str, description: &'static str, unit: &'static str, kind: InstrumentKind) -> Arc<AtomicU64> {
+    fn row(
+        &self,
+        name: &str,
+        description: &'static str,
+        unit: &'static str,
+        kind: InstrumentKind,
+    ) -> Arc<AtomicU64> {
         let value = Arc::new(AtomicU64::new(0));
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, labels) = (name.to_owned(), self.labels.clone());

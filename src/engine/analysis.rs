@@ -51,7 +51,9 @@ impl Analysis {
         let mut extension_sockets: Vec<_> = shared.plan.extensions.iter().map(|_| Vec::new()).collect();
         for socket in bound {
             let (target, until) = match socket.owner {
-                Owner::Receiver { index, listen } => (Target::Shards { receiver: index, listen }, stop.clone()),
+                Owner::Receiver { index, listen } => {
+                    (Target::Shards { receiver: index, listen }, stop.clone())
+                }
                 Owner::Exporter { index, .. } => (one(&mut exporter_sockets[index]), beside.clone()),
                 Owner::Extension { index, .. } => (one(&mut extension_sockets[index]), beside.clone()),
             };
@@ -191,7 +193,11 @@ impl AnalysisHalf {
             };
             match restored {
                 Ok(()) => info!(stage = key, "state restored"),
-                Err(problem) => error!(stage = key, error = problem, "state could not be restored, the stage starts empty"),
+                Err(problem) => error!(
+                    stage = key,
+                    error = problem,
+                    "state could not be restored, the stage starts empty"
+                ),
             }
         }
     }

@@ -81,7 +81,8 @@ impl Graph {
         identity: &Identity<'_>,
     ) -> Self {
         let mut keys = KeySet::default();
-        let nodes = plan.stages().map(|stage| Node::new(&stage, side, telemetry, identity, &mut keys)).collect();
+        let nodes =
+            plan.stages().map(|stage| Node::new(&stage, side, telemetry, identity, &mut keys)).collect();
         let pipelines = plan
             .pipelines
             .iter()
@@ -99,7 +100,11 @@ impl Graph {
     ///
     /// # Errors
     /// When the bytes are not an OTLP request of this signal.
-    pub(crate) fn read(&mut self, signal: Signal, bytes: bytes::Bytes) -> Result<(Payload, u64), wire::Malformed> {
+    pub(crate) fn read(
+        &mut self,
+        signal: Signal,
+        bytes: bytes::Bytes,
+    ) -> Result<(Payload, u64), wire::Malformed> {
         match signal {
             Signal::Traces => {
                 let mut table = self.bench.spare_tables.pop().unwrap_or_default();
@@ -107,7 +112,9 @@ impl Graph {
                 let items = table.spans.len() as u64;
                 Ok((Payload::Traces(Traces { bytes, table }), items))
             }
-            Signal::Metrics => wire::read_metrics(bytes).map(|(bytes, items)| (Payload::Metrics(bytes), items)),
+            Signal::Metrics => {
+                wire::read_metrics(bytes).map(|(bytes, items)| (Payload::Metrics(bytes), items))
+            }
             Signal::Logs => wire::read_logs(bytes).map(|(bytes, items)| (Payload::Logs(bytes), items)),
         }
     }
@@ -176,7 +183,13 @@ impl Graph {
     }
 
     /// Runs one half of a stage and routes what it emitted.
-    fn work(&mut self, id: NodeId, half: Half, now: Timestamp, act: impl FnOnce(&mut dyn Processor, &mut Cx<'_>)) {
+    fn work(
+        &mut self,
+        id: NodeId,
+        half: Half,
+        now: Timestamp,
+        act: impl FnOnce(&mut dyn Processor, &mut Cx<'_>),
+    ) {
         let Some(node) = self.nodes.get_mut(id) else { return };
         let processor = match half {
             Half::Ingest => node.ingest.as_mut(),
@@ -283,7 +296,13 @@ impl Node {
             Place::Stage { pipeline, stage } => After::Stage { pipeline: *pipeline, stage: stage + 1 },
             Place::Connector { outputs } => After::Pipelines(outputs.as_slice().into()),
         };
-        Self { ingest, analysis, consumes: stage.configured.consumes(), after, meters: Meters::new(label, telemetry) }
+        Self {
+            ingest,
+            analysis,
+            consumes: stage.configured.consumes(),
+            after,
+            meters: Meters::new(label, telemetry),
+        }
     }
 }
 
@@ -329,7 +348,11 @@ impl Meters {
             return;
         }
         let name = format!("otelcol_{}_dropped_items", self.label);
-        let counter = self.telemetry.with("reason", reason).counter(&name, "Number of items dropped, by reason.", "{item}");
+        let counter = self.telemetry.with("reason", reason).counter(
+            &name,
+            "Number of items dropped, by reason.",
+            "{item}",
+        );
         counter.add(items);
         known.push((reason, counter));
     }

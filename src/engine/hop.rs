@@ -107,13 +107,16 @@ impl Merger {
 
     /// Returns what has become complete since the last call.
     pub(crate) fn complete(&mut self) -> Complete {
-        let running = self.sources.values().filter(|source| !source.ended).map(|source| source.told_until).min();
+        let running =
+            self.sources.values().filter(|source| !source.ended).map(|source| source.told_until).min();
         // When all have ended, what they told last is the end of time.
         let ended = self.sources.values().map(|source| source.told_until).max();
         let until = running.or(ended).unwrap_or_default();
         let later = self.waiting.split_off(&(until + std::time::Duration::from_nanos(1), String::new(), 0));
         let ready = std::mem::replace(&mut self.waiting, later);
-        let partials = ready.into_iter().flat_map(|((at, _, _), partials)| partials.into_iter().map(move |part| (at, part)));
+        let partials = ready
+            .into_iter()
+            .flat_map(|((at, _, _), partials)| partials.into_iter().map(move |part| (at, part)));
         Complete { partials: partials.collect(), until }
     }
 

@@ -52,8 +52,11 @@ impl ShardIntake {
         let plan = &core.shared.plan;
         let routes = Signal::ALL.map(|signal| {
             let pipelines = plan.pipelines_of(receiver, signal);
-            let reach: Vec<_> =
-                plan.reach(&pipelines, signal).into_iter().filter_map(|exporter| outlets.inbox(exporter)).collect();
+            let reach: Vec<_> = plan
+                .reach(&pipelines, signal)
+                .into_iter()
+                .filter_map(|exporter| outlets.inbox(exporter))
+                .collect();
             let waits = reach.iter().any(|inbox| inbox.keeps_ack());
             Route { pipelines, reach, waits }
         });
@@ -94,7 +97,8 @@ impl ShardIntake {
     fn fold(&self, route: &Route, signal: Signal, bytes: Bytes) -> Result<(u64, Taken), Refusal> {
         let mut graph = self.core.graph.borrow_mut();
         let length = bytes.len();
-        let (payload, items) = graph.read(signal, bytes).map_err(|problem| Refusal::Malformed(problem.to_string()))?;
+        let (payload, items) =
+            graph.read(signal, bytes).map_err(|problem| Refusal::Malformed(problem.to_string()))?;
         let refused = route.reach.iter().position(|inbox| !inbox.try_reserve(items, length));
         if let Some(refused) = refused {
             let (reserved, rest) = route.reach.split_at(refused);
@@ -129,7 +133,9 @@ impl ShardIntake {
         let backlog = core.waiting.get() > BACKLOG;
         core.waiting.set(core.waiting.get() - 1);
         if backlog && let Some(answer) = self.hand_over(signal, &bytes, transport) {
-            return answer.await.unwrap_or_else(|_gone| Err(busy("the shard that had the request is built anew")));
+            return answer
+                .await
+                .unwrap_or_else(|_gone| Err(busy("the shard that had the request is built anew")));
         }
         self.take(signal, bytes, transport).await
     }
@@ -140,7 +146,9 @@ impl ShardIntake {
         // Claimed: the next backlog looks elsewhere until that thread parks again.
         idle.state.is_idle.store(false, Ordering::Release);
         let (reply, answer) = oneshot::channel();
-        idle.jobs.send(Job { receiver: self.receiver, signal, bytes: bytes.clone(), transport, reply }).ok()?;
+        idle.jobs
+            .send(Job { receiver: self.receiver, signal, bytes: bytes.clone(), transport, reply })
+            .ok()?;
         Some(answer)
     }
 
@@ -234,7 +242,11 @@ impl TransportMeters {
         let telemetry = telemetry.with("transport", transport);
         let each = |verb: &str, description: &'static str| {
             Signal::ALL.map(|signal| {
-                telemetry.counter(&format!("otelcol_receiver_{verb}_{}", signal.items()), description, "{item}")
+                telemetry.counter(
+                    &format!("otelcol_receiver_{verb}_{}", signal.items()),
+                    description,
+                    "{item}",
+                )
             })
         };
         Self {

@@ -98,7 +98,9 @@ impl Link {
         loop {
             match self.try_connect().await {
                 Ok(()) => return,
-                Err(problem) => warn!(address = self.address, error = %problem, "no connection to the analysis process, trying again"),
+                Err(problem) => {
+                    warn!(address = self.address, error = %problem, "no connection to the analysis process, trying again")
+                }
             }
             tokio::time::sleep(RECONNECT_PAUSE).await;
         }
@@ -260,5 +262,7 @@ async fn read_frame<M: Message + Default>(reader: &mut OwnedReadHalf) -> std::io
     if body.len() < length {
         return Ok(None);
     }
-    M::decode(body.as_slice()).map(Some).map_err(|problem| std::io::Error::new(std::io::ErrorKind::InvalidData, problem))
+    M::decode(body.as_slice())
+        .map(Some)
+        .map_err(|problem| std::io::Error::new(std::io::ErrorKind::InvalidData, problem))
 }

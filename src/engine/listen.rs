@@ -53,7 +53,8 @@ pub(crate) fn bind(component: &str, owner: Owner, listen: &Listen) -> Result<Bou
         let address = address.ok_or_else(|| std::io::Error::other("the name has no address"))?;
         open(address)
     });
-    let named = |source| BindError { component: component.to_owned(), address: listen.address.clone(), source };
+    let named =
+        |source| BindError { component: component.to_owned(), address: listen.address.clone(), source };
     let listener = bound.map_err(named)?;
     let address = listener.local_addr().map_err(named)?;
     Ok(Bound { owner, address, listener })
@@ -105,7 +106,9 @@ pub(crate) async fn accept(listener: TcpListener, target: Target, shared: Arc<Sh
             refused.add(1);
             continue;
         };
-        if let Err(problem) = stream.set_nodelay(true).and_then(|()| hand_out(stream, peer, claim, &target, &shared)) {
+        if let Err(problem) =
+            stream.set_nodelay(true).and_then(|()| hand_out(stream, peer, claim, &target, &shared))
+        {
             warn!(error = %problem, %peer, "could not hand a connection to its receiver");
         }
     }
@@ -133,7 +136,8 @@ fn hand_out(
         Target::Shards { receiver, listen } => {
             let shard = shared.calmest_shard().ok_or_else(gone)?;
             let claim = Permit(Some(Box::new((limit, OpenSocket::new(shard.state)))));
-            let sender = shard.sockets.get(*receiver).and_then(|listens| listens.get(*listen)).ok_or_else(gone)?;
+            let sender =
+                shard.sockets.get(*receiver).and_then(|listens| listens.get(*listen)).ok_or_else(gone)?;
             sender.send(Socket { stream, peer, claim }).map_err(|_| gone())
         }
     }

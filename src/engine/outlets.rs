@@ -63,7 +63,13 @@ impl Outlets {
             let inbox = sender.map(|sender| {
                 let delivery = planned.configured.delivery();
                 let meters = Arc::clone(&shared.outlet(index).meters);
-                Rc::new(Inbox::new(&planned.id, &delivery, Arc::clone(&shared.outlet(index).bound), meters, sender))
+                Rc::new(Inbox::new(
+                    &planned.id,
+                    &delivery,
+                    Arc::clone(&shared.outlet(index).bound),
+                    meters,
+                    sender,
+                ))
             });
             outlets.inboxes.push(inbox);
         }
@@ -101,7 +107,12 @@ impl Outlets {
             hurry: self.hurry.clone(),
         };
         self.consumers.push(spawn_local(consumer.run(items)));
-        self.sidelines.push(spawn_local(run_beside(exporter, planned.id.clone(), self.stop.clone(), Arc::clone(shared))));
+        self.sidelines.push(spawn_local(run_beside(
+            exporter,
+            planned.id.clone(),
+            self.stop.clone(),
+            Arc::clone(shared),
+        )));
         sender
     }
 
@@ -125,7 +136,9 @@ impl Outlets {
         };
         tokio::pin!(all);
         if tokio::time::timeout(self.patience, &mut all).await.is_err() {
-            warn!("exporters still hold data at the end of the grace period; each request gets one last attempt");
+            warn!(
+                "exporters still hold data at the end of the grace period; each request gets one last attempt"
+            );
             hurry.cancel();
             if tokio::time::timeout(self.patience, all).await.is_err() {
                 error!("exporters did not end in time; what they hold is lost");

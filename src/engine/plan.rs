@@ -113,7 +113,9 @@ impl Plan {
         if !receiver.signals.contains(signal) {
             return Vec::new();
         }
-        let takes = |&pipeline: &usize| self.pipelines.get(pipeline).is_some_and(|line| line.signals.contains(signal));
+        let takes = |&pipeline: &usize| {
+            self.pipelines.get(pipeline).is_some_and(|line| line.signals.contains(signal))
+        };
         receiver.pipelines.iter().copied().filter(takes).collect()
     }
 
@@ -122,7 +124,9 @@ impl Plan {
     pub(crate) fn reach(&self, pipelines: &[usize], signal: Signal) -> Vec<usize> {
         let (mut exporters, mut seen, mut open) = (Vec::new(), Vec::new(), pipelines.to_vec());
         while let Some(pipeline) = open.pop() {
-            let Some(line) = self.pipelines.get(pipeline).filter(|_| !seen.contains(&pipeline)) else { continue };
+            let Some(line) = self.pipelines.get(pipeline).filter(|_| !seen.contains(&pipeline)) else {
+                continue;
+            };
             seen.push(pipeline);
             for output in &line.outputs {
                 match *output {

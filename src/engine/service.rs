@@ -167,7 +167,8 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
         shards.push(Supervised::start(&shared, index, 0, state, &hop, &stop)?);
     }
     let sources = (0..shard_count).map(|index| Shard::source(&shared, index, 0)).collect();
-    let analysis = Analysis { shared: Arc::clone(&shared), bound, hop: partials, sources, stop: stop.clone(), ready };
+    let analysis =
+        Analysis { shared: Arc::clone(&shared), bound, hop: partials, sources, stop: stop.clone(), ready };
     let analysis = std::thread::Builder::new().name("analysis".to_owned()).spawn(move || analysis.run())?;
     is_ready.blocking_recv().map_err(|_ended| StartError::Analysis)?;
     shared.health.running();
@@ -179,7 +180,12 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
     Ok(Running { shared, addresses, stop, supervisor, analysis })
 }
 
-fn share(plan: Arc<Plan>, clock: Arc<dyn Clock>, telemetry: Telemetry, states: Vec<Arc<ShardState>>) -> Shared {
+fn share(
+    plan: Arc<Plan>,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    states: Vec<Arc<ShardState>>,
+) -> Shared {
     let outlets = plan.exporters.iter().map(|planned| {
         let delivery = planned.configured.delivery();
         let telemetry = telemetry.with("exporter", &planned.id);
@@ -230,7 +236,14 @@ fn instance_id(settings: &Settings, now: Timestamp) -> String {
         let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
         let seed = format!("{host}/{}/{}", std::process::id(), now.as_nanos());
         let (high, low) = (rapidhash(seed.as_bytes()), rapidhash(seed.repeat(2).as_bytes()));
-        format!("{:08x}-{:04x}-8{:03x}-b{:03x}-{:012x}", high >> 32, high >> 16 & 0xffff, high & 0xfff, low >> 52, low & 0xffff_ffff_ffff)
+        format!(
+            "{:08x}-{:04x}-8{:03x}-b{:03x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xfff,
+            low >> 52,
+            low & 0xffff_ffff_ffff
+        )
     };
     let Some(directory) = &settings.state_directory else { return fresh() };
     store::instance_id(directory, fresh).unwrap_or_else(|problem| {
@@ -298,7 +311,8 @@ const WATCH: Duration = Duration::from_millis(200);
 
 /// Builds broken shards anew until the stop, then waits for all.
 fn supervise(shared: &Arc<Shared>, mut shards: Vec<Supervised>, hop: mpsc::Sender<HopMessage>, stop: &Stop) {
-    let restarts = shared.telemetry.counter("trueline_shard_restarts", "Shards built anew after a panic.", "{restart}");
+    let restarts =
+        shared.telemetry.counter("trueline_shard_restarts", "Shards built anew after a panic.", "{restart}");
     while !stop.is_cancelled() {
         std::thread::sleep(WATCH);
         for shard in &mut shards {
@@ -308,7 +322,8 @@ fn supervise(shared: &Arc<Shared>, mut shards: Vec<Supervised>, hop: mpsc::Sende
             }
             restarts.add(1);
             let state = Arc::clone(&shard.state);
-            let (source, generation) = (Shard::source(shared, shard.index, shard.generation), shard.generation + 1);
+            let (source, generation) =
+                (Shard::source(shared, shard.index, shard.generation), shard.generation + 1);
             end_of(&hop, source, shared.clock.now());
             match Supervised::start(shared, shard.index, generation, state, &hop, stop) {
                 Ok(anew) => *shard = anew,

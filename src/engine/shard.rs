@@ -136,7 +136,8 @@ impl Shard {
         let Self { index, shared, inbox, state, hop, stop, generation } = self;
         let outlets = Outlets::for_shard(&shared);
         let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
-        let graph = Graph::new(&shared.plan, Side::Ingest, outlets.inboxes.clone(), &shared.telemetry, &identity);
+        let graph =
+            Graph::new(&shared.plan, Side::Ingest, outlets.inboxes.clone(), &shared.telemetry, &identity);
         let broken = Stop::new();
         let core = Rc::new(Core {
             graph: RefCell::new(graph),
@@ -145,8 +146,9 @@ impl Shard {
             waiting: Cell::new(0),
             broken: broken.clone(),
         });
-        let intakes: Vec<_> =
-            (0..shared.plan.receivers.len()).map(|receiver| ShardIntake::new(&core, receiver, &outlets)).collect();
+        let intakes: Vec<_> = (0..shared.plan.receivers.len())
+            .map(|receiver| ShardIntake::new(&core, receiver, &outlets))
+            .collect();
         let receivers = start_receivers(&shared, index, inbox.sockets, &intakes, &stop);
         let jobs = spawn_local(serve_jobs(inbox.jobs, intakes));
         let source = Self::source(&shared, index, generation);
@@ -187,7 +189,8 @@ fn start_receivers(
             continue;
         }
         let listens = planned.configured.listens();
-        let sockets = listens.iter().zip(sockets).map(|(listen, accepted)| Sockets { name: listen.name, accepted });
+        let sockets =
+            listens.iter().zip(sockets).map(|(listen, accepted)| Sockets { name: listen.name, accepted });
         let cx = ReceiverCx {
             id: planned.id.clone(),
             inlet: Inlet(Rc::clone(intake) as Rc<dyn component::Intake>),

@@ -72,8 +72,10 @@ impl Ack {
     pub fn report(&self, outcome: Outcome) {
         let Some(token) = &self.0 else { return };
         let mut state = token.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Outcome::Delivered { rejected, message }, Outcome::Delivered { rejected: more, message: why }) =
-            (&mut state.outcome, &outcome)
+        if let (
+            Outcome::Delivered { rejected, message },
+            Outcome::Delivered { rejected: more, message: why },
+        ) = (&mut state.outcome, &outcome)
         {
             *rejected += more;
             if message.is_empty() {

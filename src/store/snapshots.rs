@@ -107,7 +107,9 @@ fn parse(mut bytes: Vec<u8>) -> Result<Snapshot, &'static str> {
 
 /// FNV-1a: finds torn and flipped bytes; it need not resist an enemy who can write the directory.
 fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// Makes a file name of a stage's key: what is not plain is written as its code, so that two keys

@@ -66,8 +66,10 @@ fn request(service: Option<&str>, spans: Vec<Span>) -> Vec<u8> {
     let attributes = service.iter().map(|name| attribute(name)).collect();
     let resource = Some(Resource { attributes, ..Default::default() });
     let scope_spans = vec![ScopeSpans { spans, ..Default::default() }];
-    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, ..Default::default() }] }
-        .encode_to_vec()
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans { resource, scope_spans, ..Default::default() }],
+    }
+    .encode_to_vec()
 }
 
 #[test]
@@ -99,9 +101,9 @@ fn odd_spans_are_counted_by_rule() -> Result<()> {
     let mut client = rig.connect()?;
     let second = 1_000_000_000;
     let spans = vec![
-        span(5 * second, 3 * second, &[]),       // ends before it starts: duration 0
-        span(0, 0, &[]),                         // no times at all
-        span(u64::MAX - 1, u64::MAX, &[]),       // in a far future
+        span(5 * second, 3 * second, &[]), // ends before it starts: duration 0
+        span(0, 0, &[]),                   // no times at all
+        span(u64::MAX - 1, u64::MAX, &[]), // in a far future
         span(second, 2 * second, &["red", "blue"]), // an attribute twice: the first counts
     ];
     assert_eq!(client.send(Signal::Traces, &request(None, spans))?, 200);

@@ -48,7 +48,8 @@ fn send_all(rig: &Rig, seeds: std::ops::Range<u64>, n_spans: usize) -> Result<u6
                 scope.spawn(move || -> Result<u64> {
                     let mut refused = 0;
                     for seed in seeds {
-                        refused += client.insist(Signal::Traces, &wire::testing::trace_request(seed, n_spans))?;
+                        refused +=
+                            client.insist(Signal::Traces, &wire::testing::trace_request(seed, n_spans))?;
                     }
                     Ok(refused)
                 })
@@ -62,7 +63,11 @@ fn send_all(rig: &Rig, seeds: std::ops::Range<u64>, n_spans: usize) -> Result<u6
 fn spans_over_many_connections_shards_and_a_restart_are_all_counted() -> Result<()> {
     let (folder, clock) = (Folder::new()?, ManualClock::new(START));
     let (out, state) = (folder.file("out.json"), folder.file("state"));
-    let yaml = yaml(&out, &state, "otlp_http: {endpoint: 'http://127.0.0.1:9', sending_queue: {queue_size: 100000}}");
+    let yaml = yaml(
+        &out,
+        &state,
+        "otlp_http: {endpoint: 'http://127.0.0.1:9', sending_queue: {queue_size: 100000}}",
+    );
     for (life, seeds) in [0..200, 200..400, 400..600].into_iter().enumerate() {
         let rig = Rig::start(&yaml, &clock)?;
         send_all(&rig, seeds.clone(), 25)?;
@@ -135,6 +140,8 @@ fn serve(mut stream: std::net::TcpStream, pause: Duration) -> std::io::Result<()
         }
         reader.by_ref().take(length).read_to_end(&mut Vec::new())?;
         thread::sleep(pause);
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n")?;
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
+        )?;
     }
 }

@@ -24,7 +24,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "model", "wire", "config", "component", "store", "stats", "engine", "processors", "receivers", "exporters",
+            "model",
+            "wire",
+            "config",
+            "component",
+            "store",
+            "stats",
+            "engine",
+            "processors",
+            "receivers",
+            "exporters",
             "extensions",
         ],
     ),
@@ -44,8 +53,10 @@ fn text(path: &Path) -> String {
 
 fn folders(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
-    let mut folders: Vec<_> =
-        entries.map(|entry| entry.expect("the folder can be read").path()).filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<_> = entries
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.is_dir())
+        .collect();
     folders.sort();
     folders
 }
@@ -77,7 +88,11 @@ fn sources(path: &Path, with_tests: bool) -> Vec<PathBuf> {
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let section = manifest.split("[dependencies]").nth(1).unwrap_or_default();
     let lines = section.lines().take_while(|line| !line.starts_with('['));
-    lines.filter_map(|line| line.split(['.', '=', ' ']).next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    lines
+        .filter_map(|line| line.split(['.', '=', ' ']).next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -202,7 +217,9 @@ fn no_file_has_grown_beyond_what_a_stranger_can_proofread() {
 #[test]
 fn one_crate_knows_yaml() {
     for folder in folders(&root().join("src")) {
-        let uses = dependencies(&text(&folder.join("Cargo.toml"))).iter().any(|name| name.contains("yaml") || name.contains("saphyr"));
+        let uses = dependencies(&text(&folder.join("Cargo.toml")))
+            .iter()
+            .any(|name| name.contains("yaml") || name.contains("saphyr"));
         assert!(!uses || name(&folder) == "config", "{} parses YAML beside config", folder.display());
     }
 }

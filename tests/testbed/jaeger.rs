@@ -71,24 +71,23 @@ impl Jaeger {
         let (query, otlp_grpc, otlp_http, admin) = (address(), address(), address(), address());
         let launch = Launch::new("jaeger", part("jaeger", "jaeger")?)?;
         let launch = env.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
-        let launch = launch
-            .args(args)
-            .env("SPAN_STORAGE_TYPE", "memory")
-            .env("COLLECTOR_OTLP_ENABLED", "true")
-            .args([
-                format!("--collector.otlp.grpc.host-port={otlp_grpc}"),
-                format!("--collector.otlp.http.host-port={otlp_http}"),
-                format!("--query.http-server.host-port={query}"),
-                format!("--admin.http.host-port={admin}"),
-                // What nobody uses here listens all the same, and must not meet another instance.
-                format!("--query.grpc-server.host-port={}", address()),
-                format!("--collector.grpc-server.host-port={}", address()),
-                format!("--collector.http-server.host-port={}", address()),
-                format!("--http-server.host-port={}", address()),
-                format!("--processor.jaeger-binary.server-host-port={}", address()),
-                format!("--processor.jaeger-compact.server-host-port={}", address()),
-                format!("--processor.zipkin-compact.server-host-port={}", address()),
-            ]);
+        let launch =
+            launch.args(args).env("SPAN_STORAGE_TYPE", "memory").env("COLLECTOR_OTLP_ENABLED", "true").args(
+                [
+                    format!("--collector.otlp.grpc.host-port={otlp_grpc}"),
+                    format!("--collector.otlp.http.host-port={otlp_http}"),
+                    format!("--query.http-server.host-port={query}"),
+                    format!("--admin.http.host-port={admin}"),
+                    // What nobody uses here listens all the same, and must not meet another instance.
+                    format!("--query.grpc-server.host-port={}", address()),
+                    format!("--collector.grpc-server.host-port={}", address()),
+                    format!("--collector.http-server.host-port={}", address()),
+                    format!("--http-server.host-port={}", address()),
+                    format!("--processor.jaeger-binary.server-host-port={}", address()),
+                    format!("--processor.jaeger-compact.server-host-port={}", address()),
+                    format!("--processor.zipkin-compact.server-host-port={}", address()),
+                ],
+            );
         let query_url = format!("http://{query}");
         let probes = [format!("http://{admin}/"), format!("{query_url}/api/services")];
         let is_ready =

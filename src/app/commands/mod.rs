@@ -71,7 +71,9 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Some(Command::Run(args)) => run::run(&args),
-            Some(Command::Validate(args)) => validate::validate(&args.config, args.format, args.deny_warnings),
+            Some(Command::Validate(args)) => {
+                validate::validate(&args.config, args.format, args.deny_warnings)
+            }
             Some(Command::Components) => components::list(),
             Some(Command::Load(args)) => match load::run(args) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -88,8 +90,12 @@ impl ConfigArgs {
         if self.config.is_empty() {
             return Err("at least one config flag must be provided: trueline --config=FILE".to_owned());
         }
-        let files = self.config.iter().map(|uri| uri.parse().map_err(|problem| format!("--config={uri}: {problem}")));
-        let sets = self.set.iter().map(|set| ConfigUri::set(set).map_err(|problem| format!("--set={set}: {problem}")));
+        let files =
+            self.config.iter().map(|uri| uri.parse().map_err(|problem| format!("--config={uri}: {problem}")));
+        let sets = self
+            .set
+            .iter()
+            .map(|set| ConfigUri::set(set).map_err(|problem| format!("--set={set}: {problem}")));
         files.chain(sets).collect()
     }
 }

@@ -32,7 +32,10 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
     };
     let code = match engine::start(plan, Arc::new(SystemClock), own) {
         Ok(running) => {
-            info!(version = env!("CARGO_PKG_VERSION"), "everything is ready, begin running and processing data");
+            info!(
+                version = env!("CARGO_PKG_VERSION"),
+                "everything is ready, begin running and processing data"
+            );
             let signal = runtime.block_on(stop_signal());
             info!(signal, "received a signal to stop");
             running.stop();

@@ -7,10 +7,13 @@ use config::{LogEncoding, LogLevel, LogsTelemetry, SpanProcessor, TracesTelemetr
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::{Resource, logs::SdkLoggerProvider, trace::SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// Libraries that would tell of their own sending, and so of every record they send.
-const QUIET: &str = "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,reqwest=warn,opentelemetry=warn,opentelemetry_sdk=warn";
+const QUIET: &str =
+    "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,reqwest=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 
 /// What must be told to end.
 pub(super) struct Logs {
@@ -18,7 +21,11 @@ pub(super) struct Logs {
     spans: Option<SdkTracerProvider>,
 }
 
-pub(super) fn start(logs: &LogsTelemetry, traces: &TracesTelemetry, resource: &Resource) -> anyhow::Result<Logs> {
+pub(super) fn start(
+    logs: &LogsTelemetry,
+    traces: &TracesTelemetry,
+    resource: &Resource,
+) -> anyhow::Result<Logs> {
     let records = record_provider(&logs.processors, resource)?;
     let spans = span_provider(&traces.processors, resource)?;
     let mut layers = Vec::new();
@@ -26,7 +33,9 @@ pub(super) fn start(logs: &LogsTelemetry, traces: &TracesTelemetry, resource: &R
         layers.push(output(path, logs.encoding)?);
     }
     let bridge = records.as_ref().map(OpenTelemetryTracingBridge::new);
-    let tracer = spans.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("trueline")));
+    let tracer = spans
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("trueline")));
     let started = tracing_subscriber::registry()
         .with(layers.with_filter(filter(logs.level)))
         .with(bridge.with_filter(filter(logs.level)))
@@ -50,8 +59,12 @@ type BoxedLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
 
 fn output(path: &str, encoding: LogEncoding) -> anyhow::Result<BoxedLayer> {
     let (writer, is_terminal) = match path {
-        "stderr" => (BoxMakeWriter::new(std::io::stderr), std::io::IsTerminal::is_terminal(&std::io::stderr())),
-        "stdout" => (BoxMakeWriter::new(std::io::stdout), std::io::IsTerminal::is_terminal(&std::io::stdout())),
+        "stderr" => {
+            (BoxMakeWriter::new(std::io::stderr), std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        }
+        "stdout" => {
+            (BoxMakeWriter::new(std::io::stdout), std::io::IsTerminal::is_terminal(&std::io::stdout()))
+        }
         path => (BoxMakeWriter::new(Mutex::new(file(Path::new(path))?)), false),
     };
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal);
@@ -66,29 +79,43 @@ fn file(path: &Path) -> anyhow::Result<impl Write + Send + 'static> {
     file.with_context(|| format!("service::telemetry::logs: can not write to {}", path.display()))
 }
 
-fn record_provider(processors: &[SpanProcessor], resource: &Resource) -> anyhow::Result<Option<SdkLoggerProvider>> {
+fn record_provider(
+    processors: &[SpanProcessor],
+    resource: &Resource,
+) -> anyhow::Result<Option<SdkLoggerProvider>> {
     if processors.is_empty() {
         return Ok(None);
     }
     let mut provider = SdkLoggerProvider::builder().with_resource(resource.clone());
     for processor in processors {
         provider = match processor {
-            SpanProcessor::Batch(batch) => provider.with_batch_exporter(super::otlp::log_exporter(&batch.exporter)?),
-            SpanProcessor::Simple(simple) => provider.with_simple_exporter(super::otlp::log_exporter(&simple.exporter)?),
+            SpanProcessor::Batch(batch) => {
+                provider.with_batch_exporter(super::otlp::log_exporter(&batch.exporter)?)
+            }
+            SpanProcessor::Simple(simple) => {
+                provider.with_simple_exporter(super::otlp::log_exporter(&simple.exporter)?)
+            }
         };
     }
     Ok(Some(provider.build()))
 }
 
-fn span_provider(processors: &[SpanProcessor], resource: &Resource) -> anyhow::Result<Option<SdkTracerProvider>> {
+fn span_provider(
+    processors: &[SpanProcessor],
+    resource: &Resource,
+) -> anyhow::Result<Option<SdkTracerProvider>> {
     if processors.is_empty() {
         return Ok(None);
     }
     let mut provider = SdkTracerProvider::builder().with_resource(resource.clone());
     for processor in processors {
         provider = match processor {
-            SpanProcessor::Batch(batch) => provider.with_batch_exporter(super::otlp::span_exporter(&batch.exporter)?),
-            SpanProcessor::Simple(simple) => provider.with_simple_exporter(super::otlp::span_exporter(&simple.exporter)?),
+            SpanProcessor::Batch(batch) => {
+                provider.with_batch_exporter(super::otlp::span_exporter(&batch.exporter)?)
+            }
+            SpanProcessor::Simple(simple) => {
+                provider.with_simple_exporter(super::otlp::span_exporter(&simple.exporter)?)
+            }
         };
     }
     Ok(Some(provider.build()))

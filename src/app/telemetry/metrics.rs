@@ -59,7 +59,9 @@ impl Bridge {
                 bridge.refresh();
             }
         };
-        if let Err(problem) = std::thread::Builder::new().name("self-metrics-refresh".to_owned()).spawn(refresh) {
+        if let Err(problem) =
+            std::thread::Builder::new().name("self-metrics-refresh".to_owned()).spawn(refresh)
+        {
             tracing::error!(error = %problem, "self-metrics that are sent stay as they were at the start");
         }
     }
@@ -78,7 +80,9 @@ impl Bridge {
                 let counter = counter.with_unit(unit);
                 counter
                     .with_callback(move |observer| {
-                        rows().into_iter().for_each(|(value, attributes)| observer.observe(value, &attributes));
+                        rows()
+                            .into_iter()
+                            .for_each(|(value, attributes)| observer.observe(value, &attributes));
                     })
                     .build();
             }
@@ -87,7 +91,9 @@ impl Bridge {
                 let gauge = gauge.with_unit(unit);
                 gauge
                     .with_callback(move |observer| {
-                        rows().into_iter().for_each(|(value, attributes)| observer.observe(value, &attributes));
+                        rows()
+                            .into_iter()
+                            .for_each(|(value, attributes)| observer.observe(value, &attributes));
                     })
                     .build();
             }

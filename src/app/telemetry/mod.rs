@@ -53,7 +53,9 @@ pub(crate) fn start(settings: &config::Telemetry, own: &Telemetry) -> anyhow::Re
     for (prometheus, registry) in scraped {
         let address = format!("{}:{}", prometheus.host, prometheus.port);
         let server = scrape::Server::start(&address, registry, bridge.clone());
-        scrapes.push(server.with_context(|| format!("service::telemetry::metrics: can not listen on {address}"))?);
+        scrapes.push(
+            server.with_context(|| format!("service::telemetry::metrics: can not listen on {address}"))?,
+        );
     }
     if sends {
         bridge.keep_fresh();

@@ -6,7 +6,9 @@ use std::{collections::HashMap, time::Duration};
 
 use anyhow::bail;
 use config::{OtlpTelemetry, Periodic, PushExporter};
-use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{
+    LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+};
 use opentelemetry_sdk::metrics::PeriodicReader;
 
 pub(super) fn metric_reader(periodic: &Periodic) -> anyhow::Result<PeriodicReader<MetricExporter>> {
@@ -36,10 +38,14 @@ impl Target {
         let settings = match exporter {
             PushExporter::Otlp(settings) | PushExporter::OtlpHttp(settings) => settings,
             PushExporter::OtlpGrpc(_) => {
-                bail!("service::telemetry: otlp_grpc is not supported for the collector's own {signal}, use otlp_http")
+                bail!(
+                    "service::telemetry: otlp_grpc is not supported for the collector's own {signal}, use otlp_http"
+                )
             }
             PushExporter::Console(_) => {
-                bail!("service::telemetry: console is not supported for the collector's own {signal}, use otlp_http")
+                bail!(
+                    "service::telemetry: console is not supported for the collector's own {signal}, use otlp_http"
+                )
             }
         };
         match settings.protocol.as_deref() {
@@ -50,7 +56,11 @@ impl Target {
         }
         Ok(Self {
             endpoint: endpoint(settings, signal),
-            headers: settings.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
+            headers: settings
+                .headers
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                .collect(),
             timeout: Duration::from_millis(settings.timeout.unwrap_or(10_000)),
         })
     }
@@ -91,7 +101,9 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         let grpc = OtlpTelemetry { protocol: Some("grpc".to_owned()), ..Default::default() };
-        let refused = Target::new(&PushExporter::Otlp(Box::new(grpc)), "traces").err().map(|problem| problem.to_string());
+        let refused = Target::new(&PushExporter::Otlp(Box::new(grpc)), "traces")
+            .err()
+            .map(|problem| problem.to_string());
         assert!(refused.is_some_and(|message| message.contains("\"grpc\" is not supported")));
     }
 }

@@ -19,7 +19,10 @@ use super::metrics::Bridge;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes the reader that fills a registry when it is gathered, with the collector's naming options.
-pub(super) fn exporter(settings: &PrometheusReader, registry: &Registry) -> anyhow::Result<PrometheusExporter> {
+pub(super) fn exporter(
+    settings: &PrometheusReader,
+    registry: &Registry,
+) -> anyhow::Result<PrometheusExporter> {
     let mut exporter = opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .scope_info_enabled(!settings.without_scope_info);
@@ -92,7 +95,9 @@ fn answer(path: &str, registry: &Registry, bridge: &Bridge) -> Response<Full<Byt
     let mut text = Vec::new();
     match encoder.encode(&registry.gather(), &mut text) {
         Ok(()) => respond(StatusCode::OK, encoder.format_type(), text),
-        Err(problem) => respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{problem}\n").into_bytes()),
+        Err(problem) => {
+            respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{problem}\n").into_bytes())
+        }
     }
 }
 

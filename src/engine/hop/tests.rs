@@ -41,7 +41,8 @@ fn a_second_is_complete_when_every_source_has_told() {
 
 #[test]
 fn the_order_of_arrival_does_not_show() {
-    let messages = [told("a", 1, 1, "a1"), told("a", 2, 3, "a2"), told("b", 1, 2, "b1"), told("b", 2, 3, "b2")];
+    let messages =
+        [told("a", 1, 1, "a1"), told("a", 2, 3, "a2"), told("b", 1, 2, "b1"), told("b", 2, 3, "b2")];
     let orders = [[0, 1, 2, 3], [2, 3, 0, 1], [0, 2, 1, 3], [2, 0, 3, 1]];
     for order in orders {
         let mut merger = merger();

@@ -3,17 +3,18 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use component::{
-    Checks, Config, ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, Registry,
+    Checks, Config, ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver,
+    Registry,
 };
 use config::{
-    Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline, PipelineSignal,
-    Problem, Problems, Reference, did_you_mean,
+    Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline,
+    PipelineSignal, Problem, Problems, Reference, did_you_mean,
 };
 use model::SignalSet;
 
 use super::{
-    Output, Place, Plan, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline, PlannedReceiver, Settings,
-    settings::EngineConfig,
+    Output, Place, Plan, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline, PlannedReceiver,
+    Settings, settings::EngineConfig,
 };
 
 /// What a configuration amounts to.
@@ -41,7 +42,9 @@ pub fn load(uris: &[ConfigUri], environment: &dyn Environment, registry: &Regist
 fn engine_config(collector: &Collector, problems: &mut Problems) -> EngineConfig {
     const PATH: &str = "service::trueline";
     let Some(node) = &collector.service.trueline else { return EngineConfig::default() };
-    let Some(engine) = config::decode::<EngineConfig>(node, PATH, problems) else { return EngineConfig::default() };
+    let Some(engine) = config::decode::<EngineConfig>(node, PATH, problems) else {
+        return EngineConfig::default();
+    };
     let mut checks = Checks::default();
     engine.validate(&mut checks);
     for finding in checks.into_findings() {
@@ -330,12 +333,14 @@ fn planned_receivers(lines: &Lines, parts: &Parts) -> Vec<PlannedReceiver> {
 
 fn planned_extensions(collector: &Collector, parts: &Parts) -> Vec<PlannedExtension> {
     let used = collector.service.extensions.iter().map(|reference| reference.id.to_string());
-    used.filter_map(|id| Some(PlannedExtension { configured: Arc::clone(parts.extensions.get(&id)?), id })).collect()
+    used.filter_map(|id| Some(PlannedExtension { configured: Arc::clone(parts.extensions.get(&id)?), id }))
+        .collect()
 }
 
 fn state_directory(collector: &Collector, parts: &Parts) -> Option<PathBuf> {
     let used = collector.service.extensions.iter();
-    used.filter_map(|reference| parts.extensions.get(&reference.id.to_string())).find_map(|part| part.storage_directory())
+    used.filter_map(|reference| parts.extensions.get(&reference.id.to_string()))
+        .find_map(|part| part.storage_directory())
 }
 
 /// Puts every node after those that feed it. Circles have been refused before.
@@ -351,7 +356,8 @@ fn order(pipelines: &[PlannedPipeline], nodes: &[PlannedNode]) -> Vec<usize> {
                 })
             })
         };
-        let ready: Vec<usize> = waiting.iter().copied().filter(|&pipeline| !fed_by_waiting(pipeline)).collect();
+        let ready: Vec<usize> =
+            waiting.iter().copied().filter(|&pipeline| !fed_by_waiting(pipeline)).collect();
         if ready.is_empty() {
             break;
         }
@@ -379,4 +385,3 @@ fn feeds(node: &PlannedNode, pipeline: usize) -> bool {
         Place::Stage { .. } => false,
     }
 }
-

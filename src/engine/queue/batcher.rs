@@ -40,7 +40,11 @@ struct Open {
 }
 
 impl Batcher {
-    pub(super) fn new(items: mpsc::UnboundedReceiver<Item>, delivery: &Delivery, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        items: mpsc::UnboundedReceiver<Item>,
+        delivery: &Delivery,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let queue = &delivery.queue;
         let config = queue.batch.get().filter(|_| queue.enabled).cloned();
         let settings = config.map(|config| Settings { sizer: queue.batch_sizer(&config), config });
@@ -58,7 +62,9 @@ impl Batcher {
             }
             match self.receive().await {
                 Some(item) => self.join(item),
-                None if self.open.iter().all(|open| open.items.is_empty()) && self.ready.is_empty() => return None,
+                None if self.open.iter().all(|open| open.items.is_empty()) && self.ready.is_empty() => {
+                    return None;
+                }
                 None => {}
             }
         }

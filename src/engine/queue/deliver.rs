@@ -83,7 +83,8 @@ impl Consumer {
                 }
                 Err(ExportError::Retryable { after, source }) => (after, source),
             };
-            let Some(wait) = backoff.next(self.clock.now(), after).filter(|_| !self.hurry.is_cancelled()) else {
+            let Some(wait) = backoff.next(self.clock.now(), after).filter(|_| !self.hurry.is_cancelled())
+            else {
                 self.meters.send_failed(signal, items);
                 error!(exporter = self.id, error = %problem, dropped_items = items, "exporting failed; no more retries left, dropping data");
                 return Outcome::Retryable { after, message: problem.to_string() };

@@ -28,9 +28,19 @@ impl Meters {
         }
         Self {
             sent: each("sent", "Number of items successfully sent to the destination."),
-            send_failed: each("send_failed", "Number of items in failed attempts to send to the destination."),
-            enqueue_failed: each("enqueue_failed", "Number of items that failed to be added to the sending queue."),
-            queue_size: telemetry.gauge("otelcol_exporter_queue_size", "Current size of the sending queue.", "{batch}"),
+            send_failed: each(
+                "send_failed",
+                "Number of items in failed attempts to send to the destination.",
+            ),
+            enqueue_failed: each(
+                "enqueue_failed",
+                "Number of items that failed to be added to the sending queue.",
+            ),
+            queue_size: telemetry.gauge(
+                "otelcol_exporter_queue_size",
+                "Current size of the sending queue.",
+                "{batch}",
+            ),
             in_flight: telemetry.gauge(
                 "otelcol_exporter_in_flight_requests",
                 "Number of requests being sent to the destination.",

@@ -10,7 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use component::{
-    Clock, Delivered, Delivery, ExportError, Exporter, QueueConfig, RetryConfig, Stop, Telemetry, testing::ManualClock,
+    Clock, Delivered, Delivery, ExportError, Exporter, QueueConfig, RetryConfig, Stop, Telemetry,
+    testing::ManualClock,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{AckFuture, Outcome, Signal, Timestamp};
@@ -56,7 +57,11 @@ struct Rig {
 }
 
 fn delivery(queue: QueueConfig) -> Delivery {
-    Delivery { queue, retry: RetryConfig { randomization_factor: 0.0, ..Default::default() }, timeout: Duration::ZERO }
+    Delivery {
+        queue,
+        retry: RetryConfig { randomization_factor: 0.0, ..Default::default() },
+        timeout: Duration::ZERO,
+    }
 }
 
 fn rig(delivery: Delivery, answers: Vec<Answer>) -> Rig {
@@ -241,7 +246,8 @@ fn one_consumer_keeps_the_order() {
         for _ in 0..10 {
             rig.advance(1).await;
         }
-        let order: Vec<_> = rig.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect();
+        let order: Vec<_> =
+            rig.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect();
         assert_eq!(order, ["a", "b", "c"]);
     });
 }
@@ -257,7 +263,8 @@ fn the_end_empties_the_queue_with_one_last_attempt_each() {
         hurry.cancel();
         consumer.await.unwrap();
         assert_eq!(exporter.attempts.get(), 2);
-        let failed = telemetry.read().into_iter().find(|row| row.name == "otelcol_exporter_send_failed_log_records");
+        let failed =
+            telemetry.read().into_iter().find(|row| row.name == "otelcol_exporter_send_failed_log_records");
         assert_eq!(failed.unwrap().value, 1);
     });
 }

@@ -70,8 +70,11 @@ fn spans() -> Export {
         status: Some(Status { code: 2, message: "boom".into() }),
         ..Span::default()
     };
-    let scope_spans =
-        vec![ScopeSpans { scope: scope(), spans: vec![full, Span { name: "bare".into(), ..Span::default() }], ..ScopeSpans::default() }];
+    let scope_spans = vec![ScopeSpans {
+        scope: scope(),
+        spans: vec![full, Span { name: "bare".into(), ..Span::default() }],
+        ..ScopeSpans::default()
+    }];
     let resource_spans = vec![
         ResourceSpans { resource: resource(), scope_spans, ..ResourceSpans::default() },
         ResourceSpans::default(),

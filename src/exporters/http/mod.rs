@@ -21,7 +21,9 @@ mod tests;
 mod tls;
 mod warnings;
 
-pub(crate) use answers::{delivered_of_json, delivered_of_protobuf, message_of_status, retry_delay_of_status};
+pub(crate) use answers::{
+    delivered_of_json, delivered_of_protobuf, message_of_status, retry_delay_of_status,
+};
 pub(crate) use client::{
     Answer, ClientSettings, HttpClient, MAX_ANSWER_BYTES, UNACKNOWLEDGED_TIMEOUT, describe, quote, user_agent,
 };

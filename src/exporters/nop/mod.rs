@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use component::{
-    Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, NoConfig, Placement, QueueConfig, RetryConfig,
+    Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, NoConfig, Placement, QueueConfig,
+    RetryConfig,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Export, SignalSet};

@@ -16,10 +16,10 @@ use hyper::{
     rt::{Executor, Read, Write},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use transport::Corked;
 use model::Timestamp;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use transport::Corked;
 
 use super::{
     call::MessageBody,

@@ -6,7 +6,10 @@ mod tests;
 
 use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
 
-use component::{BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets, Stop};
+use component::{
+    BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets,
+    Stop,
+};
 use futures_util::future::LocalBoxFuture;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};

@@ -46,7 +46,8 @@ fn a_service_that_stands_still_says_why() {
 #[test]
 fn path_and_bodies_can_be_chosen() {
     let bodies = Bodies { healthy: "fine".to_owned(), unhealthy: "ill".to_owned() };
-    let config = HealthCheckConfig { path: "/health".to_owned(), response_body: Some(bodies), ..Default::default() };
+    let config =
+        HealthCheckConfig { path: "/health".to_owned(), response_body: Some(bodies), ..Default::default() };
     assert_eq!(ask("", config.clone(), "/health"), (StatusCode::OK, "fine".to_owned()));
     assert_eq!(ask("no", config.clone(), "/health").1, "ill");
     assert_eq!(ask("", config, "/").0, StatusCode::NOT_FOUND);

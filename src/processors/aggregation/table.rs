@@ -190,7 +190,8 @@ impl SeriesTable {
     #[inline(always)]
     pub(crate) fn find(&self, hash: u64, key: &Key<'_>) -> Option<Place> {
         let same = |known: &Indexed| {
-            known.hash == hash && self.keys.get(known.key_at as usize..).is_some_and(|spelled| key.is(spelled))
+            known.hash == hash
+                && self.keys.get(known.key_at as usize..).is_some_and(|spelled| key.is(spelled))
         };
         self.index.find(hash, same).map(|known| known.place)
     }

@@ -9,9 +9,9 @@ use component::{Receipt, Stop};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use transport::Corked;
 use model::Signal;
 use tokio::io::{AsyncRead, AsyncWrite};
+use transport::Corked;
 
 use super::{
     answer::{Failure, Reply, grpc_success, plain},

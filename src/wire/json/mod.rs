@@ -5,9 +5,9 @@
 //! that says a thing twice (a key, or two members of a oneof) is refused rather than read by luck.
 
 mod read;
-mod write;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use model::Signal;
 
@@ -37,7 +37,9 @@ pub fn json_to_wire(signal: Signal, json: &[u8]) -> Result<Vec<u8>, JsonError> {
 /// # Errors
 /// When the request is malformed; `out` then holds what had been written.
 pub fn wire_to_json(signal: Signal, request: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-    crate::check(signal, request).map(drop).or_else(|bad| if bad.is_only_unusual() { Ok(()) } else { Err(bad) })?;
+    crate::check(signal, request)
+        .map(drop)
+        .or_else(|bad| if bad.is_only_unusual() { Ok(()) } else { Err(bad) })?;
     write::request(signal, request, out);
     Ok(())
 }

@@ -147,7 +147,9 @@ impl<'de> Visitor<'de> for Nested<'_> {
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match self.place {
             Place::Field => Ok(()),
-            Place::Element | Place::Packed => Err(E::custom(format_args!("null in the list `{}`", self.field.name))),
+            Place::Element | Place::Packed => {
+                Err(E::custom(format_args!("null in the list `{}`", self.field.name)))
+            }
         }
     }
 

@@ -1,5 +1,8 @@
 use opentelemetry_proto::tonic::{
-    collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     common::v1::any_value::Value,
 };
 use prost::Message;
@@ -52,8 +55,13 @@ fn values_of_every_kind_are_read() {
         let bytes = value(&format!(r#"{{"bytesValue":"{base64}"}}"#)).unwrap();
         assert_eq!(bytes, Some(Value::BytesValue(vec![0xfb, 0xff])));
     }
-    assert!(matches!(value(r#"{"arrayValue":{}}"#).unwrap(), Some(Value::ArrayValue(list)) if list.values.is_empty()));
-    assert!(matches!(value(r#"{"kvlistValue":{"values":[{"key":"x"}]}}"#).unwrap(), Some(Value::KvlistValue(_))));
+    assert!(
+        matches!(value(r#"{"arrayValue":{}}"#).unwrap(), Some(Value::ArrayValue(list)) if list.values.is_empty())
+    );
+    assert!(matches!(
+        value(r#"{"kvlistValue":{"values":[{"key":"x"}]}}"#).unwrap(),
+        Some(Value::KvlistValue(_))
+    ));
     assert_eq!(value("{}").unwrap(), None);
     assert_eq!(value("null").unwrap(), None);
 }
@@ -69,13 +77,19 @@ fn null_is_absent_everywhere_but_in_a_list() {
 fn what_is_wrong_is_said_with_field_and_place() {
     let refused = |fields: &str| span(fields).unwrap_err();
     assert!(refused(r#""kind":"SPAN_KIND_SERVER""#).contains("no names for enumerations"));
-    assert!(refused(r#""traceId":"0x5b8efff798038103d269b633813fc60c""#).contains("32 hexadecimal digits, found 34"));
+    assert!(
+        refused(r#""traceId":"0x5b8efff798038103d269b633813fc60c""#)
+            .contains("32 hexadecimal digits, found 34")
+    );
     assert!(refused(r#""spanId":"zze19b7ec3c1b174""#).contains("bad hexadecimal"));
     assert!(refused(r#""startTimeUnixNano":"soon""#).contains("expected an integer, found \"soon\""));
     assert!(refused(r#""startTimeUnixNano":-1"#).contains("-1 is out of range"));
     assert!(refused(r#""name":5"#).contains("field `name`: expected a string"));
     assert!(refused(r#""name":"a","name":"b""#).contains("duplicate field `name`"));
-    assert!(refused(r#""attributes":[{"key":"k","value":{"intValue":1,"boolValue":true}}]"#).contains("only one may be"));
+    assert!(
+        refused(r#""attributes":[{"key":"k","value":{"intValue":1,"boolValue":true}}]"#)
+            .contains("only one may be")
+    );
     assert!(refused(r#""status":[]"#).contains("line 1 column"));
     assert!(traces("[]").is_err());
     assert!(traces(r#"{"resourceSpans":[]} x"#).is_err());
@@ -120,7 +134,8 @@ fn json_is_written_as_otlp_has_it() {
 #[test]
 fn what_was_written_is_read_back_as_it_was() {
     for seed in 0..50 {
-        let request = ExportTraceServiceRequest::decode(crate::testing::trace_request(seed, 20).as_slice()).unwrap();
+        let request =
+            ExportTraceServiceRequest::decode(crate::testing::trace_request(seed, 20).as_slice()).unwrap();
         let (wire, mut json) = (request.encode_to_vec(), Vec::new());
         wire_to_json(Signal::Traces, &wire, &mut json).unwrap();
         assert_eq!(traces(std::str::from_utf8(&json).unwrap()).unwrap(), request);

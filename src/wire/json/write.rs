@@ -58,7 +58,9 @@ fn message(message: &'static Message, body: &[u8], out: &mut Vec<u8>) {
 /// A field without presence that holds its default says nothing.
 fn is_worth_writing(field: &Field, values: &[(usize, Raw<'_>)]) -> bool {
     let last = values[values.len() - 1].1;
-    field.repeated || field.presence || !matches!(last, Raw::Varint(0) | Raw::Fixed64(0) | Raw::Fixed32(0) | Raw::Bytes([]))
+    field.repeated
+        || field.presence
+        || !matches!(last, Raw::Varint(0) | Raw::Fixed64(0) | Raw::Fixed32(0) | Raw::Bytes([]))
 }
 
 fn list(field: &Field, values: &[(usize, Raw<'_>)], out: &mut Vec<u8>) {
