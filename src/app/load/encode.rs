@@ -137,7 +137,7 @@ fn log_text(span: &Draft) -> Option<(&Draft, String)> {
         Some((kind, message)) if is_served(span) => {
             Some((span, format!("{} failed: {kind}: {message}", span.name)))
         }
-        None if span.parent_id.is_none() && span.trace_id[0] % LOGGED_PART == 0 => {
+        None if span.parent_id.is_none() && span.trace_id[0].is_multiple_of(LOGGED_PART) => {
             Some((span, format!("{} took {} ms", span.name, (span.end - span.start) / 1_000_000)))
         }
         _ => None,
