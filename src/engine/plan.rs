@@ -49,7 +49,6 @@ pub(crate) struct PlannedExtension {
 }
 
 pub(crate) struct PlannedPipeline {
-    pub(crate) id: String,
     pub(crate) signals: SignalSet,
     pub(crate) stages: Vec<NodeId>,
     pub(crate) outputs: Vec<Output>,

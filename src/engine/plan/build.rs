@@ -180,7 +180,6 @@ impl Lines {
             .iter()
             .zip(stages)
             .map(|(line, stages)| PlannedPipeline {
-                id: line.id.clone(),
                 signals: line.signals,
                 stages,
                 outputs: line.ends.iter().filter_map(output).collect(),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
-pub struct FileStorageConfig {
+pub(crate) struct FileStorageConfig {
     pub directory: PathBuf,
     pub create_directory: bool,
 }

@@ -19,7 +19,7 @@ use tokio::task::spawn_local;
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
-pub struct HealthCheckConfig {
+pub(crate) struct HealthCheckConfig {
     pub endpoint: String,
     pub path: String,
     pub response_body: Option<Bodies>,
@@ -28,7 +28,7 @@ pub struct HealthCheckConfig {
 /// Replaces the collector's JSON.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Bodies {
+pub(crate) struct Bodies {
     pub healthy: String,
     pub unhealthy: String,
 }
