@@ -13,7 +13,7 @@ use super::{
     partial::{ExemplarRow, ResourceRow, Row},
     resources::Resources,
     spec::{Head, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS},
-    table::{Hot, Key, Place, SeriesTable},
+    table::{Candidate, Hot, Key, Place, SeriesTable},
     weight::adjusted_count,
 };
 
@@ -21,8 +21,9 @@ use super::{
 pub(crate) struct Fold {
     shape: Shape,
     series: SeriesTable,
-    /// Per span of the request: the hash of its key, then its series.
+    /// Per span of the request: the hash of its key, what that points to, then its series.
     hashes: Vec<u64>,
+    candidates: Vec<Candidate>,
     places: Vec<Place>,
     /// Spans since the last flush; bounds what a bucket holds.
     spans: u64,
@@ -53,7 +54,7 @@ impl Fold {
         let resources = Resources::new(seed, spec.limit);
         let series = SeriesTable::new(seed, &spec);
         let shape = Shape { spec, slots: Vec::new(), resources };
-        Self { shape, series, hashes: Vec::new(), places: Vec::new(), spans: 0 }
+        Self { shape, series, hashes: Vec::new(), candidates: Vec::new(), places: Vec::new(), spans: 0 }
     }
 
     pub(crate) fn want(&mut self, keys: &mut KeySet) {
@@ -192,13 +193,15 @@ impl Fold {
     }
 
     fn find_series(&mut self, request: &Request<'_>) {
-        let Self { shape, series, hashes, places, .. } = self;
+        let Self { shape, series, hashes, candidates, places, .. } = self;
         let mut parts = Vec::with_capacity(3 + shape.slots.len());
+        candidates.clear();
+        candidates.extend(hashes.iter().map(|&hash| series.candidate(hash)));
         places.clear();
-        for (index, &hash) in hashes.iter().enumerate() {
+        for (index, (&hash, &candidate)) in hashes.iter().zip(candidates.iter()).enumerate() {
             let (identity, head) = shape.parts(request, index, &mut parts);
             let key = Key { identity, head, overflow: false, parts: &parts };
-            let place = match series.find(hash, &key) {
+            let place = match series.confirm(candidate, hash, &key) {
                 Some(place) => place,
                 None => {
                     let nanos = request.table.spans[index].duration_nanos();

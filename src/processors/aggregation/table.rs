@@ -39,6 +39,17 @@ struct Indexed {
     key_at: u32,
 }
 
+/// A series that may be the one of a key.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate {
+    place: Place,
+    key_at: u32,
+    first_byte: u8,
+}
+
+/// Beyond every key.
+const NO_CANDIDATE: Candidate = Candidate { place: u32::MAX, key_at: u32::MAX, first_byte: 0 };
+
 /// What is needed only when a series begins and when it is told.
 pub(crate) struct Series {
     hash: u64,
@@ -194,6 +205,28 @@ impl SeriesTable {
                 && self.keys.get(known.key_at as usize..).is_some_and(|spelled| key.is(spelled))
         };
         self.index.find(hash, same).map(|known| known.place)
+    }
+
+    /// Finds what a hash points to, without looking at the key but for its first byte.
+    ///
+    /// A loop of nothing but this overlaps the cache misses of many spans; reading the byte brings the
+    /// key's line along for [`SeriesTable::confirm`].
+    #[inline(always)]
+    pub(crate) fn candidate(&self, hash: u64) -> Candidate {
+        let Some(known) = self.index.find(hash, |known| known.hash == hash) else { return NO_CANDIDATE };
+        let first_byte = self.keys.get(known.key_at as usize).copied().unwrap_or_default();
+        Candidate { place: known.place, key_at: known.key_at, first_byte }
+    }
+
+    /// Returns the series of a key, if the candidate is it or another of the same hash is.
+    #[inline(always)]
+    pub(crate) fn confirm(&self, candidate: Candidate, hash: u64, key: &Key<'_>) -> Option<Place> {
+        let is_likely = candidate.first_byte == key.word() as u8;
+        let spelled = self.keys.get(candidate.key_at as usize..).filter(|_| is_likely);
+        if spelled.is_some_and(|spelled| key.is(spelled)) {
+            return Some(candidate.place);
+        }
+        self.find(hash, key)
     }
 
     /// Makes the series of a key that was not found, or finds the one that takes its place when there is
