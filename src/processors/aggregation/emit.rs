@@ -41,8 +41,9 @@ pub(crate) struct Output {
 
 impl Output {
     /// Writes all series, sorted by resource and attributes. Returns the request and its data points.
-    pub(crate) fn write(&self, series: &Cumulative, at: Timestamp) -> (Vec<u8>, u64) {
-        let mut writer = MetricsWriter::new();
+    /// `capacity` is what the request will probably take: as much as the last.
+    pub(crate) fn write(&self, series: &Cumulative, at: Timestamp, capacity: usize) -> (Vec<u8>, u64) {
+        let mut writer = MetricsWriter::with_capacity(capacity);
         let mut points = 0;
         for (resource, of_resource) in &series.resources {
             writer.resource(&for_writer(resource));

@@ -44,6 +44,8 @@ struct Request<'r> {
     scopes: Vec<[Option<&'r [u8]>; 2]>,
 }
 
+/// So many rows are spelled out at once: some hundred kilobytes.
+const ROWS_OF_RUN: usize = 512;
 /// Buckets count in 32 bits. A shard that has folded so many spans tells them before the next request.
 const SPANS_BEFORE_FLUSH: u64 = 1 << 31;
 /// Counts beside the dense buckets, which are dearer.
@@ -127,28 +129,22 @@ impl Fold {
         self.series.len()
     }
 
-    /// Tells what was counted since the last time, and begins anew. Returns how many spans had to share an
-    /// overflow series.
-    pub(crate) fn flush(
-        &mut self,
-        family: u32,
-        resources: &mut Vec<ResourceRow>,
-        rows: &mut Vec<Row>,
-    ) -> u64 {
-        let mut places_of = std::collections::BTreeMap::new();
-        for place in 0..self.series.hot.len() as Place {
-            let hot = &self.series.hot[place as usize];
-            let Some(series) = self.series.series[place as usize].as_ref().filter(|_| hot.calls > 0) else {
-                continue;
-            };
-            let at = *places_of.entry(series.identity).or_insert_with(|| {
-                let identity = self.shape.resources.identity(series.identity);
-                let service = self.shape.resources.identity(identity.service_identity);
-                let (attributes, service) = (identity.attributes.to_vec(), service.attributes.to_vec());
-                resources.push(ResourceRow { attributes, service });
-                resources.len() - 1
-            });
-            rows.push(self.row(family, at as u32, place, hot));
+    /// Tells what was counted since the last time, in runs of rows that `tell` is handed one by one, and
+    /// begins anew. Runs keep what is spelled out at once small, however many series there are. Returns
+    /// how many spans had to share an overflow series.
+    pub(crate) fn flush(&mut self, family: u32, mut tell: impl FnMut(Vec<ResourceRow>, Vec<Row>)) -> u64 {
+        for run in self.counted_places().chunks(ROWS_OF_RUN) {
+            let (mut resources, mut rows) = (Vec::new(), Vec::with_capacity(run.len()));
+            let mut last_identity = None;
+            for &place in run {
+                let series = self.series.series[place as usize].as_ref().expect("a counted series is there");
+                if last_identity.replace(series.identity) != Some(series.identity) {
+                    resources.push(self.resource_row(series.identity));
+                }
+                let resource = resources.len() as u32 - 1;
+                rows.push(self.row(family, resource, place, &self.series.hot[place as usize]));
+            }
+            tell(resources, rows);
         }
         let overflowed = self.series.overflowed;
         self.series.reset();
@@ -157,6 +153,27 @@ impl Fold {
         self.shape.resources.prune(|id| live.contains(&id));
         self.spans = 0;
         overflowed
+    }
+
+    /// Returns the series that counted anything, ascending by resource and attributes.
+    fn counted_places(&self) -> Vec<Place> {
+        let is_counted = |place: &Place| {
+            self.series.hot[*place as usize].calls > 0 && self.series.series[*place as usize].is_some()
+        };
+        let mut places: Vec<Place> = (0..self.series.hot.len() as Place).filter(is_counted).collect();
+        let order = |place: Place| {
+            let series = self.series.series[place as usize].as_ref()?;
+            let resource = self.shape.resources.identity(series.identity);
+            Some((&resource.attributes, series.identity, &series.attributes))
+        };
+        places.sort_by(|&a, &b| order(a).cmp(&order(b)));
+        places
+    }
+
+    fn resource_row(&self, identity: u32) -> ResourceRow {
+        let identity = self.shape.resources.identity(identity);
+        let service = self.shape.resources.identity(identity.service_identity);
+        ResourceRow { attributes: identity.attributes.to_vec(), service: service.attributes.to_vec() }
     }
 
     fn row(&self, family: u32, resource: u32, place: Place, hot: &Hot) -> Row {

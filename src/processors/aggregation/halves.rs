@@ -79,25 +79,19 @@ impl IngestHalf {
     }
 
     fn flush(&mut self, cx: &mut Cx<'_>) {
-        let (mut resources, mut rows) = (Vec::new(), Vec::new());
+        let (layout, at) = (self.layout, cx.now());
         let mut n_series = 0;
         for (family, (fold, _)) in self.folds.iter_mut().enumerate() {
-            self.overflowed.add(fold.flush(family as u32, &mut resources, &mut rows));
+            let overflowed = fold.flush(family as u32, |resources, rows| {
+                let items = rows.len() as u64;
+                let partial = SpanMetricsPartial { version: VERSION, layout, resources, rows };
+                cx.emit(Payload::Partial(Partial { bytes: partial.encode_to_vec().into(), at }), items);
+            });
+            self.overflowed.add(overflowed);
             n_series += fold.n_series();
         }
         self.n_series.set(n_series as u64);
-        if rows.is_empty() {
-            return;
-        }
-        rows.sort_by(|a, b| row_order(a, &resources).cmp(&row_order(b, &resources)));
-        let items = rows.len() as u64;
-        let partial = SpanMetricsPartial { version: VERSION, layout: self.layout, resources, rows };
-        cx.emit(Payload::Partial(Partial { bytes: partial.encode_to_vec().into(), at: cx.now() }), items);
     }
-}
-
-fn row_order<'a>(row: &'a Row, resources: &'a [ResourceRow]) -> (u32, &'a [u8], &'a [u8]) {
-    (row.family, &resources[row.resource as usize].attributes, &row.attributes)
 }
 
 fn overflow_counter(plan: &Plan, telemetry: &Telemetry) -> Counter {
@@ -204,6 +198,8 @@ pub(crate) struct Ledger {
     clock: FlushClock,
     /// What came first after it was zero then: the start of new series.
     last_flush: Timestamp,
+    /// How long the next request will probably be, so that it is written without moving.
+    last_len: usize,
     overflowed: Counter,
     expired: Counter,
     n_series: Gauge,
@@ -219,6 +215,7 @@ impl Ledger {
             series,
             clock,
             last_flush: cx.started_at,
+            last_len: 0,
             overflowed: overflow_counter(&plan, telemetry),
             expired: telemetry.counter(
                 &name("expired_series"),
@@ -246,7 +243,9 @@ impl Ledger {
     /// Tells all series. The interval does not end: what follows, after a restart too, continues it.
     pub(crate) fn emit(&mut self, cx: &mut Cx<'_>) {
         self.overflowed.add(self.series.admit());
-        let (bytes, points) = self.plan.output.write(&self.series, cx.now() - self.plan.timestamp_offset);
+        let at = cx.now() - self.plan.timestamp_offset;
+        let (bytes, points) = self.plan.output.write(&self.series, at, self.last_len);
+        self.last_len = bytes.len() + bytes.len() / 8;
         if points > 0 {
             cx.emit(Payload::Metrics(Bytes::from(bytes)), points);
         }
