@@ -64,7 +64,13 @@ impl Analysis {
         match shared.plan.settings.hop.role {
             HopRole::Ingest => {
                 announce(ready);
-                relay(&shared, hop, sources).await;
+                let patience = shared.plan.settings.delivery_grace();
+                tokio::select! {
+                    () = relay(&shared, hop, sources) => {}
+                    () = late(&stop, patience) => {
+                        error!("the analysis process did not take the last partials in time; they are lost");
+                    }
+                }
             }
             HopRole::All | HopRole::Analysis => {
                 let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
@@ -259,6 +265,12 @@ fn open_store(directory: PathBuf) -> Option<SnapshotStore> {
     }
 }
 
+/// Resolves when a stop has waited long enough.
+async fn late(stop: &Stop, patience: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(2 * patience).await;
+}
+
 /// Passes on what this process's shards tell to the process that merges.
 async fn relay(shared: &Arc<Shared>, mut told: mpsc::Receiver<HopMessage>, sources: Vec<String>) {
     let mut link = link::Link::new(shared);
@@ -271,5 +283,4 @@ async fn relay(shared: &Arc<Shared>, mut told: mpsc::Receiver<HopMessage>, sourc
         link.send(message).await;
         shared.reached(at);
     }
-    link.finish().await;
 }

@@ -29,6 +29,8 @@ pub(crate) struct Graph {
     nodes: Vec<Node>,
     pipelines: Vec<Pipeline>,
     inboxes: Vec<Option<Rc<Inbox>>>,
+    /// What each exporter takes; in a pipeline of all signals it is offered more.
+    takes: Vec<SignalSet>,
     matcher: wire::Matcher,
     bench: Workbench,
     /// What ingest halves told their analysis halves since it was last taken.
@@ -93,7 +95,8 @@ impl Graph {
             })
             .collect();
         let matcher = wire::Matcher::new(&keys);
-        Self { nodes, pipelines, inboxes, matcher, bench: Workbench::default(), partials: Vec::new() }
+        let takes = plan.exporters.iter().map(|exporter| exporter.configured.signals()).collect();
+        Self { nodes, pipelines, inboxes, takes, matcher, bench: Workbench::default(), partials: Vec::new() }
     }
 
     /// Checks a request from outside and makes a payload of it. Touches no stage.
@@ -257,7 +260,8 @@ impl Graph {
     }
 
     fn queue(&self, exporter: usize, signal: Signal, batch: &Batch) {
-        if let Some(Some(inbox)) = self.inboxes.get(exporter) {
+        let is_taken = self.takes.get(exporter).is_some_and(|takes| takes.contains(signal));
+        if let (true, Some(Some(inbox))) = (is_taken, self.inboxes.get(exporter)) {
             let export = Export { signal, bytes: batch.payload.bytes().clone(), items: batch.items };
             inbox.send(export, batch.ack.clone());
         }

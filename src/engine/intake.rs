@@ -87,10 +87,15 @@ impl ShardIntake {
     }
 
     fn try_take(&self, route: &Route, signal: Signal, bytes: Bytes) -> Result<(u64, Taken), Refusal> {
+        if self.core.broken.is_cancelled() {
+            return Err(busy("the shard is being built anew"));
+        }
         let work = AssertUnwindSafe(|| self.fold(route, signal, bytes));
         catch_unwind(work).unwrap_or_else(|_panic| {
             self.core.broken.cancel();
-            Err(busy("a stage failed, the shard is built anew"))
+            route.reach.iter().for_each(|inbox| inbox.release());
+            // For good: sent again, the same request would break the next shard.
+            Err(Refusal::Permanent("a stage failed on this request".to_owned()))
         })
     }
 
@@ -125,13 +130,13 @@ impl ShardIntake {
     /// Hands the request to an idle shard when this one has a backlog.
     async fn share(&self, signal: Signal, bytes: Bytes, transport: &'static str) -> Result<Receipt, Refusal> {
         let core = &self.core;
-        core.waiting.set(core.waiting.get() + 1);
+        let waiting = Waiting::new(core);
         if core.waiting.get() <= BACKLOG {
             // Let what arrived at the same moment be seen.
             tokio::task::yield_now().await;
         }
         let backlog = core.waiting.get() > BACKLOG;
-        core.waiting.set(core.waiting.get() - 1);
+        drop(waiting);
         if backlog && let Some(answer) = self.hand_over(signal, &bytes, transport) {
             return answer
                 .await
@@ -161,6 +166,22 @@ impl ShardIntake {
             let counters = if is_accepted { &meters.accepted } else { &meters.refused };
             counters[signal as usize].add(items);
         }
+    }
+}
+
+/// Counts a request that waits for its turn, also when its client leaves.
+struct Waiting<'a>(&'a Core);
+
+impl<'a> Waiting<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.waiting.set(core.waiting.get() + 1);
+        Self(core)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get() - 1);
     }
 }
 

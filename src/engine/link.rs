@@ -1,8 +1,9 @@
 //! The hop between two processes: messages of `proto/hop.proto` over TCP, each led by its length.
 //!
 //! The sender keeps a message until the other side confirms its number and sends it again after a
-//! lost connection; the merger drops what it has seen. What is kept is bounded: a full store makes
-//! shards keep their deltas instead.
+//! lost connection; the merger drops what it has seen. One message at a time is under way: while the
+//! other side is slow or away, shards keep their deltas. Should the other side restart between merging
+//! a message and confirming it, that one message is merged twice.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -24,20 +25,13 @@ use crate::{hop::HopMessage, service::Shared};
 
 /// A frame that claims to be larger is an error, not an allocation.
 const MAX_FRAME: usize = 256 << 20;
-/// So many bytes are kept until the other side has confirmed them.
-const MAX_UNCONFIRMED: usize = 64 << 20;
-/// So many messages may wait for their confirmation.
-const MAX_UNCONFIRMED_MESSAGES: usize = 64;
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
-/// At the end, the other side has so long to confirm what it was sent.
-const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The sending end.
 pub(crate) struct Link {
     address: String,
     connection: Option<(OwnedReadHalf, OwnedWriteHalf)>,
     unconfirmed: VecDeque<(Confirmation, Bytes)>,
-    unconfirmed_bytes: usize,
 }
 
 /// Which message has been merged: travels back over the same connection.
@@ -52,43 +46,28 @@ struct Confirmation {
 impl Link {
     pub(crate) fn new(shared: &Shared) -> Self {
         let address = shared.plan.settings.hop.endpoint.clone();
-        Self { address, connection: None, unconfirmed: VecDeque::new(), unconfirmed_bytes: 0 }
+        Self { address, connection: None, unconfirmed: VecDeque::new() }
     }
 
-    /// Sends a message, waiting while too much is unconfirmed.
+    /// Sends a message and waits until it is confirmed; meanwhile shards keep their deltas.
     pub(crate) async fn send(&mut self, message: HopMessage) {
         let key = Confirmation { source: message.source.clone(), sequence: message.sequence };
         let bytes = frame(&message);
-        while self.unconfirmed_bytes > 0
-            && (self.unconfirmed_bytes + bytes.len() > MAX_UNCONFIRMED
-                || self.unconfirmed.len() >= MAX_UNCONFIRMED_MESSAGES)
-        {
-            self.confirm_one().await;
-        }
-        self.unconfirmed_bytes += bytes.len();
         self.unconfirmed.push_back((key, bytes.clone()));
         let sent = match &mut self.connection {
             Some((_, writer)) => writer.write_all(&bytes).await,
             None => {
                 self.connect().await;
-                return;
+                Ok(())
             }
         };
         if let Err(problem) = sent {
             warn!(error = %problem, "the connection to the analysis process was lost");
             self.connect().await;
         }
-    }
-
-    /// Waits until everything is confirmed, within reason.
-    pub(crate) async fn finish(mut self) {
-        let all = async {
-            while !self.unconfirmed.is_empty() {
-                self.confirm_one().await;
-            }
-        };
-        if tokio::time::timeout(LAST_PATIENCE, all).await.is_err() {
-            error!("the analysis process did not confirm the last partials in time; they may be lost");
+        // One message at a time is in doubt: what a restart of the other side may merge twice.
+        while !self.unconfirmed.is_empty() {
+            self.confirm_one().await;
         }
     }
 
@@ -128,13 +107,9 @@ impl Link {
     }
 
     fn drop_confirmed(&mut self, confirmed: &Confirmation) {
-        self.unconfirmed.retain(|(key, bytes)| {
-            let done = key.source == confirmed.source && key.sequence <= confirmed.sequence;
-            if done {
-                self.unconfirmed_bytes -= bytes.len();
-            }
-            !done
-        });
+        let is_done =
+            |key: &Confirmation| key.source == confirmed.source && key.sequence <= confirmed.sequence;
+        self.unconfirmed.retain(|(key, _)| !is_done(key));
     }
 }
 
@@ -195,7 +170,10 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop) {
                     info!(%peer, "a process that ingests has connected");
                     spawn_local(listen_to(stream, events.clone()));
                 }
-                Err(problem) => warn!(error = %problem, "could not accept a connection for partials"),
+                Err(problem) => {
+                    warn!(error = %problem, "could not accept a connection for partials");
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                }
             },
             () = stop.cancelled() => return,
         }

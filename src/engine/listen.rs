@@ -38,6 +38,8 @@ pub struct BindError {
 }
 
 const BACKLOG: i32 = 1024;
+/// Connections to one address of an exporter or extension.
+const MAX_QUESTIONERS: usize = 256;
 /// After a failed accept (no file descriptors left) the acceptor waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -88,7 +90,11 @@ pub(crate) async fn accept(listener: TcpListener, target: Target, shared: Arc<Sh
         }
     };
     let refused = refused_counter(&shared);
-    let limit = Arc::clone(&shared.connections);
+    // Health checks and scrapes have room of their own, however many senders there are.
+    let limit = match target {
+        Target::Shards { .. } => Arc::clone(&shared.connections),
+        Target::One(_) => connection_limit(MAX_QUESTIONERS),
+    };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

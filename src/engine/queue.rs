@@ -57,11 +57,9 @@ pub(crate) struct Bound {
 impl Bound {
     pub(crate) fn new(delivery: &Delivery) -> Arc<Self> {
         let queue = &delivery.queue;
-        // Without a queue, what is under way is bounded by what receivers may have in flight.
-        let capacity = match queue.enabled {
-            true => Cost { units: queue.queue_size, bytes: queue.max_bytes.0 },
-            false => Cost { units: u64::MAX, bytes: u64::MAX },
-        };
+        // Without a queue only the bytes under way are bounded.
+        let units = if queue.enabled { queue.queue_size } else { u64::MAX };
+        let capacity = Cost { units, bytes: queue.max_bytes.0 };
         Arc::new(Self {
             capacity,
             used_units: AtomicU64::new(0),

@@ -315,6 +315,13 @@ fn supervise(shared: &Arc<Shared>, mut shards: Vec<Supervised>, hop: mpsc::Sende
         shared.telemetry.counter("trueline_shard_restarts", "Shards built anew after a panic.", "{restart}");
     while !stop.is_cancelled() {
         std::thread::sleep(WATCH);
+        if hop.is_closed() && !stop.is_cancelled() {
+            // Without it nothing is accepted, merged or exported: better to end than to seem alive.
+            error!("the analysis thread ended by itself; the service stops");
+            shared.health.fail("the analysis thread ended by itself".to_owned());
+            stop.cancel();
+            break;
+        }
         for shard in &mut shards {
             let has_ended = shard.thread.as_ref().is_some_and(JoinHandle::is_finished);
             if !has_ended || stop.is_cancelled() {
@@ -324,6 +331,7 @@ fn supervise(shared: &Arc<Shared>, mut shards: Vec<Supervised>, hop: mpsc::Sende
             let state = Arc::clone(&shard.state);
             let (source, generation) =
                 (Shard::source(shared, shard.index, shard.generation), shard.generation + 1);
+            expect(&hop, Shard::source(shared, shard.index, generation));
             end_of(&hop, source, shared.clock.now());
             match Supervised::start(shared, shard.index, generation, state, &hop, stop) {
                 Ok(anew) => *shard = anew,
@@ -335,12 +343,24 @@ fn supervise(shared: &Arc<Shared>, mut shards: Vec<Supervised>, hop: mpsc::Sende
             }
         }
     }
-    drop(hop);
-    for thread in shards.into_iter().filter_map(|shard| shard.thread) {
+    for shard in shards {
+        let Some(thread) = shard.thread else { continue };
         match thread.join() {
             Ok(Ended::Drained) => {}
-            Ok(Ended::Broken) | Err(_) => error!("a shard broke while stopping; its last interval is lost"),
+            Ok(Ended::Broken) | Err(_) => {
+                error!(shard = shard.index, "a shard broke while stopping; its last interval is lost");
+                // What the other shards told last must not wait for this one.
+                end_of(&hop, Shard::source(shared, shard.index, shard.generation), shared.clock.now());
+            }
         }
+    }
+}
+
+/// Tells the analysis half to wait for a shard that is being built anew.
+fn expect(hop: &mpsc::Sender<HopMessage>, source: String) {
+    let hello = HopMessage { version: crate::hop::VERSION, source, ..HopMessage::default() };
+    if hop.blocking_send(hello).is_err() {
+        error!("the analysis half has ended before the shards");
     }
 }
 
@@ -380,6 +400,11 @@ impl Running {
     /// Returns the time up to which the analysis half has seen everything.
     pub fn reached(&self) -> Timestamp {
         Timestamp(self.shared.reached.load(Ordering::Acquire))
+    }
+
+    /// Returns what is cancelled when the service stops, also when it does so by itself.
+    pub fn stopping(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// Returns how the service is.

@@ -15,7 +15,7 @@ use component::{Inlet, Placement, Receipt, Receiver, ReceiverCx, Refusal, Socket
 use model::{Signal, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::{JoinHandle, LocalSet, spawn_local},
+    task::{AbortHandle, JoinHandle, JoinSet, LocalSet, spawn_local},
 };
 use tracing::{error, info};
 
@@ -110,9 +110,11 @@ pub(crate) enum Ended {
 }
 
 impl Shard {
-    /// The name under which this shard's partials are merged. Padded, so that names sort as numbers.
+    /// The name under which this shard's partials are merged. Padded, so that names sort as numbers, and
+    /// with the start of the process: after a restart it counts from one again, as another source.
     pub(crate) fn source(shared: &Shared, index: usize, generation: u64) -> String {
-        format!("{}/{index:04}.{generation}", shared.instance_id)
+        let started_at = shared.started_at.as_nanos();
+        format!("{}/{index:04}.{started_at:020}.{generation}", shared.instance_id)
     }
 
     /// Runs on the shard's own thread until stopped.
@@ -214,6 +216,7 @@ fn start_receivers(
 /// Waits for the stop, and then for receivers to finish what they have accepted.
 async fn finish(receivers: Vec<JoinHandle<()>>, stop: &Stop, shared: &Shared) {
     stop.cancelled().await;
+    let aborts: Vec<AbortHandle> = receivers.iter().map(JoinHandle::abort_handle).collect();
     let all = async {
         for receiver in receivers {
             if let Err(problem) = receiver.await {
@@ -224,17 +227,35 @@ async fn finish(receivers: Vec<JoinHandle<()>>, stop: &Stop, shared: &Shared) {
     let patience = shared.plan.settings.receiver_grace();
     if tokio::time::timeout(patience, all).await.is_err() {
         info!(?patience, "some connections did not end in time and are closed");
+        aborts.iter().for_each(AbortHandle::abort);
     }
 }
 
+/// Serves requests that other shards hand over, and ends when all of them have been answered.
 async fn serve_jobs(mut jobs: mpsc::UnboundedReceiver<Job>, intakes: Vec<Rc<ShardIntake>>) {
-    while let Some(job) = jobs.recv().await {
-        let Some(intake) = intakes.get(job.receiver).map(Rc::clone) else { continue };
-        spawn_local(async move {
-            let result = intake.take(job.signal, job.bytes, job.transport).await;
-            // A sender that gave up no longer needs its answer.
-            let _gone = job.reply.send(result);
-        });
+    let mut under_way = JoinSet::new();
+    loop {
+        tokio::select! {
+            job = jobs.recv() => {
+                let Some(job) = job else { break };
+                let Some(intake) = intakes.get(job.receiver).map(Rc::clone) else { continue };
+                under_way.spawn_local(serve_job(intake, job));
+            }
+            Some(_ended) = under_way.join_next() => {}
+        }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn serve_job(intake: Rc<ShardIntake>, job: Job) {
+    let Job { signal, bytes, transport, mut reply, .. } = job;
+    tokio::select! {
+        // A client that left takes its request back, unless it has been folded.
+        () = reply.closed() => {}
+        result = intake.take(signal, bytes, transport) => {
+            // The client may have left in this very moment.
+            let _gone = reply.send(result);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR=${FUZZ_TARGET_DIR:-$HOME/.cache/trueline-fuzz}
 cargo +nightly fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 cargo +nightly run --quiet --bin seeds
 cargo +nightly fuzz build --fuzz-dir .
-targets=$(cargo +nightly fuzz list --fuzz-dir .)
+targets=$(cargo +nightly fuzz list --fuzz-dir . | grep -v '^seeds$')
 logs=$(mktemp -d)
 export logs seconds
 run_one() {

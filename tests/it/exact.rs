@@ -145,3 +145,29 @@ fn serve(mut stream: std::net::TcpStream, pause: Duration) -> std::io::Result<()
         )?;
     }
 }
+
+#[test]
+fn an_exporter_in_a_pipeline_of_all_signals_gets_only_what_it_takes() -> Result<()> {
+    let clock = ManualClock::new(START);
+    let yaml = "
+receivers:
+  otlp: {protocols: {http: {endpoint: '127.0.0.1:0'}}}
+exporters:
+  prometheus: {endpoint: '127.0.0.1:0'}
+  nop:
+service:
+  trueline: {shards: 1}
+  pipelines:
+    telemetry: {receivers: [otlp], exporters: [prometheus, nop]}
+";
+    let rig = Rig::start(yaml, &clock)?;
+    send_all(&rig, 0..8, 10)?;
+    testbed::eventually("the spans reach nop", Duration::from_secs(10), || {
+        let sent = rig.metric("otelcol_exporter_sent_spans");
+        ensure!(sent == 80, "{sent} spans were sent, not the 80 that nop takes");
+        Ok(())
+    })?;
+    assert_eq!(rig.metric("otelcol_exporter_send_failed_spans"), 0);
+    rig.stop();
+    Ok(())
+}

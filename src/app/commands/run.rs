@@ -25,6 +25,10 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(problem) => return fail(exit::RUNTIME, &format!("could not start: {problem}")),
     };
+    let stop_signal = {
+        let _runtime = runtime.enter();
+        stop_signal()
+    };
     let own = Telemetry::default();
     let telemetry = match telemetry::start(&settings, &own) {
         Ok(telemetry) => telemetry,
@@ -36,11 +40,20 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
                 version = env!("CARGO_PKG_VERSION"),
                 "everything is ready, begin running and processing data"
             );
-            let signal = runtime.block_on(stop_signal());
-            info!(signal, "received a signal to stop");
+            let stopping = running.stopping();
+            let signal = runtime.block_on(async {
+                tokio::select! {
+                    signal = stop_signal => Some(signal),
+                    () = stopping.cancelled() => None,
+                }
+            });
+            match signal {
+                Some(signal) => info!(signal, "received a signal to stop"),
+                None => error!("the service stopped by itself; the log above says why"),
+            }
             running.stop();
             info!("shutdown complete");
-            ExitCode::SUCCESS
+            if signal.is_some() { ExitCode::SUCCESS } else { ExitCode::from(exit::RUNTIME) }
         }
         Err(problem) => {
             error!(error = %problem, "could not start");
@@ -58,15 +71,18 @@ fn report(problems: &Problems) {
     }
 }
 
-async fn stop_signal() -> &'static str {
+/// Catches signals from the call on, and resolves when one has come.
+fn stop_signal() -> impl Future<Output = &'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        error!("can not listen for signals; only a kill ends this process");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            error!("can not listen for signals; only a kill ends this process");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
     }
 }

@@ -113,7 +113,11 @@ fn only_what_pipelines_use_is_planned() {
 fn a_request_reaches_what_it_passes_before_its_answer_and_nothing_behind_an_aggregation() {
     let plan = plan(CHAIN);
     let reach = |signal| plan.reach(&plan.pipelines_of(0, signal), signal);
-    assert_eq!(reach(Signal::Traces), [0], "through the connector that forwards, not past the one that counts");
+    assert_eq!(
+        reach(Signal::Traces),
+        [0],
+        "through the connector that forwards, not past the one that counts"
+    );
     assert_eq!(reach(Signal::Metrics), [1]);
     assert_eq!(plan.pipelines_of(0, Signal::Logs), [0_usize; 0]);
 }

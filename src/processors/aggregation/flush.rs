@@ -18,11 +18,15 @@ impl FlushClock {
         Self { interval, last: now.window_start(interval) }
     }
 
+    /// Whether an interval has ended by `now`.
+    pub(crate) fn ends_by(&self, now: Timestamp) -> bool {
+        now.window_start(self.interval) > self.last || self.interval.is_zero()
+    }
+
     /// Whether an interval has ended by `now`; it is then over.
     pub(crate) fn is_due(&mut self, now: Timestamp) -> bool {
-        let window = now.window_start(self.interval);
-        let due = window > self.last || self.interval.is_zero();
-        self.last = self.last.max(window);
+        let due = self.ends_by(now);
+        self.last = self.last.max(now.window_start(self.interval));
         due
     }
 }

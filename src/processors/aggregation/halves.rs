@@ -178,6 +178,10 @@ impl Processor for AnalysisHalf {
         self.ledger.emit(cx);
     }
 
+    fn closes_at(&self, now: Timestamp) -> bool {
+        self.ledger.closes_at(now)
+    }
+
     fn snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot { version: VERSION, bytes: self.ledger.save().encode_to_vec() })
     }
@@ -230,6 +234,11 @@ impl Ledger {
     /// Adds a row. Returns whether it was one that the plan allows.
     pub(crate) fn add(&mut self, resource: &ResourceRow, row: &Row, at: Timestamp) -> bool {
         self.series.add(resource, row, self.last_flush, at)
+    }
+
+    /// Whether the tick at `now` will tell all series.
+    pub(crate) fn closes_at(&self, now: Timestamp) -> bool {
+        self.clock.ends_by(now)
     }
 
     /// Tells all series when an interval has ended.
