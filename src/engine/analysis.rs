@@ -1,6 +1,6 @@
 //! The analysis thread: merges partials in one order, owns the state, and holds what exists once.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use component::{Extension, ExtensionCx, Sockets, Stop};
 use model::Timestamp;
@@ -28,6 +28,8 @@ pub(crate) struct Analysis {
     pub(crate) hop: mpsc::Receiver<HopMessage>,
     /// The sources that exist from the start.
     pub(crate) sources: Vec<String>,
+    /// Where state is kept, when it is.
+    pub(crate) store: Option<SnapshotStore>,
     /// Tells acceptors to end.
     pub(crate) stop: Stop,
     /// Told when everything has been built.
@@ -45,7 +47,7 @@ impl Analysis {
     }
 
     async fn work(self) {
-        let Self { shared, bound, hop, sources, stop, ready } = self;
+        let Self { shared, bound, hop, sources, store, stop, ready } = self;
         let beside = Stop::new();
         let mut exporter_sockets: Vec<_> = shared.plan.exporters.iter().map(|_| Vec::new()).collect();
         let mut extension_sockets: Vec<_> = shared.plan.extensions.iter().map(|_| Vec::new()).collect();
@@ -77,7 +79,8 @@ impl Analysis {
                 let inboxes = outlets.inboxes.clone();
                 let graph = Graph::new(&shared.plan, Side::Both, inboxes, &shared.telemetry, &identity);
                 announce(ready);
-                merge(&shared, graph, hop, sources, &stop).await;
+                let half = AnalysisHalf::new(Arc::clone(&shared), graph, store);
+                merge(&shared, half, hop, sources, &stop).await;
             }
         }
         shared.close_queues();
@@ -126,12 +129,11 @@ fn start_extensions(shared: &Arc<Shared>, sockets: Vec<Vec<Sockets>>, stop: &Sto
 /// Merges what shards tell, in this process or others, until all have ended.
 async fn merge(
     shared: &Arc<Shared>,
-    graph: Graph,
+    mut half: AnalysisHalf,
     mut hop: mpsc::Receiver<HopMessage>,
     sources: Vec<String>,
     stop: &Stop,
 ) {
-    let mut half = AnalysisHalf::new(Arc::clone(shared), graph);
     half.restore();
     let mut merger = Merger::default();
     sources.iter().for_each(|source| merger.expect(source));
@@ -183,8 +185,7 @@ struct AnalysisHalf {
 }
 
 impl AnalysisHalf {
-    fn new(shared: Arc<Shared>, graph: Graph) -> Self {
-        let store = shared.plan.settings.state_directory.clone().and_then(open_store);
+    fn new(shared: Arc<Shared>, graph: Graph, store: Option<SnapshotStore>) -> Self {
         Self { shared, graph, store, reached: Timestamp::default(), is_dirty: false }
     }
 
@@ -252,16 +253,6 @@ impl AnalysisHalf {
             }
         }
         self.is_dirty = false;
-    }
-}
-
-fn open_store(directory: PathBuf) -> Option<SnapshotStore> {
-    match SnapshotStore::open(&directory) {
-        Ok(store) => Some(store),
-        Err(problem) => {
-            error!(directory = %directory.display(), error = %problem, "state can not be kept; a restart begins empty");
-            None
-        }
     }
 }
 

@@ -130,6 +130,8 @@ pub enum StartError {
     Bind(#[from] BindError),
     #[error("could not start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    #[error("state can not be kept: {0}")]
+    State(#[from] store::StoreError),
     #[error("the analysis thread ended while it was being built; the log says why")]
     Analysis,
 }
@@ -149,9 +151,11 @@ const HOP_DEPTH: usize = 64;
 /// Starts a plan: binds every address, builds every component, and returns when data can come.
 ///
 /// # Errors
-/// When an address can not be bound or a thread not be started; nothing runs then.
+/// When an address can not be bound, the state directory not be used or a thread not be started;
+/// nothing runs then.
 pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<Running, StartError> {
     let plan = Arc::new(plan);
+    let store = plan.settings.state_directory.as_deref().map(store::SnapshotStore::open).transpose()?;
     let bound = bind_all(&plan)?;
     let addresses = bound.iter().map(|bound| (bound.owner, bound.address)).collect();
     let shard_count = match plan.settings.hop.role {
@@ -167,8 +171,15 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
         shards.push(Supervised::start(&shared, index, 0, state, &hop, &stop)?);
     }
     let sources = (0..shard_count).map(|index| Shard::source(&shared, index, 0)).collect();
-    let analysis =
-        Analysis { shared: Arc::clone(&shared), bound, hop: partials, sources, stop: stop.clone(), ready };
+    let analysis = Analysis {
+        shared: Arc::clone(&shared),
+        bound,
+        hop: partials,
+        sources,
+        store,
+        stop: stop.clone(),
+        ready,
+    };
     let analysis = std::thread::Builder::new().name("analysis".to_owned()).spawn(move || analysis.run())?;
     is_ready.blocking_recv().map_err(|_ended| StartError::Analysis)?;
     shared.health.running();

@@ -203,10 +203,13 @@ fn start_receivers(
         };
         let receiver: Box<dyn Receiver> = planned.configured.build(&cx);
         let (id, stop, shared) = (planned.id.clone(), stop.clone(), Arc::clone(shared));
+        let service = stop.clone();
         running.push(spawn_local(async move {
             if let Err(problem) = receiver.run(stop).await {
-                error!(receiver = id, error = %problem, "receiver ended");
+                error!(receiver = id, error = %problem, "receiver ended; the service stops");
                 shared.health.fail(format!("receiver {id} ended: {problem}"));
+                // Seeming alive without a way in is worse than ending.
+                service.cancel();
             }
         }));
     }

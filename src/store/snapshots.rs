@@ -20,10 +20,12 @@ const HEADER: usize = 8 + 4 + 8 + 8;
 /// A file that claims more is damaged, not read.
 const MAX_SNAPSHOT: u64 = 4 << 30;
 
-/// A directory of snapshots.
+/// A directory of snapshots, which is this process's alone.
 #[derive(Debug)]
 pub struct SnapshotStore {
     directory: PathBuf,
+    /// Locked for as long as the store is open; the system lets go of it when the process ends.
+    _lock: File,
 }
 
 /// Why a snapshot could not be stored or read.
@@ -31,6 +33,8 @@ pub struct SnapshotStore {
 pub enum StoreError {
     #[error("{path}: {source}")]
     Io { path: String, source: io::Error },
+    #[error("{path} is in use by another process; give each process a directory of its own")]
+    InUse { path: String },
     #[error("{path} is damaged: {what}")]
     Damaged { path: String, what: &'static str },
 }
@@ -44,10 +48,18 @@ impl SnapshotStore {
     /// Opens a directory, making it if it is missing.
     ///
     /// # Errors
-    /// When the directory can not be made; state would then be lost at a restart.
+    /// When the directory can not be made or written, or another process uses it.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(directory).map_err(io_error(directory))?;
-        Ok(Self { directory: directory.to_owned() })
+        let path = directory.join("lock");
+        let lock = File::create(&path).map_err(io_error(&path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => {
+                Err(StoreError::InUse { path: directory.display().to_string() })
+            }
+            Err(fs::TryLockError::Error(problem)) => Err(io_error(&path)(problem)),
+        }
     }
 
     /// Stores a snapshot in place of the one before.

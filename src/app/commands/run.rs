@@ -67,7 +67,7 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
 #[expect(clippy::print_stderr, reason = "problems are for the person who starts the collector")]
 fn report(problems: &Problems) {
     if !problems.is_empty() {
-        eprint!("{}", render(problems, std::io::stderr().is_terminal()));
+        eprintln!("{}", render(problems, std::io::stderr().is_terminal()));
     }
 }
 

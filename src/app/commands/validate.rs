@@ -15,7 +15,7 @@ pub(super) enum Format {
     Json,
 }
 
-#[expect(clippy::print_stdout, reason = "the problems are what was asked for")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the problems are what was asked for")]
 pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -> ExitCode {
     let uris = match args.uris() {
         Ok(uris) => uris,
@@ -24,7 +24,8 @@ pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -
     let Loaded { problems, .. } = engine::load(&uris, &SystemEnvironment, &registry());
     match format {
         Format::Json => println!("{}", config::to_json(&problems.sorted())),
-        Format::Text => print!("{}", render(&problems, std::io::stdout().is_terminal())),
+        Format::Text if problems.is_empty() => eprintln!("the configuration is good"),
+        Format::Text => println!("{}", render(&problems, std::io::stdout().is_terminal())),
     }
     let is_refused = problems.has_errors() || (deny_warnings && !problems.is_empty());
     if is_refused { ExitCode::from(exit::CONFIG) } else { ExitCode::SUCCESS }

@@ -31,8 +31,9 @@ pub struct ServiceGraphConfig {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum GraphFlavor {
-    /// The Go collector's: the attribute `failed` on every series.
+    /// The Go collector's: the attribute `failed` on every series. Jaeger has no names of its own.
     #[default]
+    #[serde(alias = "jaeger")]
     Otelcol,
     /// Tempo's: no attribute `failed`, wider buckets.
     Tempo,

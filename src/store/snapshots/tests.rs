@@ -17,6 +17,15 @@ fn what_was_saved_is_loaded_and_the_last_one_wins() {
 }
 
 #[test]
+fn a_directory_belongs_to_one_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = SnapshotStore::open(directory.path()).unwrap();
+    assert!(matches!(SnapshotStore::open(directory.path()), Err(StoreError::InUse { .. })));
+    drop(first);
+    assert!(SnapshotStore::open(directory.path()).is_ok());
+}
+
+#[test]
 fn a_key_can_not_leave_the_directory() {
     assert_eq!(file_name("../etc/passwd"), "%2e%2e%2fetc%2fpasswd");
 }
