@@ -104,12 +104,12 @@ fn a_refused_request_has_touched_no_counter() -> Result<()> {
 }
 
 /// Answers every request with 200, after a while.
-struct SlowServer {
-    address: std::net::SocketAddr,
+pub(crate) struct SlowServer {
+    pub(crate) address: std::net::SocketAddr,
 }
 
 impl SlowServer {
-    fn start(pause: Duration) -> Result<Self> {
+    pub(crate) fn start(pause: Duration) -> Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         thread::spawn(move || {

@@ -9,6 +9,7 @@
 //! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
+//! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests that fails fails its test")]
@@ -17,6 +18,7 @@ mod dashboards;
 mod gateway;
 mod go_equivalence;
 mod jaeger;
+mod refused;
 mod restart;
 mod sdk;
 mod series;
