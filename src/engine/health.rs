@@ -88,3 +88,34 @@ impl ServiceState for Health {
         self.lock().up_since
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use component::testing::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn a_service_is_ready_while_every_shard_moves() {
+        let clock = ManualClock::new(Timestamp::from_secs(1000));
+        let shards = vec![Arc::new(ShardState::default()), Arc::new(ShardState::default())];
+        let health = Health::new(Arc::new(clock.clone()), shards.clone());
+        assert_eq!(health.reason(), "starting");
+        health.running();
+        assert!(health.is_ready(), "shards have time to tell for the first time");
+        clock.advance_to(Timestamp::from_secs(1060));
+        let told = |shard: usize, second: u64| {
+            shards[shard].told_until.store(Timestamp::from_secs(second).as_nanos(), Ordering::Release);
+        };
+        told(0, 1059);
+        told(1, 1049);
+        assert_eq!(health.reason(), "shard 1 has not moved for 10s");
+        told(1, 1050);
+        assert!(health.is_ready());
+        health.fail("receiver otlp ended".to_owned());
+        health.fail("and another".to_owned());
+        assert_eq!(health.reason(), "receiver otlp ended");
+        health.stopping();
+        assert_eq!(health.reason(), "stopping");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod bad_config;
 mod bad_input;
+mod broken_stage;
 mod determinism;
 mod exact;
 mod peers;

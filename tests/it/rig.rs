@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use component::{Registry, Telemetry, testing::ManualClock};
+use component::{Registry, ServiceState, Telemetry, testing::ManualClock};
 use config::{ConfigUri, MapEnvironment};
 use model::{Signal, Timestamp};
 
@@ -36,8 +36,13 @@ pub(crate) fn registry() -> Registry {
 impl Rig {
     /// Starts a configuration that must be free of problems.
     pub(crate) fn start(yaml: &str, clock: &ManualClock) -> Result<Self> {
+        Self::start_with(yaml, clock, &registry())
+    }
+
+    /// Starts a configuration of other components than the program's own.
+    pub(crate) fn start_with(yaml: &str, clock: &ManualClock, registry: &Registry) -> Result<Self> {
         let uri = ConfigUri::Yaml(yaml.to_owned());
-        let loaded = engine::load(&[uri], &MapEnvironment::default(), &registry());
+        let loaded = engine::load(&[uri], &MapEnvironment::default(), registry);
         let Some(plan) = loaded.plan else {
             bail!("the configuration is refused:\n{}", config::render(&loaded.problems.sorted()));
         };
@@ -66,6 +71,11 @@ impl Rig {
     /// Adds up a self-metric over all its labels.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         self.telemetry.read().iter().filter(|row| row.name == name).map(|row| row.value).sum()
+    }
+
+    /// How the service says it is.
+    pub(crate) fn state(&self) -> Arc<dyn ServiceState> {
+        self.running.state()
     }
 
     pub(crate) fn stop(self) {
