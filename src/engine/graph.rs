@@ -55,7 +55,7 @@ enum After {
 struct Pipeline {
     signals: SignalSet,
     stages: Vec<NodeId>,
-    outputs: Vec<Output>,
+    outputs: Rc<[Output]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Graph {
             .map(|pipeline| Pipeline {
                 signals: pipeline.signals,
                 stages: pipeline.stages.clone(),
-                outputs: pipeline.outputs.clone(),
+                outputs: pipeline.outputs.as_slice().into(),
             })
             .collect();
         let matcher = wire::Matcher::new(&keys);
@@ -239,7 +239,7 @@ impl Graph {
     fn leave(&mut self, pipeline: usize, batch: Batch, now: Timestamp) {
         let Some(signal) = batch.payload.signal() else { return };
         let Some(line) = self.pipelines.get(pipeline) else { return };
-        let outputs = line.outputs.clone();
+        let outputs = Rc::clone(&line.outputs);
         let mut connectors = Vec::new();
         for output in outputs.iter() {
             match *output {

@@ -11,9 +11,7 @@
 //! * `prometheus_remote_write`: pushes to Prometheus and what speaks its protocol.
 //! * `prometheus_names`: metrics as Prometheus knows them.
 //! * [`http`]: TLS, compression, a connection pool, the rules of retrying.
-//! * [`civil`]: times as people write them.
 
-mod civil;
 mod debug;
 mod http;
 mod nop;

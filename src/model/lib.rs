@@ -3,11 +3,13 @@
 //!
 //! Nothing here does I/O, and nothing here decodes: bytes become tables in `wire`.
 
+mod civil;
 mod payload;
 mod signal;
 mod spans;
 mod time;
 
+pub use civil::Civil;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
 pub use signal::{Signal, SignalSet};
 pub use spans::{KeySet, ResourceRec, ScopeRec, Slice, Slot, SpanRec, SpanTable};

@@ -2,10 +2,8 @@
 
 use std::fmt::{Display, Write};
 
-use model::Timestamp;
+use model::{Civil, Timestamp};
 use wire::view::{AnyValue, KeyValue};
-
-use crate::civil::Civil;
 
 /// A text that stops growing when a request is too much to read.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, rt::Executor, service::service_fn};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use model::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -222,7 +222,7 @@ async fn serve(
             Ok::<_, hyper::Error>(response)
         }
     });
-    let builder = auto::Builder::new(OnThisThread);
+    let builder = auto::Builder::new(transport::LocalExecutor);
     let connection = builder.serve_connection(TokioIo::new(io), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -230,15 +230,6 @@ async fn serve(
         () = leave.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ended = connection.await;
-}
-
-#[derive(Clone)]
-struct OnThisThread;
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for OnThisThread {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
-    }
 }
 
 /// An authority, and what it has signed.

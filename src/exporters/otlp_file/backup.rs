@@ -10,10 +10,9 @@ use std::{
     time::Duration,
 };
 
-use model::Timestamp;
+use model::{Civil, Timestamp};
 
 use super::config::RotationConfig;
-use crate::civil::Civil;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -13,13 +13,13 @@ use component::Clock;
 use futures_util::future::{Either, join_all, select};
 use hyper::{
     client::conn::http2::{Builder, SendRequest},
-    rt::{Executor, Read, Write},
+    rt::{Read, Write},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::Timestamp;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use transport::Corked;
+use transport::{Corked, LocalExecutor};
 
 use super::{
     call::MessageBody,
@@ -235,7 +235,7 @@ impl Channel {
     where
         Io: Read + Write + Unpin + 'static,
     {
-        let mut builder = Builder::new(OnThisThread);
+        let mut builder = Builder::new(LocalExecutor);
         builder
             .timer(TokioTimer::new())
             .initial_stream_window_size(WINDOW)
@@ -256,15 +256,5 @@ impl Channel {
             }
         });
         Ok(connection)
-    }
-}
-
-/// Runs hyper's tasks on the thread of the shard.
-#[derive(Clone)]
-struct OnThisThread;
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for OnThisThread {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use component::{Clock, ServiceState};
 use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
-use model::Timestamp;
+use model::{Civil, Timestamp};
 
 use super::HealthCheckConfig;
 
@@ -54,31 +54,14 @@ fn answer(status: StatusCode, content_type: &'static str, body: String) -> Respo
 
 /// Writes an instant as Go's `time.Time` marshals itself, in UTC.
 fn rfc3339(at: Timestamp) -> String {
-    let (seconds, nanos) = (at.as_nanos() / 1_000_000_000, at.as_nanos() % 1_000_000_000);
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil_from_days(days);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let Civil { year, month, day, hour, minute, second, nanosecond } = Civil::of(at);
     let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-    if nanos > 0 {
-        let fraction = format!("{nanos:09}");
+    if nanosecond > 0 {
+        let fraction = format!("{nanosecond:09}");
         write!(text, ".{}", fraction.trim_end_matches('0')).expect("a string takes all");
     }
     text.push('Z');
     text
-}
-
-/// The date of a day since 1970-01-01 in the Gregorian calendar: the year is counted from March, so
-/// that the leap day is its last.
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 /// Writes a duration as Go does: `10h35m9.49s`.

@@ -44,20 +44,6 @@ pub(super) const MAX_PENDING_RESETS: usize = 20;
 /// Streams that we had to reset because the client broke the protocol (CVE-2025-8671).
 pub(super) const MAX_LOCAL_RESETS: usize = 1024;
 
-/// Runs HTTP/2 streams on the thread of their connection.
-#[derive(Clone, Copy)]
-pub(super) struct LocalExecutor;
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    fn execute(&self, stream: F) {
-        tokio::task::spawn_local(stream);
-    }
-}
-
 /// When a connection is ended from our side; zero means never.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lifetimes {

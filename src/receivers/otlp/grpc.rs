@@ -11,14 +11,14 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::Signal;
 use tokio::io::{AsyncRead, AsyncWrite};
-use transport::Corked;
+use transport::{Corked, LocalExecutor};
 
 use super::{
     answer::{Failure, Reply, grpc_success, plain},
     body::Encoding,
     collect::{Collected, Reader, decompress},
     config::GrpcConfig,
-    connection::{self, Life, Lifetimes, LocalExecutor, Watched, drive},
+    connection::{self, Life, Lifetimes, Watched, drive},
     grpc_frame::read_prefix,
     shard::Shard,
 };

@@ -13,12 +13,14 @@ use hyper_util::{
 use model::Signal;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use transport::LocalExecutor;
+
 use super::{
     answer::{Failure, Format, Reply, http_success, plain},
     body::Encoding,
     collect::{Collected, Reader, decompress, within},
     config::{HttpConfig, with_slash},
-    connection::{self, Life, Lifetimes, LocalExecutor, Watched, drive},
+    connection::{self, Life, Lifetimes, Watched, drive},
     cors::Cors,
     faults::Reason,
     shard::Shard,

@@ -20,13 +20,13 @@ use tokio::{
     sync::mpsc,
     task::{JoinHandle, LocalSet},
 };
+use transport::LocalExecutor;
 
 use crate::testing::Recorder;
 
 use super::super::{
     Otlp,
     config::{GrpcConfig, HttpConfig, OtlpConfig, ProtocolsConfig},
-    connection::LocalExecutor,
 };
 
 /// A running receiver.

@@ -1,23 +1,23 @@
 //! Times as people write them, in UTC.
 
-use model::Timestamp;
+use crate::Timestamp;
 
 /// A time by the calendar and the clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Civil {
-    pub(crate) year: u64,
-    pub(crate) month: u64,
-    pub(crate) day: u64,
-    pub(crate) hour: u64,
-    pub(crate) minute: u64,
-    pub(crate) second: u64,
-    pub(crate) nanosecond: u64,
+pub struct Civil {
+    pub year: u64,
+    pub month: u64,
+    pub day: u64,
+    pub hour: u64,
+    pub minute: u64,
+    pub second: u64,
+    pub nanosecond: u64,
 }
 
 impl Civil {
     /// Counts from 1 March of the year 0, so that the leap day is the last of its year; an era is 400
     /// years, after which the calendar repeats.
-    pub(crate) const fn of(at: Timestamp) -> Self {
+    pub const fn of(at: Timestamp) -> Self {
         const DAYS_BEFORE_EPOCH: u64 = 719_468;
         const DAYS_PER_ERA: u64 = 146_097;
         let nanos = at.as_nanos();
