@@ -26,7 +26,7 @@ use clap::Parser;
 use crate::machine::Machine;
 use crate::measure::{Figures, Plan};
 use crate::paths::{Against, Path, Rate};
-use crate::report::{PathResult, Report};
+use crate::report::{Other, PathResult, Report};
 use crate::sender::Load;
 use crate::spans::{Pool, Shape};
 use crate::subject::{Kind, Subject};
@@ -50,6 +50,9 @@ struct Args {
     /// A trueline binary, instead of building this tree's.
     #[arg(long, value_name = "FILE", conflicts_with = "peer_only")]
     trueline: Option<PathBuf>,
+    /// Another trueline binary to compare with, instead of the Go collector: a change against its base.
+    #[arg(long, value_name = "FILE", conflicts_with = "peer_only")]
+    baseline: Option<PathBuf>,
     /// Run the Go collector alone.
     #[arg(long)]
     peer_only: bool,
@@ -75,7 +78,7 @@ fn main() -> Result<()> {
         (false, None) => Some(subject::build_trueline()?),
     };
     let otelcol = subject::find_otelcol();
-    if otelcol.is_none() {
+    if otelcol.is_none() && args.baseline.is_none() {
         eprintln!("the Go collector is not built (tests/testbed/build.sh otelcol): our figures alone");
     }
     ensure!(
@@ -87,7 +90,11 @@ fn main() -> Result<()> {
     let reference_walk_nanos_per_span =
         walk::nanos_per_span(&Pool::new(shape, args.seed, clock::unix_nanos()))?;
     eprintln!("reference walk in memory: {reference_walk_nanos_per_span:.0} ns/span");
-    let has_peer = otelcol.is_some();
+    let other = match (&args.baseline, &otelcol) {
+        (Some(baseline), _) => Some(Other::Baseline(baseline.display().to_string())),
+        (None, Some(_)) => Some(Other::Otelcol("0.155.0")),
+        (None, None) => None,
+    };
     let mut bench = Bench { args, trueline, otelcol, pools: HashMap::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let results = runtime.block_on(async {
@@ -100,7 +107,7 @@ fn main() -> Result<()> {
 
     let report = Report {
         machine: Machine::here(),
-        otelcol: has_peer.then_some("0.155.0"),
+        other,
         seconds_per_run: bench.args.seconds,
         reference_walk_nanos_per_span,
         paths: results,
@@ -138,7 +145,8 @@ impl Bench {
                 our_runs.push(self.run(&progress, path, ours, &pool, our_rate).await?);
             }
         }
-        Ok(PathResult::new(path, our_runs, their_runs))
+        let has_floor = self.args.baseline.is_none();
+        Ok(PathResult::new(path, our_runs, their_runs, has_floor))
     }
 
     async fn run(
@@ -159,10 +167,11 @@ impl Bench {
         let plan = Plan { config: path.config, load, sink_delay: path.sink_delay, measure };
         let figures = measure::run(subject, pool, plan).await?;
         eprintln!(
-            "{progress} {:?} ({} shards): {:.0} ns/span, {:.0} spans/s, peak {} MB, ack p50 {:.2} ms p99 {:.2} ms, {} refused",
+            "{progress} {:?} ({} shards): {:.0} ns/span ({:.0} in the kernel), {:.0} spans/s, peak {} MB, ack p50 {:.2} ms p99 {:.2} ms, {} refused",
             subject.kind,
             subject.shards,
             figures.cpu_nanos_per_span,
+            figures.system_nanos_per_span,
             figures.acked_spans_per_second,
             figures.peak_rss_bytes / 1_000_000,
             figures.latency_p50_seconds * 1e3,
@@ -174,23 +183,23 @@ impl Bench {
 
     /// Returns what is timed and what it is compared with.
     fn subjects(&self, path: Path) -> (Option<Subject>, Option<Subject>) {
-        let trueline = |shards, cores| {
-            let binary = self.trueline.clone()?;
-            Some(Subject { kind: Kind::Trueline, binary, shards, cores })
+        let subject = |kind, binary: &Option<PathBuf>, shards, cores| {
+            Some(Subject { kind, binary: binary.clone()?, shards, cores })
         };
-        match path.against {
-            Against::OneShard => (trueline(2, BOTH_CORES), trueline(1, BOTH_CORES)),
-            Against::Otelcol => {
-                let otelcol = self.otelcol.clone();
-                let theirs = otelcol.map(|binary| Subject {
-                    kind: Kind::Otelcol,
-                    binary,
-                    shards: 1,
-                    cores: SUBJECT_CORE,
-                });
-                (trueline(1, SUBJECT_CORE), theirs)
-            }
+        let trueline = |shards, cores| subject(Kind::Trueline, &self.trueline, shards, cores);
+        let (shards, cores) = match path.against {
+            Against::OneShard => (2, BOTH_CORES),
+            Against::Otelcol => (1, SUBJECT_CORE),
+        };
+        if self.args.baseline.is_some() {
+            let baseline = subject(Kind::Baseline, &self.args.baseline, shards, cores);
+            return (trueline(shards, cores), baseline);
         }
+        let theirs = match path.against {
+            Against::OneShard => trueline(1, cores),
+            Against::Otelcol => subject(Kind::Otelcol, &self.otelcol, shards, cores),
+        };
+        (trueline(shards, cores), theirs)
     }
 
     /// Returns the rates for ours and theirs, by a saturated run of each where they are relative.

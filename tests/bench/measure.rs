@@ -35,6 +35,8 @@ pub(crate) struct Plan {
 pub(crate) struct Figures {
     /// User and system time of the collector for each acknowledged span.
     pub(crate) cpu_nanos_per_span: f64,
+    /// The system time of these.
+    pub(crate) system_nanos_per_span: f64,
     pub(crate) acked_spans: u64,
     pub(crate) acked_spans_per_second: f64,
     pub(crate) refused_requests: u64,
@@ -81,7 +83,7 @@ async fn run_here(subject: &Subject, pool: &Rc<Pool>, plan: Plan) -> Result<Figu
 async fn observe(process: &Process, pool: &Pool, tally: &Tally, measure: Duration) -> Result<Figures> {
     tally.forget_latencies();
     let (acked_before, refused_before) = (tally.acked_requests.get(), tally.refused_requests.get());
-    let cpu_before = process.cpu_nanos()?;
+    let before = process.cpu_times()?;
     let begin = clock::now();
 
     let mut resident = Vec::new();
@@ -90,14 +92,15 @@ async fn observe(process: &Process, pool: &Pool, tally: &Tally, measure: Duratio
         resident.push(process.rss_bytes()?);
     }
 
-    let cpu_nanos = process.cpu_nanos()? - cpu_before;
+    let cpu = process.cpu_times()?.since(before);
     let elapsed = begin.elapsed();
     let acked_spans = (tally.acked_requests.get() - acked_before) * pool.spans_per_request as u64;
     let mut latencies = tally.latencies.borrow().clone();
     latencies.sort_unstable();
     resident.sort_unstable();
     Ok(Figures {
-        cpu_nanos_per_span: cpu_nanos as f64 / acked_spans.max(1) as f64,
+        cpu_nanos_per_span: (cpu.user_nanos + cpu.system_nanos) as f64 / acked_spans.max(1) as f64,
+        system_nanos_per_span: cpu.system_nanos as f64 / acked_spans.max(1) as f64,
         acked_spans,
         acked_spans_per_second: acked_spans as f64 / elapsed.as_secs_f64(),
         refused_requests: tally.refused_requests.get() - refused_before,

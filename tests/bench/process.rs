@@ -15,6 +15,24 @@ pub(crate) struct Process {
     child: Child,
 }
 
+/// Processor time of all threads of a process.
+///
+/// *Units*: nanoseconds, in steps of ten milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuTimes {
+    pub(crate) user_nanos: u64,
+    pub(crate) system_nanos: u64,
+}
+
+impl CpuTimes {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            user_nanos: self.user_nanos - before.user_nanos,
+            system_nanos: self.system_nanos - before.system_nanos,
+        }
+    }
+}
+
 impl Process {
     /// Starts `program` on `cores` (a `taskset` list), its output in the file `log`.
     pub(crate) fn start(
@@ -43,10 +61,8 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Returns user and system time of all its threads.
-    ///
-    /// *Units*: nanoseconds, in steps of ten milliseconds.
-    pub(crate) fn cpu_nanos(&self) -> Result<u64> {
+    /// Returns user and system time so far.
+    pub(crate) fn cpu_times(&self) -> Result<CpuTimes> {
         let stat = self.read("stat")?;
         // The command's name may hold anything, so fields are counted after its closing bracket;
         // utime and stime are fields 14 and 15 of the line, 12 and 13 from there.
@@ -54,7 +70,8 @@ impl Process {
         let mut times = fields.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
         let user = times.next().context("/proc/PID/stat without utime")??;
         let system = times.next().context("/proc/PID/stat without stime")??;
-        Ok((user + system) * (1_000_000_000 / TICKS_PER_SECOND))
+        let nanos = |ticks| ticks * (1_000_000_000 / TICKS_PER_SECOND);
+        Ok(CpuTimes { user_nanos: nanos(user), system_nanos: nanos(system) })
     }
 
     /// Returns the resident set now.

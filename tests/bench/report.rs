@@ -12,11 +12,20 @@ use crate::paths::{Against, Floor, Path};
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
-    pub(crate) otelcol: Option<&'static str>,
+    pub(crate) other: Option<Other>,
     pub(crate) seconds_per_run: f64,
     /// CPU time of the scan, key, hash and histogram of the same bytes in memory.
     pub(crate) reference_walk_nanos_per_span: f64,
     pub(crate) paths: Vec<PathResult>,
+}
+
+/// What ours is compared with.
+#[derive(Serialize)]
+pub(crate) enum Other {
+    /// The Go collector of this version.
+    Otelcol(&'static str),
+    /// Another trueline: the name of its binary.
+    Baseline(String),
 }
 
 /// All runs of one path; `ours` and `theirs` of one index are a pair.
@@ -27,14 +36,14 @@ pub(crate) struct PathResult {
     pub(crate) path: Path,
     pub(crate) ours: Vec<Figures>,
     pub(crate) theirs: Vec<Figures>,
-    /// `None` where the other was not run.
+    /// `None` where the other was not run, or is no measure of the floor.
     pub(crate) met: Option<bool>,
 }
 
 impl PathResult {
-    pub(crate) fn new(path: Path, ours: Vec<Figures>, theirs: Vec<Figures>) -> Self {
+    pub(crate) fn new(path: Path, ours: Vec<Figures>, theirs: Vec<Figures>, has_floor: bool) -> Self {
         let mut result = Self { name: path.name, path, ours, theirs, met: None };
-        result.met = result.is_met();
+        result.met = if has_floor { result.is_met() } else { None };
         result
     }
 
@@ -71,10 +80,11 @@ pub(crate) fn markdown(report: &Report) -> String {
         "{cpu}, {cores} cores, Linux {kernel}; commit {commit}; {} s per run.",
         report.seconds_per_run
     ));
-    match report.otelcol {
-        Some(version) => {
+    match &report.other {
+        Some(Other::Otelcol(version)) => {
             line(format!("Beside it: Go collector {version}, `GOMAXPROCS=1`, same core, run alternately."))
         }
+        Some(Other::Baseline(binary)) => line(format!("Beside it: `{binary}`, run alternately.")),
         None => line(
             "The Go collector is not built (`tests/testbed/build.sh otelcol`): our figures alone.".to_owned(),
         ),

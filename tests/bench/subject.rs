@@ -1,4 +1,4 @@
-//! The two collectors: where their binaries are and how each is started for a path.
+//! The collectors: where their binaries are and how each is started for a path.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +21,8 @@ pub(crate) struct Subject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Trueline,
+    /// trueline too, from another binary.
+    Baseline,
     Otelcol,
 }
 
@@ -28,7 +30,7 @@ impl Subject {
     /// Starts the collector with a configuration of `configs/`.
     pub(crate) fn start(&self, config: &str, endpoint: &str, sink: &str, log: &Path) -> Result<Process> {
         let family = match self.kind {
-            Kind::Trueline => "trueline",
+            Kind::Trueline | Kind::Baseline => "trueline",
             Kind::Otelcol => "otelcol",
         };
         let file =
