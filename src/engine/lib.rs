@@ -15,6 +15,8 @@
 
 mod analysis;
 mod clock;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod graph;
 mod health;
 mod hop;

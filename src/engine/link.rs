@@ -11,7 +11,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use component::Stop;
 use prost::Message;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -213,7 +213,7 @@ async fn listen_to(stream: TcpStream, events: mpsc::Sender<Event>) {
     }
 }
 
-fn frame(message: &impl Message) -> Bytes {
+pub(crate) fn frame(message: &impl Message) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_u32(u32::try_from(message.encoded_len()).expect("a message is far below 4 GiB"));
     message.encode(&mut bytes).expect("a buffer that grows has room");
@@ -221,7 +221,9 @@ fn frame(message: &impl Message) -> Bytes {
 }
 
 /// Reads one message, or none at the end of the stream.
-async fn read_frame<M: Message + Default>(reader: &mut OwnedReadHalf) -> std::io::Result<Option<M>> {
+pub(crate) async fn read_frame<M: Message + Default>(
+    reader: &mut (impl AsyncRead + Unpin),
+) -> std::io::Result<Option<M>> {
     let mut length = [0; 4];
     if let Err(problem) = reader.read_exact(&mut length).await {
         return match problem.kind() {

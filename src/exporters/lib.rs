@@ -13,6 +13,8 @@
 //! * [`http`]: TLS, compression, a connection pool, the rules of retrying.
 
 mod debug;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod http;
 mod nop;
 mod otlp_file;

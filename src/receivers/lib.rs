@@ -8,6 +8,9 @@ mod otlp_file;
 #[cfg(test)]
 mod testing;
 
+#[cfg(feature = "testing")]
+pub use otlp::fuzzing;
+
 /// Returns every receiver of this crate.
 pub fn table() -> Vec<component::ReceiverEntry> {
     vec![component::ReceiverEntry::of::<otlp::Otlp>(), component::ReceiverEntry::of::<otlp_file::OtlpFile>()]

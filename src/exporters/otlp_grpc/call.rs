@@ -121,9 +121,18 @@ async fn answer(response: Response<Incoming>) -> Result<Bytes, ExportError> {
         Ok(collected) => collected,
         Err(error) => return Err(broken(&describe(error.as_ref()))),
     };
-    let status = collected.trailers().and_then(Status::from_headers);
-    let status = status.unwrap_or_else(|| not_grpc(&head.headers));
-    finish(status, collected.to_bytes())
+    let trailers = collected.trailers().cloned();
+    judge(&head.headers, trailers.as_ref(), collected.to_bytes())
+}
+
+/// Returns the message of an answer that was read to its end.
+pub(crate) fn judge(
+    headers: &HeaderMap,
+    trailers: Option<&HeaderMap>,
+    body: Bytes,
+) -> Result<Bytes, ExportError> {
+    let status = trailers.and_then(Status::from_headers);
+    finish(status.unwrap_or_else(|| not_grpc(headers)), body)
 }
 
 fn finish(status: Status, body: Bytes) -> Result<Bytes, ExportError> {

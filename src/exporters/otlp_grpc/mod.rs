@@ -21,5 +21,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "testing")]
+pub(crate) use call::judge;
 pub(crate) use config::OtlpGrpcConfig;
 pub(crate) use exporter::OtlpGrpc;

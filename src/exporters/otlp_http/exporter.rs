@@ -9,7 +9,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode, Uri,
     header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
-use model::{Export, Signal, SignalSet};
+use model::{Export, Signal, SignalSet, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::{OtlpHttpConfig, config::Encoding};
@@ -101,7 +101,7 @@ impl HttpExporter {
             None => None,
         };
         let answer = self.client.post(uri, self.headers.clone(), body).await?;
-        let delivered = self.judge(uri, &answer)?;
+        let delivered = judge(uri, &answer, self.clock.now())?;
         self.report(signal, &delivered);
         Ok(delivered)
     }
@@ -119,26 +119,6 @@ impl HttpExporter {
         self.encoder
             .encode(body)
             .map_err(|error| permanent(format!("request can not be compressed: {error}")))
-    }
-
-    /// Returns what the answer means.
-    ///
-    /// *Source*: OTLP specification 1.11, "OTLP/HTTP Response".
-    fn judge(&self, uri: &Uri, answer: &Answer) -> Result<Delivered, ExportError> {
-        let is_json = content_type(&answer.headers).starts_with(JSON);
-        if answer.status.is_success() {
-            return Ok(if is_json {
-                delivered_of_json(&answer.body)
-            } else {
-                delivered_of_protobuf(&answer.body)
-            });
-        }
-        let problem = problem(uri, answer, is_json);
-        if is_retryable(answer.status) {
-            let after = retry_after(&answer.headers, self.clock.now()).filter(|delay| !delay.is_zero());
-            return Err(ExportError::Retryable { after, source: problem.into() });
-        }
-        Err(permanent(problem))
     }
 
     fn report(&self, signal: Signal, delivered: &Delivered) {
@@ -161,6 +141,26 @@ impl Exporter for HttpExporter {
     fn export(&self, export: Export) -> LocalBoxFuture<'_, Result<Delivered, ExportError>> {
         Box::pin(self.deliver(export))
     }
+}
+
+/// Returns what the answer means.
+///
+/// *Source*: OTLP specification 1.11, "OTLP/HTTP Response".
+pub(crate) fn judge(uri: &Uri, answer: &Answer, now: Timestamp) -> Result<Delivered, ExportError> {
+    let is_json = content_type(&answer.headers).starts_with(JSON);
+    if answer.status.is_success() {
+        return Ok(if is_json {
+            delivered_of_json(&answer.body)
+        } else {
+            delivered_of_protobuf(&answer.body)
+        });
+    }
+    let problem = problem(uri, answer, is_json);
+    if is_retryable(answer.status) {
+        let after = retry_after(&answer.headers, now).filter(|delay| !delay.is_zero());
+        return Err(ExportError::Retryable { after, source: problem.into() });
+    }
+    Err(permanent(problem))
 }
 
 fn client_settings(config: &OtlpHttpConfig, uses_tls: bool) -> ClientSettings {

@@ -11,3 +11,5 @@ mod tests;
 
 pub(crate) use config::OtlpHttpConfig;
 pub(crate) use exporter::OtlpHttp;
+#[cfg(feature = "testing")]
+pub(crate) use exporter::judge;

@@ -60,6 +60,16 @@ pub(super) fn judge(
     Ok(Verdict::Refused { reason: reason(answer.status, &text), written: told.unwrap_or_default(), text })
 }
 
+/// Returns what an answer to version 1 or 2 came to, as words: for fuzz targets.
+#[cfg(feature = "testing")]
+pub(crate) fn judge_of(answer: &Answer, is_second: bool, now: Timestamp) -> Result<String, ExportError> {
+    let message = if is_second { ProtobufMessage::V2 } else { ProtobufMessage::V1 };
+    Ok(match judge(answer, message, &Counts::default(), now)? {
+        Verdict::Written { .. } => String::new(),
+        Verdict::Refused { text, .. } | Verdict::Unsupported { text } => text,
+    })
+}
+
 /// Returns what the server says it has written: samples, histograms, exemplars. None when it says nothing.
 fn written(headers: &HeaderMap) -> Option<[u64; 3]> {
     let count = |kind: &str| -> Option<u64> {

@@ -21,4 +21,6 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "testing")]
+pub(crate) use answer::judge_of;
 pub(crate) use exporter::PrometheusRemoteWrite;

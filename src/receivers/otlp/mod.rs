@@ -17,6 +17,8 @@ mod config;
 mod connection;
 mod cors;
 mod faults;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod grpc;
 mod grpc_frame;
 mod http;
