@@ -1,0 +1,68 @@
+use proptest::prelude::*;
+
+use super::{EwVariance, Ewma};
+use crate::decay_gain;
+
+const TIME_CONSTANT: f64 = 10.0;
+
+/// Each value weighs its gain, times what all later ones have left of it.
+fn reference(points: &[(f64, f64)]) -> (f64, f64) {
+    let gains: Vec<f64> = points.iter().map(|&(step, _)| decay_gain(step, TIME_CONSTANT)).collect();
+    let weight = |at: usize| gains[at] * gains[at + 1..].iter().map(|gain| 1.0 - gain).product::<f64>();
+    let weights: Vec<f64> = (0..points.len()).map(weight).collect();
+    let total: f64 = weights.iter().sum();
+    let mean = weights.iter().zip(points).map(|(weight, point)| weight * point.1).sum::<f64>() / total;
+    let squares = weights.iter().zip(points).map(|(weight, point)| weight * (point.1 - mean).powi(2));
+    (mean, squares.sum::<f64>() / total)
+}
+
+#[test]
+fn the_states_take_8_and_12_bytes() {
+    assert_eq!((size_of::<Ewma>(), size_of::<EwVariance>()), (8, 12));
+}
+
+#[test]
+fn nothing_has_no_mean() {
+    assert_eq!(Ewma::default().value(), None);
+    assert_eq!((EwVariance::default().value(), EwVariance::default().deviation()), (None, None));
+}
+
+#[test]
+fn what_is_not_finite_changes_nothing() {
+    let mut average = Ewma::default();
+    average.update(3.0, 0.1);
+    let before = average;
+    for (value, gain) in [(f64::NAN, 0.1), (f64::INFINITY, 0.1), (9.0, 0.0), (9.0, f64::NAN), (9.0, -1.0)] {
+        average.update(value, gain);
+        assert_eq!(average, before);
+    }
+}
+
+#[test]
+fn the_greatest_doubles_leave_a_state_that_recovers() {
+    let mut variance = EwVariance::default();
+    variance.update(f64::MAX, 0.5);
+    variance.update(-f64::MAX, 0.5);
+    for _ in 0..400 {
+        variance.update(1.0, 0.5);
+    }
+    assert_eq!((variance.value(), variance.deviation().map(f64::round)), (Some(1.0), Some(0.0)));
+}
+
+proptest! {
+    #[test]
+    fn mean_and_variance_agree_with_the_weighted_sums(
+        points in prop::collection::vec((0.01..30.0_f64, -1e3..1e3_f64), 1..60),
+    ) {
+        let (mut average, mut variance) = (Ewma::default(), EwVariance::default());
+        for &(step, value) in &points {
+            let gain = decay_gain(step, TIME_CONSTANT);
+            average.update(value, gain);
+            variance.update(value, gain);
+        }
+        let (mean, spread) = reference(&points);
+        prop_assert!((average.value().unwrap() - mean).abs() < 2e-3);
+        prop_assert_eq!(average.value(), variance.value());
+        prop_assert!((variance.deviation().unwrap() - spread.sqrt()).abs() < 1e-3 * spread.sqrt() + 2e-3);
+    }
+}
