@@ -15,6 +15,7 @@ mod jaeger;
 mod ports;
 mod process;
 mod prometheus;
+pub mod series;
 mod telemetrygen;
 mod trueline;
 
