@@ -1,6 +1,6 @@
 //! Stages: synchronous, without I/O, without a clock, without errors.
 
-use model::{Ack, Batch, KeySet, Payload, SignalSet, SpanTable, Timestamp};
+use model::{Ack, Batch, Columns, KeySet, Payload, SignalSet, SpanTable, Timestamp};
 
 use crate::{Config, RestoreError, Snapshot, Telemetry};
 
@@ -8,7 +8,9 @@ use crate::{Config, RestoreError, Snapshot, Telemetry};
 ///
 /// A stage that aggregates has two halves. The *ingest* half runs on every shard, sees OTLP and emits
 /// [`Payload::Partial`]s at ticks; the *analysis* half runs once, merges them and emits what follows
-/// from them. A stage that only edits has an ingest half alone.
+/// from them. A stage that only edits has an ingest half alone; one that judges closed windows gets
+/// [`Payload::Rollups`] in its analysis half, adds columns and passes them on. What an analysis half emits
+/// as [`Payload::Verdicts`] comes to its own ingest halves, on every shard at a whole second.
 pub trait Processor {
     /// Asks for the span attributes that this stage reads. Called once, before anything else.
     fn want(&mut self, _keys: &mut KeySet) {}
@@ -102,6 +104,15 @@ impl<'a> Cx<'a> {
 /// One table is in use at a time, two where pipelines fork.
 const SPARE_TABLES: usize = 4;
 
+/// Stands where a stage has nothing to do.
+struct Bystander;
+
+impl Processor for Bystander {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        cx.pass(batch);
+    }
+}
+
 /// What a definition may use while it builds.
 pub struct BuildCx<'a> {
     /// The component's id as configured: `span_metrics/checkout`.
@@ -111,6 +122,8 @@ pub struct BuildCx<'a> {
     pub instance_id: &'a str,
     /// When the service started; what began before has unknown history.
     pub started_at: Timestamp,
+    /// Whether a later stage of the pipeline reads closed windows.
+    pub is_watched: bool,
 }
 
 /// A kind of processor or connector: one row of its layer's table.
@@ -120,6 +133,10 @@ pub trait ProcessorDef: Send + Sync + 'static {
     const KIND: &'static str;
     /// Other spellings that the collector accepts or accepted.
     const ALIASES: &'static [&'static str] = &[];
+    /// Columns of closed windows that the stage needs; stages before it in the pipeline must add them.
+    const READS: Columns = Columns::NONE;
+    /// Columns that it adds for the stages after it.
+    const ADDS: Columns = Columns::NONE;
     type Config: Config;
 
     /// Returns what the stage reads; other payloads pass it by.
@@ -128,8 +145,10 @@ pub trait ProcessorDef: Send + Sync + 'static {
     /// Returns what a connector puts into its output pipelines. A processor keeps to what it consumes.
     fn emits(config: &Self::Config) -> SignalSet;
 
-    /// Builds the half that sees OTLP, once per shard.
-    fn ingest(config: &Self::Config, cx: &BuildCx<'_>) -> Box<dyn Processor>;
+    /// Builds the half that sees OTLP, once per shard. A stage that only judges closed windows has none.
+    fn ingest(_config: &Self::Config, _cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        Box::new(Bystander)
+    }
 
     /// Builds the half that merges partials; none for a stage that emits no partials.
     fn analysis(_config: &Self::Config, _cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {

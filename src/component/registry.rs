@@ -3,7 +3,7 @@
 use std::{path::PathBuf, rc::Rc, sync::Arc};
 
 use config::{Node, Problems};
-use model::SignalSet;
+use model::{Columns, SignalSet};
 
 use crate::{
     BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension, ExtensionCx,
@@ -28,6 +28,8 @@ pub struct Entry<T: ?Sized> {
     pub kind: &'static str,
     pub aliases: &'static [&'static str],
     pub parse: Parse<T>,
+    /// Columns of closed windows that a processor adds; none in other tables.
+    pub adds: Columns,
 }
 
 pub type ReceiverEntry = Entry<dyn ConfiguredReceiver>;
@@ -44,7 +46,7 @@ impl<T: ?Sized> Entry<T> {
 
 fn read<C: Config>(node: &Node, path: &str, problems: &mut Problems) -> Option<C> {
     let before = problems.error_count();
-    let config = config::decode::<C>(node, path, problems)?;
+    let config = config::decode_telling::<C>(node, path, C::NOT_SUPPORTED, problems)?;
     let mut checks = Checks::default();
     config.validate(&mut checks);
     for finding in checks.into_findings() {
@@ -65,6 +67,8 @@ pub trait ConfiguredReceiver: Send + Sync {
 pub trait ConfiguredProcessor: Send + Sync {
     fn consumes(&self) -> SignalSet;
     fn emits(&self) -> SignalSet;
+    fn reads(&self) -> Columns;
+    fn adds(&self) -> Columns;
     fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor>;
     fn analysis(&self, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>>;
 }
@@ -103,6 +107,7 @@ impl ReceiverEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            adds: Columns::NONE,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
             },
@@ -131,6 +136,7 @@ impl ProcessorEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            adds: D::ADDS,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
             },
@@ -144,6 +150,12 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
     }
     fn emits(&self) -> SignalSet {
         D::emits(&self.config)
+    }
+    fn reads(&self) -> Columns {
+        D::READS
+    }
+    fn adds(&self) -> Columns {
+        D::ADDS
     }
     fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor> {
         D::ingest(&self.config, cx)
@@ -159,6 +171,7 @@ impl ExporterEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            adds: Columns::NONE,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
             },
@@ -190,6 +203,7 @@ impl ExtensionEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            adds: Columns::NONE,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
             },

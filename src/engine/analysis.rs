@@ -229,6 +229,7 @@ impl AnalysisHalf {
             self.save();
         }
         self.graph.beat(Beat::Tick, &self.shared.plan.order, self.reached);
+        self.shared.verdicts.publish(self.graph.take_verdicts());
         self.shared.reached(self.reached);
     }
 

@@ -6,8 +6,9 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use component::{BuildCx, Counter, Cx, Processor, Telemetry, Workbench};
-use model::{Ack, Batch, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
+use model::{Ack, Batch, Columns, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
 
 use crate::{
     plan::{Output, Place, Plan, Stage},
@@ -35,12 +36,16 @@ pub(crate) struct Graph {
     bench: Workbench,
     /// What ingest halves told their analysis halves since it was last taken.
     partials: Vec<(NodeId, model::Partial)>,
+    /// What analysis halves told their ingest halves since it was last taken.
+    verdicts: Vec<(NodeId, Bytes)>,
 }
 
 struct Node {
     ingest: Box<dyn Processor>,
     analysis: Option<Box<dyn Processor>>,
     consumes: SignalSet,
+    /// Columns of closed windows that the analysis half reads.
+    reads: Columns,
     after: After,
     meters: Meters,
 }
@@ -96,7 +101,7 @@ impl Graph {
             .collect();
         let matcher = wire::Matcher::new(&keys);
         let takes = plan.exporters.iter().map(|exporter| exporter.configured.signals()).collect();
-        Self { nodes, pipelines, inboxes, takes, matcher, bench: Workbench::default(), partials: Vec::new() }
+        Self { nodes, pipelines, inboxes, takes, matcher, bench: Workbench::default(), partials: Vec::new(), verdicts: Vec::new() }
     }
 
     /// Checks a request from outside and makes a payload of it. Touches no stage.
@@ -106,7 +111,7 @@ impl Graph {
     pub(crate) fn read(
         &mut self,
         signal: Signal,
-        bytes: bytes::Bytes,
+        bytes: Bytes,
     ) -> Result<(Payload, u64), wire::Malformed> {
         match signal {
             Signal::Traces => {
@@ -137,6 +142,12 @@ impl Graph {
         self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
     }
 
+    /// Gives an ingest half what its analysis half has found.
+    pub(crate) fn tell(&mut self, node: NodeId, verdicts: Bytes, now: Timestamp) {
+        let batch = Batch { payload: Payload::Verdicts(verdicts), items: 0, ack: Ack::none() };
+        self.work(node, Half::Ingest, now, |half, cx| half.process(batch, cx));
+    }
+
     /// Lets every stage close what has ended, upstream before downstream.
     pub(crate) fn beat(&mut self, beat: Beat, order: &[NodeId], now: Timestamp) {
         for &node in order {
@@ -152,6 +163,11 @@ impl Graph {
     /// Takes what is to cross the hop.
     pub(crate) fn take_partials(&mut self) -> Vec<(NodeId, model::Partial)> {
         std::mem::take(&mut self.partials)
+    }
+
+    /// Takes what is to go back to the shards.
+    pub(crate) fn take_verdicts(&mut self) -> Vec<(NodeId, Bytes)> {
+        std::mem::take(&mut self.verdicts)
     }
 
     /// The stages that own state, for snapshots.
@@ -214,6 +230,11 @@ impl Graph {
             match batch.payload {
                 Payload::Partial(partial) if has_analysis => self.merge(id, partial, now),
                 Payload::Partial(partial) => self.partials.push((id, partial)),
+                Payload::Verdicts(verdicts) => {
+                    self.tell(id, verdicts.clone(), now);
+                    self.verdicts.push((id, verdicts));
+                }
+                Payload::Rollups(_) => self.judge(id, batch, now),
                 _ => self.follow(id, batch, now),
             }
         }
@@ -231,6 +252,19 @@ impl Graph {
         match node.after.clone() {
             After::Stage { pipeline, stage } => self.advance(pipeline, stage, batch, now),
             After::Pipelines(pipelines) => self.enter(&pipelines, batch, now),
+        }
+    }
+
+    /// Gives closed windows to the next stage of the pipeline that reads them. After the last one they end:
+    /// all that may leave a pipeline has been emitted as OTLP.
+    fn judge(&mut self, id: NodeId, batch: Batch, now: Timestamp) {
+        let Some(After::Stage { pipeline, stage }) = self.nodes.get(id).map(|node| node.after.clone()) else {
+            return;
+        };
+        let Some(line) = self.pipelines.get(pipeline) else { return };
+        let reads = |&node: &NodeId| self.nodes.get(node).is_some_and(|node| !node.reads.is_empty());
+        if let Some(node) = line.stages.iter().skip(stage).copied().find(reads) {
+            self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
         }
     }
 
@@ -262,8 +296,8 @@ impl Graph {
     fn queue(&self, exporter: usize, signal: Signal, batch: &Batch) {
         let is_taken = self.takes.get(exporter).is_some_and(|takes| takes.contains(signal));
         if let (true, Some(Some(inbox))) = (is_taken, self.inboxes.get(exporter)) {
-            let export = Export { signal, bytes: batch.payload.bytes().clone(), items: batch.items };
-            inbox.send(export, batch.ack.clone());
+            let Some(bytes) = batch.payload.bytes().cloned() else { return };
+            inbox.send(Export { signal, bytes, items: batch.items }, batch.ack.clone());
         }
     }
 }
@@ -289,6 +323,7 @@ impl Node {
             telemetry: &telemetry,
             instance_id: identity.instance_id,
             started_at: identity.started_at,
+            is_watched: stage.is_watched,
         };
         let mut ingest = stage.configured.ingest(&cx);
         ingest.want(keys);
@@ -304,6 +339,7 @@ impl Node {
             ingest,
             analysis,
             consumes: stage.configured.consumes(),
+            reads: stage.configured.reads(),
             after,
             meters: Meters::new(label, telemetry),
         }

@@ -2,7 +2,7 @@
 //!
 //! # Layout, in the order in which data meets it
 //! * [`plan`](Plan): components and how they are connected; made alike by `validate` and `run`.
-//! * `service`: starts, watches and stops the threads.
+//! * `service`: starts and stops the threads; `supervise`: builds broken shards anew.
 //! * `listen`: binds and accepts sockets, hands them to shards.
 //! * `shard`: an ingest thread; `intake`: read, reserve, fold, acknowledge; `graph`: the pipelines of one thread.
 //! * `hop`: what crosses between the halves, and in which order it is merged; `link`: the same between processes.
@@ -28,6 +28,8 @@ mod plan;
 mod queue;
 mod service;
 mod shard;
+mod verdicts;
+mod supervise;
 
 pub use clock::SystemClock;
 pub use listen::BindError;

@@ -85,6 +85,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) configured: &'a dyn ConfiguredProcessor,
     pub(crate) place: Place,
     pub(crate) is_connector: bool,
+    /// Whether a later stage of its pipeline reads closed windows.
+    pub(crate) is_watched: bool,
 }
 
 impl Plan {
@@ -95,7 +97,15 @@ impl Plan {
             configured: node.configured.as_ref(),
             place: node.place.clone(),
             is_connector: matches!(node.place, Place::Connector { .. }),
+            is_watched: self.is_watched(&node.place),
         })
+    }
+
+    fn is_watched(&self, place: &Place) -> bool {
+        let Place::Stage { pipeline, stage } = *place else { return false };
+        let Some(line) = self.pipelines.get(pipeline) else { return false };
+        let mut later = line.stages.iter().skip(stage + 1);
+        later.any(|&node| self.nodes.get(node).is_some_and(|node| !node.configured.reads().is_empty()))
     }
 
     pub(crate) fn stage_key(&self, node: NodeId) -> &str {

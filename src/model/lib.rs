@@ -5,13 +5,19 @@
 
 mod civil;
 mod payload;
+mod rollups;
 mod signal;
+mod slots;
 mod spans;
 mod time;
 
 pub use civil::Civil;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
+pub use rollups::{
+    AnomalyColumns, BaselineColumns, Columns, Deployment, Maturity, Rollups, Series, Statistic, TraceId,
+};
 pub use signal::{Signal, SignalSet};
+pub use slots::Slots;
 pub use spans::{KeySet, ResourceRec, ScopeRec, Slice, Slot, SpanRec, SpanTable};
 pub use time::Timestamp;
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Ack, Signal, SpanTable, Timestamp};
+use crate::{Ack, Rollups, Signal, SpanTable, Timestamp};
 
 /// A trace request and the table that one walk over it left.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,11 @@ pub enum Payload {
     Logs(Bytes),
     /// From an ingest half to its analysis half, over the hop.
     Partial(Partial),
+    /// A closed window, from one analysis half to those after it in the pipeline.
+    Rollups(Box<Rollups>),
+    /// From an analysis half to its ingest halves on every shard, against the stream: a message of the
+    /// component's own schema in `proto/`, which replaces the one before.
+    Verdicts(Bytes),
 }
 
 impl Payload {
@@ -41,16 +46,17 @@ impl Payload {
             Self::Traces(_) => Some(Signal::Traces),
             Self::Metrics(_) => Some(Signal::Metrics),
             Self::Logs(_) => Some(Signal::Logs),
-            Self::Partial(_) => None,
+            Self::Partial(_) | Self::Rollups(_) | Self::Verdicts(_) => None,
         }
     }
 
-    /// Returns the encoded request.
-    pub const fn bytes(&self) -> &Bytes {
+    /// Returns the encoded request, or none for what has no encoded form.
+    pub const fn bytes(&self) -> Option<&Bytes> {
         match self {
-            Self::Traces(traces) => &traces.bytes,
-            Self::Metrics(bytes) | Self::Logs(bytes) => bytes,
-            Self::Partial(partial) => &partial.bytes,
+            Self::Traces(traces) => Some(&traces.bytes),
+            Self::Metrics(bytes) | Self::Logs(bytes) | Self::Verdicts(bytes) => Some(bytes),
+            Self::Partial(partial) => Some(&partial.bytes),
+            Self::Rollups(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Runs the two halves of one processor under a virtual clock.
 
-use model::{Ack, Batch, KeySet, Payload, SignalSet, Timestamp};
+use model::{Ack, Batch, KeySet, Payload, Rollups, SignalSet, Timestamp};
 
 use crate::{BuildCx, Cx, Processor, ProcessorDef, Telemetry, Workbench};
 
@@ -23,7 +23,7 @@ pub struct Harness {
 impl Harness {
     pub fn new<D: ProcessorDef>(config: &D::Config, shards: usize, now: Timestamp) -> Self {
         let telemetry = Telemetry::default();
-        let cx = BuildCx { id: D::KIND, telemetry: &telemetry, instance_id: "test", started_at: now };
+        let cx = BuildCx { id: D::KIND, telemetry: &telemetry, instance_id: "test", started_at: now, is_watched: true };
         let mut shards: Vec<_> = (0..shards).map(|_| D::ingest(config, &cx)).collect();
         let mut keys = KeySet::default();
         for shard in &mut shards {
@@ -45,6 +45,15 @@ impl Harness {
         let half = self.shards.get_mut(shard).expect("the test has this shard");
         half.process(batch, &mut Cx::new(self.now, &mut self.bench));
         self.hop()
+    }
+
+    /// Gives a closed window to the analysis half and returns what came out.
+    pub fn judge(&mut self, rollups: Rollups) -> Vec<Payload> {
+        let items = rollups.len() as u64;
+        let batch = Batch { payload: Payload::Rollups(Box::new(rollups)), items, ack: Ack::none() };
+        let half = self.analysis.as_mut().expect("the processor has an analysis half");
+        half.process(batch, &mut Cx::new(self.now, &mut self.bench));
+        self.bench.out.drain(..).map(|batch| batch.payload).collect()
     }
 
     /// Moves the time and ticks every half.

@@ -8,9 +8,9 @@ use component::{
 };
 use config::{
     Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline,
-    PipelineSignal, Problem, Problems, Reference, did_you_mean,
+    PipelineSignal, Problem, Problems, Reference, did_you_mean, instead_of,
 };
-use model::SignalSet;
+use model::{Columns, SignalSet};
 
 use super::{
     Output, Place, Plan, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline, PlannedReceiver,
@@ -31,7 +31,7 @@ pub fn load(uris: &[ConfigUri], environment: &dyn Environment, registry: &Regist
     let Document { collector, mut problems, .. } = Document::load(uris, environment);
     let parts = Parts::read(&collector, registry, &mut problems);
     let engine = engine_config(&collector, &mut problems);
-    let lines = Lines::connect(&collector, &parts, &mut problems);
+    let lines = Lines::connect(&collector, &parts, registry, &mut problems);
     if problems.has_errors() {
         return Loaded { plan: None, telemetry: None, problems };
     }
@@ -101,7 +101,8 @@ fn unknown_type<T: ?Sized>(component: &Component, table: &[component::Entry<T>])
     let names = table.iter().flat_map(|row| std::iter::once(row.kind).chain(row.aliases.iter().copied()));
     let valid: Vec<_> = table.iter().map(|row| row.kind).collect();
     let near = did_you_mean(component_type, names).map(|near| format!("did you mean `{near}`? "));
-    let help = format!("{}valid values: {}", near.unwrap_or_default(), valid.join(", "));
+    let instead = instead_of(component.kind, component_type).map(|instead| format!("{instead}. "));
+    let help = format!("{}valid values: {}", instead.or(near).unwrap_or_default(), valid.join(", "));
     Problem::error(Some(component.place.clone()), section, message).with_help(help)
 }
 
@@ -127,10 +128,15 @@ enum End {
 }
 
 impl Lines {
-    fn connect(collector: &Collector, parts: &Parts, problems: &mut Problems) -> Self {
+    fn connect(
+        collector: &Collector,
+        parts: &Parts,
+        registry: &Registry,
+        problems: &mut Problems,
+    ) -> Self {
         let mut lines = Self { pipelines: Vec::new(), connectors: BTreeMap::new() };
         for (index, pipeline) in collector.service.pipelines.iter().enumerate() {
-            let line = Line::connect(pipeline, collector, parts, problems);
+            let line = Line::connect(pipeline, collector, parts, registry, problems);
             for receiver in &pipeline.receivers {
                 if is_connector(collector, &receiver.id) {
                     lines.connectors.entry(receiver.id.to_string()).or_default().push(index);
@@ -207,14 +213,20 @@ fn is_connector(collector: &Collector, id: &ComponentId) -> bool {
 }
 
 impl Line {
-    fn connect(pipeline: &Pipeline, collector: &Collector, parts: &Parts, problems: &mut Problems) -> Self {
+    fn connect(
+        pipeline: &Pipeline,
+        collector: &Collector,
+        parts: &Parts,
+        registry: &Registry,
+        problems: &mut Problems,
+    ) -> Self {
         let signals = match pipeline.id.signal {
             PipelineSignal::Traces => SignalSet::TRACES,
             PipelineSignal::Metrics => SignalSet::METRICS,
             PipelineSignal::Logs => SignalSet::LOGS,
             PipelineSignal::All => SignalSet::ALL,
         };
-        let check = Check { pipeline, signals };
+        let check = Check { pipeline, signals, registry };
         let receivers = check.receivers(collector, parts, problems);
         let processors = check.processors(parts, problems);
         let ends = check.ends(collector, parts, problems);
@@ -226,6 +238,7 @@ impl Line {
 struct Check<'a> {
     pipeline: &'a Pipeline,
     signals: SignalSet,
+    registry: &'a Registry,
 }
 
 impl Check<'_> {
@@ -247,13 +260,33 @@ impl Check<'_> {
 
     fn processors(&self, parts: &Parts, problems: &mut Problems) -> Vec<String> {
         let mut processors = Vec::new();
+        let mut columns = Columns::NONE;
         for reference in &self.pipeline.processors {
             if let Some(processor) = parts.processors.get(&reference.id.to_string()) {
-                self.expect(processor.consumes(), ComponentKind::Processor, "reads", reference, problems);
+                if processor.reads().is_empty() {
+                    self.expect(processor.consumes(), ComponentKind::Processor, "reads", reference, problems);
+                }
+                self.expect_columns(processor.reads().without(columns), reference, problems);
+                columns = columns.union(processor.adds());
                 processors.push(reference.id.to_string());
             }
         }
         processors
+    }
+
+    /// What a stage reads of closed windows must have been put there by stages before it.
+    fn expect_columns(&self, missing: Columns, reference: &Reference, problems: &mut Problems) {
+        if missing.is_empty() {
+            return;
+        }
+        let id = &reference.id;
+        let message = format!("processor \"{id}\" needs {missing}; nothing before it in the pipeline adds them");
+        let adds = |row: &&component::ProcessorEntry| row.adds.without(missing) != row.adds;
+        let names: Vec<_> = self.registry.processors.iter().filter(adds).map(|row| row.kind).collect();
+        problems.push(
+            Problem::error(Some(reference.place.clone()), self.pipeline.path(), message)
+                .with_help(format!("put {} before it", names.join(" and "))),
+        );
     }
 
     fn ends(&self, collector: &Collector, parts: &Parts, problems: &mut Problems) -> Vec<End> {

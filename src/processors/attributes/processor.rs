@@ -57,7 +57,7 @@ impl Processor for Editor {
                     *bytes = edited;
                 }
             }
-            Payload::Partial(_) => {}
+            Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => {}
         }
         cx.pass(batch);
     }

@@ -40,7 +40,7 @@ impl Processor for Editor {
             }
             Payload::Metrics(bytes) => (Signal::Metrics, bytes),
             Payload::Logs(bytes) => (Signal::Logs, bytes),
-            Payload::Partial(_) => return cx.pass(batch),
+            Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => return cx.pass(batch),
         };
         if let Some(edited) = edit_resources(signal, bytes, &self.edits) {
             *bytes = edited;

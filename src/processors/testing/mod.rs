@@ -90,7 +90,7 @@ pub(crate) fn push(harness: &mut Harness, shard: usize, request: &TraceRequest) 
 /// The bytes of all metrics that came out, in order.
 pub(crate) fn metrics_bytes(payloads: &[Payload]) -> Vec<Bytes> {
     let metrics = payloads.iter().filter(|payload| matches!(payload, Payload::Metrics(_)));
-    metrics.map(|payload| payload.bytes().clone()).collect()
+    metrics.map(|payload| payload.bytes().expect("what is emitted here has bytes").clone()).collect()
 }
 
 pub(crate) fn decoded(payloads: &[Payload]) -> Vec<MetricsRequest> {
@@ -218,7 +218,7 @@ pub(crate) fn crashed_and_not<D: ProcessorDef>(
     payloads: Vec<Payload>,
 ) -> [Vec<Bytes>; 2] {
     let telemetry = Telemetry::default();
-    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0 };
+    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0, is_watched: false };
     let mut bench = Workbench::default();
     let mut shard = D::ingest(config, &cx);
     shard.want(&mut KeySet::default());
@@ -240,7 +240,7 @@ pub(crate) fn crashed_and_not<D: ProcessorDef>(
         for secs in [1, 30, 60, 120] {
             half.tick(&mut Cx::new(at(secs), &mut told));
         }
-        told.out.iter().map(|batch| batch.payload.bytes().clone()).collect()
+        told.out.iter().map(|batch| batch.payload.bytes().expect("what is emitted here has bytes").clone()).collect()
     })
 }
 
@@ -251,7 +251,7 @@ pub(crate) fn survive_damage<D: ProcessorDef>(
     damage: &[(usize, u8)],
 ) {
     let telemetry = Telemetry::default();
-    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0 };
+    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0, is_watched: false };
     let mut bench = Workbench::default();
     let mut shard = D::ingest(config, &cx);
     shard.want(&mut KeySet::default());
@@ -271,7 +271,7 @@ pub(crate) fn survive_damage<D: ProcessorDef>(
     for batch in
         std::mem::take(&mut bench.out).into_iter().filter(|it| matches!(it.payload, Payload::Partial(_)))
     {
-        let whole = batch.payload.bytes().clone();
+        let whole = batch.payload.bytes().expect("what is emitted here has bytes").clone();
         for bytes in [damaged(&whole).into(), whole] {
             let payload = Payload::Partial(model::Partial { bytes, at: T0 });
             half.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(T0, &mut bench));

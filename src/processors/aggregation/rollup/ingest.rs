@@ -128,7 +128,7 @@ impl Processor for IngestHalf {
         match &batch.payload {
             Payload::Metrics(bytes) if self.config.metrics => self.read_metrics(bytes, cx.now()),
             Payload::Traces(traces) if self.config.spans => self.read_spans(traces, cx.now()),
-            Payload::Metrics(_) | Payload::Traces(_) | Payload::Logs(_) | Payload::Partial(_) => {}
+            Payload::Metrics(_) | Payload::Traces(_) | Payload::Logs(_) | Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => {}
         }
         cx.pass(batch);
         if self.cells.len() + self.points.len() >= ROWS_PER_PARTIAL {

@@ -64,7 +64,7 @@ fn counter(points: Vec<NumberDataPoint>) -> MetricsRequest {
 fn give(harness: &mut Harness, shard: usize, request: &MetricsRequest) {
     let payload = Payload::Metrics(request.encode_to_vec().into());
     let out = harness.push(shard, payload, 1);
-    assert_eq!(out[0].bytes(), &request.encode_to_vec(), "what comes in goes on as it was");
+    assert_eq!(out[0].bytes().unwrap(), &request.encode_to_vec(), "what comes in goes on as it was");
 }
 
 /// Gives requests and returns what is told when all windows have ended.

@@ -1,0 +1,226 @@
+//! Closed windows of series: what the stages after `aggregation` read and add to.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use crate::Timestamp;
+
+/// One window of many series: a columnar table, one row per series that has something to tell.
+///
+/// *Shape*: every column has as many entries as `series`; a stage is a loop over slices. Rows are in
+/// the order of [`Series`], so that nothing depends on the order of arrival.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Rollups {
+    pub start: Timestamp,
+    pub width: Duration,
+    pub series: Vec<Arc<Series>>,
+    /// A dense number of each series; it is given to another once the series is forgotten.
+    pub slots: Vec<u32>,
+    /// In the unit of the series; rates are per second, ratios in 0 to 1.
+    pub values: Vec<f64>,
+    /// Observations behind a value.
+    pub support: Vec<u64>,
+    /// By row: traces that are typical of an unusual value, the worst first.
+    pub exemplars: BTreeMap<u32, Vec<TraceId>>,
+    /// What was deployed in this window.
+    pub deployments: Vec<Deployment>,
+    /// Added by `baseline`.
+    pub baseline: Option<BaselineColumns>,
+    /// Added by `anomaly`.
+    pub anomaly: Option<AnomalyColumns>,
+}
+
+impl Rollups {
+    /// Returns the end of the window, to which its values are dated.
+    pub fn end(&self) -> Timestamp {
+        self.start + self.width
+    }
+
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// Adds a row, before any stage has added columns.
+    pub fn push(&mut self, series: Arc<Series>, slot: u32, value: f64, support: u64) {
+        debug_assert!(self.baseline.is_none() && self.anomaly.is_none());
+        self.series.push(series);
+        self.slots.push(slot);
+        self.values.push(value);
+        self.support.push(support);
+    }
+}
+
+/// A trace as OTLP names it.
+pub type TraceId = [u8; 16];
+
+/// What tells one series from another, and what a person must read to know it.
+///
+/// Ordered by service, metric, resource, attributes and statistic.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Series {
+    /// `service.name` of the resource.
+    pub service: Arc<str>,
+    /// The metric it is made of; `span.duration` for what comes from spans.
+    pub metric: Arc<str>,
+    /// The metric's unit.
+    pub unit: Arc<str>,
+    /// Encoded `KeyValue`s of the resource, in the order of their keys.
+    pub resource: Arc<[u8]>,
+    /// Encoded `KeyValue`s of the point, in the order of their keys.
+    pub attributes: Arc<[u8]>,
+    pub statistic: Statistic,
+    /// A hash of all above that is the same in every process and release.
+    pub fingerprint: u64,
+}
+
+/// What one number tells of a window.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Statistic {
+    /// Observations, or what a counter grew by, per second.
+    Rate,
+    /// Failed observations among all.
+    ErrorRatio,
+    P50,
+    P95,
+    P99,
+    /// The mean of a gauge or of a counter that may fall.
+    Mean,
+}
+
+impl Statistic {
+    /// Returns the value of the attribute `stat`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::ErrorRatio => "error_ratio",
+            Self::P50 => "p50",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::Mean => "mean",
+        }
+    }
+
+    /// Returns the statistic of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|statistic| statistic.name() == name)
+    }
+
+    pub const ALL: [Self; 6] =
+        [Self::Rate, Self::ErrorRatio, Self::P50, Self::P95, Self::P99, Self::Mean];
+}
+
+/// A service that runs another version than before.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Deployment {
+    pub service: Arc<str>,
+    /// `service.version`.
+    pub version: Arc<str>,
+    /// When the first telemetry of this version came.
+    pub at: Timestamp,
+}
+
+/// What is normal for each row.
+///
+/// The *working scale* is that on which deviations are alike at every level: the root of the count for
+/// rates, the logarithm for percentiles, the value itself otherwise.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct BaselineColumns {
+    /// In the unit of the series; NaN until something is known.
+    pub expected: Vec<f64>,
+    pub lower: Vec<f64>,
+    pub upper: Vec<f64>,
+    /// The value on the working scale; NaN when the row is not to be scored.
+    pub observed: Vec<f64>,
+    /// The expectation on the working scale.
+    pub predicted: Vec<f64>,
+    /// The part of the expectation that repeats daily and weekly, on the working scale.
+    pub seasonal: Vec<f64>,
+    /// The usual deviation, on the working scale; above zero.
+    pub scale: Vec<f64>,
+    pub maturity: Vec<Maturity>,
+    /// Whether the series was silent and the row stands for its absence.
+    pub is_absent: Vec<bool>,
+}
+
+/// How much is known of a series; later is more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Maturity {
+    /// Too few windows, or too few observations in this one: not scored.
+    #[default]
+    Insufficient,
+    /// Only gross faults can be told.
+    Gross,
+    /// The level is known, its daily course is not.
+    Level,
+    /// The daily course is known.
+    Daily,
+    /// The course of the week is known.
+    Weekly,
+}
+
+impl Maturity {
+    /// Returns the number that metrics show: 0 for nothing, 1 for a known week.
+    pub const fn ratio(self) -> f64 {
+        match self {
+            Self::Insufficient => 0.0,
+            Self::Gross => 0.25,
+            Self::Level => 0.5,
+            Self::Daily => 0.75,
+            Self::Weekly => 1.0,
+        }
+    }
+}
+
+/// How unusual each row is.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct AnomalyColumns {
+    /// 0 for as expected; above 3 is rare. NaN when the row was not scored.
+    pub score: Vec<f32>,
+    /// Whether an episode is open.
+    pub is_anomalous: Vec<bool>,
+    /// The number of the open episode, 0 for none.
+    pub episode: Vec<u64>,
+}
+
+/// A set of columns of [`Rollups`].
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Columns(u8);
+
+impl Columns {
+    pub const NONE: Self = Self(0);
+    /// Windows of series, as `Rollups` has them from the start.
+    pub const VALUES: Self = Self(1);
+    pub const BASELINE: Self = Self(2);
+    pub const ANOMALY: Self = Self(4);
+
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns what is in this set and not in the other.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Columns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [(Self::VALUES, "windows of series"), (Self::BASELINE, "baselines"), (Self::ANOMALY, "anomalies")];
+        let names: Vec<_> = all.iter().filter(|(set, _)| set.0 & self.0 != 0).map(|(_, name)| *name).collect();
+        f.write_str(if names.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl fmt::Debug for Columns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{self}}}")
+    }
+}
