@@ -87,8 +87,9 @@ impl ShardIntake {
     }
 
     fn try_take(&self, route: &Route, signal: Signal, bytes: Bytes) -> Result<(u64, Taken), Refusal> {
-        if self.core.broken.is_cancelled() {
-            return Err(busy("the shard is being built anew"));
+        // A task of a connection that was cut off may still come: what it brings would never be told.
+        if self.core.closed.is_cancelled() {
+            return Err(busy("the shard has ended"));
         }
         let work = AssertUnwindSafe(|| self.fold(route, signal, bytes));
         catch_unwind(work).unwrap_or_else(|_panic| {
@@ -149,7 +150,7 @@ impl ShardIntake {
         let core = &self.core;
         let idle = core.shared.idle_shard(core.index)?;
         // Claimed: the next backlog looks elsewhere until that thread parks again.
-        idle.state.is_idle.store(false, Ordering::Release);
+        idle.is_idle.store(false, Ordering::Release);
         let (reply, answer) = oneshot::channel();
         idle.jobs
             .send(Job { receiver: self.receiver, signal, bytes: bytes.clone(), transport, reply })

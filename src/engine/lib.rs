@@ -28,8 +28,8 @@ mod plan;
 mod queue;
 mod service;
 mod shard;
-mod verdicts;
 mod supervise;
+mod verdicts;
 
 pub use clock::SystemClock;
 pub use listen::BindError;

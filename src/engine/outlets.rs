@@ -22,6 +22,8 @@ pub(crate) struct Outlets {
     sidelines: Vec<JoinHandle<()>>,
     /// Ends what exporters do beside exporting.
     stop: Stop,
+    /// Closes the queues of the exporters that run here.
+    closing: Stop,
     hurry: Stop,
     patience: std::time::Duration,
 }
@@ -51,6 +53,7 @@ impl Outlets {
             consumers: Vec::new(),
             sidelines: Vec::new(),
             stop: Stop::new(),
+            closing: Stop::new(),
             hurry: Stop::new(),
             patience,
         };
@@ -101,9 +104,9 @@ impl Outlets {
             id: planned.id.clone(),
             exporter: Rc::clone(&exporter),
             delivery: planned.configured.delivery(),
-            bound: Arc::clone(&shared.outlet(index).bound),
             meters: Arc::clone(&shared.outlet(index).meters),
             clock: Arc::clone(&shared.clock),
+            closing: self.closing.clone(),
             hurry: self.hurry.clone(),
         };
         self.consumers.push(spawn_local(consumer.run(items)));
@@ -121,10 +124,10 @@ impl Outlets {
     }
 
     /// Closes the queues and waits until what is in them is delivered; what is not delivered in time
-    /// gets one more attempt and is then dropped and counted. The graph that fed the queues must be
-    /// gone before.
+    /// gets one more attempt and is then dropped and counted. What comes later is refused and counted.
     pub(crate) async fn finish(mut self) {
         self.inboxes.clear();
+        self.closing.cancel();
         let hurry = self.hurry.clone();
         let mut consumers = std::mem::take(&mut self.consumers);
         let all = async {
@@ -141,7 +144,7 @@ impl Outlets {
             );
             hurry.cancel();
             if tokio::time::timeout(self.patience, all).await.is_err() {
-                error!("exporters did not end in time; what they hold is lost");
+                error!("exporters did not end in time; what they hold is lost and counted as dropped");
             }
         }
         self.stop.cancel();

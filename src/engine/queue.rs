@@ -5,114 +5,28 @@
 //! thread that exports. Bytes under way count until they are delivered or dropped.
 
 mod batcher;
+mod bound;
 mod deliver;
 mod meters;
+mod owed;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cell::Cell,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{cell::Cell, sync::Arc};
 
 use component::{Delivery, Sizer};
-use model::{Ack, Export};
-use tokio::sync::{Notify, mpsc};
+use model::{Ack, Export, Outcome};
+use tokio::sync::mpsc;
 
+pub(crate) use bound::{Bound, Cost};
 pub(crate) use deliver::Consumer;
 pub(crate) use meters::Meters;
-
-/// What a queue holds, in all the units that bound it.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Cost {
-    /// In the units of the configured sizer.
-    pub(crate) units: u64,
-    pub(crate) bytes: u64,
-}
-
-impl Cost {
-    pub(crate) fn of(sizer: Sizer, items: u64, bytes: usize) -> Self {
-        let bytes = bytes as u64;
-        let units = match sizer {
-            Sizer::Requests => 1,
-            Sizer::Items => items,
-            Sizer::Bytes => bytes,
-        };
-        Self { units, bytes }
-    }
-}
-
-/// How full an exporter's queues are, over all threads.
-pub(crate) struct Bound {
-    capacity: Cost,
-    used_units: AtomicU64,
-    used_bytes: AtomicU64,
-    /// Wakes those who wait for room.
-    pub(crate) room: Notify,
-}
-
-impl Bound {
-    pub(crate) fn new(delivery: &Delivery) -> Arc<Self> {
-        let queue = &delivery.queue;
-        // Without a queue only the bytes under way are bounded.
-        let units = if queue.enabled { queue.queue_size } else { u64::MAX };
-        let capacity = Cost { units, bytes: queue.max_bytes.0 };
-        Arc::new(Self {
-            capacity,
-            used_units: AtomicU64::new(0),
-            used_bytes: AtomicU64::new(0),
-            room: Notify::new(),
-        })
-    }
-
-    /// Takes room, or none of it. An empty queue takes one request of any size, as else it could
-    /// never be sent.
-    fn try_take(&self, cost: Cost) -> bool {
-        if !take(&self.used_units, cost.units, self.capacity.units) {
-            return false;
-        }
-        if !take(&self.used_bytes, cost.bytes, self.capacity.bytes) {
-            self.used_units.fetch_sub(cost.units, Ordering::AcqRel);
-            return false;
-        }
-        true
-    }
-
-    fn take_anyway(&self, cost: Cost) {
-        self.used_units.fetch_add(cost.units, Ordering::AcqRel);
-        self.used_bytes.fetch_add(cost.bytes, Ordering::AcqRel);
-    }
-
-    pub(crate) fn give_back(&self, cost: Cost) {
-        if cost == Cost::default() {
-            return;
-        }
-        self.used_units.fetch_sub(cost.units, Ordering::AcqRel);
-        self.used_bytes.fetch_sub(cost.bytes, Ordering::AcqRel);
-        self.room.notify_waiters();
-    }
-
-    pub(crate) fn used(&self) -> u64 {
-        self.used_units.load(Ordering::Relaxed)
-    }
-}
-
-fn take(used: &AtomicU64, cost: u64, capacity: u64) -> bool {
-    let fits = |used: u64| {
-        let after = used.checked_add(cost)?;
-        (after <= capacity || used == 0).then_some(after)
-    };
-    used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
-}
+use owed::Owed;
 
 /// One request on its way to an exporter.
 pub(crate) struct Item {
-    pub(crate) export: Export,
-    pub(crate) ack: Ack,
-    pub(crate) cost: Cost,
+    export: Export,
+    owed: Owed,
 }
 
 /// One thread's way into an exporter's queue.
@@ -177,8 +91,11 @@ impl Inbox {
 
     /// What a sender is told when there is no room.
     pub(crate) fn refusal(&self, retry_after: std::time::Duration) -> component::Refusal {
-        let message = format!("the sending queue of exporter {} is full", self.exporter);
-        component::Refusal::Busy { retry_after, message }
+        component::Refusal::Busy { retry_after, message: self.is_full() }
+    }
+
+    fn is_full(&self) -> String {
+        format!("the sending queue of exporter {} is full", self.exporter)
     }
 
     /// Gives back what the request did not need.
@@ -195,14 +112,13 @@ impl Inbox {
             self.settle(reserved, cost);
         } else if !self.bound.try_take(cost) {
             self.meters.enqueue_failed(export.signal, export.items);
+            ack.report(Outcome::Retryable { after: None, message: self.is_full() });
             return;
         }
         let ack = if self.keeps_ack { ack } else { Ack::none() };
-        if let Err(unsent) = self.sender.send(Item { export, ack, cost }) {
-            let Item { export, ack, cost } = unsent.0;
-            self.bound.give_back(cost);
-            self.meters.enqueue_failed(export.signal, export.items);
-            ack.report(stopped());
+        let owed = Owed::new(&self.bound, &self.meters, &export, cost, ack);
+        if let Err(unsent) = self.sender.send(Item { export, owed }) {
+            unsent.0.owed.refuse();
         }
     }
 
@@ -217,9 +133,4 @@ impl Inbox {
             bytes: reserved.bytes.saturating_sub(cost.bytes),
         });
     }
-}
-
-/// What a sender is told whose request came when the exporter had already stopped.
-fn stopped() -> model::Outcome {
-    model::Outcome::Retryable { after: None, message: "the exporter has stopped".to_owned() }
 }

@@ -7,7 +7,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
 use component::{Clock, Counter, Placement, ServiceState, Stop, Telemetry};
@@ -19,11 +18,12 @@ use tracing::{error, info};
 use crate::{
     analysis::Analysis,
     health::Health,
-    hop::HopMessage,
     listen::{self, BindError, Bound, Owner},
     plan::{HopRole, Plan, Settings},
     queue,
-    shard::{self, Ended, Shard, ShardHandle, ShardState},
+    shard::{Shard, ShardHandle, ShardState},
+    supervise::{self, Supervised},
+    verdicts::Verdicts,
 };
 
 /// What all threads of a service share. Nothing here is touched per span.
@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) room_kib: u32,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) snapshot_failures: Counter,
+    pub(crate) verdicts: Verdicts,
     outlets: Vec<Outlet>,
     shards: RwLock<Vec<ShardHandle>>,
     reached: AtomicU64,
@@ -92,13 +93,15 @@ impl Shared {
     pub(crate) fn idle_shard(&self, asking: usize) -> Option<ShardHandle> {
         let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
         let mut others = shards.iter().enumerate().filter(|(index, _)| *index != asking);
-        others.find(|(_, shard)| shard.state.is_idle.load(Ordering::Acquire)).map(|(_, shard)| shard.clone())
+        let is_free = |shard: &ShardHandle| shard.is_idle.load(Ordering::Acquire) && shard.is_alive();
+        others.find(|(_, shard)| is_free(shard)).map(|(_, shard)| shard.clone())
     }
 
-    /// Returns the shard with the fewest open sockets.
+    /// Returns the shard with the fewest open sockets, of those that take any.
     pub(crate) fn calmest_shard(&self) -> Option<ShardHandle> {
         let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-        shards.iter().min_by_key(|shard| shard.state.open_sockets.load(Ordering::Acquire)).cloned()
+        let alive = shards.iter().filter(|shard| shard.is_alive());
+        alive.min_by_key(|shard| shard.state.open_sockets.load(Ordering::Acquire)).cloned()
     }
 
     /// Lets go of the channels to shards, so that they end when nobody holds them any more.
@@ -106,7 +109,7 @@ impl Shared {
         self.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn replace_shard(&self, index: usize, handle: ShardHandle) {
+    pub(crate) fn replace_shard(&self, index: usize, handle: ShardHandle) {
         let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
         match shards.get_mut(index) {
             Some(shard) => *shard = handle,
@@ -185,7 +188,7 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
     shared.health.running();
     let supervisor = {
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
-        let watch = move || supervise(&shared, shards, hop, &stop);
+        let watch = move || supervise::watch(&shared, shards, hop, &stop);
         std::thread::Builder::new().name("supervisor".to_owned()).spawn(watch)?
     };
     Ok(Running { shared, addresses, stop, supervisor, analysis })
@@ -230,6 +233,7 @@ fn share(
         room_kib,
         connections: listen::connection_limit(settings.max_connections),
         snapshot_failures,
+        verdicts: Verdicts::default(),
         shards: RwLock::default(),
         reached: AtomicU64::new(0),
         clock,
@@ -282,113 +286,6 @@ fn bind_all(plan: &Plan) -> Result<Vec<Bound>, BindError> {
         }
     }
     Ok(bound)
-}
-
-/// One shard's thread, and what is needed to build it anew.
-struct Supervised {
-    index: usize,
-    generation: u64,
-    thread: Option<JoinHandle<Ended>>,
-    state: Arc<ShardState>,
-}
-
-impl Supervised {
-    fn start(
-        shared: &Arc<Shared>,
-        index: usize,
-        generation: u64,
-        state: Arc<ShardState>,
-        hop: &mpsc::Sender<HopMessage>,
-        stop: &Stop,
-    ) -> std::io::Result<Self> {
-        let (handle, inbox) = shard::channels(&shared.plan, Arc::clone(&state));
-        let shard = Shard {
-            index,
-            shared: Arc::clone(shared),
-            inbox,
-            state: Arc::clone(&state),
-            hop: hop.clone(),
-            stop: stop.clone(),
-            generation,
-        };
-        shared.replace_shard(index, handle);
-        let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || shard.run())?;
-        Ok(Self { index, generation, thread: Some(thread), state })
-    }
-}
-
-/// How often shards are looked at.
-const WATCH: Duration = Duration::from_millis(200);
-
-/// Builds broken shards anew until the stop, then waits for all.
-fn supervise(shared: &Arc<Shared>, mut shards: Vec<Supervised>, hop: mpsc::Sender<HopMessage>, stop: &Stop) {
-    let restarts =
-        shared.telemetry.counter("trueline_shard_restarts", "Shards built anew after a panic.", "{restart}");
-    while !stop.is_cancelled() {
-        std::thread::sleep(WATCH);
-        if hop.is_closed() && !stop.is_cancelled() {
-            // Without it nothing is accepted, merged or exported: better to end than to seem alive.
-            error!("the analysis thread ended by itself; the service stops");
-            shared.health.fail("the analysis thread ended by itself".to_owned());
-            stop.cancel();
-            break;
-        }
-        for shard in &mut shards {
-            let has_ended = shard.thread.as_ref().is_some_and(JoinHandle::is_finished);
-            if !has_ended || stop.is_cancelled() {
-                continue;
-            }
-            restarts.add(1);
-            let state = Arc::clone(&shard.state);
-            let (source, generation) =
-                (Shard::source(shared, shard.index, shard.generation), shard.generation + 1);
-            expect(&hop, Shard::source(shared, shard.index, generation));
-            end_of(&hop, source, shared.clock.now());
-            match Supervised::start(shared, shard.index, generation, state, &hop, stop) {
-                Ok(anew) => *shard = anew,
-                Err(problem) => {
-                    error!(shard = shard.index, error = %problem, "a broken shard could not be built anew");
-                    shared.health.fail(format!("shard {} is broken: {problem}", shard.index));
-                    shard.thread = None;
-                }
-            }
-        }
-    }
-    for shard in shards {
-        let Some(thread) = shard.thread else { continue };
-        match thread.join() {
-            Ok(Ended::Drained) => {}
-            Ok(Ended::Broken) | Err(_) => {
-                error!(shard = shard.index, "a shard broke while stopping; its last interval is lost");
-                // What the other shards told last must not wait for this one.
-                end_of(&hop, Shard::source(shared, shard.index, shard.generation), shared.clock.now());
-            }
-        }
-    }
-}
-
-/// Tells the analysis half to wait for a shard that is being built anew.
-fn expect(hop: &mpsc::Sender<HopMessage>, source: String) {
-    let hello = HopMessage { version: crate::hop::VERSION, source, ..HopMessage::default() };
-    if hop.blocking_send(hello).is_err() {
-        error!("the analysis half has ended before the shards");
-    }
-}
-
-/// Tells the analysis half that nothing more comes from a broken shard. What it had not told is
-/// lost; what it told counts.
-fn end_of(hop: &mpsc::Sender<HopMessage>, source: String, now: Timestamp) {
-    let message = HopMessage {
-        version: crate::hop::VERSION,
-        source,
-        sequence: u64::MAX,
-        at_unix_nano: now.as_nanos(),
-        last: true,
-        partials: Vec::new(),
-    };
-    if hop.blocking_send(message).is_err() {
-        error!("the analysis half has ended before the shards");
-    }
 }
 
 impl Running {

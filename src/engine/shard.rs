@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use component::{Inlet, Placement, Receipt, Receiver, ReceiverCx, Refusal, Socket
 use model::{Signal, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::{AbortHandle, JoinHandle, JoinSet, LocalSet, spawn_local},
+    task::{JoinHandle, JoinSet, LocalSet, spawn_local},
 };
 use tracing::{error, info};
 
@@ -35,13 +36,22 @@ pub(crate) struct ShardHandle {
     pub(crate) sockets: Vec<Vec<mpsc::UnboundedSender<Socket>>>,
     pub(crate) jobs: mpsc::UnboundedSender<Job>,
     pub(crate) state: Arc<ShardState>,
+    /// The thread waits for something to do.
+    pub(crate) is_idle: Arc<AtomicBool>,
+    /// A stage has panicked: its state can not be trusted, the shard is built anew.
+    pub(crate) broken: Stop,
 }
 
-/// What other threads may know of a shard.
+impl ShardHandle {
+    /// Whether the shard takes sockets and requests.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.jobs.is_closed() && !self.broken.is_cancelled()
+    }
+}
+
+/// What other threads may know of a shard, also when it has been built anew.
 #[derive(Default)]
 pub(crate) struct ShardState {
-    /// The thread waits for something to do.
-    pub(crate) is_idle: AtomicBool,
     /// The last second that the shard has closed, in nanoseconds.
     pub(crate) told_until: AtomicU64,
     pub(crate) open_sockets: AtomicU64,
@@ -60,6 +70,8 @@ pub(crate) struct Job {
 pub(crate) struct ShardInbox {
     pub(crate) sockets: Vec<Vec<mpsc::UnboundedReceiver<Socket>>>,
     pub(crate) jobs: mpsc::UnboundedReceiver<Job>,
+    pub(crate) is_idle: Arc<AtomicBool>,
+    pub(crate) broken: Stop,
 }
 
 /// Makes the channels of a shard.
@@ -72,7 +84,14 @@ pub(crate) fn channels(plan: &Plan, state: Arc<ShardState>) -> (ShardHandle, Sha
         receivers.push(receive);
     }
     let (jobs, job_inbox) = mpsc::unbounded_channel();
-    (ShardHandle { sockets: senders, jobs, state }, ShardInbox { sockets: receivers, jobs: job_inbox })
+    let (is_idle, broken) = (Arc::new(AtomicBool::new(false)), Stop::new());
+    let inbox = ShardInbox {
+        sockets: receivers,
+        jobs: job_inbox,
+        is_idle: Arc::clone(&is_idle),
+        broken: broken.clone(),
+    };
+    (ShardHandle { sockets: senders, jobs, state, is_idle, broken }, inbox)
 }
 
 /// What the tasks of one shard share.
@@ -85,6 +104,8 @@ pub(crate) struct Core {
     pub(crate) waiting: Cell<usize>,
     /// A stage has panicked: its state can not be trusted, the shard is built anew.
     pub(crate) broken: Stop,
+    /// Nothing is folded any more: what the stages hold is being told, or can not be trusted.
+    pub(crate) closed: Stop,
 }
 
 /// Everything a shard's thread needs, made on another thread.
@@ -124,11 +145,11 @@ impl Shard {
         {
             info!(shard = self.index, "could not pin the shard to a core; the scheduler places it");
         }
-        let (parked, unparked) = (Arc::clone(&self.state), Arc::clone(&self.state));
+        let (parked, unparked) = (Arc::clone(&self.inbox.is_idle), Arc::clone(&self.inbox.is_idle));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .on_thread_park(move || parked.is_idle.store(true, Ordering::Release))
-            .on_thread_unpark(move || unparked.is_idle.store(false, Ordering::Release))
+            .on_thread_park(move || parked.store(true, Ordering::Release))
+            .on_thread_unpark(move || unparked.store(false, Ordering::Release))
             .build()
             .expect("a runtime without threads needs nothing that can be missing");
         LocalSet::new().block_on(&runtime, self.work())
@@ -140,102 +161,112 @@ impl Shard {
         let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
         let graph =
             Graph::new(&shared.plan, Side::Ingest, outlets.inboxes.clone(), &shared.telemetry, &identity);
-        let broken = Stop::new();
+        let broken = inbox.broken;
         let core = Rc::new(Core {
             graph: RefCell::new(graph),
             shared: Arc::clone(&shared),
             index,
             waiting: Cell::new(0),
+            closed: broken.child_token(),
             broken: broken.clone(),
         });
         let intakes: Vec<_> = (0..shared.plan.receivers.len())
             .map(|receiver| ShardIntake::new(&core, receiver, &outlets))
             .collect();
-        let receivers = start_receivers(&shared, index, inbox.sockets, &intakes, &stop);
-        let jobs = spawn_local(serve_jobs(inbox.jobs, intakes));
+        let mut receivers = Receivers::start(&shared, index, inbox.sockets, &intakes, &stop);
+        let jobs = spawn_local(serve_jobs(inbox.jobs, intakes, broken.clone()));
         let source = Self::source(&shared, index, generation);
-        let mut teller = Teller { core: Rc::clone(&core), state, hop, source, sequence: 0 };
-        let ended = tokio::select! {
-            () = teller.tick() => Ended::Drained,
-            () = finish(receivers, &stop, &shared) => Ended::Drained,
-            () = broken.cancelled() => Ended::Broken,
-        };
-        if ended == Ended::Broken {
-            error!(shard = index, "a stage panicked; the shard is built anew");
-            return Ended::Broken;
+        let mut teller = Teller { core: Rc::clone(&core), state, hop, source, sequence: 0, verdicts_seen: 0 };
+        tokio::select! {
+            () = teller.tick() => {}
+            () = receivers.end(&shared) => {}
+            () = broken.cancelled() => {}
+        }
+        if broken.is_cancelled() {
+            error!(shard = index, "a stage panicked; what is queued is delivered, the shard is built anew");
+            receivers.stop.cancel();
+            receivers.end(&shared).await;
+        } else {
+            shared.forget_shards();
         }
         // Other shards may have handed requests over; they come first.
-        shared.forget_shards();
-        if jobs.await.is_err() {
-            error!(shard = index, "the task that serves other shards panicked");
+        end_jobs(jobs, &shared).await;
+        core.closed.cancel();
+        if !broken.is_cancelled() {
+            teller.drain().await;
         }
-        teller.drain().await;
-        drop(teller);
-        drop(core);
+        drop((teller, core));
         outlets.finish().await;
-        Ended::Drained
+        if broken.is_cancelled() { Ended::Broken } else { Ended::Drained }
     }
 }
 
-/// Builds and starts this shard's receivers; those that exist once live on the first shard.
-fn start_receivers(
-    shared: &Arc<Shared>,
-    index: usize,
-    sockets: Vec<Vec<mpsc::UnboundedReceiver<Socket>>>,
-    intakes: &[Rc<ShardIntake>],
-    stop: &Stop,
-) -> Vec<JoinHandle<()>> {
-    let mut running = Vec::new();
-    for ((planned, sockets), intake) in shared.plan.receivers.iter().zip(sockets).zip(intakes) {
-        if planned.configured.placement() == Placement::Once && index != 0 {
-            continue;
+/// This shard's receivers; those that exist once live on the first shard.
+struct Receivers {
+    running: JoinSet<()>,
+    /// Cancelled with the service, or when the shard is broken.
+    stop: Stop,
+}
+
+impl Receivers {
+    fn start(
+        shared: &Arc<Shared>,
+        index: usize,
+        sockets: Vec<Vec<mpsc::UnboundedReceiver<Socket>>>,
+        intakes: &[Rc<ShardIntake>],
+        service: &Stop,
+    ) -> Self {
+        let mut receivers = Self { running: JoinSet::new(), stop: service.child_token() };
+        for ((planned, sockets), intake) in shared.plan.receivers.iter().zip(sockets).zip(intakes) {
+            if planned.configured.placement() == Placement::Once && index != 0 {
+                continue;
+            }
+            let listens = planned.configured.listens();
+            let sockets =
+                listens.iter().zip(sockets).map(|(listen, accepted)| Sockets { name: listen.name, accepted });
+            let cx = ReceiverCx {
+                id: planned.id.clone(),
+                inlet: Inlet(Rc::clone(intake) as Rc<dyn component::Intake>),
+                sockets: RefCell::new(sockets.collect()),
+                signals: planned.signals,
+                clock: Arc::clone(&shared.clock),
+                telemetry: shared.telemetry.with("receiver", &planned.id),
+            };
+            let receiver: Box<dyn Receiver> = planned.configured.build(&cx);
+            let (id, shared) = (planned.id.clone(), Arc::clone(shared));
+            let (stop, service) = (receivers.stop.clone(), service.clone());
+            receivers.running.spawn_local(async move {
+                if let Err(problem) = receiver.run(stop).await {
+                    error!(receiver = id, error = %problem, "receiver ended; the service stops");
+                    shared.health.fail(format!("receiver {id} ended: {problem}"));
+                    // Seeming alive without a way in is worse than ending.
+                    service.cancel();
+                }
+            });
         }
-        let listens = planned.configured.listens();
-        let sockets =
-            listens.iter().zip(sockets).map(|(listen, accepted)| Sockets { name: listen.name, accepted });
-        let cx = ReceiverCx {
-            id: planned.id.clone(),
-            inlet: Inlet(Rc::clone(intake) as Rc<dyn component::Intake>),
-            sockets: RefCell::new(sockets.collect()),
-            signals: planned.signals,
-            clock: Arc::clone(&shared.clock),
-            telemetry: shared.telemetry.with("receiver", &planned.id),
+        receivers
+    }
+
+    /// Waits for the stop, and then for receivers to finish what they have accepted.
+    async fn end(&mut self, shared: &Shared) {
+        self.stop.cancelled().await;
+        let all = async {
+            while let Some(ended) = self.running.join_next().await {
+                if let Err(problem) = ended {
+                    error!(error = %problem, "a receiver did not end cleanly");
+                }
+            }
         };
-        let receiver: Box<dyn Receiver> = planned.configured.build(&cx);
-        let (id, stop, shared) = (planned.id.clone(), stop.clone(), Arc::clone(shared));
-        let service = stop.clone();
-        running.push(spawn_local(async move {
-            if let Err(problem) = receiver.run(stop).await {
-                error!(receiver = id, error = %problem, "receiver ended; the service stops");
-                shared.health.fail(format!("receiver {id} ended: {problem}"));
-                // Seeming alive without a way in is worse than ending.
-                service.cancel();
-            }
-        }));
-    }
-    running
-}
-
-/// Waits for the stop, and then for receivers to finish what they have accepted.
-async fn finish(receivers: Vec<JoinHandle<()>>, stop: &Stop, shared: &Shared) {
-    stop.cancelled().await;
-    let aborts: Vec<AbortHandle> = receivers.iter().map(JoinHandle::abort_handle).collect();
-    let all = async {
-        for receiver in receivers {
-            if let Err(problem) = receiver.await {
-                error!(error = %problem, "a receiver did not end cleanly");
-            }
+        let patience = shared.plan.settings.receiver_grace();
+        if tokio::time::timeout(patience, all).await.is_err() {
+            info!(?patience, "some connections did not end in time and are closed");
+            self.running.abort_all();
         }
-    };
-    let patience = shared.plan.settings.receiver_grace();
-    if tokio::time::timeout(patience, all).await.is_err() {
-        info!(?patience, "some connections did not end in time and are closed");
-        aborts.iter().for_each(AbortHandle::abort);
     }
 }
 
 /// Serves requests that other shards hand over, and ends when all of them have been answered.
-async fn serve_jobs(mut jobs: mpsc::UnboundedReceiver<Job>, intakes: Vec<Rc<ShardIntake>>) {
+async fn serve_jobs(mut jobs: mpsc::UnboundedReceiver<Job>, intakes: Vec<Rc<ShardIntake>>, broken: Stop) {
     let mut under_way = JoinSet::new();
     loop {
         tokio::select! {
@@ -245,9 +276,19 @@ async fn serve_jobs(mut jobs: mpsc::UnboundedReceiver<Job>, intakes: Vec<Rc<Shar
                 under_way.spawn_local(serve_job(intake, job));
             }
             Some(_ended) = under_way.join_next() => {}
+            () = broken.cancelled(), if !jobs.is_closed() => jobs.close(),
         }
     }
     while under_way.join_next().await.is_some() {}
+}
+
+/// Waits until requests of other shards are answered; what is not in time, is refused there.
+async fn end_jobs(mut jobs: JoinHandle<()>, shared: &Shared) {
+    match tokio::time::timeout(shared.plan.settings.receiver_grace(), &mut jobs).await {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => error!(error = %problem, "the task that serves other shards failed"),
+        Err(_elapsed) => jobs.abort(),
+    }
 }
 
 async fn serve_job(intake: Rc<ShardIntake>, job: Job) {
@@ -269,6 +310,8 @@ struct Teller {
     hop: mpsc::Sender<HopMessage>,
     source: String,
     sequence: u64,
+    /// The last verdicts that this shard has taken over.
+    verdicts_seen: u64,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -283,7 +326,7 @@ impl Teller {
             last = clock.now().window_start(SECOND).max(last);
             // When the analysis half can not follow, deltas stay here and are told later.
             let Ok(room) = self.hop.clone().try_reserve_owned() else { continue };
-            let message = self.close(Beat::Tick, last);
+            let Some(message) = self.close(Beat::Tick, last) else { return std::future::pending().await };
             room.send(message);
             self.state.told_until.store(last.as_nanos(), Ordering::Release);
         }
@@ -291,29 +334,41 @@ impl Teller {
 
     async fn drain(&mut self) {
         let now = self.core.shared.clock.now();
-        let mut message = self.close(Beat::Drain, now);
+        let Some(mut message) = self.close(Beat::Drain, now) else { return };
         message.last = true;
         if self.hop.send(message).await.is_err() {
             error!("the analysis half ended before the shards; the last interval is lost");
         }
     }
 
-    fn close(&mut self, beat: Beat, now: Timestamp) -> HopMessage {
-        let mut graph = self.core.graph.borrow_mut();
-        let plan = &self.core.shared.plan;
-        graph.beat(beat, &plan.order, now);
-        let partials = graph.take_partials().into_iter().map(|(node, partial)| StagePartial {
+    /// Closes what has ended, or marks the shard as broken when a stage panics.
+    fn close(&mut self, beat: Beat, now: Timestamp) -> Option<HopMessage> {
+        let (core, plan) = (&self.core, &self.core.shared.plan);
+        let verdicts = core.shared.verdicts.since(&mut self.verdicts_seen);
+        let work = AssertUnwindSafe(|| {
+            let mut graph = core.graph.borrow_mut();
+            for (node, verdicts) in verdicts {
+                graph.tell(node, verdicts, now);
+            }
+            graph.beat(beat, &plan.order, now);
+            graph.take_partials()
+        });
+        let Ok(partials) = catch_unwind(work) else {
+            core.broken.cancel();
+            return None;
+        };
+        let partials = partials.into_iter().map(|(node, partial)| StagePartial {
             stage: plan.stage_key(node).to_owned(),
             partial: partial.bytes,
         });
         self.sequence += 1;
-        HopMessage {
+        Some(HopMessage {
             version: hop::VERSION,
             source: self.source.clone(),
             sequence: self.sequence,
             at_unix_nano: now.as_nanos(),
             last: false,
             partials: partials.collect(),
-        }
+        })
     }
 }

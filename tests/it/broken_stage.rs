@@ -6,40 +6,15 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use component::{
-    BuildCx, Cx, NoConfig, Processor, ProcessorDef, ProcessorEntry, ServiceState, testing::ManualClock,
-};
-use model::{Batch, Signal, SignalSet, Timestamp};
+use component::{ServiceState, testing::ManualClock};
+use model::{Signal, Timestamp};
 
-use crate::rig::{Rig, registry};
+use crate::{
+    parts::{Hand, POISON, registry, wait_until},
+    rig::Rig,
+};
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
-/// The request that the stage can not bear, by its number of spans.
-const POISON: u64 = 13;
-
-/// Passes on what has not exactly thirteen spans.
-struct Superstitious;
-
-impl ProcessorDef for Superstitious {
-    const KIND: &'static str = "superstitious";
-    type Config = NoConfig;
-    fn consumes(_: &NoConfig) -> SignalSet {
-        SignalSet::TRACES
-    }
-    fn emits(_: &NoConfig) -> SignalSet {
-        SignalSet::TRACES
-    }
-    fn ingest(_: &NoConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
-        Box::new(Self)
-    }
-}
-
-impl Processor for Superstitious {
-    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
-        assert!(batch.items != POISON, "this panic is the test's own");
-        cx.pass(batch);
-    }
-}
 
 const YAML: &str = "
 receivers:
@@ -56,9 +31,7 @@ service:
 
 #[test]
 fn a_request_that_breaks_a_stage_is_refused_for_good_and_the_next_is_taken() -> Result<()> {
-    let mut registry = registry();
-    registry.processors.push(ProcessorEntry::of::<Superstitious>());
-    let rig = Rig::start_with(YAML, &ManualClock::new(START), &registry)?;
+    let rig = Rig::start_with(YAML, &ManualClock::new(START), &registry())?;
     assert_eq!(rig.connect()?.send(Signal::Traces, &wire::testing::trace_request(1, 5))?, 200);
     assert_eq!(rig.connect()?.send(Signal::Traces, &wire::testing::trace_request(1, POISON as usize))?, 500);
     let since = Instant::now();
@@ -76,4 +49,30 @@ fn a_request_that_breaks_a_stage_is_refused_for_good_and_the_next_is_taken() -> 
 
 fn try_once(rig: &Rig) -> Result<u16> {
     rig.connect()?.send(Signal::Traces, &wire::testing::trace_request(2, 5))
+}
+
+#[test]
+fn what_a_broken_shard_had_queued_is_delivered() -> Result<()> {
+    let yaml = YAML.replace("  nop:", "  held/broken_shard: {sending_queue: {num_consumers: 1}}");
+    let yaml = yaml.replace("[nop]", "[held/broken_shard]");
+    let hand = Hand::on("held/broken_shard");
+    let rig = Rig::start_with(&yaml, &ManualClock::new(START), &registry())?;
+    let mut client = rig.connect()?;
+    for seed in 0..4 {
+        assert_eq!(client.send(Signal::Traces, &wire::testing::trace_request(seed, 5))?, 200);
+    }
+    assert_eq!(client.send(Signal::Traces, &wire::testing::trace_request(1, POISON as usize))?, 500);
+    // The next shard is there while the broken one still has what it could not deliver.
+    let since = Instant::now();
+    while !matches!(try_once(&rig), Ok(200)) {
+        ensure!(since.elapsed() < Duration::from_secs(10), "the shard was not built anew");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(hand.items(), 0);
+    hand.release.cancel();
+    wait_until("all five are delivered", || hand.items() >= 25)?;
+    assert_eq!(rig.metric("otelcol_exporter_dropped_items"), 0);
+    rig.stop();
+    assert_eq!(hand.items(), 25);
+    Ok(())
 }

@@ -6,6 +6,7 @@ mod bad_input;
 mod broken_stage;
 mod determinism;
 mod exact;
+mod parts;
 mod peers;
 mod rig;
 mod tidy;

@@ -4,17 +4,16 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use component::{BatchConfig, Clock, Delivery, Sizer};
-use model::{Ack, Export, Signal, Timestamp};
+use component::{BatchConfig, Clock, Delivery, Sizer, Stop};
+use model::{Export, Signal, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Cost, Item};
+use super::{Cost, Item, Owed};
 
-/// One request to send, and everybody who waits for it.
+/// One request to send, and what is owed for it.
 pub(super) struct Job {
     pub(super) export: Export,
-    pub(super) acks: Vec<Ack>,
-    pub(super) cost: Cost,
+    pub(super) owed: Owed,
 }
 
 /// Takes items from the queue and gives jobs.
@@ -22,6 +21,7 @@ pub(super) struct Batcher {
     items: mpsc::UnboundedReceiver<Item>,
     settings: Option<Settings>,
     clock: Arc<dyn Clock>,
+    closing: Stop,
     open: [Open; 3],
     ready: VecDeque<Job>,
 }
@@ -44,11 +44,12 @@ impl Batcher {
         items: mpsc::UnboundedReceiver<Item>,
         delivery: &Delivery,
         clock: Arc<dyn Clock>,
+        closing: Stop,
     ) -> Self {
         let queue = &delivery.queue;
         let config = queue.batch.get().filter(|_| queue.enabled).cloned();
         let settings = config.map(|config| Settings { sizer: queue.batch_sizer(&config), config });
-        Self { items, settings, clock, open: Default::default(), ready: VecDeque::new() }
+        Self { items, settings, clock, closing, open: Default::default(), ready: VecDeque::new() }
     }
 
     /// Returns the next request to send, or none when the queue is closed and empty.
@@ -58,7 +59,7 @@ impl Batcher {
                 return Some(job);
             }
             if self.settings.is_none() {
-                return Some(Job::single(self.items.recv().await?));
+                return Some(Job::single(self.take().await?));
             }
             match self.receive().await {
                 Some(item) => self.join(item),
@@ -75,20 +76,32 @@ impl Batcher {
     async fn receive(&mut self) -> Option<Item> {
         let due = self.open.iter().filter(|open| !open.items.is_empty()).map(|open| open.flush_at).min();
         let Some(due) = due else {
-            return self.items.recv().await;
+            return self.take().await;
         };
+        let is_due = self.clock.sleep_until(due);
         let received = tokio::select! {
+            // First what is due: a queue that is never empty must not hold up the other signals.
             biased;
-            item = self.items.recv() => item,
-            () = self.clock.sleep_until(due) => {
+            () = is_due => {
                 self.close(|open| open.flush_at <= due);
                 return None;
             }
+            item = self.take() => item,
         };
         if received.is_none() {
             self.close(|_| true);
         }
         received
+    }
+
+    /// Takes the next item, or none when the queue is closed and empty.
+    async fn take(&mut self) -> Option<Item> {
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled(), if !self.items.is_closed() => self.items.close(),
+            item = self.items.recv() => return item,
+        }
+        self.items.recv().await
     }
 
     fn join(&mut self, item: Item) {
@@ -98,7 +111,7 @@ impl Batcher {
         let open = &mut self.open[signal as usize];
         let overflows = config.max_size > 0 && open.size + size > config.max_size && !open.items.is_empty();
         if overflows {
-            self.ready.push_back(Job::joined(signal, std::mem::take(open).items));
+            self.ready.extend(Job::joined(std::mem::take(open).items));
         }
         if open.items.is_empty() {
             open.flush_at = self.clock.now() + config.flush_timeout.get();
@@ -107,18 +120,17 @@ impl Batcher {
         open.items.push(item);
         if open.size >= config.min_size {
             let items = std::mem::take(open).items;
-            self.ready.extend(Job::joined(signal, items).split(config.max_size, *sizer));
+            let jobs = Job::joined(items).map(|job| job.split(config.max_size, *sizer));
+            self.ready.extend(jobs.into_iter().flatten());
         }
     }
 
     fn close(&mut self, which: impl Fn(&Open) -> bool) {
-        for (open, signal) in self.open.iter_mut().zip(Signal::ALL) {
-            if !open.items.is_empty() && which(open) {
-                let job = Job::joined(signal, std::mem::take(open).items);
-                match &self.settings {
-                    Some(Settings { config, sizer }) => self.ready.extend(job.split(config.max_size, *sizer)),
-                    None => self.ready.push_back(job),
-                }
+        for open in self.open.iter_mut().filter(|open| which(open)) {
+            let Some(job) = Job::joined(std::mem::take(open).items) else { continue };
+            match &self.settings {
+                Some(Settings { config, sizer }) => self.ready.extend(job.split(config.max_size, *sizer)),
+                None => self.ready.push_back(job),
             }
         }
     }
@@ -126,48 +138,47 @@ impl Batcher {
 
 impl Job {
     fn single(item: Item) -> Self {
-        Self { export: item.export, acks: vec![item.ack], cost: item.cost }
+        Self { export: item.export, owed: item.owed }
     }
 
-    fn joined(signal: Signal, mut items: Vec<Item>) -> Self {
-        if items.len() == 1
-            && let Some(item) = items.pop()
-        {
-            return Self::single(item);
+    fn joined(items: Vec<Item>) -> Option<Self> {
+        let mut items = items.into_iter();
+        let mut joined = Self::single(items.next()?);
+        if items.len() == 0 {
+            return Some(joined);
         }
-        let parts: Vec<_> = items.iter().map(|item| item.export.bytes.clone()).collect();
-        let export = Export {
-            signal,
-            bytes: wire::concat(&parts),
-            items: items.iter().map(|item| item.export.items).sum(),
-        };
-        let cost = Cost {
-            units: items.iter().map(|item| item.cost.units).sum(),
-            bytes: items.iter().map(|item| item.cost.bytes).sum(),
-        };
-        Self { export, acks: items.into_iter().map(|item| item.ack).collect(), cost }
+        let mut parts = vec![joined.export.bytes];
+        for item in items {
+            parts.push(item.export.bytes);
+            joined.export.items += item.export.items;
+            joined.owed.join(item.owed);
+        }
+        joined.export.bytes = wire::concat(&parts);
+        Some(joined)
     }
 
-    /// Cuts a request that is above the limit. Every part answers to all who wait; the last part
-    /// carries the cost, so room is given back when all is done.
+    /// Cuts a request that is above the limit.
     fn split(self, max_size: u64, sizer: Sizer) -> Vec<Self> {
         let size = Cost::of(sizer, self.export.items, self.export.bytes.len()).units;
         if max_size == 0 || size <= max_size {
             return vec![self];
         }
-        let Self { export, acks, cost } = self;
+        let Self { export, mut owed } = self;
+        let signal = export.signal;
         let limit = usize::try_from(max_size).unwrap_or(usize::MAX);
-        let parts = match sizer {
-            Sizer::Bytes => wire::split(export.signal, &export.bytes, limit),
-            Sizer::Requests | Sizer::Items => wire::split_items(export.signal, &export.bytes, limit),
+        let mut parts = match sizer {
+            Sizer::Bytes => wire::split(signal, &export.bytes, limit),
+            Sizer::Requests | Sizer::Items => wire::split_items(signal, &export.bytes, limit),
         };
-        let last = parts.len().saturating_sub(1);
-        let part = |(index, bytes): (usize, bytes::Bytes)| Self {
-            export: Export { signal: export.signal, items: count(export.signal, &bytes), bytes },
-            acks: acks.clone(),
-            cost: if index == last { cost } else { Cost::default() },
-        };
-        parts.into_iter().enumerate().map(part).collect()
+        let Some(last) = parts.pop() else { return vec![Self { export, owed }] };
+        let counted = |bytes: bytes::Bytes| Export { signal, items: count(signal, &bytes), bytes };
+        let mut jobs = Vec::with_capacity(parts.len() + 1);
+        for export in parts.into_iter().map(counted) {
+            let owed = owed.part(export.items);
+            jobs.push(Self { export, owed });
+        }
+        jobs.push(Self { export: counted(last), owed });
+        jobs
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use component::{Clock, Delivered, Delivery, ExportError, Exporter, Stop};
+use component::{Clock, Delivered, Delivery, ExportError, Exporter, Gauge, Stop};
 use model::{Outcome, Timestamp};
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -11,7 +11,7 @@ use tokio::{
 use tracing::{debug, error, warn};
 
 use super::{
-    Bound, Item, Meters,
+    Item, Meters,
     batcher::{Batcher, Job},
 };
 
@@ -20,9 +20,10 @@ pub(crate) struct Consumer {
     pub(crate) id: String,
     pub(crate) exporter: Rc<dyn Exporter>,
     pub(crate) delivery: Delivery,
-    pub(crate) bound: Arc<Bound>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Closes the queue: what is in it is delivered, nothing more is taken.
+    pub(crate) closing: Stop,
     /// Cancelled when the service has no more patience: what is left gets one attempt.
     pub(crate) hurry: Stop,
 }
@@ -37,7 +38,7 @@ impl Consumer {
         let queue = &this.delivery.queue;
         let consumers = if queue.enabled { queue.num_consumers } else { UNQUEUED_CONSUMERS };
         let slots = Arc::new(Semaphore::new(consumers));
-        let mut batcher = Batcher::new(items, &this.delivery, Arc::clone(&this.clock));
+        let mut batcher = Batcher::new(items, &this.delivery, Arc::clone(&this.clock), this.closing.clone());
         while let Some(job) = batcher.next().await {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
             let consumer = Rc::clone(&this);
@@ -55,13 +56,10 @@ impl Consumer {
     }
 
     async fn deliver(&self, job: Job) {
-        self.meters.in_flight.add(1);
+        let in_flight = InFlight::new(&self.meters.in_flight);
         let outcome = self.attempts(&job).await;
-        self.meters.in_flight.sub(1);
-        self.bound.give_back(job.cost);
-        for ack in job.acks {
-            ack.report(outcome.clone());
-        }
+        drop(in_flight);
+        job.owed.settle(&outcome);
     }
 
     /// Tries until delivered, refused for good, or out of time.
@@ -114,6 +112,22 @@ impl Consumer {
                 source: format!("no answer within the timeout of {timeout:?}").into(),
             }),
         }
+    }
+}
+
+/// Counts an export for as long as it goes on, however it ends.
+struct InFlight<'a>(&'a Gauge);
+
+impl<'a> InFlight<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.add(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.sub(1);
     }
 }
 

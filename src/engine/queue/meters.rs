@@ -8,6 +8,9 @@ pub(crate) struct Meters {
     sent: [Counter; 3],
     send_failed: [Counter; 3],
     enqueue_failed: [Counter; 3],
+    lost: Counter,
+    /// Held, as a gauge is forgotten with its owner.
+    _capacity: Option<Gauge>,
     pub(crate) queue_size: Gauge,
     pub(crate) in_flight: Gauge,
 }
@@ -21,12 +24,20 @@ impl Meters {
                 telemetry.counter(&name, description, "{item}")
             })
         };
-        if let Some(capacity) = capacity {
-            telemetry
-                .gauge("otelcol_exporter_queue_capacity", "Fixed capacity of the sending queue.", "{batch}")
-                .set(capacity);
-        }
+        let lost = telemetry.with("reason", "exporter_ended").counter(
+            "otelcol_exporter_dropped_items",
+            "Number of items dropped, by reason; they are among those that failed to be sent.",
+            "{item}",
+        );
+        let capacity = capacity.map(|capacity| {
+            let name = "otelcol_exporter_queue_capacity";
+            let gauge = telemetry.gauge(name, "Fixed capacity of the sending queue.", "{batch}");
+            gauge.set(capacity);
+            gauge
+        });
         Self {
+            lost,
+            _capacity: capacity,
             sent: each("sent", "Number of items successfully sent to the destination."),
             send_failed: each(
                 "send_failed",
@@ -55,6 +66,12 @@ impl Meters {
 
     pub(crate) fn send_failed(&self, signal: Signal, items: u64) {
         self.send_failed[signal as usize].add(items);
+    }
+
+    /// Counts what was queued and has no outcome, as its exporter has ended.
+    pub(crate) fn lost(&self, signal: Signal, items: u64) {
+        self.send_failed(signal, items);
+        self.lost.add(items);
     }
 
     pub(crate) fn enqueue_failed(&self, signal: Signal, items: u64) {

@@ -76,9 +76,9 @@ fn rig(delivery: Delivery, answers: Vec<Answer>) -> Rig {
         id: "test".to_owned(),
         exporter: Rc::clone(&exporter) as Rc<dyn Exporter>,
         delivery: delivery.clone(),
-        bound: Arc::clone(&bound),
         meters: Arc::clone(&meters),
         clock: Arc::new(clock.clone()),
+        closing: Stop::new(),
         hurry: hurry.clone(),
     };
     let consumer = spawn_local(consumer.run(items));
@@ -264,5 +264,55 @@ fn the_end_empties_the_queue_with_one_last_attempt_each() {
         let failed =
             telemetry.read().into_iter().find(|row| row.name == "otelcol_exporter_send_failed_log_records");
         assert_eq!(failed.unwrap().value, 1);
+    });
+}
+
+#[test]
+fn what_a_broken_thread_held_is_counted_answered_and_its_room_given_back() {
+    let queue = QueueConfig { wait_for_result: true, num_consumers: 1, ..Default::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let thread = LocalSet::new();
+    let (inbox, telemetry, answers) = thread.block_on(&runtime, async {
+        let rig = rig(delivery(queue), vec![]);
+        *rig.exporter.hold.borrow_mut() = Some(Stop::new());
+        // One is being exported, one waits for its turn, one is not taken from the queue yet.
+        let answers = ["a", "b"].map(|text| rig.send(logs(text)));
+        settle().await;
+        let last = rig.send(logs("c"));
+        assert_eq!(rig.inbox.bound.used(), 3);
+        let [first, second] = answers;
+        (rig.inbox, rig.telemetry, [first, second, last])
+    });
+    drop(thread);
+    assert_eq!(inbox.bound.used(), 0);
+    let counter = |name: &str| telemetry.read().iter().find(|row| row.name == name).map(|row| row.value);
+    assert_eq!(counter("otelcol_exporter_send_failed_log_records"), Some(3));
+    assert_eq!(counter("otelcol_exporter_dropped_items"), Some(3));
+    assert_eq!(counter("otelcol_exporter_in_flight_requests"), Some(0));
+    for answer in answers {
+        let outcome = runtime.block_on(answer);
+        assert!(matches!(outcome, Outcome::Retryable { .. }), "{outcome:?}");
+    }
+    let (ack, answer) = Ack::new();
+    inbox.send(logs("d"), ack);
+    assert!(matches!(runtime.block_on(answer), Outcome::Retryable { .. }), "there is nobody to deliver it");
+    assert_eq!(inbox.bound.used(), 0);
+}
+
+#[test]
+fn a_batch_that_is_due_leaves_while_the_queue_is_never_empty() {
+    run(async {
+        let batch = component::BatchConfig { min_size: 1000, ..Default::default() };
+        let queue = QueueConfig { batch: config::Section::on(batch), ..Default::default() };
+        let rig = rig(delivery(queue), vec![]);
+        rig.send(logs("a")).await;
+        settle().await;
+        // The time is over, and the queue holds more than the batcher can take in one turn.
+        rig.clock.advance_to(rig.clock.now() + Duration::from_secs(1));
+        for _ in 0..200 {
+            rig.send(logs("b")).await;
+        }
+        settle().await;
+        assert_eq!(rig.exporter.exported.borrow()[0].bytes, "a");
     });
 }
