@@ -10,6 +10,9 @@
 //! States of a few bytes that learn from one value at a time:
 //! * [`decay_gain`], [`Decay`]: forgetting over steps of unequal length.
 //! * [`Ewma`], [`EwVariance`]: mean and variance that forget.
+//! * [`EwCovariance`], [`correlation_change`]: whether two series follow each other as before.
+//! * [`EwRegression`]: slope, level and fit of a line.
+//! * [`Conformal`]: intervals of forecasts from their recent errors.
 //! * [`Half`]: numbers in two bytes.
 //! * [`PageHinkley`]: lasting shifts of a mean.
 //! * [`Tail`]: how improbable a value is, from the tail of those before it.
@@ -20,6 +23,8 @@
 
 mod average;
 mod cells;
+mod conformal;
+mod correlation;
 mod decay;
 mod exact_sum;
 mod exponential;
@@ -29,12 +34,15 @@ mod moments;
 mod narrow;
 mod page_hinkley;
 mod quantile;
+mod regression;
 mod tail;
 #[cfg(test)]
 mod testing;
 
 pub use average::{EwVariance, Ewma};
 pub use cells::ValueCells;
+pub use conformal::{CONFORMAL_LEVEL, Conformal};
+pub use correlation::{EwCovariance, correlation_change, fisher_z};
 pub use decay::{Decay, decay_gain};
 pub use exact_sum::ExactSum;
 pub use exponential::{Buckets, ExponentialHistogram, MAX_SCALE, MIN_SCALE, bucket_index, index_at_scale_3};
@@ -45,4 +53,5 @@ pub use huber::{
 pub use moments::Moments;
 pub use page_hinkley::{PageHinkley, Shift};
 pub use quantile::quantile_of_buckets;
+pub use regression::{EwRegression, Line};
 pub use tail::Tail;

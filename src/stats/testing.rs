@@ -40,3 +40,22 @@ impl Iterator for Normals {
         Some(radius * (std::f64::consts::TAU * self.0.next()?).cos())
     }
 }
+
+/// Numbers of Student's distribution with three degrees of freedom: heavy tails.
+pub(crate) struct Students(Normals);
+
+impl Students {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Normals::new(seed))
+    }
+}
+
+impl Iterator for Students {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let value = self.0.next()?;
+        let squares: f64 = self.0.by_ref().take(3).map(|normal| normal * normal).sum();
+        Some(value / (squares / 3.0).sqrt())
+    }
+}

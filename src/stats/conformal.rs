@@ -1,0 +1,177 @@
+//! Intervals that hold what they promise, whatever the errors' distribution.
+
+use crate::bucket_index;
+
+#[cfg(test)]
+mod tests;
+
+/// The level whose coverage steers the adaptation.
+pub const CONFORMAL_LEVEL: f64 = 0.95;
+
+const BINS: usize = 24;
+/// Four bins to the octave: 24 span a factor of 64, of which only the greatest errors matter.
+const SCALE: i32 = 2;
+/// What one error adds to a count, so that halving forgets gradually.
+const UNIT: u16 = 32;
+/// At so many errors all counts are halved: between 256 and 512 are remembered. 240 were enough for
+/// 0.94 to 0.95 at 0.95 on hourly web traffic.
+const REMEMBERED: u32 = 512;
+/// With fewer errors no finite interval covers 95 %.
+const FEWEST: u32 = 20;
+/// While fewer are known, an error beyond the bins moves them by a factor of 4, later of 2.
+const YOUNG: u32 = 64;
+/// Bins above the greatest error that are left free before the bins move down.
+const FREE: usize = 8;
+/// Speed of adaptation, as published for errors that change slowly.
+const ADAPTATION: f64 = 0.01;
+/// Bounds of the adapted miscoverage: outside, the sketch of some hundred errors knows nothing.
+const MISCOVERAGE: (f64, f64) = (0.001, 0.5);
+
+/// Recent errors of a forecast and the interval that they warrant.
+///
+/// The half width is a quantile of recent absolute errors, taken at a level that moves with each hit and
+/// miss until the wanted share is covered, even when errors drift or depend on each other.
+///
+/// *Shape*: one per series and horizon.
+/// *Cost*: 64 bytes; about 40 ns per error.
+/// *Source*: V. Vovk et al., "Algorithmic learning in a random world", 2005 (split conformal); I. Gibbs and
+/// E. Candès, "Adaptive conformal inference under distribution shift", 2021.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Conformal {
+    /// Absolute errors by logarithmic bin; the lowest holds what is smaller as well, the highest what
+    /// is greater.
+    pub counts: [u16; BINS],
+    /// Index of the highest bin at scale 2 of an exponential histogram.
+    pub top: i16,
+    /// The share that may miss, adapted, for [`CONFORMAL_LEVEL`].
+    pub miscoverage: f32,
+    /// Errors for which there had been an interval, and those within it.
+    pub judged: u32,
+    pub covered: u32,
+}
+
+impl Default for Conformal {
+    fn default() -> Self {
+        let miscoverage = (1.0 - CONFORMAL_LEVEL) as f32;
+        Self { counts: [0; BINS], top: i16::MIN, miscoverage, judged: 0, covered: 0 }
+    }
+}
+
+impl Conformal {
+    /// Judges the present interval by an error, adapts, and learns the error. What is not finite
+    /// teaches nothing.
+    ///
+    /// *Units*: of the forecast value.
+    pub fn update(&mut self, error: f64) {
+        if !error.is_finite() {
+            return;
+        }
+        let error = error.abs();
+        if let Some(half_width) = self.interval(CONFORMAL_LEVEL) {
+            self.judge(error <= half_width);
+        }
+        self.learn(error);
+    }
+
+    /// Returns the distance from the forecast within which the share `level` of values lies, or none
+    /// with fewer than 20 errors and for a level that is not within 0..1.
+    ///
+    /// Levels other than [`CONFORMAL_LEVEL`] are adapted in proportion.
+    pub fn interval(&self, level: f64) -> Option<f64> {
+        let total = self.total();
+        let errors = total / u32::from(UNIT);
+        if errors < FEWEST || !(0.0..1.0).contains(&level) {
+            return None;
+        }
+        let adapted = (1.0 - level) * f64::from(self.miscoverage) / (1.0 - CONFORMAL_LEVEL);
+        let errors = f64::from(errors);
+        // One more than there are: the error to come is as likely to be any of them.
+        let share = ((1.0 - adapted.min(1.0)) * (errors + 1.0) / errors).min(1.0);
+        Some(self.quantile(share * f64::from(total)))
+    }
+
+    /// Returns the share of errors that lay within their interval, or none before the first interval.
+    pub fn coverage(&self) -> Option<f64> {
+        (self.judged > 0).then(|| f64::from(self.covered) / f64::from(self.judged))
+    }
+
+    fn judge(&mut self, is_covered: bool) {
+        if self.judged == u32::MAX {
+            self.judged /= 2;
+            self.covered /= 2;
+        }
+        self.judged += 1;
+        self.covered = self.covered.saturating_add(u32::from(is_covered));
+        let missed = if is_covered { 0.0 } else { 1.0 };
+        let adapted = f64::from(self.miscoverage) + ADAPTATION * (1.0 - CONFORMAL_LEVEL - missed);
+        self.miscoverage = adapted.clamp(MISCOVERAGE.0, MISCOVERAGE.1) as f32;
+    }
+
+    fn learn(&mut self, error: f64) {
+        let place = self.place_of(error);
+        self.counts[place] = self.counts[place].saturating_add(UNIT);
+        if self.total() >= REMEMBERED * u32::from(UNIT) {
+            self.counts = self.counts.map(|count| count / 2);
+        }
+        if self.counts[BINS - FREE..].iter().all(|&count| count == 0) && self.top > i16::MIN {
+            self.counts.copy_within(..BINS - 1, 1);
+            self.counts[0] = 0;
+            self.top -= 1;
+        }
+    }
+
+    /// Finds the bin of an error, after moving the bins towards one that lies beyond them.
+    fn place_of(&mut self, error: f64) -> usize {
+        if error < f64::MIN_POSITIVE {
+            return 0;
+        }
+        let index = bucket_index(error, SCALE);
+        let total = self.total();
+        if self.top == i16::MIN || (total == u32::from(self.counts[0]) && index > i32::from(self.top)) {
+            // There is nothing but zeros yet: they are in the lowest bin wherever it lies.
+            self.top = index as i16;
+        }
+        let beyond = (index - i32::from(self.top)).max(0);
+        let is_young = total < YOUNG * u32::from(UNIT);
+        let crowded = u32::from(self.counts[BINS - 1]) * 100 >= total;
+        let most = match (is_young, crowded) {
+            (true, _) => 8,
+            (false, true) => 4,
+            // A single outlier must not push the others out of sight.
+            (false, false) => 0,
+        };
+        self.move_up(beyond.min(most) as usize);
+        let lowest = i32::from(self.top) - (BINS as i32 - 1);
+        (index - lowest).clamp(0, BINS as i32 - 1) as usize
+    }
+
+    fn move_up(&mut self, by: usize) {
+        let merged = self.counts[..=by].iter().fold(0_u16, |sum, &count| sum.saturating_add(count));
+        self.counts.copy_within(by.., 0);
+        self.counts[BINS - by..].fill(0);
+        self.counts[0] = merged;
+        self.top = self.top.saturating_add(by as i16);
+    }
+
+    /// The error at a rank. Within a bin errors are taken as spread evenly in their logarithm, in the
+    /// lowest evenly from zero.
+    fn quantile(&self, rank: f64) -> f64 {
+        let mut below = 0.0;
+        let mut answer = 0.0;
+        for (place, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let share = ((rank - below) / f64::from(count)).clamp(0.0, 1.0);
+            let index = f64::from(self.top) - (BINS - 1 - place) as f64;
+            let edge = |index: f64| (index / f64::from(1 << SCALE)).exp2();
+            answer = if place == 0 { share * edge(index + 1.0) } else { edge(index + share) };
+            below += f64::from(count);
+            if below >= rank {
+                break;
+            }
+        }
+        answer
+    }
+
+    fn total(&self) -> u32 {
+        self.counts.iter().map(|&count| u32::from(count)).sum()
+    }
+}
