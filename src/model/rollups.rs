@@ -7,7 +7,7 @@ use crate::Timestamp;
 /// One window of many series: a columnar table, one row per series that has something to tell.
 ///
 /// *Shape*: every column has as many entries as `series`; a stage is a loop over slices. Rows are in
-/// the order of [`Series`], so that nothing depends on the order of arrival.
+/// the order of their [`Series`], so that nothing depends on the order of arrival.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Rollups {
     pub start: Timestamp,
@@ -58,20 +58,20 @@ pub type TraceId = [u8; 16];
 
 /// What tells one series from another, and what a person must read to know it.
 ///
-/// Ordered by service, metric, resource, attributes and statistic.
+/// Ordered by its fields from the first to the last.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Series {
-    /// `service.name` of the resource.
-    pub service: Arc<str>,
+    /// The attributes of the resource, encoded as in a `Resource` message.
+    pub resource: Arc<[u8]>,
     /// The metric it is made of; `span.duration` for what comes from spans.
     pub metric: Arc<str>,
     /// The metric's unit.
     pub unit: Arc<str>,
-    /// Encoded `KeyValue`s of the resource, in the order of their keys.
-    pub resource: Arc<[u8]>,
-    /// Encoded `KeyValue`s of the point, in the order of their keys.
+    /// The attributes of the point, encoded as in a `Resource` message.
     pub attributes: Arc<[u8]>,
     pub statistic: Statistic,
+    /// `service.name` of the resource.
+    pub service: Arc<str>,
     /// A hash of all above that is the same in every process and release.
     pub fingerprint: u64,
 }
@@ -108,8 +108,7 @@ impl Statistic {
         Self::ALL.into_iter().find(|statistic| statistic.name() == name)
     }
 
-    pub const ALL: [Self; 6] =
-        [Self::Rate, Self::ErrorRatio, Self::P50, Self::P95, Self::P99, Self::Mean];
+    pub const ALL: [Self; 6] = [Self::Rate, Self::ErrorRatio, Self::P50, Self::P95, Self::P99, Self::Mean];
 }
 
 /// A service that runs another version than before.
@@ -212,8 +211,13 @@ impl Columns {
 
 impl fmt::Display for Columns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [(Self::VALUES, "windows of series"), (Self::BASELINE, "baselines"), (Self::ANOMALY, "anomalies")];
-        let names: Vec<_> = all.iter().filter(|(set, _)| set.0 & self.0 != 0).map(|(_, name)| *name).collect();
+        let all = [
+            (Self::VALUES, "windows of series"),
+            (Self::BASELINE, "baselines"),
+            (Self::ANOMALY, "anomalies"),
+        ];
+        let names: Vec<_> =
+            all.iter().filter(|(set, _)| set.0 & self.0 != 0).map(|(_, name)| *name).collect();
         f.write_str(if names.is_empty() { "nothing" } else { "" })?;
         f.write_str(&names.join(", "))
     }

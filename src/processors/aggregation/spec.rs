@@ -12,6 +12,8 @@ use super::{
 pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
 const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
+pub(crate) const SERVICE_VERSION: &str = "service.version";
+pub(crate) const STATUS_CODE: &str = "status.code";
 
 /// Marks a series that stands for those that found no room.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
@@ -93,7 +95,7 @@ impl SeriesSpec {
                 service: named(SERVICE_NAME),
                 span_name: named("span.name"),
                 kind: named("span.kind"),
-                status: named("status.code"),
+                status: named(STATUS_CODE),
             },
             dimensions: Vec::new(),
             resource,
@@ -200,6 +202,12 @@ pub(crate) fn service_of(resource: &[u8]) -> String {
         None | Some(AnyValue::Empty) => UNKNOWN_SERVICE.to_owned(),
         Some(value) => value.to_label_string(),
     }
+}
+
+/// Returns an attribute of a resource as text; none when it is absent or empty.
+pub(crate) fn text_of(resource: &[u8], key: &str) -> Option<String> {
+    let value = attributes::find(resource, key)?.value();
+    (!matches!(value, AnyValue::Empty)).then(|| value.to_label_string())
 }
 
 /// Returns the part of a resource that overflow keeps: what Prometheus calls the job.

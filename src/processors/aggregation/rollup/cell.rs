@@ -1,5 +1,6 @@
 //! What is known of one series in one window.
 
+use model::TraceId;
 use stats::{Buckets, ExponentialHistogram, Moments, quantile_of_buckets};
 
 /// Mergeable in any order.
@@ -11,6 +12,22 @@ pub(super) struct Cell {
     /// Whether minimum and maximum are those of all values.
     pub(super) has_extremes: bool,
     pub(super) spread: Spread,
+    pub(super) worst: Option<Worst>,
+}
+
+/// The greatest value that has a trace; of equal ones that of the smallest trace id, so that arrival does
+/// not matter.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Worst {
+    pub(super) value: f64,
+    pub(super) trace_id: TraceId,
+}
+
+impl Worst {
+    fn of(self, other: Self) -> Self {
+        let order = self.value.total_cmp(&other.value).then(other.trace_id.cmp(&self.trace_id));
+        if order.is_ge() { self } else { other }
+    }
 }
 
 /// How values are spread.
@@ -35,7 +52,7 @@ const PERCENTILES: [(&str, f64); 5] =
 impl Default for Cell {
     fn default() -> Self {
         let spread = Spread::Exponential(ExponentialHistogram::new(SCALE, MAX_SIZE));
-        Self { moments: Moments::default(), has_squares: true, has_extremes: true, spread }
+        Self { moments: Moments::default(), has_squares: true, has_extremes: true, spread, worst: None }
     }
 }
 
@@ -61,7 +78,7 @@ impl Cell {
         if let Some((min, max)) = extremes {
             (moments.min, moments.max) = (min, max);
         }
-        Self { moments, has_squares: false, has_extremes: extremes.is_some(), spread }
+        Self { moments, has_squares: false, has_extremes: extremes.is_some(), spread, worst: None }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -76,6 +93,16 @@ impl Cell {
         self.has_squares &= other.has_squares;
         self.has_extremes &= other.has_extremes;
         self.spread.merge(&other.spread);
+        self.worst = match (self.worst, other.worst) {
+            (Some(worst), Some(theirs)) => Some(worst.of(theirs)),
+            (worst, theirs) => worst.or(theirs),
+        };
+    }
+
+    /// Offers the trace of a value as an example.
+    pub(super) fn offer(&mut self, value: f64, trace_id: TraceId) {
+        let offered = Worst { value, trace_id };
+        self.worst = Some(self.worst.map_or(offered, |worst| worst.of(offered)));
     }
 
     /// Returns what came since `earlier`, for points that count from a common start. None when counts went
@@ -90,6 +117,7 @@ impl Cell {
             has_squares: false,
             has_extremes: false,
             spread: self.spread.since(&earlier.spread)?,
+            worst: None,
         })
     }
 
@@ -111,7 +139,7 @@ impl Cell {
     }
 
     /// Estimates a percentile; never outside of what was seen.
-    fn percentile(&self, share: f64) -> Option<f64> {
+    pub(super) fn percentile(&self, share: f64) -> Option<f64> {
         let estimate = match &self.spread {
             Spread::Unknown => None,
             Spread::Explicit { bounds, counts } => quantile_of_buckets(bounds, counts, share),

@@ -35,6 +35,14 @@ impl Default for AggregationConfig {
     }
 }
 
+impl AggregationConfig {
+    /// Series times statistics that later stages can know.
+    pub(super) fn watched_limit(&self) -> usize {
+        // An operation has a rate, an error ratio and three percentiles.
+        5 * self.max_series as usize
+    }
+}
+
 impl Config for AggregationConfig {
     fn validate(&self, checks: &mut Checks) {
         let Some(first) = self.windows.first().map(|window| window.get().as_nanos()) else {

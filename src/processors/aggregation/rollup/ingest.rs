@@ -9,12 +9,14 @@ use prost::Message;
 use super::{
     AggregationConfig,
     cell::Cell,
-    partial::{CellRow, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
+    partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, VersionRow, WindowRow},
     read::{Reading, point_row, read},
 };
 use crate::aggregation::spec::{
-    Head, ResourceRule, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity, service_of,
+    Head, ResourceRule, SERVICE_VERSION, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity,
+    service_of, text_of,
 };
+use wire::view::groups;
 
 /// Cells by series and start of the window, with the items in them.
 pub(super) type Cells = BTreeMap<(SeriesKey, u64), (Cell, u64)>;
@@ -25,12 +27,17 @@ pub(super) struct IngestHalf {
     config: AggregationConfig,
     cells: Cells,
     points: Vec<PointRow>,
+    /// By service and version: when it was first seen since the last tick.
+    versions: BTreeMap<(String, String), u64>,
     spans: SeriesSpec,
     left_out: Counter,
 }
 
 /// So many rows are told at once, before the next tick, so that a partial stays small.
 const ROWS_PER_PARTIAL: usize = 4096;
+
+/// Versions noted between two ticks; more are noted later.
+const VERSIONS_PER_TICK: usize = 1024;
 
 impl IngestHalf {
     pub(super) fn new(config: &AggregationConfig, cx: &component::BuildCx<'_>) -> Self {
@@ -40,6 +47,7 @@ impl IngestHalf {
             config: config.clone(),
             cells: Cells::new(),
             points: Vec::new(),
+            versions: BTreeMap::new(),
             spans: SeriesSpec::of_spans(ResourceRule::Only(Vec::new())),
             left_out: cx.telemetry.counter(
                 "otelcol_processor_aggregation_unreadable_points",
@@ -62,6 +70,19 @@ impl IngestHalf {
             }
         });
         self.left_out.add(left_out);
+        for group in groups(request) {
+            self.see_version(group.resource.body, now);
+        }
+    }
+
+    /// Notes which version of its service a resource is.
+    fn see_version(&mut self, resource: &[u8], now: Timestamp) {
+        let Some(version) = text_of(resource, SERVICE_VERSION).filter(|version| !version.is_empty()) else {
+            return;
+        };
+        if self.versions.len() < VERSIONS_PER_TICK {
+            self.versions.entry((service_of(resource), version)).or_insert(now.as_nanos());
+        }
     }
 
     fn read_spans(&mut self, traces: &Traces, now: Timestamp) {
@@ -71,7 +92,15 @@ impl IngestHalf {
             let window = end.window_start(self.width).as_nanos();
             let (kind, status) = (span.kind.min(UNKNOWN_KIND), span.status.min(UNKNOWN_STATUS));
             let key = (span.resource, span.name.of(&traces.bytes), kind, status, window);
-            found.entry(key).or_default().add(span.duration_nanos() as f64 / 1e6);
+            let cell = found.entry(key).or_default();
+            let millis = span.duration_nanos() as f64 / 1e6;
+            cell.add(millis);
+            if let Some(trace_id) = span.trace_id(&traces.bytes) {
+                cell.offer(millis, *trace_id);
+            }
+        }
+        for resource in &traces.table.resources {
+            self.see_version(resource.resource.of(&traces.bytes), now);
         }
         for ((resource, name, kind, status, window), cell) in found {
             let resource =
@@ -84,6 +113,7 @@ impl IngestHalf {
                 name: "span.duration".to_owned(),
                 unit: "ms".to_owned(),
                 attributes: attributes.into(),
+                kind: Kind::Spans.into(),
             };
             let items = cell.moments.count;
             add(&mut self.cells, series, window, &cell, items);
@@ -92,7 +122,7 @@ impl IngestHalf {
 
     fn tell(&mut self, cx: &mut Cx<'_>) {
         let items = (self.cells.len() + self.points.len()) as u64;
-        if items == 0 {
+        if items == 0 && self.versions.is_empty() {
             return;
         }
         let row = |((series, start), (cell, items)): ((SeriesKey, u64), (Cell, u64))| WindowRow {
@@ -103,8 +133,10 @@ impl IngestHalf {
         };
         let windows = std::mem::take(&mut self.cells).into_iter().map(row).collect();
         let points = std::mem::take(&mut self.points);
-        let message =
-            RollupPartial { version: VERSION, width: self.width.as_nanos() as u64, windows, points };
+        let of_service = |((service, version), seen)| VersionRow { service, version, seen };
+        let versions = std::mem::take(&mut self.versions).into_iter().map(of_service).collect();
+        let width = self.width.as_nanos() as u64;
+        let message = RollupPartial { version: VERSION, width, windows, points, versions };
         cx.emit(Payload::Partial(Partial { bytes: message.encode_to_vec().into(), at: cx.now() }), items);
     }
 }
@@ -128,7 +160,7 @@ impl Processor for IngestHalf {
         match &batch.payload {
             Payload::Metrics(bytes) if self.config.metrics => self.read_metrics(bytes, cx.now()),
             Payload::Traces(traces) if self.config.spans => self.read_spans(traces, cx.now()),
-            Payload::Metrics(_) | Payload::Traces(_) | Payload::Logs(_) | Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => {}
+            _ => {}
         }
         cx.pass(batch);
         if self.cells.len() + self.points.len() >= ROWS_PER_PARTIAL {

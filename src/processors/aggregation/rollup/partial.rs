@@ -3,7 +3,7 @@
 use prost::Message;
 use stats::{Buckets, ExactSum, ExponentialHistogram, Moments};
 
-use super::cell::{Cell, Spread};
+use super::cell::{Cell, Spread, Worst};
 
 /// Raised when the meaning of a field changes.
 pub(super) const VERSION: u32 = 1;
@@ -20,6 +20,20 @@ pub(super) struct RollupPartial {
     pub(super) windows: Vec<WindowRow>,
     #[prost(message, repeated, tag = "4")]
     pub(super) points: Vec<PointRow>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) versions: Vec<VersionRow>,
+}
+
+/// A version of a service that sent something.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Message)]
+pub(super) struct VersionRow {
+    #[prost(string, tag = "1")]
+    pub(super) service: String,
+    #[prost(string, tag = "2")]
+    pub(super) version: String,
+    /// Nanoseconds since the epoch.
+    #[prost(fixed64, tag = "3")]
+    pub(super) seen: u64,
 }
 
 /// What tells one series from another.
@@ -35,6 +49,22 @@ pub(super) struct SeriesKey {
     /// An attribute list.
     #[prost(bytes = "vec", tag = "4")]
     pub(super) attributes: Vec<u8>,
+    #[prost(enumeration = "Kind", tag = "5")]
+    pub(super) kind: i32,
+}
+
+/// What the values of a series are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, prost::Enumeration)]
+#[repr(i32)]
+pub(super) enum Kind {
+    /// A level at each moment.
+    Level = 0,
+    /// What a counter grew by.
+    Counter = 1,
+    /// Observations.
+    Distribution = 2,
+    /// Durations of spans.
+    Spans = 3,
 }
 
 /// Values of one series in one window.
@@ -90,6 +120,18 @@ pub(super) struct CellRow {
     pub(super) counts: Vec<u64>,
     #[prost(message, optional, tag = "8")]
     pub(super) histogram: Option<HistogramRow>,
+    #[prost(message, optional, tag = "9")]
+    pub(super) worst: Option<WorstRow>,
+}
+
+/// The greatest value that has a trace.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WorstRow {
+    #[prost(double, tag = "1")]
+    pub(super) value: f64,
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) trace_id: Vec<u8>,
 }
 
 /// A sum of doubles without rounding.
@@ -139,6 +181,7 @@ impl CellRow {
             squares: cell.has_squares.then(|| SumRow::of(&moments.squares)),
             min: cell.has_extremes.then_some(moments.min),
             max: cell.has_extremes.then_some(moments.max),
+            worst: cell.worst.map(|worst| WorstRow { value: worst.value, trace_id: worst.trace_id.to_vec() }),
             ..Self::default()
         };
         match &cell.spread {
@@ -169,7 +212,11 @@ impl CellRow {
             }
             None => return None,
         };
-        Some(Cell { moments, has_squares, has_extremes, spread })
+        let worst = match self.worst {
+            Some(row) => Some(Worst { value: row.value, trace_id: row.trace_id.try_into().ok()? }),
+            None => None,
+        };
+        Some(Cell { moments, has_squares, has_extremes, spread, worst })
     }
 }
 

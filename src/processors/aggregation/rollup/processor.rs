@@ -1,14 +1,18 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
+use std::time::Duration;
+
 use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, RestoreError, Snapshot};
-use model::{Batch, Payload, SignalSet, Timestamp};
+use model::{Batch, Columns, Payload, SignalSet, Timestamp};
 use prost::Message;
 
 use super::{
     AggregationConfig,
+    catalog::Catalog,
     ingest::IngestHalf,
     output::write,
     partial::{RollupPartial, VERSION},
+    rows::{Observed, tables},
     state::{Closed, State, Strays},
 };
 
@@ -17,6 +21,7 @@ pub struct Aggregation;
 
 impl ProcessorDef for Aggregation {
     const KIND: &'static str = "aggregation";
+    const ADDS: Columns = Columns::VALUES;
     type Config = AggregationConfig;
 
     fn consumes(config: &AggregationConfig) -> SignalSet {
@@ -45,7 +50,13 @@ struct AnalysisHalf {
     out_of_order: Counter,
     overflowed: Counter,
     n_series: Gauge,
+    /// The series that later stages judge, when there are such stages.
+    catalog: Option<Catalog>,
+    n_watched: Gauge,
 }
+
+/// A series that was silent for so long gives its place to a new one when there is no other.
+const WATCHED_IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// What survives a restart.
 #[derive(Clone, PartialEq, Message)]
@@ -87,6 +98,28 @@ impl AnalysisHalf {
                 "Series that are rolled up at present",
                 "{series}",
             ),
+            catalog: cx.is_watched.then(|| Catalog::new(config.watched_limit(), WATCHED_IDLE)),
+            n_watched: cx.telemetry.gauge(
+                "otelcol_processor_aggregation_watched_series",
+                "Series with a statistic each that later stages know",
+                "{series}",
+            ),
+        }
+    }
+
+    /// Hands whole windows to the stages that judge them.
+    fn watch(&mut self, closed: &[Closed], cx: &mut Cx<'_>) {
+        let Some(catalog) = &mut self.catalog else { return };
+        let observed = Observed { from: self.started_at, until: cx.now() };
+        let (tables, dropped) = tables(closed, observed, catalog);
+        self.n_watched.set(catalog.len() as u64);
+        if dropped > 0 {
+            cx.reject(dropped, "watched_series_limit");
+        }
+        for mut table in tables {
+            table.deployments = self.state.deployments.within(table.start, table.end());
+            let items = table.len() as u64;
+            cx.emit(Payload::Rollups(Box::new(table)), items);
         }
     }
 
@@ -131,11 +164,13 @@ impl Processor for AnalysisHalf {
     fn tick(&mut self, cx: &mut Cx<'_>) {
         let (closed, strays) = self.state.advance(cx.now());
         self.tell(&closed, strays, cx);
+        self.watch(&closed, cx);
     }
 
     fn drain(&mut self, cx: &mut Cx<'_>) {
         let (closed, strays) = self.state.finish(cx.now());
         self.tell(&closed, strays, cx);
+        self.watch(&closed, cx);
     }
 
     fn snapshot(&self) -> Option<Snapshot> {

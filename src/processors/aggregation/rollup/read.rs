@@ -8,7 +8,7 @@ use wire::view::{
 
 use super::{
     cell::{Cell, Spread},
-    partial::{CellRow, PointRow, SeriesKey},
+    partial::{CellRow, Kind, PointRow, SeriesKey},
 };
 use crate::aggregation::attributes::{AttributeList, canonical};
 
@@ -44,13 +44,14 @@ struct OfMetric {
     resource: Vec<u8>,
     name: String,
     unit: String,
+    kind: Kind,
 }
 
 impl OfMetric {
     fn new(group: &Group<'_>, metric: &Metric<'_>) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let resource = canonical(group.resource.body, |_| true).into();
-        Self { resource, name: text(metric.name), unit: text(metric.unit) }
+        Self { resource, name: text(metric.name), unit: text(metric.unit), kind: kind_of(&metric.data) }
     }
 
     fn key(&self, attributes: Vec<KeyValue<'_>>) -> SeriesKey {
@@ -63,7 +64,18 @@ impl OfMetric {
             list.push_value(&key, value);
         }
         let (resource, name, unit) = (self.resource.clone(), self.name.clone(), self.unit.clone());
-        SeriesKey { resource, name, unit, attributes: list.into_bytes().into() }
+        SeriesKey { resource, name, unit, attributes: list.into_bytes().into(), kind: self.kind.into() }
+    }
+}
+
+fn kind_of(data: &MetricData<'_>) -> Kind {
+    match data {
+        MetricData::Empty | MetricData::Gauge(_) => Kind::Level,
+        MetricData::Sum { is_monotonic, .. } if *is_monotonic => Kind::Counter,
+        MetricData::Sum { .. } => Kind::Level,
+        MetricData::Histogram { .. } | MetricData::ExponentialHistogram { .. } | MetricData::Summary(_) => {
+            Kind::Distribution
+        }
     }
 }
 

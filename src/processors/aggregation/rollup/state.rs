@@ -8,6 +8,7 @@ use wire::view::AnyValue;
 use super::{
     AggregationConfig,
     cell::Cell,
+    deployments::Deployments,
     ingest::{Cells, add},
     partial::{CellRow, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
 };
@@ -32,6 +33,7 @@ pub(super) struct State {
     last: BTreeMap<SeriesKey, Last>,
     /// Windows of the first level that end by then are closed.
     closed_until: Timestamp,
+    pub(super) deployments: Deployments,
 }
 
 struct Level {
@@ -89,6 +91,7 @@ impl State {
             known: BTreeMap::new(),
             last: BTreeMap::new(),
             closed_until: (started_at - lateness).window_start(first),
+            deployments: Deployments::new(config.max_series as usize),
         }
     }
 
@@ -106,6 +109,7 @@ impl State {
             }
         }
         self.points.extend(message.points);
+        message.versions.into_iter().for_each(|row| self.deployments.take(row));
         damaged
     }
 
@@ -270,7 +274,8 @@ impl State {
         };
         let windows = self.came.iter().map(row).collect();
         let width = self.first_width().as_nanos() as u64;
-        RollupPartial { version: VERSION, width, windows, points: self.points.clone() }
+        let versions = self.deployments.save();
+        RollupPartial { version: VERSION, width, windows, points: self.points.clone(), versions }
     }
 
     /// Spells what is open, for a snapshot: the windows of each level, and the last points with the first.
@@ -290,6 +295,7 @@ impl State {
                 width: level.width.as_nanos() as u64,
                 windows,
                 points: Vec::new(),
+                versions: Vec::new(),
             }
         };
         let mut levels: Vec<RollupPartial> = self.levels.iter().map(save).collect();

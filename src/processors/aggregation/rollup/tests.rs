@@ -415,3 +415,92 @@ proptest! {
         survive_damage::<Aggregation>(&ten_seconds(), payloads, &damage);
     }
 }
+
+fn windows(payloads: &[Payload]) -> Vec<&model::Rollups> {
+    let tables = payloads.iter().filter_map(|payload| match payload {
+        Payload::Rollups(table) => Some(&**table),
+        _ => None,
+    });
+    tables.collect()
+}
+
+/// One line for each row: the series, its value and its support.
+fn rows(tables: &[&model::Rollups]) -> String {
+    let mut lines = String::new();
+    for table in tables {
+        for (at, series) in table.series.iter().enumerate() {
+            let (value, support) = (table.values[at], table.support[at]);
+            let example = table.exemplars.get(&(at as u32)).map(|traces| traces[0][15]);
+            let example = example.map(|last| format!(" trace …{last}")).unwrap_or_default();
+            let width = table.width.as_secs();
+            let start = (table.start.0 - T0.0) / 1_000_000_000;
+            let (service, metric, statistic) = (&series.service, &series.metric, series.statistic.name());
+            lines += &format!(
+                "{start}+{width}s {service} {metric} {statistic} = {value:.4} of {support}{example}\n"
+            );
+        }
+    }
+    lines
+}
+
+#[test]
+fn whole_windows_are_handed_on_with_a_row_for_each_statistic() {
+    let mut harness = harness(&ten_seconds(), 1);
+    give(&mut harness, 0, &gauge([11.0, 12.0].map(|at| point(at, at, Vec::new())).to_vec()));
+    give(
+        &mut harness,
+        0,
+        &counter([(11.0, 3.0), (15.0, 8.0)].map(|(at, value)| point(at, value, Vec::new())).to_vec()),
+    );
+    expect![[r#"
+        10+10s s load mean = 11.5000 of 2
+        10+10s s requests rate = 0.8000 of 2
+    "#]]
+    .assert_eq(&rows(&windows(&harness.tick(at(40)))));
+}
+
+#[test]
+fn an_operation_has_one_row_of_each_kind_whatever_its_spans_status() {
+    let mut harness = harness(&ten_seconds(), 2);
+    for (id, millis, status) in [(1, 10, 0), (2, 20, 1), (3, 90, 2), (4, 40, 2)] {
+        let mut span = span("GET /cart", 2, status, millis * 1000, Vec::new());
+        span.trace_id[15] = id;
+        span.end_time_unix_nano = at(12).0;
+        span.start_time_unix_nano = span.end_time_unix_nano - millis * 1_000_000;
+        push(&mut harness, usize::from(id % 2), &of_service("cart", vec![span]));
+    }
+    expect![[r#"
+        10+10s cart span.duration rate = 0.4000 of 4
+        10+10s cart span.duration error_ratio = 0.5000 of 4 trace …3
+        10+10s cart span.duration p50 = 20.7494 of 4 trace …3
+        10+10s cart span.duration p95 = 88.9548 of 4 trace …3
+        10+10s cart span.duration p99 = 90.0000 of 4 trace …3
+    "#]]
+    .assert_eq(&rows(&windows(&harness.tick(at(40)))));
+}
+
+#[test]
+fn a_window_that_was_seen_in_part_is_not_handed_on() {
+    let mut harness = harness(&ten_seconds(), 1);
+    harness.tick(at(3));
+    give(&mut harness, 0, &gauge(vec![point(14.0, 1.0, Vec::new()), point(24.0, 1.0, Vec::new())]));
+    let told = harness.tick(at(22));
+    assert_eq!(windows(&told).len(), 1, "10 s to 20 s");
+    assert!(windows(&harness.drain()).is_empty(), "the window from 20 s has not ended");
+}
+
+#[test]
+fn another_version_of_a_service_is_a_deployment() {
+    let mut harness = harness(&ten_seconds(), 1);
+    for (secs, version) in [(11.0, "1"), (12.0, "2")] {
+        let mut request = gauge(vec![point(secs, 1.0, Vec::new())]);
+        let resource = request.resource_metrics[0].resource.as_mut().unwrap();
+        resource.attributes.push(text("service.version", version));
+        harness.tick(at(secs as u64));
+        give(&mut harness, 0, &request);
+    }
+    let told = harness.tick(at(40));
+    let deployments: Vec<_> = windows(&told).iter().flat_map(|table| table.deployments.clone()).collect();
+    assert_eq!(deployments.len(), 1, "the first version is nothing new");
+    assert_eq!((&*deployments[0].service, &*deployments[0].version), ("s", "2"));
+}
