@@ -11,6 +11,7 @@ use component::{BuildCx, Counter, Cx, Processor, Telemetry, Workbench};
 use model::{Ack, Batch, Columns, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
 
 use crate::{
+    offline::Told,
     plan::{Output, Place, Plan, Stage},
     queue::Inbox,
 };
@@ -38,6 +39,8 @@ pub(crate) struct Graph {
     partials: Vec<(NodeId, model::Partial)>,
     /// What analysis halves told their ingest halves since it was last taken.
     verdicts: Vec<(NodeId, Bytes)>,
+    /// What left pipelines, when it is recorded.
+    told: Option<Told>,
 }
 
 struct Node {
@@ -101,18 +104,24 @@ impl Graph {
             .collect();
         let matcher = wire::Matcher::new(&keys);
         let takes = plan.exporters.iter().map(|exporter| exporter.configured.signals()).collect();
-        Self { nodes, pipelines, inboxes, takes, matcher, bench: Workbench::default(), partials: Vec::new(), verdicts: Vec::new() }
+        Self {
+            nodes,
+            pipelines,
+            inboxes,
+            takes,
+            matcher,
+            bench: Workbench::default(),
+            partials: Vec::new(),
+            verdicts: Vec::new(),
+            told: None,
+        }
     }
 
     /// Checks a request from outside and makes a payload of it. Touches no stage.
     ///
     /// # Errors
     /// When the bytes are not an OTLP request of this signal.
-    pub(crate) fn read(
-        &mut self,
-        signal: Signal,
-        bytes: Bytes,
-    ) -> Result<(Payload, u64), wire::Malformed> {
+    pub(crate) fn read(&mut self, signal: Signal, bytes: Bytes) -> Result<(Payload, u64), wire::Malformed> {
         match signal {
             Signal::Traces => {
                 let mut table = self.bench.spare_tables.pop().unwrap_or_default();
@@ -125,6 +134,12 @@ impl Graph {
             }
             Signal::Logs => wire::read_logs(bytes).map(|(bytes, items)| (Payload::Logs(bytes), items)),
         }
+    }
+
+    /// Takes back a payload that was read and is refused; its table serves the next request.
+    pub(crate) fn give_up(&mut self, payload: Payload) {
+        let batch = Batch { payload, items: 0, ack: Ack::none() };
+        Cx::new(Timestamp::default(), &mut self.bench).absorb(batch);
     }
 
     /// Sends a batch through pipelines from their start.
@@ -168,6 +183,16 @@ impl Graph {
     /// Takes what is to go back to the shards.
     pub(crate) fn take_verdicts(&mut self) -> Vec<(NodeId, Bytes)> {
         std::mem::take(&mut self.verdicts)
+    }
+
+    /// From now on keeps what leaves pipelines.
+    pub(crate) fn record(&mut self) {
+        self.told = Some(Told::default());
+    }
+
+    /// Takes what was kept.
+    pub(crate) fn take_told(&mut self) -> Told {
+        self.told.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The stages that own state, for snapshots.
@@ -234,7 +259,7 @@ impl Graph {
                     self.tell(id, verdicts.clone(), now);
                     self.verdicts.push((id, verdicts));
                 }
-                Payload::Rollups(_) => self.judge(id, batch, now),
+                Payload::Rollups(_) => self.judge_after(id, batch, now),
                 _ => self.follow(id, batch, now),
             }
         }
@@ -255,16 +280,27 @@ impl Graph {
         }
     }
 
-    /// Gives closed windows to the next stage of the pipeline that reads them. After the last one they end:
+    /// Gives closed windows to a stage that judges them.
+    pub(crate) fn judge(&mut self, node: NodeId, batch: Batch, now: Timestamp) {
+        self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
+    }
+
+    /// Passes closed windows to the next stage of the pipeline that reads them. After the last one they end:
     /// all that may leave a pipeline has been emitted as OTLP.
-    fn judge(&mut self, id: NodeId, batch: Batch, now: Timestamp) {
+    fn judge_after(&mut self, id: NodeId, batch: Batch, now: Timestamp) {
         let Some(After::Stage { pipeline, stage }) = self.nodes.get(id).map(|node| node.after.clone()) else {
             return;
         };
         let Some(line) = self.pipelines.get(pipeline) else { return };
         let reads = |&node: &NodeId| self.nodes.get(node).is_some_and(|node| !node.reads.is_empty());
-        if let Some(node) = line.stages.iter().skip(stage).copied().find(reads) {
-            self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
+        match (line.stages.iter().skip(stage).copied().find(reads), batch.payload) {
+            (Some(node), payload) => self.judge(node, Batch { payload, ..batch }, now),
+            (None, Payload::Rollups(table)) => {
+                if let Some(told) = &mut self.told {
+                    told.rollups.push(*table);
+                }
+            }
+            (None, _) => {}
         }
     }
 
@@ -274,6 +310,9 @@ impl Graph {
         let Some(signal) = batch.payload.signal() else { return };
         let Some(line) = self.pipelines.get(pipeline) else { return };
         let outputs = Rc::clone(&line.outputs);
+        if let (Some(told), Some(bytes)) = (&mut self.told, batch.payload.bytes().cloned()) {
+            told.exports.push(Export { signal, bytes, items: batch.items });
+        }
         let mut connectors = Vec::new();
         for output in outputs.iter() {
             match *output {

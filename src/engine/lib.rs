@@ -23,6 +23,7 @@ mod hop;
 mod intake;
 mod link;
 mod listen;
+mod offline;
 mod outlets;
 mod plan;
 mod queue;
@@ -31,7 +32,11 @@ mod shard;
 mod supervise;
 mod verdicts;
 
+/// The target of the service's own spans: a subscriber that leaves it out pays nothing for them.
+pub const SPANS: &str = "trueline::spans";
+
 pub use clock::SystemClock;
 pub use listen::BindError;
+pub use offline::{NothingJudges, Offline, Told};
 pub use plan::{Loaded, Plan, load};
 pub use service::{Running, StartError, start};
