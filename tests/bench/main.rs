@@ -1,8 +1,10 @@
 //! Times trueline against the Go collector: the same bytes, the same core, run alternately.
 //!
-//! `cargo run --release -p bench -- [PATH…]`; see README.md for what each path is.
+//! `cargo run --release -p bench -- [PATH…]`; see README.md for what each path is. `bench detection` scores
+//! detectors instead.
 
 mod clock;
+mod detection;
 mod machine;
 mod measure;
 mod paths;
@@ -21,7 +23,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::machine::Machine;
 use crate::measure::{Figures, Plan};
@@ -38,7 +40,10 @@ const BOTH_CORES: &str = "0,1";
 
 /// Times trueline against the Go collector.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Paths to time; all when none is named.
     paths: Vec<String>,
     /// Alternating pairs of runs for each path.
@@ -67,8 +72,17 @@ struct Args {
     json: bool,
 }
 
+/// What is measured instead of the paths.
+#[derive(Subcommand)]
+enum Command {
+    Detection(detection::Args),
+}
+
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(Command::Detection(args)) = &args.command {
+        return detection::run(args);
+    }
     let paths = paths::named(&args.paths)?;
     ensure!(args.pairs > 0, "--pairs is 0, must be at least 1");
     ensure!(args.seconds >= 0.5, "--seconds is {}, must be at least 0.5", args.seconds);
