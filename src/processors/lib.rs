@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! * `aggregation`: the code that counts, and the processor that rolls metrics up.
+//! * [`anomaly`]: which departures from the baseline deserve attention.
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 //! * [`service_graph`]: its face for who calls whom.
 
 mod actions;
 pub mod aggregation;
+pub mod anomaly;
 pub mod attributes;
 pub mod resource;
 pub mod service_graph;
@@ -29,6 +31,7 @@ pub fn connectors() -> Vec<ProcessorEntry> {
 pub fn processors() -> Vec<ProcessorEntry> {
     vec![
         ProcessorEntry::of::<aggregation::Aggregation>(),
+        ProcessorEntry::of::<anomaly::Anomaly>(),
         ProcessorEntry::of::<attributes::Attributes>(),
         ProcessorEntry::of::<resource::Resource>(),
     ]

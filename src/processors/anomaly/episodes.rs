@@ -1,0 +1,263 @@
+//! From scores to episodes: one per departure, from its first window to its last.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use model::{Maturity, Series, Timestamp, TraceId};
+
+use super::{
+    calibration::confidence,
+    detectors::{Evidence, OPENS_AT},
+    judge::{Judgement, Row},
+    state::{Kind, Source, Traits},
+};
+
+/// What is unusual about one series, for as long as it is.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Episode {
+    /// Unique and the same in every process that sees the same input.
+    pub(crate) id: u64,
+    pub(crate) series: Arc<Series>,
+    pub(crate) traits: Traits,
+    pub(crate) start: Timestamp,
+    /// The end of the last window that kept it open.
+    pub(crate) active: Timestamp,
+    pub(crate) peak: Peak,
+    /// The most each detector said.
+    pub(crate) evidence: Evidence,
+    pub(crate) confidence: f64,
+    pub(crate) severity: Severity,
+    /// Open for so long that it is no news: kept silently until its series is quiet, lest it opens again.
+    pub(crate) is_expired: bool,
+    /// The highest severity that was told; none before it was told at all.
+    pub(crate) told: Option<Severity>,
+    /// Traces that show it, the worst first.
+    pub(crate) exemplars: Vec<TraceId>,
+}
+
+/// The window in which an episode was at its worst.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Peak {
+    pub(crate) at: Timestamp,
+    pub(crate) score: f32,
+    pub(crate) z: f64,
+    pub(crate) row: Row,
+}
+
+/// How much an episode matters: how sure it is, times how large.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+/// To which side of what was expected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    Up,
+    Down,
+}
+
+/// Why an episode is told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Transition {
+    Opened,
+    Worsened,
+    Closed,
+    /// Open for so long that it is no longer news.
+    Expired,
+}
+
+/// Episodes that are open, by fingerprint.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Episodes {
+    open: BTreeMap<u64, Episode>,
+}
+
+/// An episode ends after this time, whatever its series does.
+const LONGEST: Duration = Duration::from_secs(48 * 3600);
+/// Open at once; more are not opened, and counted.
+const MOST_OPEN: usize = 50_000;
+/// Traces kept of an episode.
+const MOST_EXEMPLARS: usize = 3;
+
+impl Severity {
+    pub(crate) const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Direction {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl Transition {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "open",
+            Self::Worsened => "worsened",
+            Self::Closed => "closed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl Episodes {
+    pub(crate) fn get(&self, fingerprint: u64) -> Option<&Episode> {
+        self.open.get(&fingerprint)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Episode> {
+        self.open.values().filter(|episode| !episode.is_expired)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Episode> {
+        self.open.values_mut().filter(|episode| !episode.is_expired)
+    }
+
+    pub(crate) fn insert(&mut self, episode: Episode) {
+        self.open.insert(episode.series.fingerprint, episode);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Opens an episode, or adds a window to an open one. None when there is no room for another.
+    pub(crate) fn add(
+        &mut self,
+        series: &Arc<Series>,
+        traits: Traits,
+        judgement: &Judgement,
+        row: &Row,
+        window: (Timestamp, Timestamp),
+        exemplars: &[TraceId],
+    ) -> Option<&Episode> {
+        let (start, end) = window;
+        if !self.open.contains_key(&series.fingerprint) && self.open.len() >= MOST_OPEN {
+            return None;
+        }
+        let peak = Peak { at: end, score: judgement.score, z: judgement.z, row: *row };
+        let episode = self.open.entry(series.fingerprint).or_insert_with(|| Episode {
+            id: id_of(series.fingerprint, start),
+            series: Arc::clone(series),
+            traits,
+            start,
+            active: end,
+            peak,
+            evidence: Evidence::default(),
+            confidence: 0.0,
+            severity: Severity::Info,
+            is_expired: false,
+            told: None,
+            exemplars: Vec::new(),
+        });
+        if judgement.is_active || judgement.score >= OPENS_AT {
+            episode.active = end;
+        }
+        if judgement.score >= episode.peak.score {
+            episode.peak = peak;
+            episode.keep(exemplars);
+        }
+        episode.evidence.merge(&judgement.evidence);
+        episode.assess();
+        Some(episode)
+    }
+
+    /// Ends the episodes that have been quiet for a time, and silences those open for too long. Returns
+    /// both as far as they were told.
+    pub(crate) fn close(&mut self, now: Timestamp, quiet: Duration) -> Vec<(Transition, Episode)> {
+        let mut told = Vec::new();
+        for episode in self.open.values_mut() {
+            if !episode.is_expired && now.since(episode.start) >= LONGEST {
+                episode.is_expired = true;
+                told.push((Transition::Expired, episode.clone()));
+            }
+        }
+        let ended = self.open.extract_if(.., |_, episode| now.since(episode.active) >= quiet);
+        let ended = ended.map(|(_, episode)| episode).filter(|episode| !episode.is_expired);
+        told.extend(ended.map(|episode| (Transition::Closed, episode)));
+        told.retain(|(_, episode)| episode.told.is_some());
+        told
+    }
+}
+
+/// Mixes what makes an episode unique; never 0, which means none.
+fn id_of(fingerprint: u64, start: Timestamp) -> u64 {
+    let mut id = fingerprint ^ start.as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    id = (id ^ id >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    (id ^ id >> 32).max(1)
+}
+
+impl Episode {
+    pub(crate) fn direction(&self) -> Direction {
+        if self.peak.row.is_absent || self.peak.row.observed < self.peak.row.predicted {
+            Direction::Down
+        } else {
+            Direction::Up
+        }
+    }
+
+    /// Returns what to rank by after severity.
+    pub(crate) fn weight(&self) -> f64 {
+        self.confidence * f64::from(self.peak.score)
+    }
+
+    fn keep(&mut self, exemplars: &[TraceId]) {
+        for trace in exemplars.iter().rev() {
+            self.exemplars.retain(|kept| kept != trace);
+            self.exemplars.insert(0, *trace);
+        }
+        self.exemplars.truncate(MOST_EXEMPLARS);
+    }
+
+    fn assess(&mut self) {
+        let row = &self.peak.row;
+        self.confidence = self.confidence.max(confidence(&self.evidence, row.maturity, row.support));
+        self.severity = self.severity.max(self.severity_alone());
+    }
+
+    fn severity_alone(&self) -> Severity {
+        let weight = self.confidence * self.impact();
+        let is_breach = self.traits.source == Source::Requests && self.peak.row.maturity > Maturity::Gross;
+        match weight {
+            weight if weight >= CRITICAL_WEIGHT && is_breach => Severity::Critical,
+            weight if weight >= WARNING_WEIGHT => Severity::Warning,
+            _ => Severity::Info,
+        }
+    }
+
+    /// Returns how large the departure is, from 0 to 1.
+    fn impact(&self) -> f64 {
+        let row = &self.peak.row;
+        let ratio = if row.expected > 0.0 { row.value / row.expected } else { f64::INFINITY };
+        let impact = match self.traits.kind {
+            _ if row.is_absent => 1.0,
+            Kind::ErrorRatio => (row.value - row.expected) / SEVERE_ERRORS,
+            Kind::Latency => ratio - 1.0,
+            Kind::Rate => (1.0 - ratio).max((ratio - 1.0) / 2.0),
+            Kind::Gauge => IMPACT_OF_GAUGES,
+        };
+        impact.clamp(0.0, 1.0)
+    }
+}
+
+/// Surely a fault and with half of the greatest impact.
+const CRITICAL_WEIGHT: f64 = 0.5;
+const WARNING_WEIGHT: f64 = 0.2;
+/// A difference of error ratios that has the greatest impact. A quarter of it burns a month's budget of
+/// 99.9 % in less than a day.
+const SEVERE_ERRORS: f64 = 0.2;
+/// What a gauge means is not known: it warns when it is surely unusual.
+const IMPACT_OF_GAUGES: f64 = 0.3;

@@ -1,0 +1,200 @@
+//! Episodes as log records and metrics.
+
+use model::{Series, Timestamp};
+use prost::Message;
+use wire::{
+    build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint},
+    view::{AnyValue, Number, attributes},
+};
+
+use super::{
+    detectors::Detector,
+    episodes::{Episode, Severity, Transition},
+};
+
+const SCOPE: &str = "anomaly";
+const EVENT: &str = "trueline.anomaly";
+
+/// Writes events in their order. Returns the request and its records.
+pub(crate) fn write_logs(events: &[(Transition, &Episode)], now: Timestamp) -> (Vec<u8>, u64) {
+    let mut writer = LogsWriter::new();
+    for (transition, episode) in events {
+        writer.resource(&list(&episode.series.resource));
+        writer.scope(SCOPE, "");
+        let attributes = describe(*transition, episode, now);
+        let (severity_number, severity_text) = log_severity(episode.severity);
+        writer.record(&LogRecord {
+            time: now.as_nanos(),
+            observed_time: now.as_nanos(),
+            severity_number,
+            severity_text,
+            body: AnyValue::Str(sentence(*transition, episode).as_bytes()),
+            attributes: &attributes,
+            flags: 0,
+            trace_id: episode.exemplars.first().copied(),
+            span_id: None,
+            event_name: EVENT,
+        });
+    }
+    (writer.take(), events.len() as u64)
+}
+
+/// OTLP's number and text.
+const fn log_severity(severity: Severity) -> (u8, &'static str) {
+    match severity {
+        Severity::Info => (9, "INFO"),
+        Severity::Warning => (13, "WARN"),
+        Severity::Critical => (17, "ERROR"),
+    }
+}
+
+fn describe(transition: Transition, episode: &Episode, now: Timestamp) -> Attributes {
+    let mut out = list(&episode.series.attributes);
+    let row = &episode.peak.row;
+    let mut text = |key: &str, value: &str| out.push_str(&format!("{EVENT}.{key}"), value);
+    text("id", &format!("{:016x}", episode.id));
+    text("state", transition.name());
+    text("severity", episode.severity.name());
+    text("direction", episode.direction().name());
+    text("metric", &episode.series.metric);
+    text("unit", &episode.series.unit);
+    text("stat", episode.series.statistic.name());
+    let mut number = |key: &str, value: f64| {
+        if value.is_finite() {
+            out.push(format!("{EVENT}.{key}"), AnyValue::Double(value));
+        }
+    };
+    number("score", f64::from(episode.peak.score));
+    number("confidence", episode.confidence);
+    number("value", row.value);
+    number("expected", row.expected);
+    number("lower", row.lower);
+    number("upper", row.upper);
+    number("z", episode.peak.z);
+    number("maturity", row.maturity.ratio());
+    for detector in said(episode) {
+        let score = f64::from(episode.evidence.of(detector));
+        out.push(format!("{EVENT}.evidence.{}", detector.name()), AnyValue::Double(score));
+    }
+    let mut whole = |key: &str, value: u64| {
+        out.push_int(&format!("{EVENT}.{key}"), i64::try_from(value).unwrap_or(i64::MAX));
+    };
+    whole("support", row.support);
+    whole("start", episode.start.as_nanos());
+    whole("peak", episode.peak.at.as_nanos());
+    if matches!(transition, Transition::Closed | Transition::Expired) {
+        whole("end", episode.active.as_nanos());
+    }
+    whole("duration", now.since(episode.start).as_nanos() as u64);
+    let detectors = said(episode).map(|detector| detector.name().to_owned());
+    out.push_encoded(format!("{EVENT}.detectors"), &strings(detectors));
+    let traces = episode.exemplars.iter().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
+    out.push_encoded(format!("{EVENT}.exemplars"), &strings(traces));
+    out
+}
+
+/// The detectors that said anything, those that said the most first.
+fn said(episode: &Episode) -> impl Iterator<Item = Detector> {
+    let mut said: Vec<_> = Detector::ALL.into_iter().filter(|one| episode.evidence.of(*one) > 0.0).collect();
+    said.sort_by(|a, b| episode.evidence.of(*b).total_cmp(&episode.evidence.of(*a)));
+    said.into_iter()
+}
+
+fn sentence(transition: Transition, episode: &Episode) -> String {
+    let (series, row) = (&episode.series, &episode.peak.row);
+    let (stat, metric, service) = (series.statistic.name(), &series.metric, &series.service);
+    if row.is_absent {
+        return format!("{stat} of {metric} of {service} is silent ({})", transition.name());
+    }
+    format!(
+        "{stat} of {metric} of {service} is {}, expected {} to {} ({})",
+        short(row.value),
+        short(row.lower),
+        short(row.upper),
+        transition.name()
+    )
+}
+
+/// Four digits are enough to read.
+fn short(value: f64) -> String {
+    let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 3.0 - value.abs().log10().floor() };
+    format!("{value:.*}", digits.clamp(0.0, 12.0) as usize)
+}
+
+/// The body of an `AnyValue` that holds an array of strings.
+fn strings(items: impl Iterator<Item = String>) -> Vec<u8> {
+    #[derive(Clone, PartialEq, Message)]
+    struct Text {
+        #[prost(string, optional, tag = "1")]
+        text: Option<String>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    struct Array {
+        #[prost(message, repeated, tag = "1")]
+        values: Vec<Text>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    struct Value {
+        #[prost(message, optional, tag = "5")]
+        array: Option<Array>,
+    }
+    let values = items.map(|text| Text { text: Some(text) }).collect();
+    Value { array: Some(Array { values }) }.encode_to_vec()
+}
+
+/// Returns encoded attributes in the form that writers take.
+fn list(encoded: &[u8]) -> Attributes {
+    let mut out = Attributes::new();
+    for attribute in attributes(encoded, 1) {
+        out.push_encoded(attribute.key, attribute.value);
+    }
+    out
+}
+
+/// What there is to measure at the end of a window.
+pub(crate) struct Measured<'a> {
+    /// Open episodes with their present score, in the order of their series.
+    pub(crate) open: Vec<(&'a Series, f32)>,
+    /// Resource, severity and number of open episodes of each service that has or just had some.
+    pub(crate) services: Vec<(&'a str, [u64; 3])>,
+}
+
+/// Writes metrics. Returns the request and its points.
+pub(crate) fn write_metrics(measured: &Measured<'_>, now: Timestamp) -> (Vec<u8>, u64) {
+    let mut writer = MetricsWriter::new();
+    let mut n_points = 0;
+    for (series, score) in &measured.open {
+        writer.resource(&list(&series.resource));
+        writer.scope(SCOPE, "");
+        let mut attributes = list(&series.attributes);
+        attributes.push_str("metric", &series.metric);
+        attributes.push_str("stat", series.statistic.name());
+        let head = MetricHead {
+            name: "trueline.anomaly.score",
+            description: "How unusual a series with an open episode is; from 3 on it opens one",
+            unit: "1",
+        };
+        writer.gauge(&head).point(&point(&attributes, now, Number::Double(f64::from(*score))));
+        n_points += 1;
+    }
+    for (service, counts) in &measured.services {
+        let mut resource = Attributes::new();
+        resource.push_str("service.name", service);
+        writer.resource(&resource);
+        writer.scope(SCOPE, "");
+        let head =
+            MetricHead { name: "trueline.anomalies.open", description: "Open episodes", unit: "{episode}" };
+        let mut points = writer.gauge(&head);
+        for (severity, count) in Severity::ALL.into_iter().zip(counts) {
+            let mut attributes = Attributes::new();
+            attributes.push_str("severity", severity.name());
+            points.point(&point(&attributes, now, Number::Int(*count as i64)));
+            n_points += 1;
+        }
+    }
+    (writer.take(), n_points)
+}
+
+fn point(attributes: &Attributes, now: Timestamp, value: Number) -> NumberPoint<'_> {
+    NumberPoint { attributes, start: 0, time: now.as_nanos(), value: Some(value), exemplars: &[], flags: 0 }
+}

@@ -1,0 +1,90 @@
+//! The path of a series that departs from its expected value.
+
+use expect_test::expect;
+use model::{Maturity, Statistic};
+
+use super::rows::{Bench, Subject, noise, window};
+use crate::anomaly::AnomalyConfig;
+
+/// Noise of one usual deviation at most.
+fn calm(subject: &Subject, minute: u64) -> f64 {
+    subject.expected * (noise(minute, 1) * subject.scale).exp()
+}
+
+#[test]
+fn a_slow_operation_is_one_episode_from_its_beginning_to_its_end() {
+    let subject = Subject::p95("checkout");
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..200, &[&subject], |minute, _| {
+        let factor = if (100..110).contains(&minute) { 4.0 } else { 1.0 };
+        factor * calm(&subject, minute)
+    });
+    expect![[r#"
+        100: p95 of span.duration of checkout is 411.2, expected 99.85 to 100.2 (open) critical up ["novelty","seasonal"]
+        119: p95 of span.duration of checkout is 411.2, expected 99.85 to 100.2 (closed) critical up ["novelty","seasonal"]
+    "#]].assert_eq(&bench.told);
+    assert!(bench.n_open() >= 10, "{}", bench.n_open());
+}
+
+#[test]
+fn a_departure_of_no_size_is_no_anomaly() {
+    let subject = Subject { scale: 0.001, ..Subject::p95("checkout") };
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..200, &[&subject], |minute, _| if minute < 100 { 100.0 } else { 109.0 });
+    assert_eq!(bench.told, "");
+    assert!(bench.scores.iter().flatten().all(|score| *score < 3.0));
+}
+
+#[test]
+fn fast_answers_are_no_anomaly() {
+    let subject = Subject::p95("checkout");
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..200, &[&subject], |minute, _| if minute < 100 { 100.0 } else { 5.0 });
+    assert_eq!(bench.told, "");
+}
+
+#[test]
+fn few_failures_are_no_anomaly_and_many_are_critical() {
+    let subject = Subject::new("checkout", "span.duration", Statistic::ErrorRatio, 0.001, 0.001);
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    for minute in 1..200 {
+        bench.judge(window(minute, &[(&subject, 0.25, 16)]));
+    }
+    assert_eq!(bench.told, "");
+    for minute in 200..210 {
+        bench.judge(window(minute, &[(&subject, 0.25, 400)]));
+    }
+    expect![[r#"
+        200: error_ratio of span.duration of checkout is 0.2500, expected -0.002000 to 0.004000 (open) critical up ["seasonal"]
+    "#]].assert_eq(&bench.told);
+}
+
+#[test]
+fn rows_that_are_not_known_well_are_not_scored() {
+    let subject = Subject { maturity: Maturity::Insufficient, ..Subject::p95("checkout") };
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..20, &[&subject], |_, _| 1e9);
+    assert!(bench.scores.iter().flatten().all(|score| score.is_nan()));
+    assert_eq!(bench.told, "");
+}
+
+#[test]
+fn values_that_are_no_numbers_never_open() {
+    for bad in [f64::INFINITY, f64::NEG_INFINITY] {
+        let subject = Subject::gauge("checkout");
+        let mut bench = Bench::new(&AnomalyConfig::default());
+        bench.run(1..400, &[&subject], |minute, _| if minute % 3 == 0 { bad } else { 100.0 });
+        assert_eq!(bench.told, "");
+    }
+}
+
+#[test]
+fn silence_of_a_series_that_never_was_silent_is_an_episode() {
+    let subject = Subject::p95("checkout");
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..100, &[&subject], |minute, _| if (50..60).contains(&minute) { f64::NAN } else { 100.0 });
+    expect![[r#"
+        50: p95 of span.duration of checkout is silent (open) critical down ["absence"]
+        64: p95 of span.duration of checkout is silent (closed) critical down ["absence"]
+    "#]].assert_eq(&bench.told);
+}
