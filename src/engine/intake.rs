@@ -12,12 +12,12 @@ use std::{
 use bytes::Bytes;
 use component::{Counter, Intake, Permit, Receipt, Refusal, Telemetry};
 use futures_util::future::LocalBoxFuture;
-use model::{Ack, AckFuture, Batch, Outcome, Signal};
+use model::{Ack, AckFuture, Batch, Outcome, Payload, Signal};
 use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
 use crate::{
     outlets::Outlets,
-    queue::Inbox,
+    queue::{Inbox, Reached, Reservation},
     shard::{Core, Job},
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct ShardIntake {
 struct Route {
     pipelines: Vec<usize>,
     /// The queues that a request reaches before its answer.
-    reach: Vec<Rc<Inbox>>,
+    reach: Vec<Reached>,
     /// Whether the answer waits for a delivery.
     waits: bool,
 }
@@ -55,9 +55,11 @@ impl ShardIntake {
             let reach: Vec<_> = plan
                 .reach(&pipelines, signal)
                 .into_iter()
-                .filter_map(|exporter| outlets.inbox(exporter))
+                .filter_map(|(exporter, deliveries)| {
+                    Some(Reached { inbox: outlets.inbox(exporter)?, deliveries })
+                })
                 .collect();
-            let waits = reach.iter().any(|inbox| inbox.keeps_ack());
+            let waits = reach.iter().any(|reached| reached.inbox.keeps_ack());
             Route { pipelines, reach, waits }
         });
         let id = plan.receivers.get(receiver).map_or("", |planned| planned.id.as_str());
@@ -72,60 +74,98 @@ impl ShardIntake {
         bytes: Bytes,
         transport: &'static str,
     ) -> Result<Receipt, Refusal> {
-        let route = &self.routes[signal as usize];
-        let (items, result) = loop {
-            match self.try_take(route, signal, bytes.clone()) {
-                Ok((items, Taken::Waiting(answer))) => break (items, receipt(answer.await)),
-                Ok((items, Taken::Done)) => break (items, Ok(Receipt::default())),
-                Ok((_, Taken::Full(inbox))) if inbox.blocks => inbox.wait_for_room().await,
-                Ok((items, Taken::Full(inbox))) => break (items, Err(inbox.refusal(RETRY_AFTER))),
-                Err(refusal) => break (0, Err(refusal)),
-            }
-        };
+        let (items, result) = self.read_and_fold(signal, bytes).await;
         self.count(signal, transport, items, result.is_ok());
         result
     }
 
-    fn try_take(&self, route: &Route, signal: Signal, bytes: Bytes) -> Result<(u64, Taken), Refusal> {
-        // A task of a connection that was cut off may still come: what it brings would never be told.
-        if self.core.closed.is_cancelled() {
-            return Err(busy("the shard has ended"));
+    async fn read_and_fold(&self, signal: Signal, bytes: Bytes) -> (u64, Result<Receipt, Refusal>) {
+        let route = &self.routes[signal as usize];
+        let length = bytes.len();
+        let (payload, items) = match self.read(signal, bytes) {
+            Ok(read) => read,
+            Err(refusal) => return (0, Err(refusal)),
+        };
+        let reservation = match self.reserve(route, signal, items, length).await {
+            Ok(reservation) => reservation,
+            Err(refusal) => {
+                self.core.graph.borrow_mut().give_up(payload);
+                return (items, Err(refusal));
+            }
+        };
+        // No step of another task between the reservation and the fold: it belongs to this request.
+        let answer = match self.fold(route, payload, items) {
+            Ok(answer) => answer,
+            Err(refusal) => return (items, Err(refusal)),
+        };
+        drop(reservation);
+        match answer {
+            Some(answer) => (items, receipt(answer.await)),
+            None => (items, Ok(Receipt::default())),
         }
-        let work = AssertUnwindSafe(|| self.fold(route, signal, bytes));
-        catch_unwind(work).unwrap_or_else(|_panic| {
-            self.core.broken.cancel();
-            route.reach.iter().for_each(|inbox| inbox.release());
-            // For good: sent again, the same request would break the next shard.
-            Err(Refusal::Permanent("a stage failed on this request".to_owned()))
-        })
     }
 
-    fn fold(&self, route: &Route, signal: Signal, bytes: Bytes) -> Result<(u64, Taken), Refusal> {
-        let mut graph = self.core.graph.borrow_mut();
-        let length = bytes.len();
-        let (payload, items) =
-            graph.read(signal, bytes).map_err(|problem| Refusal::Malformed(problem.to_string()))?;
-        let refused = route.reach.iter().position(|inbox| !inbox.try_reserve(items, length));
-        if let Some(refused) = refused {
-            let (reserved, rest) = route.reach.split_at(refused);
-            reserved.iter().for_each(|inbox| inbox.release());
-            let inbox = rest.first().map(Rc::clone).expect("the position is one of the list");
-            if !inbox.blocks {
-                inbox.meters.enqueue_failed(signal, items);
+    fn read(&self, signal: Signal, bytes: Bytes) -> Result<(Payload, u64), Refusal> {
+        let read = self.core.graph.borrow_mut().read(signal, bytes);
+        read.map_err(|problem| Refusal::Malformed(problem.to_string()))
+    }
+
+    /// Reserves room in every queue that the request reaches. What waits for room keeps its table: that
+    /// is bounded, as its bytes count as in flight.
+    async fn reserve<'a>(
+        &self,
+        route: &'a Route,
+        signal: Signal,
+        items: u64,
+        length: usize,
+    ) -> Result<Reservation<'a>, Refusal> {
+        let mut has_waited: Option<&Rc<Inbox>> = None;
+        loop {
+            // A task of a connection that was cut off may still come: what it brings would never be told.
+            if self.core.closed.is_cancelled() {
+                return Err(busy("the shard has ended"));
             }
-            return Ok((items, Taken::Full(inbox)));
+            let full = match Reservation::make(&route.reach, items, length) {
+                Ok(reservation) => {
+                    if let Some(inbox) = has_waited {
+                        inbox.pass_on_room();
+                    }
+                    return Ok(reservation);
+                }
+                Err(full) => full,
+            };
+            if !full.blocks {
+                full.meters.enqueue_failed(signal, items);
+                return Err(full.refusal(RETRY_AFTER));
+            }
+            tokio::select! {
+                () = full.wait_for_room() => has_waited = Some(full),
+                () = self.core.closed.cancelled() => {}
+            }
         }
+    }
+
+    /// Sends a request through the pipelines. Returns the answer to wait for, if there is one.
+    fn fold(&self, route: &Route, payload: Payload, items: u64) -> Result<Option<AckFuture>, Refusal> {
         let (ack, answer) = match route.waits {
             true => {
                 let (ack, answer) = Ack::new();
-                (ack, Taken::Waiting(answer))
+                (ack, Some(answer))
             }
-            false => (Ack::none(), Taken::Done),
+            false => (Ack::none(), None),
         };
         let now = self.core.shared.clock.now();
-        graph.enter(&route.pipelines, Batch { payload, items, ack }, now);
-        route.reach.iter().for_each(|inbox| inbox.release());
-        Ok((items, answer))
+        let work = AssertUnwindSafe(|| {
+            self.core.graph.borrow_mut().enter(&route.pipelines, Batch { payload, items, ack }, now);
+        });
+        match catch_unwind(work) {
+            Ok(()) => Ok(answer),
+            Err(_panic) => {
+                self.core.broken.cancel();
+                // For good: sent again, the same request would break the next shard.
+                Err(Refusal::Permanent("a stage failed on this request".to_owned()))
+            }
+        }
     }
 
     /// Hands the request to an idle shard when this one has a backlog.
@@ -188,13 +228,6 @@ impl Drop for Waiting<'_> {
 
 /// The answer of another shard.
 type Answer = oneshot::Receiver<Result<Receipt, Refusal>>;
-
-/// How far a request came.
-enum Taken {
-    Done,
-    Waiting(AckFuture),
-    Full(Rc<Inbox>),
-}
 
 impl Intake for ShardIntake {
     fn admit(&self, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {

@@ -8,7 +8,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use component::{ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver};
 use model::{Signal, SignalSet};
@@ -128,38 +128,60 @@ impl Plan {
         receiver.pipelines.iter().copied().filter(takes).collect()
     }
 
-    /// Returns the exporters that a request of a signal reaches before it is answered: through
-    /// pipelines, and through connectors that pass the signal on as it came.
-    pub(crate) fn reach(&self, pipelines: &[usize], signal: Signal) -> Vec<usize> {
-        let (mut exporters, mut seen, mut open) = (Vec::new(), Vec::new(), pipelines.to_vec());
-        while let Some(pipeline) = open.pop() {
-            let Some(line) = self.pipelines.get(pipeline).filter(|_| !seen.contains(&pipeline)) else {
-                continue;
-            };
-            seen.push(pipeline);
-            for output in &line.outputs {
-                match *output {
-                    Output::Exporter(exporter) if self.takes(exporter, signal) => exporters.push(exporter),
-                    Output::Exporter(_) => {}
-                    Output::Connector(node) => open.extend(self.passed_on(node, signal)),
+    /// Returns the exporters that a request of a signal reaches before it is answered, through
+    /// pipelines and through connectors that pass the signal on as it came, and how often it reaches
+    /// each: once for every way to it.
+    pub(crate) fn reach(&self, pipelines: &[usize], signal: Signal) -> BTreeMap<usize, u64> {
+        let mut exporters = BTreeMap::new();
+        let mut ways = vec![None; self.pipelines.len()];
+        for (index, line) in self.pipelines.iter().enumerate() {
+            let n_ways = self.ways_into(index, pipelines, signal, &mut ways);
+            for output in line.outputs.iter().filter(|_| n_ways > 0) {
+                if let Output::Exporter(exporter) = *output
+                    && self.takes(exporter, signal)
+                {
+                    *exporters.entry(exporter).or_default() += n_ways;
                 }
             }
         }
-        exporters.sort_unstable();
-        exporters.dedup();
         exporters
+    }
+
+    /// Counts the ways of a request into a pipeline. Circles have been refused before.
+    fn ways_into(&self, into: usize, starts: &[usize], signal: Signal, known: &mut [Option<u64>]) -> u64 {
+        if let Some(Some(ways)) = known.get(into) {
+            return *ways;
+        }
+        let mut ways = 0;
+        if self.pipelines.get(into).is_some_and(|line| line.signals.contains(signal)) {
+            ways = u64::from(starts.contains(&into));
+            for (from, line) in self.pipelines.iter().enumerate() {
+                let passes = |output: &&Output| match output {
+                    Output::Connector(node) => self.passed_on(*node, signal).contains(&into),
+                    Output::Exporter(_) => false,
+                };
+                let n_connectors = line.outputs.iter().filter(passes).count() as u64;
+                if n_connectors > 0 {
+                    ways += n_connectors * self.ways_into(from, starts, signal, known);
+                }
+            }
+        }
+        if let Some(known) = known.get_mut(into) {
+            *known = Some(ways);
+        }
+        ways
     }
 
     fn takes(&self, exporter: usize, signal: Signal) -> bool {
         self.exporters.get(exporter).is_some_and(|exporter| exporter.configured.signals().contains(signal))
     }
 
-    fn passed_on(&self, node: NodeId, signal: Signal) -> Vec<usize> {
-        let Some(node) = self.nodes.get(node) else { return Vec::new() };
+    fn passed_on(&self, node: NodeId, signal: Signal) -> &[usize] {
+        let Some(node) = self.nodes.get(node) else { return &[] };
         let passes = node.configured.consumes().contains(signal) && node.configured.emits().contains(signal);
         match &node.place {
-            Place::Connector { outputs } if passes => outputs.clone(),
-            _ => Vec::new(),
+            Place::Connector { outputs } if passes => outputs,
+            _ => &[],
         }
     }
 }

@@ -12,7 +12,7 @@ mod owed;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use component::{Delivery, Sizer};
 use model::{Ack, Export, Outcome};
@@ -39,8 +39,8 @@ pub(crate) struct Inbox {
     exporter: String,
     /// Whether a sender waits for room rather than being refused.
     pub(crate) blocks: bool,
-    /// Room that was reserved for the request under way.
-    reserved: Cell<Cost>,
+    /// While a request is under way for which room was reserved: what is left of that room.
+    reserved: Cell<Option<Cost>>,
 }
 
 impl Inbox {
@@ -60,16 +60,16 @@ impl Inbox {
             keeps_ack: !queue.enabled || queue.wait_for_result,
             exporter: exporter.to_owned(),
             blocks: queue.enabled && queue.block_on_overflow,
-            reserved: Cell::new(Cost::default()),
+            reserved: Cell::new(None),
         }
     }
 
-    /// Reserves room for a request before any stage has seen it.
-    pub(crate) fn try_reserve(&self, items: u64, bytes: usize) -> bool {
-        let cost = Cost::of(self.sizer, items, bytes);
+    /// Reserves room for a request that comes so often, before any stage has seen it.
+    fn try_reserve(&self, items: u64, bytes: usize, deliveries: u64) -> bool {
+        let cost = Cost::of(self.sizer, items, bytes).times(deliveries);
         let taken = self.bound.try_take(cost);
         if taken {
-            self.reserved.set(cost);
+            self.reserved.set(Some(cost));
         }
         taken
     }
@@ -81,12 +81,12 @@ impl Inbox {
 
     /// Waits until something has left the queue.
     pub(crate) async fn wait_for_room(&self) {
-        // Room may have come between the refusal and this call; a short sleep bounds that race.
-        let pause = tokio::time::sleep(std::time::Duration::from_millis(20));
-        tokio::select! {
-            () = self.bound.room.notified() => {}
-            () = pause => {}
-        }
+        self.bound.room.notified().await;
+    }
+
+    /// Lets the next of those who wait for room look whether there is some left.
+    pub(crate) fn pass_on_room(&self) {
+        self.bound.room.notify_one();
     }
 
     /// What a sender is told when there is no room.
@@ -99,17 +99,18 @@ impl Inbox {
     }
 
     /// Gives back what the request did not need.
-    pub(crate) fn release(&self) {
-        self.bound.give_back(self.reserved.take());
+    fn release(&self) {
+        if let Some(left) = self.reserved.take() {
+            self.bound.give_back(left);
+        }
     }
 
     /// Queues a request. Room comes from the reservation; what stages added to the request may
     /// exceed it. Without a reservation (what analysis emits) a full queue drops and counts.
     pub(crate) fn send(&self, export: Export, ack: Ack) {
         let cost = Cost::of(self.sizer, export.items, export.bytes.len());
-        let reserved = self.reserved.take();
-        if reserved != Cost::default() {
-            self.settle(reserved, cost);
+        if let Some(reserved) = self.reserved.get() {
+            self.charge(reserved, cost);
         } else if !self.bound.try_take(cost) {
             self.meters.enqueue_failed(export.signal, export.items);
             ack.report(Outcome::Retryable { after: None, message: self.is_full() });
@@ -123,14 +124,45 @@ impl Inbox {
     }
 
     /// Charges the actual cost against a reservation and keeps what is left of it.
-    fn settle(&self, reserved: Cost, cost: Cost) {
+    fn charge(&self, reserved: Cost, cost: Cost) {
         self.bound.take_anyway(Cost {
             units: cost.units.saturating_sub(reserved.units),
             bytes: cost.bytes.saturating_sub(reserved.bytes),
         });
-        self.reserved.set(Cost {
+        self.reserved.set(Some(Cost {
             units: reserved.units.saturating_sub(cost.units),
             bytes: reserved.bytes.saturating_sub(cost.bytes),
-        });
+        }));
+    }
+}
+
+/// A queue that a request reaches, and how often.
+pub(crate) struct Reached {
+    pub(crate) inbox: Rc<Inbox>,
+    pub(crate) deliveries: u64,
+}
+
+/// Room in every queue that a request reaches; what the request did not need is given back in the end.
+pub(crate) struct Reservation<'a>(&'a [Reached]);
+
+impl<'a> Reservation<'a> {
+    /// Reserves room everywhere.
+    ///
+    /// # Errors
+    /// The first queue that is full; no room is taken then.
+    pub(crate) fn make(reach: &'a [Reached], items: u64, bytes: usize) -> Result<Self, &'a Rc<Inbox>> {
+        for (index, Reached { inbox, deliveries }) in reach.iter().enumerate() {
+            if !inbox.try_reserve(items, bytes, *deliveries) {
+                drop(Self(reach.get(..index).unwrap_or_default()));
+                return Err(inbox);
+            }
+        }
+        Ok(Self(reach))
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|reached| reached.inbox.release());
     }
 }

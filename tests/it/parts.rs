@@ -1,4 +1,5 @@
-//! Components that do what a test says: an exporter that holds back, a stage that panics.
+//! Components that do what a test says: an exporter that holds back, a stage that panics, a stage that
+//! stands still, a receiver that leaves a task behind.
 
 use std::{
     collections::BTreeMap,
@@ -12,12 +13,12 @@ use std::{
 
 use anyhow::{Result, ensure};
 use component::{
-    BuildCx, Checks, Config, Cx, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef,
-    ExporterEntry, NoConfig, Placement, Processor, ProcessorDef, ProcessorEntry, QueueConfig, Registry,
-    RetryConfig, Stop,
+    BoxError, BuildCx, Checks, Config, Cx, Delivered, Delivery, ExportError, Exporter, ExporterCx,
+    ExporterDef, ExporterEntry, Inlet, NoConfig, Placement, Processor, ProcessorDef, ProcessorEntry,
+    QueueConfig, Receiver, ReceiverCx, ReceiverDef, ReceiverEntry, Registry, RetryConfig, Stop,
 };
 use futures_util::future::LocalBoxFuture;
-use model::{Batch, Export, SignalSet};
+use model::{Batch, Export, Signal, SignalSet};
 use serde::Deserialize;
 
 /// The request that `superstitious` can not bear, by its number of spans.
@@ -27,6 +28,8 @@ pub(crate) const POISON: u64 = 13;
 pub(crate) fn registry() -> Registry {
     let mut registry = crate::rig::registry();
     registry.processors.push(ProcessorEntry::of::<Superstitious>());
+    registry.processors.push(ProcessorEntry::of::<Stalling>());
+    registry.receivers.push(ReceiverEntry::of::<Stray>());
     registry.exporters.push(ExporterEntry::of::<Held>());
     registry
 }
@@ -65,17 +68,83 @@ impl Processor for Superstitious {
     }
 }
 
-/// What a test has in hand of the exporter `held/<name>`.
+/// Stands still, with its thread, on a request of thirteen spans until the test lets go.
+struct Stalling(Arc<Hand>);
+
+impl ProcessorDef for Stalling {
+    const KIND: &'static str = "stalling";
+    type Config = NoConfig;
+    fn consumes(_: &NoConfig) -> SignalSet {
+        SignalSet::TRACES
+    }
+    fn emits(_: &NoConfig) -> SignalSet {
+        SignalSet::TRACES
+    }
+    fn ingest(_: &NoConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        Box::new(Self(Hand::on(cx.id)))
+    }
+}
+
+impl Processor for Stalling {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        while batch.items == POISON && !self.0.release.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        cx.pass(batch);
+    }
+}
+
+/// Leaves a task behind that pushes requests of five spans until one is refused.
+struct Stray;
+
+struct Straying {
+    inlet: Inlet,
+    hand: Arc<Hand>,
+}
+
+impl ReceiverDef for Stray {
+    const KIND: &'static str = "stray";
+    const SIGNALS: SignalSet = SignalSet::TRACES;
+    const PLACEMENT: Placement = Placement::Once;
+    type Config = NoConfig;
+    fn build(_: &NoConfig, cx: &ReceiverCx) -> Box<dyn Receiver> {
+        Box::new(Straying { inlet: cx.inlet.clone(), hand: Hand::on(&cx.id) })
+    }
+}
+
+impl Receiver for Straying {
+    fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
+        let Self { inlet, hand } = *self;
+        tokio::task::spawn_local(async move {
+            let request = bytes::Bytes::from(wire::testing::trace_request(1, 5));
+            while inlet.0.push(Signal::Traces, request.clone(), "test").await.is_ok() {
+                hand.items.fetch_add(5, Ordering::AcqRel);
+                tokio::task::yield_now().await;
+            }
+            hand.refused.fetch_add(1, Ordering::AcqRel);
+        });
+        Box::pin(async move {
+            stop.cancelled().await;
+            Ok(())
+        })
+    }
+}
+
+/// What a test has in hand of the exporter `held/<name>`, or of another component of this file.
 #[derive(Default)]
 pub(crate) struct Hand {
-    /// Until it is cancelled, every export waits.
+    /// Until it is cancelled, every export waits, and `stalling` stands still.
     pub(crate) release: Stop,
     attempts: AtomicU64,
     items: AtomicU64,
+    refused: AtomicU64,
+    threads: Mutex<Vec<String>>,
 }
 
 impl Hand {
-    /// Returns the hand on an exporter of this id, which no other test may use.
+    /// Returns the hand on the component of this id, which no other test may use.
     pub(crate) fn on(id: &str) -> Arc<Self> {
         static HANDS: Mutex<BTreeMap<String, Arc<Hand>>> = Mutex::new(BTreeMap::new());
         let mut hands = HANDS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,9 +155,19 @@ impl Hand {
         self.attempts.load(Ordering::Acquire)
     }
 
-    /// Items that were exported.
+    /// Items that were exported, or accepted from `stray`.
     pub(crate) fn items(&self) -> u64 {
         self.items.load(Ordering::Acquire)
+    }
+
+    /// Requests of `stray` that were refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// The threads on which `stalling` has seen a request, one entry for each.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -96,13 +96,19 @@ impl Client {
 
     /// Sends a request and returns the status of the answer.
     pub(crate) fn send(&mut self, signal: Signal, request: &[u8]) -> Result<u16> {
+        self.post(signal, request)?;
+        self.answer()
+    }
+
+    /// Sends a request whose answer is awaited later.
+    pub(crate) fn post(&mut self, signal: Signal, request: &[u8]) -> Result<()> {
         let head = format!(
             "POST /v1/{signal} HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
             request.len()
         );
         self.0.write_all(head.as_bytes())?;
         self.0.write_all(request)?;
-        self.answer()
+        Ok(())
     }
 
     /// Sends until the request is taken, as an SDK does, and returns how often it was refused.
@@ -120,7 +126,8 @@ impl Client {
         }
     }
 
-    fn answer(&mut self) -> Result<u16> {
+    /// Waits for an answer and returns its status.
+    pub(crate) fn answer(&mut self) -> Result<u16> {
         let mut bytes = Vec::new();
         let body_at = loop {
             if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

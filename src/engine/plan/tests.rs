@@ -109,16 +109,34 @@ fn only_what_pipelines_use_is_planned() {
     assert_eq!(plan.receivers[0].signals, SignalSet::TRACES.union(SignalSet::METRICS));
 }
 
+/// Exporters and how often a request of the first receiver reaches each.
+fn reach(plan: &Plan, signal: Signal) -> Vec<(usize, u64)> {
+    plan.reach(&plan.pipelines_of(0, signal), signal).into_iter().collect()
+}
+
+#[test]
+fn every_way_to_an_exporter_counts() {
+    let plan = plan(
+        "
+    traces: {receivers: [source], exporters: [sink, forward]}
+    traces/2: {receivers: [source, forward], exporters: [sink, sink/2]}
+    logs: {receivers: [source], exporters: [sink]}
+",
+    );
+    assert_eq!(reach(&plan, Signal::Traces), [(0, 3), (1, 2)]);
+    assert_eq!(reach(&plan, Signal::Logs), [(0, 1)]);
+}
+
 #[test]
 fn a_request_reaches_what_it_passes_before_its_answer_and_nothing_behind_an_aggregation() {
     let plan = plan(CHAIN);
-    let reach = |signal| plan.reach(&plan.pipelines_of(0, signal), signal);
+    let reach = |signal| reach(&plan, signal);
     assert_eq!(
         reach(Signal::Traces),
-        [0],
+        [(0, 1)],
         "through the connector that forwards, not past the one that counts"
     );
-    assert_eq!(reach(Signal::Metrics), [1]);
+    assert_eq!(reach(Signal::Metrics), [(1, 1)]);
     assert_eq!(plan.pipelines_of(0, Signal::Logs), [0_usize; 0]);
 }
 

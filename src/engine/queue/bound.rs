@@ -27,6 +27,10 @@ impl Cost {
         Self { units, bytes }
     }
 
+    pub(super) fn times(self, n: u64) -> Self {
+        Self { units: self.units.saturating_mul(n), bytes: self.bytes.saturating_mul(n) }
+    }
+
     pub(super) fn plus(self, other: Self) -> Self {
         Self { units: self.units + other.units, bytes: self.bytes + other.bytes }
     }
@@ -55,14 +59,19 @@ impl Bound {
         })
     }
 
-    /// Takes room, or none of it. An empty queue takes one request of any size, as else it could
-    /// never be sent.
+    /// Takes room, or none of it. An empty queue takes one request of any size, with all its
+    /// deliveries, as else it could never be sent.
     pub(super) fn try_take(&self, cost: Cost) -> bool {
         if !take(&self.used_units, cost.units, self.capacity.units) {
             return false;
         }
         if !take(&self.used_bytes, cost.bytes, self.capacity.bytes) {
             self.used_units.fetch_sub(cost.units, Ordering::AcqRel);
+            // Whoever was refused because of these units, and after the last request had left, would
+            // wait for ever. While the queue holds anything, its leaving wakes.
+            if self.used_bytes.load(Ordering::Acquire) == 0 {
+                self.room.notify_one();
+            }
             return false;
         }
         true
@@ -79,7 +88,8 @@ impl Bound {
         }
         self.used_units.fetch_sub(cost.units, Ordering::AcqRel);
         self.used_bytes.fetch_sub(cost.bytes, Ordering::AcqRel);
-        self.room.notify_waiters();
+        // One at a time: who gets room and leaves some wakes the next.
+        self.room.notify_one();
     }
 
     pub(crate) fn used(&self) -> u64 {

@@ -192,16 +192,16 @@ fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
         let hold = Stop::new();
         *rig.exporter.hold.borrow_mut() = Some(hold.clone());
         for text in ["a", "b"] {
-            assert!(rig.inbox.try_reserve(1, 1));
+            assert!(rig.inbox.try_reserve(1, 1, 1));
             rig.send(logs(text)).await;
             rig.inbox.release();
         }
-        assert!(!rig.inbox.try_reserve(1, 1));
+        assert!(!rig.inbox.try_reserve(1, 1, 1));
         rig.send(logs("c")).await;
         assert_eq!(rig.counter("otelcol_exporter_enqueue_failed_log_records"), 1);
         hold.cancel();
         settle().await;
-        assert!(rig.inbox.try_reserve(1, 1));
+        assert!(rig.inbox.try_reserve(1, 1, 1));
         assert_eq!(rig.exporter.exported.borrow().len(), 2);
     });
 }
@@ -211,7 +211,7 @@ fn what_was_reserved_and_not_used_is_given_back() {
     run(async {
         let queue = QueueConfig { sizer: Sizer::Bytes, queue_size: 100, ..Default::default() };
         let rig = rig(delivery(queue), vec![]);
-        assert!(rig.inbox.try_reserve(1, 60));
+        assert!(rig.inbox.try_reserve(1, 60, 1));
         assert_eq!(rig.inbox.bound.used(), 60);
         rig.inbox.release();
         assert_eq!(rig.inbox.bound.used(), 0);
@@ -224,12 +224,12 @@ fn the_bound_in_bytes_holds_beside_the_sizer() {
         let queue = QueueConfig { max_bytes: config::ByteSize(100), ..Default::default() };
         let rig = rig(delivery(queue), vec![]);
         // An empty queue takes a request of any size, or it could never be sent.
-        assert!(rig.inbox.try_reserve(1, 1000));
+        assert!(rig.inbox.try_reserve(1, 1000, 1));
         rig.inbox.release();
         *rig.exporter.hold.borrow_mut() = Some(Stop::new());
         rig.send(logs("a")).await;
-        assert!(!rig.inbox.try_reserve(1, 100));
-        assert!(rig.inbox.try_reserve(1, 99));
+        assert!(!rig.inbox.try_reserve(1, 100, 1));
+        assert!(rig.inbox.try_reserve(1, 99, 1));
     });
 }
 
@@ -314,5 +314,50 @@ fn a_batch_that_is_due_leaves_while_the_queue_is_never_empty() {
         }
         settle().await;
         assert_eq!(rig.exporter.exported.borrow()[0].bytes, "a");
+    });
+}
+
+#[test]
+fn a_request_that_comes_twice_has_room_for_both() {
+    run(async {
+        let rig = rig(delivery(QueueConfig { queue_size: 3, ..Default::default() }), vec![]);
+        *rig.exporter.hold.borrow_mut() = Some(Stop::new());
+        let reach = [Reached { inbox: Rc::new(rig.inbox), deliveries: 2 }];
+        let inbox = &reach[0].inbox;
+        let reservation = Reservation::make(&reach, 1, 10).ok().unwrap();
+        // Stages have made the first copy larger than both together were: the second is taken all the same.
+        inbox.send(logs("as long as three of these words"), Ack::none());
+        inbox.send(logs("b"), Ack::none());
+        drop(reservation);
+        assert_eq!(inbox.bound.used(), 2);
+        assert!(Reservation::make(&reach, 1, 10).is_err(), "there is room for one alone");
+        assert_eq!(inbox.bound.used(), 2);
+        settle().await;
+        assert_eq!(rig.exporter.attempts.get(), 2);
+    });
+}
+
+#[test]
+fn room_wakes_those_who_wait_one_at_a_time_and_all_in_turn() {
+    run(async {
+        let rig = rig(delivery(QueueConfig { queue_size: 2, ..Default::default() }), vec![]);
+        let (inbox, woken) = (Rc::new(rig.inbox), Rc::new(Cell::new(0)));
+        assert!(inbox.try_reserve(2, 1, 2));
+        for _ in 0..5 {
+            let (inbox, woken) = (Rc::clone(&inbox), Rc::clone(&woken));
+            spawn_local(async move {
+                inbox.wait_for_room().await;
+                woken.set(woken.get() + 1);
+            });
+        }
+        settle().await;
+        inbox.bound.give_back(Cost { units: 1, bytes: 1 });
+        settle().await;
+        assert_eq!(woken.get(), 1);
+        for expected in 2..=5 {
+            inbox.pass_on_room();
+            settle().await;
+            assert_eq!(woken.get(), expected);
+        }
     });
 }
