@@ -65,6 +65,8 @@ pub(crate) mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// The configuration is good and something else failed: an address is taken, a file unreadable.
     pub(crate) const RUNTIME: u8 = 3;
+    /// The destination of a load took nothing of it.
+    pub(crate) const UNREACHED: u8 = 6;
 }
 
 impl Cli {
@@ -75,10 +77,7 @@ impl Cli {
                 validate::validate(&args.config, args.format, args.deny_warnings)
             }
             Some(Command::Components) => components::list(),
-            Some(Command::Load(args)) => match load::run(args) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(problem) => fail(exit::RUNTIME, &format!("{problem:#}")),
-            },
+            Some(Command::Load(args)) => load::run(args),
             None => run::run(&self.config),
         }
     }

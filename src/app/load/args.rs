@@ -7,21 +7,31 @@ use clap::{Args, ValueEnum};
 
 use super::fault::Fault;
 
-/// Sends the traffic of a shop of fourteen services, with faults by script.
+/// Sends the traffic of a shop of fourteen services, with faults by script, or writes it to a file.
+///
+/// Exit codes: 0 all was taken; 2 the options can not be understood; 3 something was lost, or a file can not be
+/// written; 6 nobody took anything.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadArgs {
     /// Where to send: HOST:PORT or http://HOST:PORT.
     #[arg(long, default_value = "localhost:4317")]
     pub(crate) endpoint: String,
+    /// Writes OTLP JSON lines for the `otlp_file` receiver instead of sending, as fast as it goes; `-` is standard output.
+    /// Names that end in `.zst` or `.gz` are compressed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["endpoint", "protocol", "connections"])]
+    pub(crate) output: Option<PathBuf>,
     /// How to send it.
     #[arg(long, value_enum, default_value_t = Protocol::Grpc)]
     pub(crate) protocol: Protocol,
     /// Spans per second; 0 is as fast as they are acknowledged.
     #[arg(long, value_name = "SPANS", default_value_t = 500.0, value_parser = parse_rate)]
     pub(crate) rate: f64,
-    /// How long; without it until Ctrl-C.
+    /// How long customers come; without it until Ctrl-C.
     #[arg(long, value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
+    /// Ends after so many spans, but traces are not cut.
+    #[arg(long)]
+    pub(crate) spans: Option<u64>,
     /// Connections; each has four requests in flight over gRPC, one over HTTP.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) connections: u16,
@@ -54,6 +64,30 @@ pub(crate) struct LoadArgs {
     pub(crate) day: Option<Duration>,
 }
 
+impl LoadArgs {
+    /// Checks what the options say together.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and what would be right.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.output.is_some() && self.duration.is_none() && self.spans.is_none() {
+            return Err("--output has no end; add --duration or --spans".to_owned());
+        }
+        if self.output.is_some() && self.rate <= 0.0 {
+            return Err(format!("--rate {} gives the spans of a file no times; give one above 0", self.rate));
+        }
+        let Some(duration) = self.duration else { return Ok(()) };
+        match self.faults.iter().find(|fault| fault.start >= duration) {
+            Some(fault) => Err(format!(
+                "the fault of {} begins after {:?}, when a load of {duration:?} is over; make --duration longer",
+                fault.service, fault.start
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
     Grpc,
@@ -72,6 +106,14 @@ pub(crate) enum Signal {
 
 impl Signal {
     const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
+
+    pub(crate) const fn model(self) -> model::Signal {
+        match self {
+            Self::Traces => model::Signal::Traces,
+            Self::Metrics => model::Signal::Metrics,
+            Self::Logs => model::Signal::Logs,
+        }
+    }
 }
 
 /// Reads a duration such as `90s`, `1h30m` or `250ms`.

@@ -16,7 +16,10 @@ use super::args::{Protocol, Signal};
 use super::traffic::Request;
 
 const ANSWER_LIMIT_BYTES: usize = 64 * 1024;
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long SDKs wait for an answer, unless they are told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// A destination that drops what is sent to it is to be noticed soon.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the receiver said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,10 @@ impl Target {
     pub(crate) const fn protocol(&self) -> Protocol {
         self.protocol
     }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.authority
+    }
 }
 
 /// A connection that is opened when it is needed.
@@ -99,9 +106,7 @@ impl Connection {
         let message = self.message(request)?;
         let mut open = self.open.lock().await;
         if open.as_ref().is_none_or(Open::is_closed) {
-            *open = Some(
-                self.connect().await.with_context(|| format!("connecting to {}", self.target.authority))?,
-            );
+            *open = Some(self.connect().await.context("can not connect")?);
         }
         let response = match open.as_mut().expect("opened above") {
             Open::Http2(sender) => {
@@ -127,7 +132,10 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<Open> {
-        let socket = TcpStream::connect(&self.target.authority).await?;
+        let socket = TcpStream::connect(&self.target.authority);
+        let socket = tokio::time::timeout(CONNECT_TIMEOUT, socket)
+            .await
+            .map_err(|_| anyhow!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))??;
         socket.set_nodelay(true)?;
         let io = TokioIo::new(socket);
         // What breaks a connection also fails the requests on it, where it is told.
@@ -251,13 +259,8 @@ pub(super) fn http_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) 
 }
 
 fn json(request: &Request) -> Result<Bytes> {
-    let signal = match request.signal {
-        Signal::Traces => model::Signal::Traces,
-        Signal::Metrics => model::Signal::Metrics,
-        Signal::Logs => model::Signal::Logs,
-    };
     let mut json = Vec::with_capacity(request.body.len() * 2);
-    wire::json::wire_to_json(signal, &request.body, &mut json).context("writing JSON")?;
+    wire::json::wire_to_json(request.signal.model(), &request.body, &mut json).context("writing JSON")?;
     Ok(json.into())
 }
 

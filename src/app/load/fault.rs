@@ -50,8 +50,9 @@ impl Fault {
         since_start >= self.start && since_start < self.start + self.duration
     }
 
-    /// Returns the line of the truth file, with absolute times.
-    pub(crate) fn truth(&self, start_nanos: u64) -> String {
+    /// Returns the line of the truth file, with absolute times; none for a fault that begins when the load
+    /// is over. `end_nanos` is when it is over, where that is known.
+    pub(crate) fn truth(&self, start_nanos: u64, end_nanos: Option<u64>) -> Option<String> {
         #[derive(Serialize)]
         struct Truth<'a> {
             service: &'a str,
@@ -61,14 +62,18 @@ impl Fault {
             end_unix_nano: u64,
         }
         let begin = start_nanos + self.start.as_nanos() as u64;
+        let over = end_nanos.unwrap_or(u64::MAX);
+        if begin >= over {
+            return None;
+        }
         let truth = Truth {
             service: &self.service,
             kind: self.kind,
             factor: self.factor,
             start_unix_nano: begin,
-            end_unix_nano: begin + self.duration.as_nanos() as u64,
+            end_unix_nano: (begin + self.duration.as_nanos() as u64).min(over),
         };
-        serde_json::to_string(&truth).expect("a flat struct has a JSON form")
+        Some(serde_json::to_string(&truth).expect("a flat struct has a JSON form"))
     }
 }
 
@@ -105,6 +110,17 @@ impl FromStr for Fault {
             return Err(format!("factor is {factor}, must be above 0 and at most {limit}"));
         }
         let (start, duration) = (parse_duration(start)?, parse_duration(duration)?);
+        if duration.is_zero() {
+            return Err(format!("fault `{text}` lasts 0s and would not show; give it a duration"));
+        }
+        if kind == Kind::SlowQuery && !shop::queries(service) {
+            let known: Vec<_> =
+                shop::SERVICES.map(|(name, _)| name).into_iter().filter(|name| shop::queries(name)).collect();
+            let known = known.join(", ");
+            return Err(format!(
+                "service `{service}` makes no database statements that could be slow; {known} do"
+            ));
+        }
         Ok(Self { service: service.to_owned(), kind, start, duration, factor })
     }
 }

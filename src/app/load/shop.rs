@@ -233,6 +233,21 @@ impl Endpoint {
                 Query { .. } | Cache { .. } => false,
             })
     }
+
+    /// Tells whether a request here can make a service send statements to its database.
+    fn makes_query(&self, service: &str) -> bool {
+        self.calls.iter().any(|call| match call {
+            Query { .. } => self.service == service,
+            To(endpoint) | Maybe(endpoint) => endpoint.makes_query(service),
+            Publish { consumers, .. } => consumers.iter().any(|endpoint| endpoint.makes_query(service)),
+            Cache { .. } => false,
+        })
+    }
+}
+
+/// Tells whether a service ever sends statements to a database.
+pub(crate) fn queries(service: &str) -> bool {
+    ENTRIES.iter().any(|(entry, _)| entry.makes_query(service))
 }
 
 /// Returns the position of a service in [`SERVICES`].

@@ -30,6 +30,25 @@ pub(crate) fn add(counter: &Cell<u64>, n: u64) {
 }
 
 impl Tally {
+    /// Returns what decides whether a load has arrived: spans, unless none were to be sent.
+    const fn decisive(&self) -> &Counts {
+        if self.spans.sent.get() > 0 { &self.spans } else { &self.others }
+    }
+
+    /// Returns how many spans nobody has taken; data points and log records where there are no spans.
+    pub(crate) fn lost(&self) -> u64 {
+        let counts = self.decisive();
+        counts.sent.get().saturating_sub(counts.acked.get())
+    }
+
+    pub(crate) fn what_counts(&self) -> &'static str {
+        if self.spans.sent.get() > 0 { "spans" } else { "data points and log records" }
+    }
+
+    pub(crate) fn is_nothing_acknowledged(&self) -> bool {
+        self.spans.acked.get() + self.others.acked.get() == 0
+    }
+
     pub(crate) fn summary(&self, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs_f64();
         let mut text = format!(

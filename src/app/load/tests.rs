@@ -1,3 +1,6 @@
+mod output;
+mod reach;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -30,7 +33,7 @@ fn args(text: &str) -> LoadArgs {
 /// Returns the requests of the first seconds of the timeline.
 fn requests(options: &str, seconds: u64) -> Vec<Request> {
     let mut traffic = Traffic::new(&args(options), START);
-    let requests = std::iter::repeat_with(|| traffic.next(START));
+    let requests = std::iter::from_fn(|| traffic.next(START));
     requests.take_while(|request| request.due < START + seconds * SECOND).collect()
 }
 
@@ -223,16 +226,19 @@ fn faults_are_read_with_their_defaults_and_refused_with_a_reason() {
     let fault: Fault = "payment:slow-query@1m30s+250ms".parse().unwrap();
     assert_eq!(fault.start, Duration::from_secs(90));
     assert_eq!(fault.duration, Duration::from_millis(250));
-    assert_eq!(
-        fault.truth(SECOND),
-        r#"{"service":"payment","kind":"slow-query","factor":20.0,"start_unix_nano":91000000000,"end_unix_nano":91250000000}"#
-    );
+    let truth = |end| fault.truth(SECOND, end).unwrap_or_default();
+    let line = r#"{"service":"payment","kind":"slow-query","factor":20.0,"start_unix_nano":91000000000,"end_unix_nano":91250000000}"#;
+    assert_eq!(truth(None), line);
+    assert_eq!(truth(Some(91_100_000_000)), line.replace("91250000000", "91100000000"));
+    assert_eq!(truth(Some(91_000_000_000)), "", "it never began");
     for (text, reason) in [
         ("payment", "SERVICE:KIND@START+DURATION"),
         ("bank:dead@1s+1s", "`bank` is not in the shop"),
         ("cart:slow@1s+1s", "`slow` is unknown"),
         ("cart:errors@1s+1s=2", "at most 1"),
         ("cart:latency@1+1s", "duration `1`"),
+        ("cart:latency@1s+0s", "lasts 0s"),
+        ("cart:slow-query@1s+1s", "no database statements that could be slow; payment, shipping"),
     ] {
         let error = text.parse::<Fault>().unwrap_err();
         assert!(error.contains(reason), "{error}");

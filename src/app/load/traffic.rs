@@ -40,6 +40,12 @@ pub(crate) struct Traffic {
     rate: f64,
     day: Option<Duration>,
     start: u64,
+    /// *Units*: nanoseconds since the epoch; no customer comes from then on.
+    end: u64,
+    /// How many more spans are wanted.
+    spans_left: u64,
+    /// Until when it is known who came.
+    told_until: u64,
     /// When the next customer comes.
     next_at: f64,
     next_metrics: u64,
@@ -60,6 +66,9 @@ impl Traffic {
             rate: args.rate,
             day: args.day,
             start,
+            end: args.duration.map_or(u64::MAX, |duration| start.saturating_add(duration.as_nanos() as u64)),
+            spans_left: args.spans.unwrap_or(u64::MAX),
+            told_until: start,
             next_at: 0.0,
             next_metrics: start + METRICS_PERIOD_NANOS,
             ready: VecDeque::new(),
@@ -67,14 +76,26 @@ impl Traffic {
     }
 
     /// Returns the next request; without a rate its customers come at `now` (nanoseconds since the
-    /// epoch), else at the times that the rate gives them.
-    pub(crate) fn next(&mut self, now: u64) -> Request {
+    /// epoch), else at the times that the rate gives them. None when no more customers come.
+    pub(crate) fn next(&mut self, now: u64) -> Option<Request> {
         loop {
             if let Some(request) = self.ready.pop_front() {
-                return request;
+                return Some(request);
+            }
+            if self.spans_left == 0 {
+                return None;
+            }
+            if self.next_time(now) >= self.end {
+                self.told_until = self.end;
+                return None;
             }
             self.prepare(now);
         }
+    }
+
+    /// Returns the time up to which traffic was made: what a script has later never showed.
+    pub(crate) const fn told_until(&self) -> u64 {
+        self.told_until
     }
 
     /// Plays enough customers for one request of spans, and adds what goes with it.
@@ -82,8 +103,11 @@ impl Traffic {
         let begin = self.next_time(now);
         let mut spans: Vec<Draft> = Vec::with_capacity(self.batch_spans + 64);
         let mut at = begin;
-        while spans.len() < self.batch_spans && at < begin + BATCH_NANOS {
+        let last = self.end.min(begin + BATCH_NANOS);
+        while spans.len() < self.batch_spans && at < last && self.spans_left > 0 {
             let trace = self.simulation.play(at);
+            self.spans_left = self.spans_left.saturating_sub(trace.len() as u64);
+            self.told_until = at;
             self.advance(at, trace.len());
             spans.extend(trace);
             at = self.next_time(now);
