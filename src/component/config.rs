@@ -6,6 +6,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 ///
 /// `Default` is what an operator gets who writes only the component's name.
 pub trait Config: DeserializeOwned + Default + Clone + Send + Sync + 'static {
+    /// The collector's keys that this component does not take, each with its reason.
+    const NOT_SUPPORTED: config::NotSupportedKeys = &[];
+
     /// Checks what types cannot say, and reports every problem, not the first.
     fn validate(&self, checks: &mut Checks);
 }

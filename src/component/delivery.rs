@@ -106,6 +106,23 @@ impl Default for RetryConfig {
     }
 }
 
+/// The collector's keys of `sending_queue` that are refused.
+pub const QUEUE_NOT_SUPPORTED: &[config::NotSupported] = &[
+    config::NotSupported::new(
+        "storage",
+        "the queue is kept in memory, and what waits in it is lost with the process",
+        "remove it; set `wait_for_result: true`, so that a sender is answered when its data has arrived",
+    ),
+    config::NotSupported::new("blocking", "it has another name now", "write `block_on_overflow`"),
+];
+
+/// The collector's keys of `sending_queue.batch` that are refused.
+pub const BATCH_NOT_SUPPORTED: &[config::NotSupported] = &[config::NotSupported::new(
+    "partition",
+    "the metadata of a request does not travel with its data, so nothing could be told apart by it",
+    "remove it",
+)];
+
 impl QueueConfig {
     /// Returns what batches are counted in.
     pub fn batch_sizer(&self, batch: &BatchConfig) -> Sizer {

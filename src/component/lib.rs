@@ -26,7 +26,9 @@ pub mod testing;
 
 pub use clock::Clock;
 pub use config::{Checks, Config, Finding, NoConfig};
-pub use delivery::{BatchConfig, Delivery, QueueConfig, RetryConfig, Sizer};
+pub use delivery::{
+    BATCH_NOT_SUPPORTED, BatchConfig, Delivery, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig, Sizer,
+};
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
 pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
 pub use processor::{BuildCx, Cx, Processor, ProcessorDef, Workbench};

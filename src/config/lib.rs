@@ -18,7 +18,7 @@ mod source;
 mod suggest;
 mod values;
 
-pub use decode::{Section, decode};
+pub use decode::{NotSupported, NotSupportedKeys, Section, decode, decode_telling};
 pub use expand::expand;
 pub use load::{ConfigUri, UriError, load};
 pub use merge::merge;
@@ -27,14 +27,17 @@ pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, parse};
 pub use problem::{KeyPath, Problem, Problems, Severity};
 pub use render::{Style, render, render_styled, to_json};
 pub use schema::{
-    BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, IdError, LogEncoding,
-    LogLevel, LogSampling, LogsTelemetry, MetricsLevel, MetricsTelemetry, OtlpTelemetry, Periodic, Pipeline,
-    PipelineId, PipelineSignal, PrometheusReader, Pull, PullExporter, PushExporter, Reader, Reference,
-    Resource, Service, SimpleProcessor, SpanProcessor, Telemetry, TracesLevel, TracesTelemetry,
+    BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HistogramAggregation,
+    IdError, LogEncoding, LogLevel, LogSampling, LogsTelemetry, MetricsLevel, MetricsTelemetry, NoKeys,
+    OtlpEncoding, OtlpProtocol, OtlpTarget, OtlpTelemetry, OtlpTransport, ParentSampler, Periodic, Pipeline,
+    PipelineId, PipelineSignal, PrometheusReader, Pull, PullExporter, PushExporter, PushedSignal,
+    RatioSampler, Reader, Reference, Resource, Sampler, ScrapeTranslation, Service, SimpleProcessor,
+    SpanProcessor, TargetProblem, Telemetry, TelemetryCompression, TemporalityPreference, TracesLevel,
+    TracesTelemetry, instead_of,
 };
 pub use source::{Environment, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
-pub use values::{ByteSize, Duration, Secret, SignedDuration};
+pub use values::{ByteSize, Duration, Secret, SignedDuration, empty_is_unset};
 
 #[cfg(test)]
 mod testing;

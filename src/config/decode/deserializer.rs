@@ -12,6 +12,7 @@ use serde::{
 use super::{
     Session,
     failure::{Failure, Reason, Site, suggestion, unknown_key},
+    not_supported,
     section::{ENABLED, SECTION},
 };
 use crate::{Entry, Node, Problem, Value, problem::join};
@@ -333,8 +334,12 @@ impl Entries<'_, '_> {
             return true;
         }
         self.session.tell_unknown_key(&entry.value, || {
-            Problem::error(Some(entry.key.place.clone()), self.path.clone(), unknown_key(name))
-                .with_help(suggestion(name, known, "keys"))
+            let place = Some(entry.key.place.clone());
+            match not_supported::find(self.session.not_supported, &self.session.root, &self.path, name) {
+                Some(row) => row.problem(place, self.path.clone()),
+                None => Problem::error(place, self.path.clone(), unknown_key(name))
+                    .with_help(suggestion(name, known, "keys")),
+            }
         });
         false
     }

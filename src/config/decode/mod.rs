@@ -6,6 +6,7 @@
 
 mod deserializer;
 mod failure;
+mod not_supported;
 mod section;
 
 use std::{
@@ -16,10 +17,13 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-pub use self::section::Section;
 use self::{
     deserializer::Reader,
     failure::{Failure, Reason},
+};
+pub use self::{
+    not_supported::{NotSupported, NotSupportedKeys},
+    section::Section,
 };
 use crate::{Node, Problem, Problems, Value};
 
@@ -34,7 +38,17 @@ use crate::{Node, Problem, Problems, Value};
 ///
 /// *Cost*: one reading of the subtree per wrong or empty value.
 pub fn decode<T: DeserializeOwned>(node: &Node, path: &str, problems: &mut Problems) -> Option<T> {
-    let session = Session::default();
+    decode_telling(node, path, &[], problems)
+}
+
+/// Reads as [`decode`] does, and says of a key in `not_supported` why it is refused and what to do instead.
+pub fn decode_telling<T: DeserializeOwned>(
+    node: &Node,
+    path: &str,
+    not_supported: NotSupportedKeys,
+    problems: &mut Problems,
+) -> Option<T> {
+    let session = Session { root: path.to_owned(), not_supported, ..Session::default() };
     let decoded = session.read_repeatedly(node, path);
     for problem in session.problems.into_inner() {
         problems.push(problem);
@@ -51,6 +65,9 @@ type NodeId = *const Node;
 /// What the readings of one subtree have learned.
 #[derive(Default)]
 struct Session {
+    /// Where the subtree stands.
+    root: String,
+    not_supported: NotSupportedKeys,
     left_out: RefCell<HashMap<NodeId, LeftOut>>,
     unknown_keys: RefCell<HashSet<NodeId>>,
     problems: RefCell<Vec<Problem>>,

@@ -501,3 +501,54 @@ proptest! {
         }
     }
 }
+
+const NOT_SUPPORTED: crate::NotSupportedKeys = &[
+    ("queue", &[crate::NotSupported::new("storage", "queues are kept in memory", "remove it")]),
+    ("routes.*", &[crate::NotSupported::new("via", "there is one way only", "write `to`")]),
+    ("", &[crate::NotSupported::new("auth", "there are no authenticators", "set headers")]),
+];
+
+#[test]
+fn a_key_that_is_not_supported_is_refused_with_its_reason() {
+    let node = tree(
+        "auth: {authenticator: x}\nqueue: {storage: disk, auth: x}\nroutes: [{to: a, via: b}]\n",
+        &MapEnvironment::default(),
+    );
+    let mut problems = Problems::default();
+    let settings =
+        super::decode_telling::<Settings>(&node, "exporters::x", NOT_SUPPORTED, &mut problems).unwrap();
+    assert_eq!(settings.routes.len(), 1);
+    expect![[r#"
+        error: exporters::x: key `auth` of the collector is not supported: there are no authenticators
+         --> t.yaml:1:1
+          |
+        1 | auth: {authenticator: x}
+          | ^^^^
+          |
+          = help: set headers
+
+        error: exporters::x::queue: key `storage` of the collector is not supported: queues are kept in memory
+         --> t.yaml:2:9
+          |
+        2 | queue: {storage: disk, auth: x}
+          |         ^^^^^^^
+          |
+          = help: remove it
+
+        error: exporters::x::queue: unknown key `auth`
+         --> t.yaml:2:24
+          |
+        2 | queue: {storage: disk, auth: x}
+          |                        ^^^^
+          |
+          = help: valid keys: `size`
+
+        error: exporters::x::routes::0: key `via` of the collector is not supported: there is one way only
+         --> t.yaml:3:18
+          |
+        3 | routes: [{to: a, via: b}]
+          |                  ^^^
+          |
+          = help: write `to`"#]]
+    .assert_eq(&render(&problems.sorted()));
+}

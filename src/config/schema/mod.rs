@@ -2,16 +2,20 @@
 
 mod collector;
 mod cycles;
+mod elsewhere;
 mod id;
 mod references;
 mod telemetry;
 
 pub use collector::{Collector, Component, ComponentKind, Document, Pipeline, Reference, Service};
+pub use elsewhere::instead_of;
 pub use id::{ComponentId, IdError, PipelineId, PipelineSignal};
 pub use telemetry::{
-    BatchProcessor, LogEncoding, LogLevel, LogSampling, LogsTelemetry, MetricsLevel, MetricsTelemetry,
-    OtlpTelemetry, Periodic, PrometheusReader, Pull, PullExporter, PushExporter, Reader, Resource,
-    SimpleProcessor, SpanProcessor, Telemetry, TracesLevel, TracesTelemetry,
+    BatchProcessor, HistogramAggregation, LogEncoding, LogLevel, LogSampling, LogsTelemetry, MetricsLevel,
+    MetricsTelemetry, NoKeys, OtlpEncoding, OtlpProtocol, OtlpTarget, OtlpTelemetry, OtlpTransport,
+    ParentSampler, Periodic, PrometheusReader, Pull, PullExporter, PushExporter, PushedSignal, RatioSampler,
+    Reader, Resource, Sampler, ScrapeTranslation, SimpleProcessor, SpanProcessor, TargetProblem, Telemetry,
+    TelemetryCompression, TemporalityPreference, TracesLevel, TracesTelemetry,
 };
 
 #[cfg(test)]

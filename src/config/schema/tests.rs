@@ -430,6 +430,12 @@ fn telemetry_is_typed_and_its_mistakes_are_all_told() {
                |
                = help: valid values: `debug`, `info`, `warn`, `error`
 
+            warning: service::telemetry::logs::sampling: lines are never sampled: none is written per item; remove it
+              --> a.yaml:27:51
+               |
+            27 |     logs: {level: loud, encoding: json, sampling: {tick: 10}}
+               |                                                   ^
+
             error: service::telemetry::logs::sampling::tick: `10` has no unit
               --> a.yaml:27:58
                |

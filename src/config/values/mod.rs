@@ -3,10 +3,12 @@
 mod duration;
 mod secret;
 mod size;
+mod unset;
 
 pub use duration::{Duration, SignedDuration};
 pub use secret::Secret;
 pub use size::ByteSize;
+pub use unset::empty_is_unset;
 
 #[cfg(test)]
 mod tests;

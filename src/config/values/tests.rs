@@ -125,3 +125,28 @@ proptest! {
         drop(ByteSize::parse(&text).map(|size| size.to_string()));
     }
 }
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Optional {
+    #[serde(deserialize_with = "crate::empty_is_unset")]
+    version: Option<Version>,
+    #[serde(deserialize_with = "crate::empty_is_unset")]
+    pem: Option<Secret>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+enum Version {
+    #[serde(rename = "1.2")]
+    V1_2,
+}
+
+#[test]
+fn an_empty_string_is_not_set() {
+    let read = |json: &str| serde_json::from_str::<Optional>(json).map_err(|error| error.to_string());
+    assert_eq!(read(r#"{"version": "", "pem": ""}"#), Ok(Optional::default()));
+    assert_eq!(read(r#"{"version": null, "pem": null}"#), Ok(Optional::default()));
+    let set = Optional { version: Some(Version::V1_2), pem: Some(Secret::new("x")) };
+    assert_eq!(read(r#"{"version": "1.2", "pem": "x"}"#), Ok(set));
+    assert!(read(r#"{"version": "1.1"}"#).is_err_and(|error| error.contains("unknown variant `1.1`")));
+}

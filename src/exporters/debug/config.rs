@@ -1,6 +1,7 @@
 //! The collector's keys of `debug`.
 
-use component::{Checks, Config, QueueConfig};
+use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig};
+use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
 /// Settings of `debug`.
@@ -42,6 +43,19 @@ impl Default for DebugConfig {
 }
 
 impl Config for DebugConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        (
+            "",
+            &[NotSupported::new(
+                "output_paths",
+                "output goes to the log or to standard output",
+                "set `use_internal_logger: false` for standard output; for files use the exporter `otlp_file`",
+            )],
+        ),
+        ("sending_queue", QUEUE_NOT_SUPPORTED),
+        ("sending_queue.batch", BATCH_NOT_SUPPORTED),
+    ];
+
     fn validate(&self, checks: &mut Checks) {
         self.sending_queue.validate("sending_queue", checks);
     }

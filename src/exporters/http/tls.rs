@@ -3,6 +3,7 @@
 use std::{cell::RefCell, path::PathBuf, sync::Arc, time::Duration};
 
 use component::{Checks, Clock};
+use config::NotSupported;
 use model::Timestamp;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
@@ -11,6 +12,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use serde::Deserialize;
+use transport::crypto_provider;
 
 /// Whom to trust, and who we are.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,21 +21,40 @@ pub(crate) struct TlsConfig {
     /// Plaintext. Only gRPC heeds it: an HTTP endpoint has a scheme.
     pub(crate) insecure: bool,
     pub(crate) insecure_skip_verify: bool,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) ca_file: Option<PathBuf>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) ca_pem: Option<config::Secret>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) cert_file: Option<PathBuf>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) cert_pem: Option<config::Secret>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) key_file: Option<PathBuf>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) key_pem: Option<config::Secret>,
     /// Trust the system's authorities beside `ca_file`; without `ca_file` they are trusted anyway.
     pub(crate) include_system_ca_certs_pool: bool,
     /// The name that the server's certificate must bear, where it is not the endpoint's.
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) server_name_override: Option<String>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) min_version: Option<TlsVersion>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub(crate) max_version: Option<TlsVersion>,
+    /// Which of TLS 1.2 are offered; absent means all that are safe.
+    pub(crate) cipher_suites: Vec<String>,
+    /// The key exchanges, the best first; absent means all that are safe.
+    pub(crate) curve_preferences: Vec<String>,
     /// Read the files again for connections made this long after; absent or zero means never.
     pub(crate) reload_interval: Option<config::Duration>,
 }
+
+/// The collector's keys of `tls` that are refused.
+pub(crate) const TLS_NOT_SUPPORTED: &[NotSupported] = &[
+    NotSupported::new("include_insecure_cipher_suites", "no insecure cipher suite is offered", "remove it"),
+    NotSupported::new("tpm", "keys are read from files or from `key_pem`", "set `key_file`"),
+];
 
 /// A version of TLS that is still safe to speak.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
@@ -76,6 +97,9 @@ impl TlsConfig {
             && least > most
         {
             checks.error("tls.max_version", "max_version is below min_version");
+        }
+        if let Err(unknown) = crypto_provider(&self.cipher_suites, &self.curve_preferences) {
+            checks.error(&format!("tls.{}.{}", unknown.key, unknown.index), unknown.to_string());
         }
         if let Some(name) = &self.server_name_override
             && ServerName::try_from(name.as_str()).is_err()
@@ -124,7 +148,8 @@ impl TlsConfig {
     ///
     /// *Cost*: reads files, among them the system's authorities; call it where blocking is allowed.
     fn load(&self) -> Result<ClientConfig, TlsError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = crypto_provider(&self.cipher_suites, &self.curve_preferences);
+        let provider = Arc::new(provider.map_err(|unknown| rustls::Error::General(unknown.to_string()))?);
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_protocol_versions(&self.versions())?;
         let builder = if self.insecure_skip_verify {

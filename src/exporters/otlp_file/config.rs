@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use component::{Checks, Config, QueueConfig, RetryConfig};
+use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
+use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
 /// Settings of `otlp_file`.
@@ -87,6 +88,31 @@ impl RotationConfig {
 }
 
 impl Config for OtlpFileConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        (
+            "",
+            &[
+                NotSupported::new(
+                    "encoding",
+                    "there are no encoding extensions",
+                    "write `format: json` or `format: proto`",
+                ),
+                NotSupported::new(
+                    "group_by",
+                    "all requests go to one file",
+                    "remove it, or use one exporter for each file in pipelines of their own",
+                ),
+                NotSupported::new(
+                    "directory_permissions",
+                    "directories get what the process's umask leaves",
+                    "set the umask, or make the directory beforehand",
+                ),
+            ],
+        ),
+        ("sending_queue", QUEUE_NOT_SUPPORTED),
+        ("sending_queue.batch", BATCH_NOT_SUPPORTED),
+    ];
+
     fn validate(&self, checks: &mut Checks) {
         if self.path.as_os_str().is_empty() {
             checks.error("path", "path is missing, set it to the file to write");

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use component::{Checks, Config, QueueConfig, RetryConfig};
+use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
+use config::NotSupportedKeys;
 use serde::Deserialize;
 
 use super::target::{Scheme, Target};
-use crate::http::{Compression, HeadersConfig, TlsConfig, validate_headers};
+use crate::http::{
+    CLIENT_NOT_SUPPORTED, Compression, HeadersConfig, TLS_NOT_SUPPORTED, TlsConfig, validate_headers,
+};
 
 /// Settings of `otlp_grpc`.
 #[derive(Clone, Debug, Deserialize)]
@@ -99,6 +102,13 @@ const RESERVED_HEADERS: &[&str] = &[
 ];
 
 impl Config for OtlpGrpcConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        ("", CLIENT_NOT_SUPPORTED),
+        ("tls", TLS_NOT_SUPPORTED),
+        ("sending_queue", QUEUE_NOT_SUPPORTED),
+        ("sending_queue.batch", BATCH_NOT_SUPPORTED),
+    ];
+
     fn validate(&self, checks: &mut Checks) {
         match Target::parse(&self.endpoint) {
             Err(problem) => checks.error("endpoint", problem),

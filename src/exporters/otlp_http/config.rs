@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use component::{Checks, Config, QueueConfig, RetryConfig};
+use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
+use config::{NotSupported, NotSupportedKeys};
 use http::Uri;
 use model::Signal;
 use serde::Deserialize;
 
-use crate::http::{Compression, HeadersConfig, TlsConfig, validate_headers};
+use crate::http::{
+    CLIENT_NOT_SUPPORTED, Compression, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, TLS_NOT_SUPPORTED,
+    TlsConfig, validate_headers,
+};
 
 /// Settings of `otlp_http`.
 #[derive(Clone, Debug, Deserialize)]
@@ -95,6 +99,15 @@ const RESERVED_HEADERS: &[&str] =
     &["content-type", "content-length", "content-encoding", "transfer-encoding", "connection"];
 
 impl Config for OtlpHttpConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        ("", CLIENT_NOT_SUPPORTED),
+        ("", HTTP_CLIENT_NOT_SUPPORTED),
+        ("", &[NotSupported::new("profiles_endpoint", "profiles are not a signal here", "remove it")]),
+        ("tls", TLS_NOT_SUPPORTED),
+        ("sending_queue", QUEUE_NOT_SUPPORTED),
+        ("sending_queue.batch", BATCH_NOT_SUPPORTED),
+    ];
+
     fn validate(&self, checks: &mut Checks) {
         self.validate_endpoints(checks);
         if let (Some(level), Some((least, most))) = (self.level(), self.compression.levels())

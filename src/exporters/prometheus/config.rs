@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use component::{Checks, Config, Delivery, QueueConfig, RetryConfig};
+use component::{
+    BATCH_NOT_SUPPORTED, Checks, Config, Delivery, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig,
+};
+use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
 use crate::prometheus_names::{Label, ResourceLabelsConfig, Settings, TranslationStrategy, label_name};
@@ -32,9 +35,12 @@ pub(crate) struct PrometheusConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServerTlsConfig {
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub cert_file: Option<PathBuf>,
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub key_file: Option<PathBuf>,
     /// Only clients with a certificate of this authority are served.
+    #[serde(deserialize_with = "config::empty_is_unset")]
     pub client_ca_file: Option<PathBuf>,
 }
 
@@ -93,7 +99,50 @@ impl PrometheusConfig {
     }
 }
 
+/// Keys of the collector's servers.
+const SERVER_NOT_SUPPORTED: &[NotSupported] = &[
+    NotSupported::new(
+        "auth",
+        "there are no authenticator extensions",
+        "set `tls.client_ca_file`, so that only known clients may scrape",
+    ),
+    NotSupported::new("middlewares", "there are no middleware extensions", "remove it"),
+    NotSupported::new("cors", "the page is for Prometheus, not for scripts in browsers", "remove it"),
+    NotSupported::new("response_headers", "the page has the headers that Prometheus reads", "remove it"),
+    NotSupported::new("max_request_body_size", "bodies of requests are not read", "remove it"),
+    NotSupported::new("include_metadata", "no component reads the headers of requests", "remove it"),
+    NotSupported::new("compression_algorithms", "gzip is used where the scraper takes it", "remove it"),
+    NotSupported::new("read_timeout", "a scrape has no time limit of its own", "remove it"),
+    NotSupported::new("read_header_timeout", "a scrape has no time limit of its own", "remove it"),
+    NotSupported::new("write_timeout", "a scrape has no time limit of its own", "remove it"),
+    NotSupported::new("idle_timeout", "connections stay until the client closes them", "remove it"),
+    NotSupported::new("keep_alives_enabled", "connections are kept", "remove it"),
+];
+
+/// Keys of a server's `tls`.
+const TLS_NOT_SUPPORTED: &[NotSupported] = &[
+    NotSupported::new("cert_pem", "the certificate is read from a file", "write `cert_file`"),
+    NotSupported::new("key_pem", "the key is read from a file", "write `key_file`"),
+    NotSupported::new("ca_file", "it is for clients", "write `client_ca_file`"),
+    NotSupported::new("ca_pem", "it is for clients", "write `client_ca_file`"),
+    NotSupported::new("min_version", "TLS 1.2 and 1.3 are offered", "remove it"),
+    NotSupported::new("max_version", "TLS 1.2 and 1.3 are offered", "remove it"),
+    NotSupported::new("cipher_suites", "all that are safe are offered", "remove it"),
+    NotSupported::new("curve_preferences", "all that are safe are offered", "remove it"),
+    NotSupported::new("include_insecure_cipher_suites", "no insecure one is offered", "remove it"),
+    NotSupported::new("reload_interval", "files are read once, at the start", "remove it"),
+    NotSupported::new("client_ca_file_reload", "files are read once, at the start", "remove it"),
+    NotSupported::new("tpm", "keys are read from files", "write `key_file`"),
+];
+
 impl Config for PrometheusConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        ("", SERVER_NOT_SUPPORTED),
+        ("tls", TLS_NOT_SUPPORTED),
+        ("sending_queue", QUEUE_NOT_SUPPORTED),
+        ("sending_queue.batch", BATCH_NOT_SUPPORTED),
+    ];
+
     fn validate(&self, checks: &mut Checks) {
         if self.endpoint.as_deref().is_none_or(str::is_empty) {
             checks.error("endpoint", "endpoint is missing, set the address to listen on: localhost:8889");
@@ -114,12 +163,7 @@ impl Config for PrometheusConfig {
             }
         }
         if let Some(tls) = &self.tls {
-            if tls.cert_file.is_none() {
-                checks.error("tls.cert_file", "cert_file is missing, a server needs a certificate");
-            }
-            if tls.key_file.is_none() {
-                checks.error("tls.key_file", "key_file is missing, a server needs its certificate's key");
-            }
+            tls.validate(checks);
         }
         if let Some(queue) = &self.sending_queue {
             queue.validate("sending_queue", checks);

@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use component::{Checks, Config, QueueConfig, RetryConfig, Sizer};
+use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig, Sizer};
+use config::{NotSupported, NotSupportedKeys};
 use http::Uri;
 use serde::Deserialize;
 
 use crate::{
-    http::{HeadersConfig, TlsConfig, validate_headers},
+    http::{
+        CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, TLS_NOT_SUPPORTED, TlsConfig,
+        validate_headers,
+    },
     prometheus_names::{Label, ResourceLabelsConfig, TranslationStrategy, label_name},
 };
 
@@ -229,7 +233,35 @@ impl PrometheusRemoteWriteConfig {
     }
 }
 
+/// Other keys of the collector's HTTP clients: they tune what this client does by itself.
+const POOL_NOT_SUPPORTED: &[NotSupported] = &[
+    NotSupported::new("compression_params", "snappy has no levels", "remove it"),
+    NotSupported::new("max_idle_conns_per_host", "there is one host", "write `max_idle_conns`"),
+    NotSupported::new(
+        "max_conns_per_host",
+        "parallel requests are bounded elsewhere",
+        "write `max_batch_request_parallelism`",
+    ),
+    NotSupported::new("disable_keep_alives", "connections are kept", "remove it"),
+    NotSupported::new("force_attempt_http2", "HTTP/2 is always offered over TLS", "remove it"),
+    NotSupported::new("http2_read_idle_timeout", "dead connections are found by TCP", "remove it"),
+    NotSupported::new("http2_ping_timeout", "dead connections are found by TCP", "remove it"),
+];
+
 impl Config for PrometheusRemoteWriteConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        ("", CLIENT_NOT_SUPPORTED),
+        ("", HTTP_CLIENT_NOT_SUPPORTED),
+        ("", POOL_NOT_SUPPORTED),
+        ("tls", TLS_NOT_SUPPORTED),
+        ("http", CLIENT_NOT_SUPPORTED),
+        ("http", HTTP_CLIENT_NOT_SUPPORTED),
+        ("http", POOL_NOT_SUPPORTED),
+        ("http.tls", TLS_NOT_SUPPORTED),
+        ("sending_queue", QUEUE_NOT_SUPPORTED),
+        ("sending_queue.batch", BATCH_NOT_SUPPORTED),
+    ];
+
     fn validate(&self, checks: &mut Checks) {
         self.validate_client(checks);
         self.validate_labels(checks);

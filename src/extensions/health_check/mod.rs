@@ -10,6 +10,7 @@ use component::{
     BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets,
     Stop,
 };
+use config::{NotSupported, NotSupportedKeys};
 use futures_util::future::LocalBoxFuture;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -39,7 +40,32 @@ impl Default for HealthCheckConfig {
     }
 }
 
+/// Keys of the collector's servers, and of its second version of this extension.
+const NOT_SUPPORTED: &[NotSupported] = &[
+    NotSupported::new(
+        "tls",
+        "the answer is plain HTTP and holds no secret",
+        "remove it, and keep `endpoint` on an address that only the prober reaches",
+    ),
+    NotSupported::new(
+        "check_collector_pipeline",
+        "the answer always tells whether the pipelines move",
+        "remove it",
+    ),
+    NotSupported::new("auth", "there are no authenticator extensions", "remove it"),
+    NotSupported::new("middlewares", "there are no middleware extensions", "remove it"),
+    NotSupported::new("cors", "the answer is for probers, not for scripts in browsers", "remove it"),
+    NotSupported::new("response_headers", "the answer has the headers that probers read", "remove it"),
+    NotSupported::new("include_metadata", "no component reads the headers of requests", "remove it"),
+    NotSupported::new("use_v2", "there is one version", "write `endpoint` and `path` beside each other"),
+    NotSupported::new("http", "it belongs to the second version", "write `endpoint` and `path` directly"),
+    NotSupported::new("grpc", "health is told over HTTP only", "probe `endpoint` over HTTP"),
+    NotSupported::new("component_health", "the answer tells of the whole data path", "remove it"),
+];
+
 impl Config for HealthCheckConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[("", NOT_SUPPORTED)];
+
     fn validate(&self, checks: &mut Checks) {
         if !self.path.starts_with('/') {
             checks.error("path", format!("path is {:?}, must start with /", self.path));

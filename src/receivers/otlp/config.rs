@@ -3,9 +3,13 @@
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use component::Checks;
+use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
-use super::{body::Encoding, tls::TlsConfig};
+use super::{
+    body::Encoding,
+    tls::{TLS_NOT_SUPPORTED, TlsConfig},
+};
 
 /// The whole section: at least one protocol.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -38,8 +42,6 @@ pub(crate) struct GrpcConfig {
     pub(crate) write_buffer_size: config::ByteSize,
     pub(crate) keepalive: config::Section<KeepaliveConfig>,
     pub(crate) include_metadata: bool,
-    pub(crate) auth: Option<Unsupported>,
-    pub(crate) middlewares: Vec<Unsupported>,
 }
 
 /// `protocols.http`.
@@ -64,8 +66,6 @@ pub(crate) struct HttpConfig {
     pub(crate) traces_url_path: String,
     pub(crate) metrics_url_path: String,
     pub(crate) logs_url_path: String,
-    pub(crate) auth: Option<Unsupported>,
-    pub(crate) middlewares: Vec<Unsupported>,
 }
 
 /// `protocols.http.cors`.
@@ -115,10 +115,19 @@ pub(crate) enum Transport {
     Tcp6,
 }
 
-/// A section that the collector has and this receiver refuses, whatever it holds.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Unsupported(#[allow(dead_code, reason = "only its presence counts")] serde::de::IgnoredAny);
+/// The collector's keys of both servers that are refused.
+const SERVER_NOT_SUPPORTED: &[NotSupported] = &[
+    NotSupported::new(
+        "auth",
+        "there are no authenticator extensions, and nobody shall believe to be protected",
+        "set `tls.client_ca_file`, so that clients must show a certificate, or authenticate in front of it",
+    ),
+    NotSupported::new(
+        "middlewares",
+        "there are no middleware extensions",
+        "remove it; requests are bounded in bytes by `service.trueline.max_in_flight`",
+    ),
+];
 
 const DEFAULT_GRPC_ENDPOINT: &str = "localhost:4317";
 const DEFAULT_HTTP_ENDPOINT: &str = "localhost:4318";
@@ -150,8 +159,6 @@ impl Default for GrpcConfig {
             write_buffer_size: config::ByteSize(32 << 10),
             keepalive: config::Section::default(),
             include_metadata: false,
-            auth: None,
-            middlewares: Vec::new(),
         }
     }
 }
@@ -175,8 +182,6 @@ impl Default for HttpConfig {
             traces_url_path: "/v1/traces".to_owned(),
             metrics_url_path: "/v1/metrics".to_owned(),
             logs_url_path: "/v1/logs".to_owned(),
-            auth: None,
-            middlewares: Vec::new(),
         }
     }
 }
@@ -227,6 +232,15 @@ pub(super) fn listen_address(endpoint: &str) -> String {
 }
 
 impl component::Config for OtlpConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        ("protocols.*", SERVER_NOT_SUPPORTED),
+        ("protocols.*.tls", TLS_NOT_SUPPORTED),
+        (
+            "protocols.http",
+            &[NotSupported::new("profiles_url_path", "profiles are not a signal here", "remove it")],
+        ),
+    ];
+
     fn validate(&self, checks: &mut Checks) {
         let protocols = &self.protocols;
         if protocols.grpc.get().is_none() && protocols.http.get().is_none() {
@@ -251,7 +265,6 @@ impl component::Config for OtlpConfig {
 impl GrpcConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
-        check_unsupported(self.auth.is_some(), !self.middlewares.is_empty(), path, checks);
         check_metadata(self.include_metadata, path, checks);
         if self.max_recv_msg_size_mib > LARGEST_MAX_MESSAGE_MIB {
             let message = format!(
@@ -269,7 +282,6 @@ impl GrpcConfig {
 impl HttpConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
-        check_unsupported(self.auth.is_some(), !self.middlewares.is_empty(), path, checks);
         check_metadata(self.include_metadata, path, checks);
         if self.max_request_body_size.0 > LARGEST_MAX_MESSAGE_MIB << 20 {
             let message = format!(
@@ -353,17 +365,6 @@ impl CorsConfig {
 /// Returns the path with the slash that Go's multiplexer would want.
 pub(super) fn with_slash(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
-}
-
-fn check_unsupported(has_auth: bool, has_middlewares: bool, path: &str, checks: &mut Checks) {
-    for (key, is_present) in [("auth", has_auth), ("middlewares", has_middlewares)] {
-        if is_present {
-            checks.error(
-                &format!("{path}.{key}"),
-                format!("{key} is not supported yet by this receiver, remove it"),
-            );
-        }
-    }
 }
 
 fn check_metadata(include_metadata: bool, path: &str, checks: &mut Checks) {

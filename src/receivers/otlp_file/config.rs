@@ -1,6 +1,7 @@
 //! Which files, and how fast.
 
 use component::Checks;
+use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
 use super::glob::Pattern;
@@ -55,7 +56,33 @@ impl Default for OtlpFileConfig {
     }
 }
 
+/// Why keys of a receiver that follows files have no place in one that replays them.
+const READ_ONCE: &str = "files are read once, from start to end";
+
 impl component::Config for OtlpFileConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[(
+        "",
+        &[
+            NotSupported::new("poll_interval", READ_ONCE, "remove it"),
+            NotSupported::new("fingerprint_size", READ_ONCE, "remove it"),
+            NotSupported::new("max_concurrent_files", "files are read one after the other", "remove it"),
+            NotSupported::new("max_batches", READ_ONCE, "remove it"),
+            NotSupported::new("storage", "the place in a file is not kept over a restart", "remove it"),
+            NotSupported::new("replay_file", "every file is a replay", "remove it"),
+            NotSupported::new("delete_after_read", "files are left as they are", "remove it"),
+            NotSupported::new("max_log_size", "it has another name here", "write `max_line_size`"),
+            NotSupported::new("encoding", "lines are UTF-8, as JSON demands", "remove it"),
+            NotSupported::new("multiline", "a line is a request", "remove it"),
+            NotSupported::new("header", "a line is a request", "remove it"),
+            NotSupported::new("ordering_criteria", "files are read in the order of their names", "remove it"),
+            NotSupported::new("exclude_older_than", "files are chosen by name", "write `exclude`"),
+            NotSupported::new("acquire_fs_lock", "files are only read", "remove it"),
+            NotSupported::new("polls_to_archive", READ_ONCE, "remove it"),
+            NotSupported::new("include_file_name", "what a file holds is not changed", "remove it"),
+            NotSupported::new("include_file_path", "what a file holds is not changed", "remove it"),
+        ],
+    )];
+
     fn validate(&self, checks: &mut Checks) {
         if self.include.is_empty() {
             checks.error("include", "include is empty, name the files to read, such as \"/data/*.jsonl\"");

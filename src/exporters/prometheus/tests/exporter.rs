@@ -279,3 +279,25 @@ fn a_missing_certificate_is_named() {
         assert!(said.starts_with("tls.key_file /nowhere/key.pem can not be read"), "{said}");
     });
 }
+
+#[test]
+fn a_certificate_that_can_not_be_used_is_refused_before_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let told = |cert: &str, key: &str| {
+        let tls = ServerTlsConfig {
+            cert_file: Some(cert.into()),
+            key_file: Some(key.into()),
+            client_ca_file: None,
+        };
+        let mut checks = Checks::default();
+        tls.validate(&mut checks);
+        checks.into_findings().into_iter().map(|found| (found.path, found.message)).collect::<Vec<_>>()
+    };
+    let missing = told("/nowhere/cert.pem", "/nowhere/key.pem");
+    assert_eq!((missing.len(), missing[0].0.as_str()), (1, "tls.key_file"));
+    assert!(missing[0].1.contains("/nowhere/key.pem can not be read"), "{missing:?}");
+    let wrong = told("/nowhere/cert.pem", empty.to_str().unwrap());
+    assert!(wrong[0].1.contains("holds no usable PEM private key"), "{wrong:?}");
+}

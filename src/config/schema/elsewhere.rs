@@ -1,0 +1,113 @@
+//! The collector's components that do not exist here, and what stands in their place.
+
+use super::ComponentKind;
+
+/// Returns what to do instead of using a component of the collector; none for a name that means nothing
+/// there either.
+pub fn instead_of(kind: ComponentKind, component_type: &str) -> Option<&'static str> {
+    let rows = ROWS.iter().filter(|(of, _, _)| *of == kind);
+    rows.into_iter().find(|(_, names, _)| names.contains(&component_type)).map(|(_, _, help)| *help)
+}
+
+use ComponentKind::{Connector, Exporter, Extension, Processor, Receiver};
+
+/// The kind, the types, and an order for people.
+const ROWS: &[(ComponentKind, &[&str], &str)] = &[
+    (
+        Processor,
+        &["batch", "queuebatch"],
+        "exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter",
+    ),
+    (
+        Processor,
+        &["memory_limiter"],
+        "memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received, \
+         `sending_queue.max_bytes` what waits",
+    ),
+    (
+        Processor,
+        &["transform", "metricstransform", "span"],
+        "there is no language of statements yet; `attributes` and `resource` insert, update, delete, hash and \
+         extract attributes",
+    ),
+    (
+        Processor,
+        &["k8sattributes", "resourcedetection"],
+        "nothing is detected yet; set what you know with `resource`, from the environment: `${env:NODE_NAME}`",
+    ),
+    (
+        Processor,
+        &["filter", "tail_sampling", "probabilistic_sampler", "groupbytrace", "groupbyattrs", "logdedup"],
+        "nothing is sampled or left out yet; do it in the SDK or in a collector that receives from this one",
+    ),
+    (
+        Processor,
+        &["cumulativetodelta", "deltatocumulative", "deltatorate", "interval", "metricsgeneration"],
+        "temporality is not converted in a pipeline; `aggregation` rolls metrics up, and the Prometheus \
+         exporters take deltas",
+    ),
+    (Processor, &["spanmetrics"], "it is a connector: write it below `connectors` as `span_metrics`"),
+    (Processor, &["servicegraph"], "it is a connector: write it below `connectors` as `service_graph`"),
+    (
+        Receiver,
+        &["prometheus", "prometheus_simple", "hostmetrics", "host_metrics", "kubeletstats", "docker_stats"],
+        "nothing is scraped yet; scrape with Prometheus or a collector that sends on over OTLP",
+    ),
+    (
+        Receiver,
+        &["jaeger", "zipkin", "opencensus", "kafka", "filelog", "syslog", "fluentforward", "statsd"],
+        "data comes in over OTLP only yet; put a collector with that receiver and an OTLP exporter before this one",
+    ),
+    (Receiver, &["otlpjsonfile", "otlp_json_file"], "write `otlp_file`"),
+    (Exporter, &["logging"], "write `debug`"),
+    (Exporter, &["jaeger"], "Jaeger takes OTLP: write `otlp_grpc` with `endpoint: jaeger:4317`"),
+    (Exporter, &["loki"], "Loki takes OTLP: write `otlp_http` with `endpoint: http://loki:3100/otlp`"),
+    (
+        Exporter,
+        &["kafka", "zipkin", "elasticsearch", "datadog", "splunk_hec", "loadbalancing"],
+        "data goes out over OTLP, remote write and files; send OTLP to a collector with that exporter",
+    ),
+    (
+        Connector,
+        &["forward", "routing", "count", "sum", "failover", "roundrobin", "exceptions", "signaltometrics"],
+        "there is no such connector yet; a receiver or an exporter may stand in several pipelines at once",
+    ),
+    (
+        Extension,
+        &["pprof", "zpages"],
+        "it shows the insides of a Go program; self-metrics are on `service.telemetry.metrics`",
+    ),
+    (
+        Extension,
+        &["memory_limiter", "memory_ballast"],
+        "memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received",
+    ),
+    (
+        Extension,
+        &["basicauth", "bearertokenauth", "oauth2client", "oidc", "headers_setter", "sigv4auth"],
+        "there are no authenticator extensions; set `headers` in exporters and `tls.client_ca_file` in receivers",
+    ),
+    (Extension, &["healthcheckv2", "health_check_v2"], "write `health_check`"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_looked_up_in_its_own_section() {
+        assert!(instead_of(Processor, "batch").is_some_and(|help| help.contains("sending_queue")));
+        assert_eq!(instead_of(Exporter, "batch"), None);
+        assert_eq!(instead_of(Processor, "bach"), None);
+    }
+
+    #[test]
+    fn every_type_has_one_answer() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (kind, names, _) in ROWS {
+            for name in *names {
+                assert!(seen.insert((*kind, *name)), "{kind} {name} stands twice");
+            }
+        }
+    }
+}
