@@ -3,19 +3,22 @@
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use component::Telemetry;
-use config::{Problems, SystemEnvironment};
+use config::Problems;
 use engine::{Loaded, SystemClock};
-use tracing::{error, info};
+use tracing::{error, info, info_span};
 
-use super::{ConfigArgs, exit, fail, validate::render};
-use crate::{registry::registry, telemetry};
+use super::{
+    ConfigArgs, exit, fail,
+    validate::{check, render},
+};
+use crate::telemetry;
 
 pub(super) fn run(args: &ConfigArgs) -> ExitCode {
     let uris = match args.uris() {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { plan, telemetry: settings, problems } = engine::load(&uris, &SystemEnvironment, &registry());
+    let Loaded { plan, telemetry: settings, problems } = check(&uris);
     report(&problems);
     let (Some(plan), Some(settings)) = (plan, settings) else {
         return fail(exit::CONFIG, "the configuration is refused; every problem is listed above");
@@ -34,7 +37,9 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
         Ok(telemetry) => telemetry,
         Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
     };
-    let code = match engine::start(plan, Arc::new(SystemClock), own) {
+    let started = info_span!(target: engine::SPANS, "service/start")
+        .in_scope(|| engine::start(plan, Arc::new(SystemClock), own));
+    let code = match started {
         Ok(running) => {
             info!(
                 version = env!("CARGO_PKG_VERSION"),
@@ -51,7 +56,7 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
                 Some(signal) => info!(signal, "received a signal to stop"),
                 None => error!("the service stopped by itself; the log above says why"),
             }
-            running.stop();
+            info_span!(target: engine::SPANS, "service/shutdown").in_scope(|| running.stop());
             info!("shutdown complete");
             if signal.is_some() { ExitCode::SUCCESS } else { ExitCode::from(exit::RUNTIME) }
         }

@@ -3,11 +3,11 @@
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::ValueEnum;
-use config::{Problems, Style, SystemEnvironment};
+use config::{ConfigUri, Problems, Style, SystemEnvironment};
 use engine::Loaded;
 
 use super::{ConfigArgs, exit, fail};
-use crate::registry::registry;
+use crate::{registry::registry, telemetry};
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Format {
@@ -21,7 +21,7 @@ pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { problems, .. } = engine::load(&uris, &SystemEnvironment, &registry());
+    let Loaded { problems, .. } = check(&uris);
     match format {
         Format::Json => println!("{}", config::to_json(&problems.sorted())),
         Format::Text if problems.is_empty() => eprintln!("the configuration is good"),
@@ -31,8 +31,20 @@ pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -
     if is_refused { ExitCode::from(exit::CONFIG) } else { ExitCode::SUCCESS }
 }
 
+/// Reads a configuration as far as it can be judged without running it. The start uses it too.
+pub(crate) fn check(uris: &[ConfigUri]) -> Loaded {
+    let mut loaded = engine::load(uris, &SystemEnvironment, &registry());
+    if let Some(settings) = &loaded.telemetry {
+        telemetry::check(settings, &mut loaded.problems);
+    }
+    if loaded.problems.has_errors() {
+        loaded.plan = None;
+    }
+    loaded
+}
+
 /// Renders problems for people; colours are for terminals.
-pub(super) fn render(problems: &Problems, is_terminal: bool) -> String {
+pub(crate) fn render(problems: &Problems, is_terminal: bool) -> String {
     let style = if is_terminal { Style::Colored } else { Style::Plain };
     config::render_styled(&problems.sorted(), style)
 }

@@ -1,10 +1,23 @@
-//! What the collector tells of itself: logs, metrics for Prometheus, and, where asked for, the same
-//! over OTLP.
+//! What the collector tells of itself: logs, metrics for Prometheus, and, where asked for, the same and
+//! spans over OTLP.
+//!
+//! # Layout
+//! * `logs`: lines, records and spans through the SDK's processors.
+//! * `metrics`: our counters as the SDK's instruments; `scrape`: their page for Prometheus.
+//! * `process`: what the kernel says of this process.
+//! * `otlp`: senders over gRPC and HTTP; `http` and `tls`: what they connect with; `background`: where
+//!   they run.
 
+mod background;
+mod http;
 mod logs;
 mod metrics;
 mod otlp;
+mod process;
 mod scrape;
+mod tls;
+
+pub(crate) use otlp::check;
 
 use anyhow::Context;
 use component::Telemetry;
@@ -12,10 +25,20 @@ use config::{MetricsLevel, PullExporter, Reader};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider};
 
+use self::{background::Background, otlp::Senders};
+
 /// Everything that tells; dropped last, so that the end is told too.
 pub(crate) struct Tellers {
     logs: logs::Logs,
-    meters: Option<SdkMeterProvider>,
+    meters: Option<Meters>,
+    /// Where requests are sent from; none while nothing is sent.
+    background: Option<Background>,
+}
+
+/// Self-metrics and those who take them.
+struct Meters {
+    provider: SdkMeterProvider,
+    bridge: metrics::Bridge,
     scrapes: Vec<scrape::Server>,
 }
 
@@ -25,42 +48,72 @@ pub(crate) struct Tellers {
 /// When an address is taken or a destination can not be understood.
 pub(crate) fn start(settings: &config::Telemetry, own: &Telemetry) -> anyhow::Result<Tellers> {
     let resource = resource(settings);
-    let logs = logs::start(&settings.logs, &settings.traces, &resource)?;
-    if settings.metrics.level == MetricsLevel::None {
-        return Ok(Tellers { logs, meters: None, scrapes: Vec::new() });
-    }
-    let mut provider = SdkMeterProvider::builder().with_resource(resource.clone());
-    let (mut scraped, mut sends) = (Vec::new(), false);
-    for reader in &settings.metrics.readers {
-        match reader {
-            Reader::Pull(pull) => {
-                let PullExporter::Prometheus(prometheus) = &pull.exporter;
-                let registry = prometheus::Registry::new();
-                provider = provider.with_reader(scrape::exporter(prometheus, &registry)?);
-                scraped.push((prometheus, registry));
-            }
-            Reader::Periodic(periodic) => {
-                provider = provider.with_reader(otlp::metric_reader(periodic)?);
-                sends = true;
+    let background = match settings.push_exporters().as_slice() {
+        [] => None,
+        _ => Some(Background::start().context("service::telemetry: the sender can not be started")?),
+    };
+    let senders = background.as_ref().map(|background| Senders::on(background.handle()));
+    let logs = logs::start(&settings.logs, &settings.traces, &resource, senders.as_ref())?;
+    let meters = match settings.metrics.level {
+        MetricsLevel::None => None,
+        _ => Some(Meters::start(settings.metrics.readers_in_force(), own, resource, senders.as_ref())?),
+    };
+    Ok(Tellers { logs, meters, background })
+}
+
+impl Meters {
+    fn start(
+        readers: &[Reader],
+        own: &Telemetry,
+        resource: Resource,
+        senders: Option<&Senders<'_>>,
+    ) -> anyhow::Result<Self> {
+        let mut provider = SdkMeterProvider::builder().with_resource(resource);
+        let (mut scraped, mut sends) = (Vec::new(), false);
+        for reader in readers {
+            match (reader, senders) {
+                (Reader::Pull(pull), _) => {
+                    let PullExporter::Prometheus(prometheus) = &pull.exporter;
+                    let registry = prometheus::Registry::new();
+                    provider = provider.with_reader(scrape::exporter(prometheus, &registry)?);
+                    scraped.push((prometheus, registry));
+                }
+                (Reader::Periodic(periodic), Some(senders)) => {
+                    provider = provider.with_reader(senders.metrics(periodic)?);
+                    sends = true;
+                }
+                (Reader::Periodic(_), None) => {}
             }
         }
+        let provider = provider.build();
+        let meter = provider.meter("trueline");
+        process::observe(&meter);
+        let bridge = metrics::Bridge::new(own.clone(), meter);
+        let mut scrapes = Vec::new();
+        for (prometheus, registry) in scraped {
+            let address = format!("{}:{}", prometheus.host, prometheus.port);
+            let server = scrape::Server::start(&address, registry, bridge.clone());
+            scrapes.push(
+                server
+                    .with_context(|| format!("service::telemetry::metrics: can not listen on {address}"))?,
+            );
+        }
+        if sends {
+            bridge.keep_fresh();
+        }
+        Ok(Self { provider, bridge, scrapes })
     }
-    let provider = provider.build();
-    let meter = provider.meter("trueline");
-    metrics::observe_process(&meter);
-    let bridge = metrics::Bridge::new(own.clone(), meter);
-    let mut scrapes = Vec::new();
-    for (prometheus, registry) in scraped {
-        let address = format!("{}:{}", prometheus.host, prometheus.port);
-        let server = scrape::Server::start(&address, registry, bridge.clone());
-        scrapes.push(
-            server.with_context(|| format!("service::telemetry::metrics: can not listen on {address}"))?,
-        );
+
+    /// Sends the last values, as they are now, and ends.
+    fn stop(self) {
+        for server in self.scrapes {
+            server.stop();
+        }
+        self.bridge.refresh();
+        if let Err(problem) = self.provider.shutdown() {
+            tracing::warn!(error = %problem, "self-metrics could not be sent completely");
+        }
     }
-    if sends {
-        bridge.keep_fresh();
-    }
-    Ok(Tellers { logs, meters: Some(provider), scrapes })
 }
 
 fn resource(settings: &config::Telemetry) -> Resource {
@@ -84,14 +137,12 @@ fn resource(settings: &config::Telemetry) -> Resource {
 impl Tellers {
     /// Sends what is left and ends.
     pub(crate) fn stop(self) {
-        for server in self.scrapes {
-            server.stop();
-        }
-        if let Some(meters) = self.meters
-            && let Err(problem) = meters.shutdown()
-        {
-            tracing::warn!(error = %problem, "self-metrics could not be sent completely");
+        if let Some(meters) = self.meters {
+            meters.stop();
         }
         self.logs.stop();
+        if let Some(background) = self.background {
+            background.stop();
+        }
     }
 }

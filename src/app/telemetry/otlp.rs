@@ -1,109 +1,142 @@
-//! Sends self-telemetry over OTLP/HTTP, on threads of the SDK.
-//!
-//! The blocking client is deliberate: the SDK's threads have no runtime for an asynchronous one.
+//! Sends own telemetry over OTLP, by gRPC or HTTP.
 
 use std::{collections::HashMap, time::Duration};
 
-use anyhow::bail;
-use config::{OtlpTelemetry, Periodic, PushExporter};
-use opentelemetry_otlp::{
-    LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+use anyhow::Context;
+use config::{
+    OtlpTarget, OtlpTransport, Periodic, Problems, PushExporter, PushedSignal, Telemetry,
+    TemporalityPreference,
 };
-use opentelemetry_sdk::metrics::PeriodicReader;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry_otlp::{
+    Compression, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+    WithTonicConfig, tonic_types::metadata::MetadataMap,
+};
+use opentelemetry_sdk::metrics::{PeriodicReader, Temporality};
+use tokio::runtime::Handle;
 
-pub(super) fn metric_reader(periodic: &Periodic) -> anyhow::Result<PeriodicReader<MetricExporter>> {
-    let target = Target::new(&periodic.exporter, "metrics")?;
-    let exporter = target.set(MetricExporter::builder().with_http()).build()?;
-    let interval = Duration::from_millis(periodic.interval);
-    Ok(PeriodicReader::builder(exporter).with_interval(interval).build())
+use super::{http::OwnClient, tls::Trust};
+
+/// Reports what keeps own telemetry from being sent and only files can tell. `validate` and the start
+/// both call this.
+pub(crate) fn check(settings: &Telemetry, problems: &mut Problems) {
+    let Some(written) = &settings.written else { return };
+    for (path, signal, exporter) in settings.push_exporters() {
+        // What is wrong with the keys themselves has been told with the rest of the configuration.
+        let Ok(target) = exporter.target(signal) else { continue };
+        if let Err(problem) = Trust::read(&target) {
+            let path = format!("{path}.{}", problem.key);
+            problems.at(written, Telemetry::PATH, path.as_str(), problem.message);
+        }
+    }
 }
 
-pub(super) fn span_exporter(exporter: &PushExporter) -> anyhow::Result<SpanExporter> {
-    Ok(Target::new(exporter, "traces")?.set(SpanExporter::builder().with_http()).build()?)
+/// Makes exporters whose requests run on one thread.
+pub(super) struct Senders<'a> {
+    handle: &'a Handle,
 }
 
-pub(super) fn log_exporter(exporter: &PushExporter) -> anyhow::Result<LogExporter> {
-    Ok(Target::new(exporter, "logs")?.set(LogExporter::builder().with_http()).build()?)
+impl<'a> Senders<'a> {
+    pub(super) const fn on(handle: &'a Handle) -> Self {
+        Self { handle }
+    }
+
+    pub(super) fn metrics(&self, periodic: &Periodic) -> anyhow::Result<PeriodicReader<MetricExporter>> {
+        let sender = Sender::new(&periodic.exporter, PushedSignal::Metrics, Some(periodic.timeout))?;
+        let temporality = match sender.target.temporality {
+            TemporalityPreference::Cumulative => Temporality::Cumulative,
+            TemporalityPreference::Delta => Temporality::Delta,
+            TemporalityPreference::LowMemory => Temporality::LowMemory,
+        };
+        let builder = MetricExporter::builder().with_temporality(temporality);
+        let exporter = match sender.target.transport {
+            OtlpTransport::Grpc => sender.over_grpc(builder.with_tonic(), self.handle, |set| set.build()),
+            OtlpTransport::Http => sender.over_http(builder.with_http(), self.handle).build(),
+        };
+        let interval = Duration::from_millis(periodic.interval);
+        Ok(PeriodicReader::builder(exporter?).with_interval(interval).build())
+    }
+
+    /// `most` bounds the time of an attempt beside the exporter's own timeout, in milliseconds.
+    pub(super) fn spans(&self, exporter: &PushExporter, most: Option<u64>) -> anyhow::Result<SpanExporter> {
+        let sender = Sender::new(exporter, PushedSignal::Traces, most)?;
+        let builder = SpanExporter::builder();
+        Ok(match sender.target.transport {
+            OtlpTransport::Grpc => sender.over_grpc(builder.with_tonic(), self.handle, |set| set.build()),
+            OtlpTransport::Http => sender.over_http(builder.with_http(), self.handle).build(),
+        }?)
+    }
+
+    pub(super) fn logs(&self, exporter: &PushExporter, most: Option<u64>) -> anyhow::Result<LogExporter> {
+        let sender = Sender::new(exporter, PushedSignal::Logs, most)?;
+        let builder = LogExporter::builder();
+        Ok(match sender.target.transport {
+            OtlpTransport::Grpc => sender.over_grpc(builder.with_tonic(), self.handle, |set| set.build()),
+            OtlpTransport::Http => sender.over_http(builder.with_http(), self.handle).build(),
+        }?)
+    }
 }
 
-/// Where and how to send one signal.
-struct Target {
-    endpoint: String,
-    headers: HashMap<String, String>,
+/// One destination of one signal, with its files read.
+struct Sender {
+    target: OtlpTarget,
+    trust: Trust,
+    headers: HeaderMap,
     timeout: Duration,
 }
 
-impl Target {
-    fn new(exporter: &PushExporter, signal: &str) -> anyhow::Result<Self> {
-        let settings = match exporter {
-            PushExporter::Otlp(settings) | PushExporter::OtlpHttp(settings) => settings,
-            PushExporter::OtlpGrpc(_) => {
-                bail!(
-                    "service::telemetry: otlp_grpc is not supported for the collector's own {signal}, use otlp_http"
-                )
-            }
-            PushExporter::Console(_) => {
-                bail!(
-                    "service::telemetry: console is not supported for the collector's own {signal}, use otlp_http"
-                )
-            }
-        };
-        match settings.protocol.as_deref() {
-            None | Some("http/protobuf") => {}
-            Some(other) => bail!(
-                "service::telemetry: protocol {other:?} is not supported for the collector's own {signal}, use \"http/protobuf\""
-            ),
+impl Sender {
+    fn new(exporter: &PushExporter, signal: PushedSignal, most: Option<u64>) -> anyhow::Result<Self> {
+        let place = || format!("service::telemetry: own {signal} can not be sent");
+        let target = exporter.target(signal).map_err(|problem| anyhow::anyhow!(problem.message));
+        let target = target.with_context(place)?;
+        let trust = Trust::read(&target).with_context(place)?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &target.headers {
+            let name = HeaderName::try_from(name).with_context(place)?;
+            headers.insert(name, HeaderValue::try_from(value.expose()).with_context(place)?);
         }
-        Ok(Self {
-            endpoint: endpoint(settings, signal),
-            headers: settings
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
-                .collect(),
-            timeout: Duration::from_millis(settings.timeout.unwrap_or(10_000)),
-        })
+        let most = most.filter(|most| *most > 0).unwrap_or(u64::MAX);
+        let timeout = Duration::from_millis(target.timeout.min(most));
+        Ok(Self { target, trust, headers, timeout })
     }
 
-    fn set<B: WithExportConfig + WithHttpConfig>(self, builder: B) -> B {
-        builder
+    fn over_http<B: WithExportConfig + WithHttpConfig>(self, builder: B, handle: &Handle) -> B {
+        let headers: HashMap<_, _> = self
+            .target
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect();
+        let client = OwnClient::new(self.trust.http, handle.clone(), self.timeout);
+        let builder = builder
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(self.endpoint)
+            .with_endpoint(self.target.url)
             .with_timeout(self.timeout)
-            .with_headers(self.headers)
-    }
-}
-
-/// An endpoint with a path is meant as it is; one without gets the signal's own.
-fn endpoint(settings: &OtlpTelemetry, signal: &str) -> String {
-    let base = settings.endpoint.as_deref().unwrap_or("http://localhost:4318");
-    let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
-    let has_path = base.split("://").nth(1).is_some_and(|rest| rest.trim_end_matches('/').contains('/'));
-    if has_path { base } else { format!("{}/v1/{signal}", base.trim_end_matches('/')) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_without_a_path_gets_the_signals_own() {
-        let of = |endpoint: Option<&str>| {
-            let settings = OtlpTelemetry { endpoint: endpoint.map(str::to_owned), ..Default::default() };
-            super::endpoint(&settings, "logs")
-        };
-        assert_eq!(of(None), "http://localhost:4318/v1/logs");
-        assert_eq!(of(Some("https://otel.example:443/")), "https://otel.example:443/v1/logs");
-        assert_eq!(of(Some("collector:4318")), "http://collector:4318/v1/logs");
-        assert_eq!(of(Some("http://gateway/own/path")), "http://gateway/own/path");
+            .with_headers(headers)
+            .with_http_client(client);
+        if self.target.is_compressed { builder.with_compression(Compression::Gzip) } else { builder }
     }
 
-    #[test]
-    fn what_is_not_supported_is_refused_by_name() {
-        let grpc = OtlpTelemetry { protocol: Some("grpc".to_owned()), ..Default::default() };
-        let refused = Target::new(&PushExporter::Otlp(Box::new(grpc)), "traces")
-            .err()
-            .map(|problem| problem.to_string());
-        assert!(refused.is_some_and(|message| message.contains("\"grpc\" is not supported")));
+    /// Builds within the runtime, where the channel puts what drives its connection.
+    fn over_grpc<B: WithExportConfig + WithTonicConfig, T>(
+        self,
+        builder: B,
+        handle: &Handle,
+        build: impl FnOnce(B) -> T,
+    ) -> T {
+        let mut builder = builder
+            .with_protocol(Protocol::Grpc)
+            .with_endpoint(self.target.url)
+            .with_timeout(self.timeout)
+            .with_metadata(MetadataMap::from_headers(self.headers));
+        if self.target.is_secure {
+            builder = builder.with_tls_config(self.trust.grpc);
+        }
+        if self.target.is_compressed {
+            builder = builder.with_compression(Compression::Gzip);
+        }
+        let _runtime = handle.enter();
+        build(builder)
     }
 }

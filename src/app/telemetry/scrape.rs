@@ -26,10 +26,10 @@ pub(super) fn exporter(
     let mut exporter = opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .scope_info_enabled(!settings.without_scope_info);
-    if settings.without_units {
+    if !settings.has_units() {
         exporter = exporter.without_units();
     }
-    if settings.without_type_suffix {
+    if !settings.has_type_suffix() {
         exporter = exporter.without_counter_suffixes();
     }
     exporter.build().context("service::telemetry::metrics: the Prometheus reader could not be made")

@@ -8,7 +8,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::spawn_local,
 };
-use tracing::{debug, error, warn};
+use tracing::{Instrument, debug, error, field::Empty, info_span, warn};
 
 use super::{
     Item, Meters,
@@ -57,9 +57,27 @@ impl Consumer {
 
     async fn deliver(&self, job: Job) {
         let in_flight = InFlight::new(&self.meters.in_flight);
-        let outcome = self.attempts(&job).await;
+        let span = self.span(&job);
+        let outcome = self.attempts(&job).instrument(span.clone()).await;
+        if !matches!(outcome, Outcome::Delivered { .. }) {
+            span.record("otel.status_code", "ERROR");
+        }
+        drop(span);
         drop(in_flight);
         job.owed.settle(&outcome);
+    }
+
+    /// One span for a request with all its attempts.
+    fn span(&self, job: &Job) -> tracing::Span {
+        info_span!(
+            target: crate::SPANS,
+            "export",
+            otel.name = %format_args!("exporter/{}/{}", self.id, job.export.signal),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            exporter = %self.id,
+            items = job.export.items,
+        )
     }
 
     /// Tries until delivered, refused for good, or out of time.
