@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-/// Below this share of the time constant the series is used: its fourth term is under 5·10^-14.
+/// Below this share of the time constant four terms of the series do: the fifth is under 10^-14 of them.
 const SHORT: f64 = 1e-3;
 
 /// Returns the share by which an exponentially forgetting state moves to a new value.
@@ -23,7 +23,8 @@ pub fn decay_gain(step: f64, time_constant: f64) -> f64 {
     }
     let ratio = step / time_constant;
     if ratio < SHORT {
-        return ratio * (1.0 - ratio * (0.5 - ratio * (1.0 / 6.0)));
+        return ratio
+            * (1.0 - ratio * (1.0 / 2.0) * (1.0 - ratio * (1.0 / 3.0) * (1.0 - ratio * (1.0 / 4.0))));
     }
     -(-ratio).exp_m1()
 }

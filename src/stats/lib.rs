@@ -18,40 +18,74 @@
 //! * [`Tail`]: how improbable a value is, from the tail of those before it.
 //! * [`ValueCells`]: whether a value has been seen lately.
 //!
+//! * [`Quantum`]: the step of a series that only takes multiples of one.
+//! * [`increase`]: by how much a counter grew.
+//! * [`TokenBucket`]: so many per day.
+//!
 //! Estimates and tests of what is at hand:
 //! * [`median`], [`huber_clip`] and others: location and scale that outliers do not move.
+//! * [`normal_cdf`], [`beta_cdf`], [`student_t_cdf`] and their inverses: distributions.
+//! * [`binomial_tail`]: whether so many of so many is more than chance.
+//! * [`simes`], [`benjamini_hochberg`], [`holm`]: many tests at once.
+//! * [`mann_kendall`], [`theil_sen`]: trends that outliers do not make or hide.
+//! * [`mann_whitney`]: whether one histogram's values are greater than another's.
+//! * [`autocorrelation`], [`period_strength`]: whether a series repeats itself.
+//! * [`Isotonic`]: what a score is worth as a probability.
 
+mod autocorrelation;
 mod average;
+mod binomial;
 mod cells;
 mod conformal;
 mod correlation;
 mod decay;
+mod distribution;
 mod exact_sum;
 mod exponential;
 mod half;
 mod huber;
+mod increase;
+mod isotonic;
+mod mann_whitney;
 mod moments;
+mod multiple;
 mod narrow;
 mod page_hinkley;
 mod quantile;
+mod quantum;
 mod regression;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod token_bucket;
+mod trend;
 
+pub use autocorrelation::{autocorrelation, period_strength};
 pub use average::{EwVariance, Ewma};
+pub use binomial::binomial_tail;
 pub use cells::ValueCells;
 pub use conformal::{CONFORMAL_LEVEL, Conformal};
 pub use correlation::{EwCovariance, correlation_change, fisher_z};
 pub use decay::{Decay, decay_gain};
+pub use distribution::{
+    beta_cdf, beta_quantile, normal_cdf, normal_quantile, normal_two_sided, student_t_cdf,
+    student_t_quantile, student_t_two_sided,
+};
 pub use exact_sum::ExactSum;
 pub use exponential::{Buckets, ExponentialHistogram, MAX_SCALE, MIN_SCALE, bucket_index, index_at_scale_3};
 pub use half::Half;
 pub use huber::{
     MAD_TO_DEVIATION, departure_score, huber_clip, median, median_absolute_deviation, weighted_median,
 };
+pub use increase::{Increase, Reading, increase};
+pub use isotonic::{Isotonic, Observation};
+pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use moments::Moments;
+pub use multiple::{Rejected, benjamini_hochberg, holm, simes};
 pub use page_hinkley::{PageHinkley, Shift};
 pub use quantile::quantile_of_buckets;
+pub use quantum::Quantum;
 pub use regression::{EwRegression, Line};
 pub use tail::Tail;
+pub use token_bucket::{TokenBucket, TokenRate};
+pub use trend::{MOST_POINTS, MannKendall, RobustLine, mann_kendall, theil_sen};

@@ -1,0 +1,61 @@
+use proptest::prelude::*;
+
+use super::{autocorrelation, period_strength};
+use crate::testing::Normals;
+
+fn daily(noise: f64) -> Vec<f64> {
+    let hour = |at: usize| (at as f64 / 24.0 * std::f64::consts::TAU).sin();
+    Normals::new(1).take(24 * 14).enumerate().map(|(at, normal)| 100.0 + hour(at) + noise * normal).collect()
+}
+
+#[test]
+fn a_day_repeats_itself_and_half_a_day_is_its_opposite() {
+    let values = daily(0.1);
+    assert!(autocorrelation(&values, 24).unwrap() > 0.85);
+    assert!(autocorrelation(&values, 12).unwrap() < -0.85);
+    assert!(period_strength(&values, 24).unwrap() > 0.95);
+    assert!(period_strength(&values, 7).unwrap() < 0.1);
+}
+
+#[test]
+fn strength_is_the_share_of_variance_that_repeats() {
+    // A sine of variance 1/2 and noise of variance 1/2.
+    let strength = period_strength(&daily(0.5_f64.sqrt()), 24).unwrap();
+    assert!((strength - 0.5).abs() < 0.08, "{strength}");
+}
+
+#[test]
+fn noise_has_no_period_however_short() {
+    let mean: f64 = (0..200)
+        .map(|seed| period_strength(&Normals::new(seed).take(48).collect::<Vec<_>>(), 24).unwrap())
+        .sum::<f64>()
+        / 200.0;
+    assert!(mean < 0.15, "{mean}");
+}
+
+#[test]
+fn too_few_constant_or_not_finite_values_have_neither() {
+    assert_eq!(autocorrelation(&[1.0, 2.0, 3.0], 0), None);
+    assert_eq!(autocorrelation(&[1.0, 2.0, 3.0], 2), None);
+    assert_eq!(autocorrelation(&[0.1; 30], 1), None);
+    assert_eq!(autocorrelation(&[1.0, f64::NAN, 3.0, 4.0], 1), None);
+    assert_eq!(period_strength(&[1.0; 30], 5), None);
+    assert_eq!(period_strength(&[1.0, 2.0, 3.0], 2), None);
+    assert_eq!(period_strength(&[1.0, 2.0, 3.0, 4.0], 1), None);
+    assert_eq!(period_strength(&[1.0, 2.0], usize::MAX), None);
+}
+
+proptest! {
+    #[test]
+    fn neither_depends_on_unit_or_level(
+        values in prop::collection::vec(-10.0..10.0_f64, 20..60),
+        factor in 0.01..100.0_f64,
+        level in -1e3..1e3_f64,
+        lag in 2_usize..10,
+    ) {
+        let moved: Vec<f64> = values.iter().map(|value| level + factor * value).collect();
+        let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 1e-6;
+        prop_assert!(close(autocorrelation(&values, lag), autocorrelation(&moved, lag)));
+        prop_assert!(close(period_strength(&values, lag), period_strength(&moved, lag)));
+    }
+}
