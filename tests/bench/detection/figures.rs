@@ -159,5 +159,9 @@ fn or_dash(text: Option<String>) -> String {
 }
 
 fn micros(micros: f64) -> String {
-    if micros < 10.0 { format!("{micros:.2}") } else { format!("{micros:.0}") }
+    match micros {
+        micros if micros < 1.0 => format!("{micros:.3}"),
+        micros if micros < 10.0 => format!("{micros:.2}"),
+        _ => format!("{micros:.0}"),
+    }
 }

@@ -94,15 +94,17 @@ pub(super) fn read(lines: impl BufRead, corpus: &Corpus) -> Result<Points> {
             place.with_context(|| format!("line {number} names {}, no such file", line.series))?;
         let point = scores[series_idx].len();
         let series = &corpus.series[series_idx];
-        ensure!(
-            series.values.get(point) == Some(&line.value),
-            "line {number} is not about point {point} of {}: {text}",
-            series.name
-        );
+        let is_its_point = series.values.get(point).is_some_and(|value| is_same(*value, line.value));
+        ensure!(is_its_point, "line {number} is not about point {point} of {}: {text}", series.name);
         scores[series_idx].push(line.score.unwrap_or(0.0));
         anomalous[series_idx].push(line.anomalous);
     }
     Ok((scores, anomalous))
+}
+
+/// Tells whether two numbers are one, written and read: the last digit may differ.
+fn is_same(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-12 * one.abs().max(other.abs())
 }
 
 /// Returns the series by the names that may stand for them: the path as given, below the data's folder, its
