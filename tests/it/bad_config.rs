@@ -56,7 +56,7 @@ service:
             6 |   kafka:
               |   ^^^^^
               |
-              = help: valid values: otlp, otlp_file
+              = help: data comes in over OTLP only yet; put a collector with that receiver and an OTLP exporter before this one. valid values: otlp, otlp_file
 
             error: exporters::otlp::sending_queue::queue_size: queue_size is 0, must be above 0
               --> yaml::10:33
@@ -163,5 +163,120 @@ service:
     telemetry: {receivers: [otlp], exporters: [nop]}
 ",
         expect![""],
+    );
+}
+
+#[test]
+fn what_the_collector_has_and_we_do_not_is_refused_with_what_to_do_instead() {
+    check(
+        "
+receivers:
+  otlp:
+    protocols:
+      grpc: {auth: {authenticator: oidc}}
+processors:
+  batch: {timeout: 1s}
+  memory_limiter:
+  attributes: {include: {match_type: strict}, actions: [{key: a, action: delete}]}
+exporters:
+  otlp:
+    endpoint: tempo:4317
+    tls: {max_version: '', ca_pem: '', cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}
+    sending_queue: {storage: file_storage, batch: {partition: {metadata_keys: [tenant]}}}
+  otlphttp: {endpoint: 'http://tempo:4318', proxy_url: 'http://proxy:3128', cookies: {enabled: true}}
+extensions:
+  file_storage: {compaction: {on_start: true}, fsync: true, timeout: 1s}
+  health_check: {check_collector_pipeline: {enabled: true}}
+service:
+  extensions: [file_storage, health_check]
+  pipelines:
+    traces: {receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp, otlphttp]}
+",
+        expect![[r#"
+            error: receivers::otlp::protocols::grpc: key `auth` of the collector is not supported: there are no authenticator extensions, and nobody shall believe to be protected
+             --> yaml::5:14
+              |
+            5 |       grpc: {auth: {authenticator: oidc}}
+              |              ^^^^
+              |
+              = help: set `tls.client_ca_file`, so that clients must show a certificate, or authenticate in front of it
+
+            error: processors: unknown type: "batch" for id: "batch"
+             --> yaml::7:3
+              |
+            7 |   batch: {timeout: 1s}
+              |   ^^^^^
+              |
+              = help: exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter. valid values: aggregation, anomaly, attributes, resource
+
+            error: processors: unknown type: "memory_limiter" for id: "memory_limiter"
+             --> yaml::8:3
+              |
+            8 |   memory_limiter:
+              |   ^^^^^^^^^^^^^^
+              |
+              = help: memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received, `sending_queue.max_bytes` what waits. valid values: aggregation, anomaly, attributes, resource
+
+            error: processors::attributes: key `include` of the collector is not supported: the actions apply to every item of the pipeline
+             --> yaml::9:16
+              |
+            9 |   attributes: {include: {match_type: strict}, actions: [{key: a, action: delete}]}
+              |                ^^^^^^^
+              |
+              = help: remove it, and put the processor into a pipeline of what it is meant for
+
+            error: exporters::otlp::tls::cipher_suites::0: "TLS_RSA_WITH_RC4_128_SHA" in cipher_suites is not offered, use some of TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+              --> yaml::13:56
+               |
+            13 |     tls: {max_version: '', ca_pem: '', cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}
+               |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^
+
+            error: exporters::otlp::sending_queue: key `storage` of the collector is not supported: the queue is kept in memory, and what waits in it is lost with the process
+              --> yaml::14:21
+               |
+            14 |     sending_queue: {storage: file_storage, batch: {partition: {metadata_keys: [tenant]}}}
+               |                     ^^^^^^^
+               |
+               = help: remove it; set `wait_for_result: true`, so that a sender is answered when its data has arrived
+
+            error: exporters::otlp::sending_queue::batch: key `partition` of the collector is not supported: the metadata of a request does not travel with its data, so nothing could be told apart by it
+              --> yaml::14:52
+               |
+            14 |     sending_queue: {storage: file_storage, batch: {partition: {metadata_keys: [tenant]}}}
+               |                                                    ^^^^^^^^^
+               |
+               = help: remove it
+
+            error: exporters::otlphttp: key `proxy_url` of the collector is not supported: connections go straight to the endpoint
+              --> yaml::15:45
+               |
+            15 |   otlphttp: {endpoint: 'http://tempo:4318', proxy_url: 'http://proxy:3128', cookies: {enabled: true}}
+               |                                             ^^^^^^^^^
+               |
+               = help: remove it, and let the network route to the endpoint or name a reverse proxy as `endpoint`
+
+            error: exporters::otlphttp: key `cookies` of the collector is not supported: cookies that a server sets are not kept
+              --> yaml::15:77
+               |
+            15 |   otlphttp: {endpoint: 'http://tempo:4318', proxy_url: 'http://proxy:3128', cookies: {enabled: true}}
+               |                                                                             ^^^^^^^
+               |
+               = help: remove it; a cookie that never changes can be set in `headers`
+
+            error: extensions::file_storage: key `compaction` of the collector is not supported: each snapshot replaces the one before, so nothing is left to compact
+              --> yaml::17:18
+               |
+            17 |   file_storage: {compaction: {on_start: true}, fsync: true, timeout: 1s}
+               |                  ^^^^^^^^^^
+               |
+               = help: remove it
+
+            error: extensions::health_check: key `check_collector_pipeline` of the collector is not supported: the answer always tells whether the pipelines move
+              --> yaml::18:18
+               |
+            18 |   health_check: {check_collector_pipeline: {enabled: true}}
+               |                  ^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+               = help: remove it"#]],
     );
 }

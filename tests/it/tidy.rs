@@ -187,6 +187,14 @@ fn keys(code: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_page_of_a_component_shows_how_it_is_configured() {
+    let lacks = |page: &PathBuf| !text(page).contains("```yaml\n");
+    let pages = component_folders().into_iter().map(|folder| folder.join("README.md"));
+    let without: Vec<_> = pages.filter(lacks).collect();
+    assert_eq!(without, Vec::<PathBuf>::new(), "no example in a block ```yaml");
+}
+
+#[test]
 fn the_page_of_a_component_names_every_key() {
     let mut missing = Vec::new();
     for folder in component_folders() {
