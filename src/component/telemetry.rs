@@ -2,7 +2,8 @@
 //!
 //! An instrument is one atomic that its owner adds to; nothing is looked up and nothing is locked on
 //! the data path. The same instrument made on several threads is one atomic each, and readers add
-//! them up.
+//! them up. A gauge is forgotten when its last owner is gone, as a thread that was built anew tells
+//! its own; what a counter counted stays.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -111,6 +112,9 @@ impl Telemetry {
     ) -> Arc<AtomicU64> {
         let value = Arc::new(AtomicU64::new(0));
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if rows.len() == rows.capacity() {
+            forget_the_dead(&mut rows);
+        }
         let (name, labels) = (name.to_owned(), self.labels.clone());
         rows.push(Row { name, description, unit, kind, labels, value: Arc::clone(&value) });
         value
@@ -120,7 +124,8 @@ impl Telemetry {
     ///
     /// *Cost*: a scan and a sort of all instruments; meant for scrapes.
     pub fn read(&self) -> Vec<Instrument> {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        forget_the_dead(&mut rows);
         let mut all: Vec<Instrument> = rows.iter().map(Row::read).collect();
         drop(rows);
         all.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
@@ -135,7 +140,28 @@ impl Telemetry {
     }
 }
 
+/// Drops gauges without an owner, and keeps one row for all equal counters without one, so that threads
+/// that are built anew do not make the table grow.
+fn forget_the_dead(rows: &mut Vec<Row>) {
+    let dead = rows.extract_if(.., |row| !row.has_owner());
+    let mut ended: Vec<Row> = dead.filter(|row| row.kind == InstrumentKind::Counter).collect();
+    ended.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+    ended.dedup_by(|next, first| {
+        let is_same = next.name == first.name && next.labels == first.labels;
+        if is_same {
+            first.value.fetch_add(next.value.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        is_same
+    });
+    rows.append(&mut ended);
+}
+
 impl Row {
+    /// Whether anybody but the table holds the value.
+    fn has_owner(&self) -> bool {
+        Arc::strong_count(&self.value) > 1
+    }
+
     fn read(&self) -> Instrument {
         Instrument {
             name: self.name.clone(),
@@ -145,5 +171,40 @@ impl Row {
             labels: self.labels.clone(),
             value: self.value.load(Ordering::Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(telemetry: &Telemetry, name: &str) -> Option<u64> {
+        telemetry.read().into_iter().find(|row| row.name == name).map(|row| row.value)
+    }
+
+    #[test]
+    fn a_gauge_goes_with_its_owner_and_a_count_stays() {
+        let telemetry = Telemetry::default();
+        let instruments = || (telemetry.gauge("series", "", ""), telemetry.counter("spans", "", ""));
+        let ((series, spans), (other_series, _other_spans)) = (instruments(), instruments());
+        series.set(10);
+        spans.add(10);
+        other_series.set(5);
+        assert_eq!((value(&telemetry, "series"), value(&telemetry, "spans")), (Some(15), Some(10)));
+        drop((series, spans));
+        assert_eq!((value(&telemetry, "series"), value(&telemetry, "spans")), (Some(5), Some(10)));
+        drop(other_series);
+        assert_eq!(value(&telemetry, "series"), None);
+    }
+
+    #[test]
+    fn owners_that_come_and_go_do_not_make_the_table_grow() {
+        let telemetry = Telemetry::default();
+        for _ in 0..10_000 {
+            telemetry.gauge("series", "", "").set(1);
+            telemetry.counter("spans", "", "").add(1);
+        }
+        assert!(telemetry.rows.lock().unwrap().len() < 20);
+        assert_eq!(value(&telemetry, "spans"), Some(10_000));
     }
 }
