@@ -12,6 +12,9 @@ use crate::{
 /// How deep messages may be nested below the request.
 pub(crate) const MAX_DEPTH: u32 = 64;
 
+/// How deep attributes stand at most: those of an exemplar of a data point.
+const DEEPEST_ATTRIBUTES: u32 = 7;
+
 /// Checks an encoded `ExportMetricsServiceRequest` and counts its data points (of gauges, sums,
 /// histograms, exponential histograms and summaries).
 ///
@@ -49,6 +52,12 @@ pub fn check(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
 /// ids alone take 28 bytes of an honest span, a hostile one needs two.
 pub(crate) const fn max_spans(request: &[u8]) -> usize {
     request.len() / 16 + 1024
+}
+
+/// Tells whether bytes are a list of attributes (`KeyValue` messages in field 1, as in a `Resource`) that a
+/// request can hold at any of its places.
+pub fn is_attribute_list(list: &[u8]) -> bool {
+    is_sound(&schema::RESOURCE, list, MAX_DEPTH - DEEPEST_ATTRIBUTES)
 }
 
 /// Checks a message inside a request whose scan keeps no reasons.

@@ -18,7 +18,7 @@ pub mod testing;
 pub mod view;
 
 pub use canonical::{canonical, read_logs, read_metrics, read_traces};
-pub use check::{check, check_logs, check_metrics};
+pub use check::{check, check_logs, check_metrics, is_attribute_list};
 pub use malformed::Malformed;
 pub use matcher::Matcher;
 pub use scan::scan_traces;

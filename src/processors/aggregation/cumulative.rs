@@ -116,6 +116,10 @@ impl Cumulative {
                 waiting.get_mut().point.merge(&point, spec.max_exemplars);
             }
             std::collections::btree_map::Entry::Vacant(place) => {
+                // Only what is new can be unsound: what is known was looked at when it was new.
+                if !is_sound(resource, row) {
+                    return false;
+                }
                 place.insert(Waiting { service: resource.service.clone(), point });
             }
         }
@@ -229,6 +233,13 @@ impl Cumulative {
         let waiting = Waiting { service: resource.service.clone(), point };
         self.insert(resource.attributes.clone().into(), family, attributes.into(), waiting);
     }
+}
+
+/// Whether the lists of a row can be written into a request; those of a damaged message may be anything.
+pub(crate) fn is_sound(resource: &ResourceRow, row: &Row) -> bool {
+    [&resource.attributes, &resource.service, &row.attributes]
+        .into_iter()
+        .all(|list| wire::is_attribute_list(list))
 }
 
 impl OfResource {

@@ -9,7 +9,7 @@ use prost::Message;
 use wire::view::Temporality;
 
 use super::{
-    cumulative::{Counts, Cumulative, Expiry, Point},
+    cumulative::{Counts, Cumulative, Expiry, Point, is_sound},
     emit::Output,
     flush::FlushClock,
     fold::Fold,
@@ -296,6 +296,7 @@ impl Ledger {
             let spec = series.specs.get(saved.row.family as usize);
             let point =
                 spec.and_then(|spec| Point::restored(&saved.row, spec, saved.scale, start, last_seen));
+            let resource = resource.filter(|resource| is_sound(resource, &saved.row));
             let (Some(resource), Some(point)) = (resource, point) else {
                 return Err(damaged("a series is inconsistent"));
             };

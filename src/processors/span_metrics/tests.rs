@@ -430,6 +430,24 @@ fn a_damaged_snapshot_or_partial_leaves_the_state_as_it_was() {
     assert_eq!(bench.rejected, [(1, "damaged_partial")]);
 }
 
+/// Found by fuzzing: the list went out as it was, and no receiver could read the request.
+#[test]
+fn a_row_whose_attributes_are_no_list_is_counted_as_damaged() {
+    use crate::aggregation::partial::{ResourceRow, Row, SpanMetricsPartial, VERSION};
+    use prost::Message;
+    let mut harness = harness(&SpanMetricsConfig::default(), 1);
+    let layout = super::plan::plan(&SpanMetricsConfig::default(), "test").layout();
+    let sound = Row { calls: 1, ..Row::default() };
+    let damaged = Row { attributes: vec![0x0a, 5, 1], ..sound.clone() };
+    let resources = vec![ResourceRow::default()];
+    let message = SpanMetricsPartial { version: VERSION, layout, resources, rows: vec![sound, damaged] };
+    let partial = model::Partial { bytes: message.encode_to_vec().into(), at: T0 };
+    let batch = model::Batch { payload: Payload::Partial(partial), items: 1, ack: model::Ack::none() };
+    let mut bench = component::Workbench::default();
+    harness.analysis().process(batch, &mut component::Cx::new(T0, &mut bench));
+    assert_eq!(bench.rejected, [(1, "damaged_partial")]);
+}
+
 #[test]
 fn the_collectors_mistakes_are_told_in_its_words() {
     let dimensions =

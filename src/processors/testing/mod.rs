@@ -218,7 +218,8 @@ pub(crate) fn crashed_and_not<D: ProcessorDef>(
     payloads: Vec<Payload>,
 ) -> [Vec<Bytes>; 2] {
     let telemetry = Telemetry::default();
-    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0, is_watched: false };
+    let cx =
+        BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0, is_watched: false };
     let mut bench = Workbench::default();
     let mut shard = D::ingest(config, &cx);
     shard.want(&mut KeySet::default());
@@ -240,18 +241,23 @@ pub(crate) fn crashed_and_not<D: ProcessorDef>(
         for secs in [1, 30, 60, 120] {
             half.tick(&mut Cx::new(at(secs), &mut told));
         }
-        told.out.iter().map(|batch| batch.payload.bytes().expect("what is emitted here has bytes").clone()).collect()
+        told.out
+            .iter()
+            .map(|batch| batch.payload.bytes().expect("what is emitted here has bytes").clone())
+            .collect()
     })
 }
 
-/// Gives the analysis half partials and snapshots with some bytes changed; it may refuse them, not panic.
+/// Gives the analysis half partials and snapshots with some bytes changed; it may refuse them, not panic, and
+/// never tells what no receiver can read.
 pub(crate) fn survive_damage<D: ProcessorDef>(
     config: &D::Config,
     payloads: Vec<Payload>,
     damage: &[(usize, u8)],
 ) {
     let telemetry = Telemetry::default();
-    let cx = BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0, is_watched: false };
+    let cx =
+        BuildCx { id: "test", telemetry: &telemetry, instance_id: "test", started_at: T0, is_watched: false };
     let mut bench = Workbench::default();
     let mut shard = D::ingest(config, &cx);
     shard.want(&mut KeySet::default());
@@ -285,5 +291,9 @@ pub(crate) fn survive_damage<D: ProcessorDef>(
         half.tick(&mut Cx::new(at(60), &mut bench));
         half.snapshot().expect("the state survives a restart");
         half.drain(&mut Cx::new(at(600), &mut bench));
+        for batch in bench.out.drain(..).filter(|batch| matches!(batch.payload, Payload::Metrics(_))) {
+            let bytes = batch.payload.bytes().expect("metrics have bytes");
+            assert_eq!(wire::check_metrics(bytes), Ok(batch.items), "what is told is sound");
+        }
     }
 }

@@ -67,6 +67,13 @@ pub(super) enum Kind {
     Spans = 3,
 }
 
+impl SeriesKey {
+    /// Whether its lists can be written into a request; those of a damaged message may be anything.
+    pub(super) fn is_sound(&self) -> bool {
+        wire::is_attribute_list(&self.resource) && wire::is_attribute_list(&self.attributes)
+    }
+}
+
 /// Values of one series in one window.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct WindowRow {

@@ -103,12 +103,16 @@ impl State {
     pub(super) fn take(&mut self, message: RollupPartial) -> u64 {
         let mut damaged = 0;
         for WindowRow { series, start, cell, items } in message.windows {
-            match cell.cell() {
+            match cell.cell().filter(|_| series.is_sound()) {
                 Some(cell) => add(&mut self.came, series, start, &cell, items),
                 None => damaged += 1,
             }
         }
-        self.points.extend(message.points);
+        let n_points = message.points.len();
+        let points = message.points.into_iter().filter(|point| point.series.is_sound());
+        let n_before = self.points.len();
+        self.points.extend(points);
+        damaged += (n_points - (self.points.len() - n_before)) as u64;
         message.versions.into_iter().for_each(|row| self.deployments.take(row));
         damaged
     }
@@ -323,11 +327,14 @@ impl State {
         for level in saved {
             let mut windows: BTreeMap<u64, BTreeMap<SeriesKey, Cell>> = BTreeMap::new();
             for row in level.windows {
-                let Some(cell) = row.cell.cell() else { return false };
+                let Some(cell) = row.cell.cell().filter(|_| row.series.is_sound()) else { return false };
                 known.insert(row.series.clone(), now);
                 windows.entry(row.start).or_default().insert(row.series, cell);
             }
             for PointRow { series, start, time, value, cell } in level.points {
+                if !series.is_sound() {
+                    return false;
+                }
                 let cell = cell.and_then(CellRow::cell);
                 last.insert(series, Last { start, time, value, cell, seen: now });
             }
