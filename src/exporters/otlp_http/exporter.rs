@@ -186,7 +186,10 @@ fn problem(uri: &Uri, answer: &Answer, is_json: bool) -> String {
     if status.is_redirection() {
         let location =
             answer.headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or("nowhere");
-        return format!("{uri} answered {status}, redirecting to {location}; set the endpoint to that");
+        return format!(
+            "{uri} answered {status}, redirecting to {}; set the endpoint to that",
+            quote(location)
+        );
     }
     let said = if is_json {
         json_message(&answer.body)

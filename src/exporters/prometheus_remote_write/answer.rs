@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use model::Timestamp;
 
 use super::{config::ProtobufMessage, encode::Counts};
-use crate::http::{Answer, retry_after};
+use crate::http::{Answer, quote, retry_after};
 
 /// How much of an answer's text is worth keeping. *Units*: bytes.
 const MAX_TEXT: usize = 512;
@@ -83,7 +83,7 @@ fn written(headers: &HeaderMap) -> Option<[u64; 3]> {
 fn text(answer: &Answer) -> String {
     let body = &answer.body[..answer.body.len().min(MAX_TEXT)];
     let body = String::from_utf8_lossy(body);
-    format!("server answered {}: {}", answer.status, body.trim())
+    format!("server answered {}: {}", answer.status, quote(&body))
 }
 
 /// Sorts refusals by what the operator can do about them, from the words that Prometheus, Mimir and Thanos

@@ -1,3 +1,4 @@
+mod answer;
 mod config;
 mod encode;
 mod exporter;
