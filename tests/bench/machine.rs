@@ -1,6 +1,8 @@
 //! Where and on what the figures were taken.
 
+use std::env;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
@@ -19,21 +21,52 @@ impl Machine {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let changed =
-            git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|files| !files.is_empty());
         Self {
             cpu: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
             // Not `available_parallelism`, which counts the one core we are pinned to.
             cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
             kernel: kernel.trim().to_owned(),
-            commit: git(&["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
-                + if changed { "+" } else { "" },
+            commit: commit(&source_folder()).unwrap_or_else(|| "unknown".to_owned()),
         }
     }
 }
 
-fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+/// Asks at run time: clones that share a target directory share this binary too, and the folder in which
+/// it was built may be gone.
+fn source_folder() -> PathBuf {
+    env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from)
+}
+
+fn commit(folder: &Path) -> Option<String> {
+    let commit = git(folder, &["rev-parse", "--short=10", "HEAD"])?;
+    let changed = git(folder, &["status", "--porcelain", "--untracked-files=no"])?;
+    Some(commit + if changed.is_empty() { "" } else { "+" })
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).current_dir(folder).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_is_that_of_the_folder_with_a_mark_where_files_differ() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        assert_eq!(commit(here), None, "no repository");
+        let file = here.join("file");
+        fs::write(&file, "one").unwrap();
+        let author = ["-c", "user.name=name", "-c", "user.email=name@example.com"];
+        for arguments in [&["init", "-q"][..], &["add", "file"], &["commit", "-q", "-m", "one"]] {
+            git(here, &[&author[..], arguments].concat()).unwrap();
+        }
+        let clean = commit(here).unwrap();
+        assert!(clean.len() == 10 && clean.bytes().all(|byte| byte.is_ascii_hexdigit()), "{clean}");
+        fs::write(&file, "two").unwrap();
+        assert_eq!(commit(here).unwrap(), clean + "+");
+    }
 }
