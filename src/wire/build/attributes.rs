@@ -57,7 +57,7 @@ impl Attributes {
     }
 
     /// Writes all attributes as fields `number`.
-    pub(super) fn write(&self, out: &mut Vec<u8>, number: u32) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, number: u32) {
         for message in self.messages() {
             encode::put_bytes(out, number, message);
         }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use model::{Signal, Slice};
 
 use crate::{
-    cursor::{self, Raw},
+    build::Attributes,
+    cursor::{self, Fields, Raw},
     edit::{
         AttributeEdits,
         actions::{Outcome, placed_attributes, placed_fields},
@@ -31,6 +32,53 @@ pub fn edit_data_points(request: &Bytes, edits: &AttributeEdits) -> Option<Bytes
 /// Edits the attributes of every record of a logs request, as [`edit_resources`] does.
 pub fn edit_log_records(request: &Bytes, edits: &AttributeEdits) -> Option<Bytes> {
     edit(request, edits, &LOG_RECORDS)
+}
+
+/// Appends attributes to chosen records of a logs request: `attributes_of` gets the `Resource` and the record.
+///
+/// Returns none when nothing was appended.
+///
+/// *Cost*: one walk over the framing and, where something is appended, one copy of the request.
+pub fn append_to_log_records<'f>(
+    request: &Bytes,
+    mut attributes_of: impl FnMut(&[u8], &[u8]) -> Option<&'f Attributes>,
+) -> Option<Bytes> {
+    let of = |above: &[&[u8]], record: &[u8]| attributes_of(resource_in(above), record);
+    append(request, &LOG_RECORDS, of)
+}
+
+/// Appends attributes to chosen data points of a metrics request: `attributes_of` gets the `Resource`, the
+/// `Metric` and the data point. Otherwise as [`append_to_log_records`].
+pub fn append_to_data_points<'f>(
+    request: &Bytes,
+    mut attributes_of: impl FnMut(&[u8], &[u8], &[u8]) -> Option<&'f Attributes>,
+) -> Option<Bytes> {
+    let of = |above: &[&[u8]], point: &[u8]| {
+        // Request, ResourceMetrics, ScopeMetrics, Metric, and the data that holds the point.
+        attributes_of(resource_in(above), above.get(3).copied().unwrap_or_default(), point)
+    };
+    append(request, &DATA_POINTS, of)
+}
+
+/// The `Resource` of what stands below a request and its `ResourceLogs` or `ResourceMetrics`.
+fn resource_in<'a>(above: &[&'a [u8]]) -> &'a [u8] {
+    let mut fields = Fields::new(above.get(1).copied().unwrap_or_default());
+    let resource = fields.find_map(|field| match (field.number, field.value) {
+        (1, Raw::Bytes(body)) => Some(body),
+        _ => None,
+    });
+    resource.unwrap_or_default()
+}
+
+fn append<'f>(
+    request: &Bytes,
+    tree: &Node,
+    attributes_of: impl FnMut(&[&[u8]], &[u8]) -> Option<&'f Attributes>,
+) -> Option<Bytes> {
+    let change = Append { attributes_of, fields: Vec::new() };
+    let mut walk = Walk { change, patches: Patches::default(), above: Vec::new() };
+    walk.message(tree, request, 0);
+    (!walk.patches.list.is_empty()).then(|| walk.patches.apply(request).into())
 }
 
 fn edit(request: &Bytes, edits: &AttributeEdits, tree: &Node) -> Option<Bytes> {
@@ -80,8 +128,8 @@ impl Patch {
 }
 
 pub(super) fn patches(request: &[u8], edits: &AttributeEdits, tree: &Node) -> Patches {
-    let mut walk =
-        Walk { request, edits, patches: Patches::default(), outcome: Outcome::default(), found: Vec::new() };
+    let change = Steps { request, edits, outcome: Outcome::default(), found: Vec::new() };
+    let mut walk = Walk { change, patches: Patches::default(), above: Vec::new() };
     walk.message(tree, request, 0);
     walk.patches
 }
@@ -109,25 +157,38 @@ impl Patches {
     }
 }
 
-struct Walk<'a> {
-    request: &'a [u8],
-    edits: &'a AttributeEdits,
-    patches: Patches,
-    outcome: Outcome,
-    found: Vec<Slice>,
+/// What is done to a message that holds attributes.
+trait Change {
+    /// Changes a message that begins at `at` and holds attributes in field `number`; returns by how much it
+    /// grows. `above` are the messages around it, the request first.
+    fn owner(&mut self, above: &[&[u8]], number: u32, body: &[u8], at: usize, patches: &mut Patches) -> i64;
+
+    /// Changes a message that is not there and would stand at `at`.
+    fn missing(&mut self, number: u32, at: usize, patches: &mut Patches) -> i64;
 }
 
-impl Walk<'_> {
-    /// Edits a message that begins at `at` and returns by how much it grows.
-    fn message(&mut self, node: &Node, body: &[u8], at: usize) -> i64 {
+struct Walk<'a, C> {
+    change: C,
+    patches: Patches,
+    above: Vec<&'a [u8]>,
+}
+
+impl<'a, C: Change> Walk<'a, C> {
+    /// Changes what is below a message that begins at `at` and returns by how much it grows.
+    fn message(&mut self, node: &Node, body: &'a [u8], at: usize) -> i64 {
         match node {
-            Node::Owner(number) => self.owner(*number, body, at),
-            Node::Way(ways) => placed_fields(body, at)
-                .map(|(field, number, raw)| match ways.iter().find(|way| way.0 == number) {
-                    Some((_, node)) => self.child(node, field, number, raw),
-                    None => 0,
-                })
-                .sum(),
+            Node::Owner(number) => self.change.owner(&self.above, *number, body, at, &mut self.patches),
+            Node::Way(ways) => {
+                self.above.push(body);
+                let grown = placed_fields(body, at)
+                    .map(|(field, number, raw)| match ways.iter().find(|way| way.0 == number) {
+                        Some((_, node)) => self.child(node, field, number, raw),
+                        None => 0,
+                    })
+                    .sum();
+                self.above.pop();
+                grown
+            }
             Node::Missable(number) => {
                 let mut is_missing = true;
                 let mut delta = 0;
@@ -137,13 +198,16 @@ impl Walk<'_> {
                         delta += self.child(&Node::Owner(*number), field, child, raw);
                     }
                 }
-                if is_missing { self.add_owner(*number, at + body.len()) } else { delta }
+                match is_missing {
+                    true => self.change.missing(*number, at + body.len(), &mut self.patches),
+                    false => delta,
+                }
             }
         }
     }
 
-    /// Edits a nested message together with its header.
-    fn child(&mut self, node: &Node, field: Slice, number: u32, raw: Raw<'_>) -> i64 {
+    /// Changes a nested message together with its header.
+    fn child(&mut self, node: &Node, field: Slice, number: u32, raw: Raw<'a>) -> i64 {
         let Raw::Bytes(body) = raw else { return 0 };
         let header_len = field.len as usize - body.len();
         let index = self.patches.list.len();
@@ -163,8 +227,18 @@ impl Walk<'_> {
         patch.insert = Slice { at: insert_at, len: header.len() as u32 };
         grown + patch.delta()
     }
+}
 
-    fn owner(&mut self, number: u32, body: &[u8], at: usize) -> i64 {
+/// The same steps for every message.
+struct Steps<'a> {
+    request: &'a [u8],
+    edits: &'a AttributeEdits,
+    outcome: Outcome,
+    found: Vec<Slice>,
+}
+
+impl Change for Steps<'_> {
+    fn owner(&mut self, _: &[&[u8]], number: u32, body: &[u8], at: usize, patches: &mut Patches) -> i64 {
         self.found.clear();
         self.found.resize(self.edits.keys().len(), Slice::ABSENT);
         for attribute in placed_attributes(body, at, number) {
@@ -179,20 +253,20 @@ impl Walk<'_> {
         if self.outcome.cuts_any {
             for attribute in placed_attributes(body, at, number) {
                 if self.edits.find(attribute.key).is_some_and(|key| self.outcome.cut[key]) {
-                    self.patches.push(attribute.field.at as usize, attribute.field.len as usize, &[]);
+                    patches.push(attribute.field.at as usize, attribute.field.len as usize, &[]);
                     grown -= i64::from(attribute.field.len);
                 }
             }
         }
         if !self.outcome.appended.is_empty() {
-            self.patches.push(at + body.len(), 0, &self.outcome.appended);
+            patches.push(at + body.len(), 0, &self.outcome.appended);
             grown += self.outcome.appended.len() as i64;
         }
         grown
     }
 
     /// Adds field 1 with what the steps add to nothing.
-    fn add_owner(&mut self, number: u32, at: usize) -> i64 {
+    fn missing(&mut self, number: u32, at: usize, patches: &mut Patches) -> i64 {
         let nothing = (0..self.edits.keys().len()).map(|_| Slice::ABSENT);
         self.edits.apply(self.request, number, nothing, &mut self.outcome);
         if self.outcome.appended.is_empty() {
@@ -200,7 +274,29 @@ impl Walk<'_> {
         }
         let mut message = Vec::with_capacity(cursor::framed_len(self.outcome.appended.len()));
         encode::put_bytes(&mut message, 1, &self.outcome.appended);
-        self.patches.push(at, 0, &message);
+        patches.push(at, 0, &message);
         message.len() as i64
+    }
+}
+
+/// Attributes of its own for each message that is chosen.
+struct Append<F> {
+    attributes_of: F,
+    fields: Vec<u8>,
+}
+
+impl<'f, F: FnMut(&[&[u8]], &[u8]) -> Option<&'f Attributes>> Change for Append<F> {
+    fn owner(&mut self, above: &[&[u8]], number: u32, body: &[u8], at: usize, patches: &mut Patches) -> i64 {
+        let Some(attributes) = (self.attributes_of)(above, body) else { return 0 };
+        self.fields.clear();
+        attributes.write(&mut self.fields, number);
+        if !self.fields.is_empty() {
+            patches.push(at + body.len(), 0, &self.fields);
+        }
+        self.fields.len() as i64
+    }
+
+    fn missing(&mut self, _: u32, _: usize, _: &mut Patches) -> i64 {
+        0
     }
 }

@@ -10,7 +10,9 @@ mod resources;
 mod spans;
 
 pub use actions::{AttributeEdits, Edit, Source};
-pub use messages::{edit_data_points, edit_log_records, edit_resources};
+pub use messages::{
+    append_to_data_points, append_to_log_records, edit_data_points, edit_log_records, edit_resources,
+};
 pub use resources::edit_trace_resources;
 pub use spans::{SpanEditor, SpanEdits, span_attribute};
 

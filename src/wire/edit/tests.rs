@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::{
         logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
         trace::v1::ExportTraceServiceRequest,
     },
-    common::v1::{AnyValue, KeyValue},
+    common::v1::{AnyValue, KeyValue, any_value::Value},
     metrics::v1::metric::Data,
 };
 use proptest::prelude::*;
@@ -13,7 +13,9 @@ use prost::Message;
 
 use super::*;
 use crate::{
-    Matcher, read_logs, read_metrics, read_traces, scan_traces, schema,
+    Matcher,
+    build::Attributes,
+    read_logs, read_metrics, read_traces, scan_traces, schema,
     testing::{Random, arbitrary, scramble},
 };
 
@@ -269,6 +271,46 @@ proptest! {
     }
 
     #[test]
+    fn attributes_are_appended_to_chosen_records_as_decoding_and_encoding_would(seed: u64) {
+        let mut random = Random(seed | 1);
+        let request = arbitrary::logs(&mut random).encode_to_vec();
+        let request = scramble::scramble(&schema::LOGS, &request, &mut random);
+        let (request, items) = read_logs(request.into()).unwrap();
+        let mut added = Attributes::new();
+        added.push_int("added", 7);
+        let is_chosen = |n_attributes: usize| n_attributes.is_multiple_of(2);
+        let edited = append_to_log_records(&request, |_, record| {
+            is_chosen(crate::view::LogRecord::of(record).attributes().count()).then_some(&added)
+        });
+        let edited = edited.unwrap_or(request.clone());
+        prop_assert_eq!(crate::check_logs(&edited), Ok(items));
+        let mut expected = ExportLogsServiceRequest::decode(&request[..]).unwrap();
+        let edited = ExportLogsServiceRequest::decode(&edited[..]).unwrap();
+        for_records(&mut expected, |attributes| {
+            if is_chosen(attributes.len()) {
+                attributes.push(added_attribute());
+            }
+        });
+        prop_assert_eq!(text(&edited), text(&expected));
+    }
+
+    #[test]
+    fn attributes_are_appended_to_data_points_as_decoding_and_encoding_would(seed: u64) {
+        let mut random = Random(seed | 1);
+        let request = arbitrary::metrics(&mut random).encode_to_vec();
+        let request = scramble::scramble(&schema::METRICS, &request, &mut random);
+        let (request, items) = read_metrics(request.into()).unwrap();
+        let mut added = Attributes::new();
+        added.push_int("added", 7);
+        let edited = append_to_data_points(&request, |_, _, _| Some(&added)).unwrap_or(request.clone());
+        prop_assert_eq!(crate::check_metrics(&edited), Ok(items));
+        let mut expected = ExportMetricsServiceRequest::decode(&request[..]).unwrap();
+        let edited = ExportMetricsServiceRequest::decode(&edited[..]).unwrap();
+        for_points(&mut expected, |attributes| attributes.push(added_attribute()));
+        prop_assert_eq!(text(&edited), text(&expected));
+    }
+
+    #[test]
     fn edits_of_damaged_requests_end(seed: u64) {
         let mut random = Random(seed | 1);
         let edits = AttributeEdits::new(arbitrary_edits(&mut random));
@@ -281,6 +323,11 @@ proptest! {
             prop_assert!(edited.is_none_or(|edited| edited != request));
         }
     }
+}
+
+fn added_attribute() -> KeyValue {
+    let value = Some(AnyValue { value: Some(Value::IntValue(7)) });
+    KeyValue { key: "added".to_owned(), value, ..KeyValue::default() }
 }
 
 #[test]
