@@ -40,7 +40,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Distinguishes plans whose rows can not be added.
-    fn layout(&self) -> u64 {
+    pub(crate) fn layout(&self) -> u64 {
         let shape: Vec<_> = self
             .families
             .iter()
