@@ -53,6 +53,11 @@ impl<T> Slots<T> {
         (*owner == fingerprint).then_some(state)
     }
 
+    /// Whether there is a state of a series, seen or restored.
+    pub fn contains(&self, slot: u32, fingerprint: u64) -> bool {
+        self.get(slot, fingerprint).is_some() || self.waiting.contains_key(&fingerprint)
+    }
+
     /// Puts back a state that a snapshot held.
     pub fn restore(&mut self, fingerprint: u64, state: T) {
         self.waiting.insert(fingerprint, state);

@@ -1,0 +1,107 @@
+//! Bands as metrics, so that a dashboard can draw them.
+
+use std::sync::Arc;
+
+use model::{Rollups, Series};
+use wire::{
+    build::{Attributes, MetricHead, MetricsWriter, NumberPoint},
+    view::{Number, Temporality, attributes},
+};
+
+use super::{BaselineConfig, state::SeriesState};
+
+/// Writes the bands of the chosen series. Returns the request and its data points.
+///
+/// *Shape*: per metric the gauges `.baseline`, `.lower`, `.upper`, `.maturity` and the sum `.level_shifts`, on the
+/// series' resource, with its attributes and `stat`. What is not known yet has no point.
+pub(super) fn write_bands<'a>(
+    rollups: &Rollups,
+    config: &BaselineConfig,
+    state_of: impl Fn(&Arc<Series>, u32) -> Option<&'a SeriesState>,
+) -> (Vec<u8>, u64) {
+    let rows: Vec<usize> = (0..rollups.len())
+        .filter(|&row| config.emits(&rollups.series[row].metric, rollups.series[row].statistic))
+        .collect();
+    let series = |row: usize| &rollups.series[row];
+    let mut bands = Bands { rollups, writer: MetricsWriter::new(), n_points: 0 };
+    let is_same = |a: &usize, b: &usize| {
+        let (a, b) = (series(*a), series(*b));
+        (&a.resource, &a.metric, &a.unit) == (&b.resource, &b.metric, &b.unit)
+    };
+    let mut resource: Option<&Arc<[u8]>> = None;
+    for of_metric in rows.chunk_by(is_same) {
+        let first = series(of_metric[0]);
+        if resource != Some(&first.resource) {
+            bands.writer.resource(&listed(&first.resource));
+            bands.writer.scope("baseline", "");
+            resource = Some(&first.resource);
+        }
+        let state = |row: usize| state_of(series(row), rollups.slots[row]);
+        bands.write_metric(of_metric, state);
+    }
+    (bands.writer.take(), bands.n_points)
+}
+
+struct Bands<'r> {
+    rollups: &'r Rollups,
+    writer: MetricsWriter,
+    n_points: u64,
+}
+
+impl Bands<'_> {
+    fn write_metric<'a>(&mut self, rows: &[usize], state: impl Fn(usize) -> Option<&'a SeriesState>) {
+        let Some(columns) = &self.rollups.baseline else { return };
+        let unit = Arc::clone(&self.rollups.series[rows[0]].unit);
+        let told = |value: f64| value.is_finite().then_some(value);
+        let maturity = |row| state(row).map(|state| state.maturity().ratio());
+        self.gauge(rows, "baseline", &unit, |row| told(columns.expected[row]));
+        self.gauge(rows, "lower", &unit, |row| told(columns.lower[row]));
+        self.gauge(rows, "upper", &unit, |row| told(columns.upper[row]));
+        self.gauge(rows, "maturity", "1", maturity);
+        let name = format!("{}.level_shifts", self.rollups.series[rows[0]].metric);
+        let head = MetricHead { name: &name, description: "", unit: "{shift}" };
+        let mut points = self.writer.sum(&head, Temporality::Cumulative, true);
+        for &row in rows {
+            if let Some(state) = state(row) {
+                let value = Number::Int(i64::from(state.n_shifts));
+                points.point(&point(self.rollups, value, &own_attributes(&self.rollups.series[row])));
+                self.n_points += 1;
+            }
+        }
+    }
+
+    fn gauge(&mut self, rows: &[usize], suffix: &str, unit: &str, value: impl Fn(usize) -> Option<f64>) {
+        let name = format!("{}.{suffix}", self.rollups.series[rows[0]].metric);
+        if !rows.iter().any(|&row| value(row).is_some()) {
+            return;
+        }
+        let mut points = self.writer.gauge(&MetricHead { name: &name, description: "", unit });
+        for &row in rows {
+            if let Some(value) = value(row) {
+                let attributes = own_attributes(&self.rollups.series[row]);
+                points.point(&point(self.rollups, Number::Double(value), &attributes));
+                self.n_points += 1;
+            }
+        }
+    }
+}
+
+fn point<'a>(rollups: &Rollups, value: Number, attributes: &'a Attributes) -> NumberPoint<'a> {
+    let time = rollups.end().as_nanos();
+    NumberPoint { attributes, start: 0, time, value: Some(value), exemplars: &[], flags: 0 }
+}
+
+fn own_attributes(series: &Series) -> Attributes {
+    let mut all = listed(&series.attributes);
+    all.push_str("stat", series.statistic.name());
+    all
+}
+
+/// Returns a list of encoded attributes in the form that writers take.
+fn listed(list: &[u8]) -> Attributes {
+    let mut all = Attributes::new();
+    for attribute in attributes(list, 1) {
+        all.push_encoded(attribute.key, attribute.value);
+    }
+    all
+}
