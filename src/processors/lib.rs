@@ -4,6 +4,8 @@
 //! * `aggregation`: the code that counts, and the processor that rolls metrics up.
 //! * [`anomaly`]: which departures from the baseline deserve attention.
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
+//! * [`baseline`]: what is normal for each series.
+//! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 //! * [`service_graph`]: its face for who calls whom.
 
@@ -11,6 +13,8 @@ mod actions;
 pub mod aggregation;
 pub mod anomaly;
 pub mod attributes;
+pub mod baseline;
+pub mod enrichment;
 pub mod resource;
 pub mod service_graph;
 pub mod span_metrics;
@@ -33,6 +37,8 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<aggregation::Aggregation>(),
         ProcessorEntry::of::<anomaly::Anomaly>(),
         ProcessorEntry::of::<attributes::Attributes>(),
+        ProcessorEntry::of::<enrichment::Enrichment>(),
+        ProcessorEntry::of::<baseline::Baseline>(),
         ProcessorEntry::of::<resource::Resource>(),
     ]
 }
