@@ -1,25 +1,27 @@
 //! The analysis thread: merges partials in one order, owns the state, and holds what exists once.
 
-use std::{sync::Arc, time::Duration};
+mod half;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use component::{Extension, ExtensionCx, Sockets, Stop};
-use model::Timestamp;
 use store::SnapshotStore;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, LocalSet, spawn_local},
 };
-use tracing::{error, info, warn};
+use tracing::error;
 
 use crate::{
-    graph::{Beat, Graph, Identity, Side},
-    hop::{self, Complete, HopMessage, Merger, StagePartial},
-    link,
+    graph::{Graph, Identity, Side},
+    hop::{HopMessage, Merger},
+    link::{Confirmation, Event, Gate, Link, Told},
     listen::{self, Bound, Owner, Target},
     outlets::Outlets,
     plan::HopRole,
     service::Shared,
 };
+use half::AnalysisHalf;
 
 /// Everything the analysis thread needs, made on another thread.
 pub(crate) struct Analysis {
@@ -47,12 +49,17 @@ impl Analysis {
     }
 
     async fn work(self) {
-        let Self { shared, bound, hop, sources, store, stop, ready } = self;
+        let Self { shared, bound, mut hop, sources, store, stop, ready } = self;
         let beside = Stop::new();
         let mut exporter_sockets: Vec<_> = shared.plan.exporters.iter().map(|_| Vec::new()).collect();
         let mut extension_sockets: Vec<_> = shared.plan.extensions.iter().map(|_| Vec::new()).collect();
+        let mut hop_listener = None;
         for socket in bound {
             let (target, until) = match socket.owner {
+                Owner::Hop => {
+                    hop_listener = Some(socket.listener);
+                    continue;
+                }
                 Owner::Receiver { index, listen } => {
                     (Target::Shards { receiver: index, listen }, stop.clone())
                 }
@@ -67,11 +74,13 @@ impl Analysis {
             HopRole::Ingest => {
                 announce(ready);
                 let patience = shared.plan.settings.delivery_grace();
-                tokio::select! {
-                    () = relay(&shared, hop, sources) => {}
-                    () = late(&stop, patience) => {
-                        error!("the analysis process did not take the last partials in time; they are lost");
-                    }
+                let mut link = Link::new(&shared, sources);
+                let is_late = tokio::select! {
+                    () = link.relay(&mut hop, &shared) => false,
+                    () = late(&stop, patience) => true,
+                };
+                if is_late {
+                    link.give_up(&mut hop);
                 }
             }
             HopRole::All | HopRole::Analysis => {
@@ -80,7 +89,8 @@ impl Analysis {
                 let graph = Graph::new(&shared.plan, Side::Both, inboxes, &shared.telemetry, &identity);
                 announce(ready);
                 let half = AnalysisHalf::new(Arc::clone(&shared), graph, store);
-                merge(&shared, half, hop, sources, &stop).await;
+                let gate = hop_listener.map(|listener| Gate::open(listener, &shared, &stop));
+                merge(half, hop, sources, gate, &stop).await;
             }
         }
         shared.close_queues();
@@ -128,132 +138,102 @@ fn start_extensions(shared: &Arc<Shared>, sockets: Vec<Vec<Sockets>>, stop: &Sto
 
 /// Merges what shards tell, in this process or others, until all have ended.
 async fn merge(
-    shared: &Arc<Shared>,
     mut half: AnalysisHalf,
     mut hop: mpsc::Receiver<HopMessage>,
     sources: Vec<String>,
+    mut remote: Option<Gate>,
     stop: &Stop,
 ) {
     half.restore();
-    let mut merger = Merger::default();
+    let (mut merger, mut peers) = (Merger::default(), Peers::default());
     sources.iter().for_each(|source| merger.expect(source));
-    let mut remote = match &shared.plan.settings.hop.role {
-        HopRole::Analysis => Some(link::Gate::open(shared, stop)),
-        HopRole::All | HopRole::Ingest => None,
-    };
     let mut has_shards = true;
     while has_shards || remote.is_some() {
         tokio::select! {
             message = hop.recv(), if has_shards => match message {
-                Some(message) => take(&mut merger, message),
+                Some(message) => half.take(&mut merger, message),
                 // All shards have ended; other processes may still tell.
                 None => has_shards = false,
             },
-            event = link::Gate::next(&mut remote) => match event {
-                Some(link::Event::Told(message, receipt)) => {
-                    let source = message.source.clone();
-                    take(&mut merger, message);
-                    half.advance(merger.complete());
-                    receipt.confirm(merger.sequence_of(&source));
+            event = Gate::next(&mut remote) => match event {
+                Some(Event::Told(Told { message, confirm, claim })) => {
+                    peers.heard(&message, confirm);
+                    half.take(&mut merger, message);
+                    drop(claim);
                 }
-                Some(link::Event::Lost(source)) => merger.forget(&source),
+                Some(Event::Lost { source, confirm }) => {
+                    if peers.has_lost(&source, &confirm) {
+                        merger.forget(&source);
+                    }
+                }
                 None => remote = None,
             },
             () = stop.cancelled(), if remote.is_some() => break,
         }
-        half.advance(merger.complete());
+        half.advance(merger.complete()).await;
+        if remote.is_some() {
+            half.store_if_due(peers.wait_to_end(&merger)).await;
+            peers.confirm(&merger, &half);
+        }
     }
-    half.advance(merger.complete());
-    half.end();
+    // Nobody is waited for any more: what has been told is merged and stored before the end.
+    merger.forget_all();
+    half.advance(merger.complete()).await;
+    half.end().await;
+    peers.confirm(&merger, &half);
 }
 
-fn take(merger: &mut Merger, message: HopMessage) {
-    if message.version == hop::VERSION {
-        merger.take(message);
-    } else {
-        error!(version = message.version, readable = hop::VERSION, "partials of another release are refused");
-    }
+/// The sources of other processes, and where to confirm what they told.
+#[derive(Default)]
+struct Peers(BTreeMap<String, Peer>);
+
+struct Peer {
+    confirm: mpsc::UnboundedSender<Confirmation>,
+    confirmed: u64,
+    /// The number of its last message, once that has come.
+    last: Option<u64>,
 }
 
-/// The stages that own state, and where their snapshots are kept.
-struct AnalysisHalf {
-    shared: Arc<Shared>,
-    graph: Graph,
-    store: Option<SnapshotStore>,
-    reached: Timestamp,
-    is_dirty: bool,
-}
-
-impl AnalysisHalf {
-    fn new(shared: Arc<Shared>, graph: Graph, store: Option<SnapshotStore>) -> Self {
-        Self { shared, graph, store, reached: Timestamp::default(), is_dirty: false }
-    }
-
-    fn restore(&mut self) {
-        let Some(store) = &self.store else { return };
-        for (node, half) in self.graph.analysis_halves() {
-            let key = self.shared.plan.stage_key(node);
-            let restored = match store.load(key) {
-                Ok(None) => continue,
-                Ok(Some(snapshot)) => half.restore(snapshot).map_err(|problem| problem.to_string()),
-                Err(problem) => Err(problem.to_string()),
-            };
-            match restored {
-                Ok(()) => info!(stage = key, "state restored"),
-                Err(problem) => error!(
-                    stage = key,
-                    error = problem,
-                    "state could not be restored, the stage starts empty"
-                ),
+impl Peers {
+    fn heard(&mut self, message: &HopMessage, confirm: mpsc::UnboundedSender<Confirmation>) {
+        let last = message.last.then_some(message.sequence);
+        match self.0.get_mut(&message.source) {
+            Some(peer) if peer.confirm.same_channel(&confirm) => peer.last = last,
+            // A new connection has not seen what was confirmed on the one before.
+            _ => {
+                self.0.insert(message.source.clone(), Peer { confirm, confirmed: 0, last });
             }
         }
     }
 
-    /// Merges what is complete and lets every stage close what has ended.
-    fn advance(&mut self, complete: Complete) {
-        for (at, StagePartial { stage, partial }) in complete.partials {
-            match self.shared.plan.stage_by_key(&stage) {
-                Some(node) => {
-                    self.graph.merge(node, model::Partial { bytes: partial, at }, at);
-                    self.is_dirty = true;
-                }
-                None => warn!(stage, "a partial came for a stage that is not configured here and is dropped"),
-            }
+    /// Forgets a source whose connection has ended, unless it has come back over another before.
+    fn has_lost(&mut self, source: &str, confirm: &mpsc::UnboundedSender<Confirmation>) -> bool {
+        let is_gone = self.0.get(source).is_none_or(|peer| peer.confirm.same_channel(confirm));
+        if is_gone {
+            self.0.remove(source);
         }
-        if complete.until <= self.reached {
+        is_gone
+    }
+
+    /// Whether a process waits for the confirmation of its last words.
+    fn wait_to_end(&self, merger: &Merger) -> bool {
+        self.0.iter().any(|(source, peer)| peer.last.is_some_and(|last| merger.merged_of(source) >= last))
+    }
+
+    /// Confirms what has been merged, once it is stored.
+    fn confirm(&mut self, merger: &Merger, half: &AnalysisHalf) {
+        if !half.is_stored() {
             return;
         }
-        self.reached = complete.until;
-        let closes = self.graph.analysis_halves().any(|(_, half)| half.closes_at(complete.until));
-        if closes && self.is_dirty {
-            self.save();
-        }
-        self.graph.beat(Beat::Tick, &self.shared.plan.order, self.reached);
-        self.shared.verdicts.publish(self.graph.take_verdicts());
-        self.shared.reached(self.reached);
-    }
-
-    /// Ends every stage and stores what must survive.
-    fn end(&mut self) {
-        let now = self.shared.clock.now().max(self.reached);
-        self.save();
-        self.graph.beat(Beat::Drain, &self.shared.plan.order, now);
-        self.save();
-        self.shared.reached(now);
-    }
-
-    fn save(&mut self) {
-        let Some(store) = &self.store else { return };
-        for (node, half) in self.graph.analysis_halves() {
-            let key = self.shared.plan.stage_key(node);
-            if let Some(snapshot) = half.snapshot()
-                && let Err(problem) = store.save(key, &snapshot)
-            {
-                error!(stage = key, error = %problem, "state could not be stored; a restart would lose it");
-                self.shared.snapshot_failures.add(1);
+        self.0.retain(|source, peer| {
+            let merged = merger.merged_of(source);
+            if merged > peer.confirmed {
+                peer.confirmed = merged;
+                // A connection that has ended gets its confirmation when the message comes again.
+                let _gone = peer.confirm.send(Confirmation { source: source.clone(), sequence: merged });
             }
-        }
-        self.is_dirty = false;
+            peer.last.is_none_or(|last| merged < last)
+        });
     }
 }
 
@@ -261,18 +241,4 @@ impl AnalysisHalf {
 async fn late(stop: &Stop, patience: Duration) {
     stop.cancelled().await;
     tokio::time::sleep(2 * patience).await;
-}
-
-/// Passes on what this process's shards tell to the process that merges.
-async fn relay(shared: &Arc<Shared>, mut told: mpsc::Receiver<HopMessage>, sources: Vec<String>) {
-    let mut link = link::Link::new(shared);
-    for source in sources {
-        // Number 0 tells nothing, but from then on every second waits for this source.
-        link.send(HopMessage { version: hop::VERSION, source, ..HopMessage::default() }).await;
-    }
-    while let Some(message) = told.recv().await {
-        let at = message.at();
-        link.send(message).await;
-        shared.reached(at);
-    }
 }

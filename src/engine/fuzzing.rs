@@ -40,7 +40,9 @@ pub fn merge(stream: &[u8]) -> (Vec<(Timestamp, String, Bytes)>, usize) {
         if message.version == VERSION {
             merger.take(message);
         }
-        let complete = merger.complete().partials.into_iter();
-        merged.extend(complete.map(|(at, part)| (at, part.stage, part.partial)));
+        for ready in merger.complete().messages {
+            let partials = ready.partials.into_iter();
+            merged.extend(partials.map(|part| (ready.at, part.stage, part.partial)));
+        }
     }
 }

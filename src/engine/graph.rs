@@ -47,6 +47,8 @@ struct Node {
     ingest: Box<dyn Processor>,
     analysis: Option<Box<dyn Processor>>,
     consumes: SignalSet,
+    /// The analysis half has taken something since it was last asked.
+    is_changed: bool,
     /// Columns of closed windows that the analysis half reads.
     reads: Columns,
     after: After,
@@ -154,6 +156,7 @@ impl Graph {
     /// Gives a partial of another thread to the stage that merges it.
     pub(crate) fn merge(&mut self, node: NodeId, partial: model::Partial, now: Timestamp) {
         let batch = Batch { payload: Payload::Partial(partial), items: 0, ack: Ack::none() };
+        self.change(node);
         self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
     }
 
@@ -193,6 +196,18 @@ impl Graph {
     /// Takes what was kept.
     pub(crate) fn take_told(&mut self) -> Told {
         self.told.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes which stages' state has changed since the last call.
+    pub(crate) fn take_changed(&mut self) -> Vec<NodeId> {
+        let nodes = self.nodes.iter_mut().enumerate();
+        nodes.filter_map(|(id, node)| std::mem::take(&mut node.is_changed).then_some(id)).collect()
+    }
+
+    fn change(&mut self, node: NodeId) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.is_changed = true;
+        }
     }
 
     /// The stages that own state, for snapshots.
@@ -282,6 +297,7 @@ impl Graph {
 
     /// Gives closed windows to a stage that judges them.
     pub(crate) fn judge(&mut self, node: NodeId, batch: Batch, now: Timestamp) {
+        self.change(node);
         self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
     }
 
@@ -378,6 +394,7 @@ impl Node {
             ingest,
             analysis,
             consumes: stage.configured.consumes(),
+            is_changed: false,
             reads: stage.configured.reads(),
             after,
             meters: Meters::new(label, telemetry),

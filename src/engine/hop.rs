@@ -51,20 +51,51 @@ impl HopMessage {
     }
 }
 
+/// Up to where a stage has merged each source: stored with its state, so that a message that comes again
+/// after a restart is merged once.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct Watermark {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// The last message of a source that was merged.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct Mark {
+    #[prost(string, tag = "1")]
+    pub(crate) source: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) sequence: u64,
+    /// Of many sources those that told last are remembered.
+    #[prost(fixed64, tag = "3")]
+    pub(crate) at_unix_nano: u64,
+}
+
+/// Every start of a process brings new sources; of more than this the oldest are forgotten.
+pub(crate) const MAX_SOURCES: usize = 4096;
+/// What may wait for the slowest source. Over it that source is not waited for.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+/// What a message takes beside its partials.
+const MESSAGE_BYTES: usize = 128;
+
 /// Puts the messages of all sources in one order that does not depend on their arrival.
 ///
 /// A tick is complete when every source has told at least that far; its messages are then given out
-/// by time, source and sequence.
-#[derive(Default)]
+/// by time, source and sequence. When too much waits, the slowest sources are given up: what they tell
+/// later is still merged, then in the order of arrival.
 pub(crate) struct Merger {
     sources: BTreeMap<String, Source>,
     waiting: BTreeMap<(Timestamp, String, u64), Vec<StagePartial>>,
+    waiting_bytes: usize,
+    max_waiting_bytes: usize,
 }
 
 #[derive(Default)]
 struct Source {
     told_until: Timestamp,
     sequence: u64,
+    /// The last message that was given out.
+    merged: u64,
     ended: bool,
 }
 
@@ -72,15 +103,36 @@ struct Source {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Complete {
     /// In the order in which they are to be merged.
-    pub(crate) partials: Vec<(Timestamp, StagePartial)>,
+    pub(crate) messages: Vec<Ready>,
     /// The time up to which everything has been told.
     pub(crate) until: Timestamp,
+    /// Sources that are not waited for any more, as too much waited for them.
+    pub(crate) given_up: Vec<String>,
+}
+
+/// A message that is to be merged now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) at: Timestamp,
+    pub(crate) source: String,
+    pub(crate) sequence: u64,
+    pub(crate) partials: Vec<StagePartial>,
+}
+
+impl Default for Merger {
+    fn default() -> Self {
+        Self::bounded(MAX_WAITING_BYTES)
+    }
 }
 
 impl Merger {
+    fn bounded(max_waiting_bytes: usize) -> Self {
+        Self { sources: BTreeMap::new(), waiting: BTreeMap::new(), waiting_bytes: 0, max_waiting_bytes }
+    }
+
     /// Expects a source: nothing is complete before it has told.
     pub(crate) fn expect(&mut self, source: &str) {
-        self.sources.entry(source.to_owned()).or_default().ended = false;
+        self.source(source).ended = false;
     }
 
     /// Gives up on a source: nothing waits for it any more. What it has told stays.
@@ -90,40 +142,82 @@ impl Merger {
         }
     }
 
-    /// Takes a message; one that was taken before changes nothing.
+    /// Gives up on all sources, so that everything that waits is complete.
+    pub(crate) fn forget_all(&mut self) {
+        self.sources.values_mut().for_each(|source| source.ended = true);
+    }
+
+    /// Takes a message; one that was taken before changes nothing. Number 0 only says that the source is
+    /// there.
     pub(crate) fn take(&mut self, message: HopMessage) {
+        if message.sequence == 0 {
+            return self.expect(&message.source);
+        }
         let at = message.at();
-        let source = self.sources.entry(message.source.clone()).or_default();
+        let source = self.source(&message.source);
         if message.sequence <= source.sequence {
             return;
         }
         source.sequence = message.sequence;
         source.told_until = source.told_until.max(at);
         source.ended = message.last;
-        if !message.partials.is_empty() {
-            self.waiting.insert((at, message.source, message.sequence), message.partials);
-        }
+        self.waiting_bytes += size(&message.partials);
+        self.waiting.insert((at, message.source, message.sequence), message.partials);
     }
 
     /// Returns what has become complete since the last call.
     pub(crate) fn complete(&mut self) -> Complete {
+        let mut complete = Complete::default();
+        loop {
+            self.release(&mut complete);
+            if self.waiting_bytes <= self.max_waiting_bytes {
+                return complete;
+            }
+            let running = self.sources.iter_mut().filter(|(_, source)| !source.ended);
+            let Some((name, slowest)) = running.min_by_key(|(_, source)| source.told_until) else {
+                return complete;
+            };
+            slowest.ended = true;
+            complete.given_up.push(name.clone());
+        }
+    }
+
+    /// Returns the last message of a source that was given out.
+    pub(crate) fn merged_of(&self, source: &str) -> u64 {
+        self.sources.get(source).map_or(0, |source| source.merged)
+    }
+
+    fn release(&mut self, complete: &mut Complete) {
         let running =
             self.sources.values().filter(|source| !source.ended).map(|source| source.told_until).min();
         // When all have ended, what they told last is the end of time.
         let ended = self.sources.values().map(|source| source.told_until).max();
-        let until = running.or(ended).unwrap_or_default();
-        let later = self.waiting.split_off(&(until + std::time::Duration::from_nanos(1), String::new(), 0));
-        let ready = std::mem::replace(&mut self.waiting, later);
-        let partials = ready
-            .into_iter()
-            .flat_map(|((at, _, _), partials)| partials.into_iter().map(move |part| (at, part)));
-        Complete { partials: partials.collect(), until }
+        complete.until = running.or(ended).unwrap_or_default();
+        let after = complete.until + std::time::Duration::from_nanos(1);
+        let later = self.waiting.split_off(&(after, String::new(), 0));
+        for ((at, source, sequence), partials) in std::mem::replace(&mut self.waiting, later) {
+            self.waiting_bytes -= size(&partials);
+            if let Some(known) = self.sources.get_mut(&source) {
+                known.merged = known.merged.max(sequence);
+            }
+            complete.messages.push(Ready { at, source, sequence, partials });
+        }
     }
 
-    /// Returns the last message taken from a source, for its acknowledgement.
-    pub(crate) fn sequence_of(&self, source: &str) -> u64 {
-        self.sources.get(source).map_or(0, |source| source.sequence)
+    fn source(&mut self, name: &str) -> &mut Source {
+        if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(name) {
+            let oldest = self.sources.iter().min_by_key(|(_, source)| (!source.ended, source.told_until));
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.sources.remove(&oldest);
+            }
+        }
+        self.sources.entry(name.to_owned()).or_default()
     }
+}
+
+fn size(partials: &[StagePartial]) -> usize {
+    let each = partials.iter().map(|part| part.stage.len() + part.partial.len() + MESSAGE_BYTES);
+    MESSAGE_BYTES + each.sum::<usize>()
 }
 
 #[cfg(test)]

@@ -23,9 +23,20 @@ pub(crate) struct Bound {
 /// Whose socket it is: the component's index in the plan, and which of its addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {
-    Receiver { index: usize, listen: usize },
-    Exporter { index: usize, listen: usize },
-    Extension { index: usize, listen: usize },
+    Receiver {
+        index: usize,
+        listen: usize,
+    },
+    Exporter {
+        index: usize,
+        listen: usize,
+    },
+    Extension {
+        index: usize,
+        listen: usize,
+    },
+    /// The process that analyses, told by those that ingest.
+    Hop,
 }
 
 /// An address that could not be bound.

@@ -9,7 +9,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use component::{Clock, Counter, Placement, ServiceState, Stop, Telemetry};
+use component::{Clock, Counter, Listen, Placement, ServiceState, Stop, Telemetry};
 use model::Timestamp;
 use rapidhash::v3::rapidhash_v3 as rapidhash;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -285,6 +285,11 @@ fn bind_all(plan: &Plan) -> Result<Vec<Bound>, BindError> {
             bound.push(listen::bind(&planned.id, Owner::Extension { index, listen }, address)?);
         }
     }
+    let hop = &plan.settings.hop;
+    if hop.role == HopRole::Analysis {
+        let address = Listen { name: "hop", address: hop.endpoint.clone() };
+        bound.push(listen::bind("service::trueline::hop", Owner::Hop, &address)?);
+    }
     Ok(bound)
 }
 
@@ -299,6 +304,11 @@ impl Running {
     pub fn exporter_address(&self, id: &str) -> Option<SocketAddr> {
         let index = self.shared.plan.exporters.iter().position(|exporter| exporter.id == id)?;
         self.address(Owner::Exporter { index, listen: 0 })
+    }
+
+    /// Returns the address on which a process that analyses is told by those that ingest.
+    pub fn hop_address(&self) -> Option<SocketAddr> {
+        self.address(Owner::Hop)
     }
 
     fn address(&self, owner: Owner) -> Option<SocketAddr> {

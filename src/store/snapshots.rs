@@ -2,7 +2,9 @@
 //!
 //! A file is written beside its place, synchronised, renamed over it, and the directory is
 //! synchronised, so that a crash leaves the old snapshot or the new one and never half of either.
-//! Layout: magic, version of the stage's layout, length, checksum, bytes; integers little-endian.
+//! Layout: magic, version of the stage's layout, length of the watermark, length of the state, checksum of
+//! all that follows the magic but itself, watermark, state; integers little-endian. Files of the layout
+//! before (`TLSNAP01`: no watermark, a checksum of the state alone) are read.
 
 #[cfg(test)]
 mod tests;
@@ -15,10 +17,18 @@ use std::{
 
 use component::Snapshot;
 
-const MAGIC: &[u8; 8] = b"TLSNAP01";
-const HEADER: usize = 8 + 4 + 8 + 8;
-/// A file that claims more is damaged, not read.
-const MAX_SNAPSHOT: u64 = 4 << 30;
+const MAGIC: &[u8; 8] = b"TLSNAP02";
+const MAGIC_BEFORE: &[u8; 8] = b"TLSNAP01";
+/// A larger file is neither written nor read: a stage's tables are bounded far below.
+pub const MAX_SNAPSHOT_BYTES: u64 = 4 << 30;
+
+/// What is stored of one stage.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    pub snapshot: Snapshot,
+    /// Up to where the stage has merged what others told; the engine's own bytes.
+    pub watermark: Vec<u8>,
+}
 
 /// A directory of snapshots, which is this process's alone.
 #[derive(Debug)]
@@ -37,6 +47,10 @@ pub enum StoreError {
     InUse { path: String },
     #[error("{path} is damaged: {what}")]
     Damaged { path: String, what: &'static str },
+    #[error(
+        "{path} has {bytes} bytes, at most {MAX_SNAPSHOT_BYTES} are stored and read; lower the limits of the stage's series"
+    )]
+    TooLarge { path: String, bytes: u64 },
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
@@ -65,32 +79,31 @@ impl SnapshotStore {
     /// Stores a snapshot in place of the one before.
     ///
     /// # Errors
-    /// When the disk does not take it; the one before is still there.
-    pub fn save(&self, key: &str, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let mut bytes = Vec::with_capacity(HEADER + snapshot.bytes.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&snapshot.version.to_le_bytes());
-        bytes.extend_from_slice(&(snapshot.bytes.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&checksum(&snapshot.bytes).to_le_bytes());
-        bytes.extend_from_slice(&snapshot.bytes);
-        replace(&self.directory, &self.path(key), &bytes)
+    /// When it is too large or the disk does not take it; the one before is still there.
+    pub fn save(&self, key: &str, stored: &Stored) -> Result<(), StoreError> {
+        let path = self.path(key);
+        let bytes = encode(stored);
+        refuse_too_large(&path, bytes.len() as u64)?;
+        replace(&self.directory, &path, &bytes)
     }
 
     /// Reads the last snapshot; none when there is none.
     ///
     /// # Errors
-    /// When the file can not be read or is damaged; the stage starts empty then.
-    pub fn load(&self, key: &str) -> Result<Option<Snapshot>, StoreError> {
+    /// When the file can not be read, is too large or is damaged; the stage starts empty then.
+    pub fn load(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         let path = self.path(key);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(problem) => return Err(io_error(&path)(problem)),
         };
+        let length = file.metadata().map_err(io_error(&path))?.len();
+        refuse_too_large(&path, length)?;
         let mut bytes = Vec::new();
-        file.take(MAX_SNAPSHOT).read_to_end(&mut bytes).map_err(io_error(&path))?;
+        file.take(MAX_SNAPSHOT_BYTES).read_to_end(&mut bytes).map_err(io_error(&path))?;
         let damaged = |what| StoreError::Damaged { path: path.display().to_string(), what };
-        parse(bytes).map(Some).map_err(damaged)
+        decode(&bytes).map(Some).map_err(damaged)
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -98,28 +111,52 @@ impl SnapshotStore {
     }
 }
 
-fn parse(mut bytes: Vec<u8>) -> Result<Snapshot, &'static str> {
-    let header: [u8; HEADER] = *bytes.first_chunk().ok_or("the file is too short")?;
-    let (magic, rest) = header.split_first_chunk::<8>().ok_or("the file is too short")?;
-    if magic != MAGIC {
+fn refuse_too_large(path: &Path, bytes: u64) -> Result<(), StoreError> {
+    match bytes > MAX_SNAPSHOT_BYTES {
+        true => Err(StoreError::TooLarge { path: path.display().to_string(), bytes }),
+        false => Ok(()),
+    }
+}
+
+fn encode(stored: &Stored) -> Vec<u8> {
+    let Stored { snapshot, watermark } = stored;
+    let version = snapshot.version.to_le_bytes();
+    let lengths = [watermark.len() as u64, snapshot.bytes.len() as u64].map(u64::to_le_bytes);
+    let checksum = checksum(&[&version, lengths.as_flattened(), watermark, &snapshot.bytes]).to_le_bytes();
+    [MAGIC, version.as_slice(), lengths.as_flattened(), &checksum, watermark, &snapshot.bytes].concat()
+}
+
+const TOO_SHORT: &str = "the file is too short";
+
+fn decode(bytes: &[u8]) -> Result<Stored, &'static str> {
+    let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
+    if magic != MAGIC && magic != MAGIC_BEFORE {
         return Err("it does not begin as a snapshot does");
     }
-    let (version, rest) = rest.split_first_chunk::<4>().ok_or("the file is too short")?;
-    let (length, rest) = rest.split_first_chunk::<8>().ok_or("the file is too short")?;
-    let expected = rest.first_chunk::<8>().ok_or("the file is too short")?;
-    let body = bytes.split_off(HEADER);
-    if body.len() as u64 != u64::from_le_bytes(*length) {
+    let (version, rest) = rest.split_first_chunk::<4>().ok_or(TOO_SHORT)?;
+    let has_watermark = magic == MAGIC;
+    let (lengths, rest) = rest.split_at_checked(if has_watermark { 16 } else { 8 }).ok_or(TOO_SHORT)?;
+    let (expected, body) = rest.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
+    let mut lengths_read = lengths.as_chunks::<8>().0.iter().map(|length| u64::from_le_bytes(*length));
+    let watermark_length = if has_watermark { lengths_read.next().unwrap_or_default() } else { 0 };
+    let state_length = lengths_read.next().unwrap_or_default();
+    if watermark_length.checked_add(state_length) != Some(body.len() as u64) {
         return Err("the length does not match");
     }
-    if checksum(&body) != u64::from_le_bytes(*expected) {
+    let found = if has_watermark { checksum(&[version, lengths, body]) } else { checksum(&[body]) };
+    if found != u64::from_le_bytes(*expected) {
         return Err("the checksum does not match");
     }
-    Ok(Snapshot { version: u32::from_le_bytes(*version), bytes: body })
+    let at = usize::try_from(watermark_length).map_err(|_| "the length does not match")?;
+    let (watermark, state) = body.split_at_checked(at).ok_or("the length does not match")?;
+    let snapshot = Snapshot { version: u32::from_le_bytes(*version), bytes: state.to_vec() };
+    Ok(Stored { snapshot, watermark: watermark.to_vec() })
 }
 
 /// FNV-1a: finds torn and flipped bytes; it need not resist an enemy who can write the directory.
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+fn checksum(parts: &[&[u8]]) -> u64 {
+    let bytes = parts.iter().copied().flatten();
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }

@@ -13,4 +13,6 @@ mod peers;
 mod queues;
 mod rig;
 mod shards;
+mod state;
 mod tidy;
+mod two_processes;

@@ -68,6 +68,11 @@ impl Rig {
         Client::connect(address)
     }
 
+    /// Where a service that analyses is told by those that ingest.
+    pub(crate) fn hop_address(&self) -> Result<SocketAddr> {
+        self.running.hop_address().context("the service analyses")
+    }
+
     /// Adds up a self-metric over all its labels.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         self.telemetry.read().iter().filter(|row| row.name == name).map(|row| row.value).sum()

@@ -13,11 +13,8 @@ fn told(source: &str, sequence: u64, second: u64, part: &'static str) -> HopMess
 
 fn parts(complete: &Complete) -> Vec<(u64, &str)> {
     let text = |part: &StagePartial| std::str::from_utf8(&part.partial).unwrap().to_owned();
-    complete
-        .partials
-        .iter()
-        .map(|(at, part)| (at.as_nanos() / 1_000_000_000, text(part).leak() as &str))
-        .collect()
+    let parts = complete.messages.iter().flat_map(|ready| ready.partials.iter().map(|part| (ready.at, part)));
+    parts.map(|(at, part)| (at.as_nanos() / 1_000_000_000, text(part).leak() as &str)).collect()
 }
 
 fn merger() -> Merger {
@@ -58,12 +55,12 @@ fn a_message_that_comes_again_is_merged_once() {
     let mut merger = merger();
     merger.take(told("a", 1, 1, "a1"));
     merger.take(told("b", 1, 1, "b1"));
-    assert_eq!(merger.complete().partials.len(), 2);
+    assert_eq!(merger.complete().messages.len(), 2);
     merger.take(told("a", 1, 1, "a1"));
     merger.take(told("a", 2, 2, "a2"));
     merger.take(told("b", 2, 2, "b2"));
     assert_eq!(parts(&merger.complete()), [(2, "a2"), (2, "b2")]);
-    assert_eq!(merger.sequence_of("a"), 2);
+    assert_eq!(merger.merged_of("a"), 2);
 }
 
 #[test]
@@ -77,7 +74,7 @@ fn a_source_that_ended_is_not_waited_for_and_what_it_told_counts() {
     assert_eq!(parts(&complete), [(1, "a1"), (5, "b1")]);
     assert_eq!(complete.until, Timestamp::from_secs(5));
     merger.take(told("c", 1, 7, "c1"));
-    assert_eq!(merger.complete().partials.len(), 0);
+    assert_eq!(merger.complete().messages.len(), 0);
     merger.forget("b");
     assert_eq!(parts(&merger.complete()), [(7, "c1")]);
 }
@@ -95,7 +92,38 @@ fn a_source_is_waited_for_from_its_first_word_on() {
     let hello = HopMessage { version: VERSION, source: "b".to_owned(), ..HopMessage::default() };
     merger.take(hello);
     merger.take(told("a", 1, 1, "a1"));
-    assert_eq!(merger.complete().partials.len(), 0);
+    assert_eq!(merger.complete().messages.len(), 0);
     merger.take(told("b", 1, 1, "b1"));
     assert_eq!(parts(&merger.complete()), [(1, "a1"), (1, "b1")]);
+}
+
+#[test]
+fn what_waits_for_a_source_that_stalls_is_bounded_and_what_that_tells_later_counts() {
+    let mut merger = Merger::bounded(20 * MESSAGE_BYTES);
+    merger.expect("a");
+    merger.expect("b");
+    merger.take(told("a", 1, 1, "a1"));
+    let (mut n_merged, mut given_up) = (0, Vec::new());
+    for second in 1..=100 {
+        merger.take(told("b", second, second, "b"));
+        let complete = merger.complete();
+        n_merged += complete.messages.len();
+        given_up.extend(complete.given_up);
+        assert!(merger.waiting_bytes <= 20 * MESSAGE_BYTES);
+    }
+    assert_eq!((n_merged, given_up), (101, vec!["a".to_owned()]));
+    merger.take(told("a", 2, 2, "a2"));
+    assert_eq!(parts(&merger.complete()), [(2, "a2")]);
+}
+
+#[test]
+fn of_very_many_sources_those_that_ended_first_are_forgotten() {
+    let mut merger = Merger::default();
+    let n_sources = MAX_SOURCES as u64 + 50;
+    for index in 0..n_sources {
+        merger.take(HopMessage { last: true, ..told(&format!("{index:06}"), 1, index + 1, "x") });
+    }
+    assert_eq!(merger.complete().messages.len() as u64, n_sources, "what they told counts");
+    assert_eq!(merger.sources.len(), MAX_SOURCES);
+    assert_eq!((merger.merged_of("000049"), merger.merged_of("000050")), (0, 1));
 }

@@ -1,8 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
-fn snapshot(bytes: &[u8]) -> Snapshot {
-    Snapshot { version: 3, bytes: bytes.to_vec() }
+fn snapshot(bytes: &[u8]) -> Stored {
+    Stored { snapshot: Snapshot { version: 3, bytes: bytes.to_vec() }, watermark: b"a=7".to_vec() }
 }
 
 #[test]
@@ -14,6 +14,32 @@ fn what_was_saved_is_loaded_and_the_last_one_wins() {
     store.save("connector/a", &snapshot(b"two")).unwrap();
     store.save("connector_a", &snapshot(b"other")).unwrap();
     assert_eq!(store.load("connector/a").unwrap(), Some(snapshot(b"two")));
+}
+
+#[test]
+fn a_file_of_the_layout_before_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SnapshotStore::open(directory.path()).unwrap();
+    let state = b"state";
+    let file = [
+        MAGIC_BEFORE.as_slice(),
+        &3_u32.to_le_bytes(),
+        &5_u64.to_le_bytes(),
+        &checksum(&[state]).to_le_bytes(),
+        state,
+    ];
+    fs::write(store.path("k"), file.concat()).unwrap();
+    let expected = Stored { watermark: Vec::new(), ..snapshot(state) };
+    assert_eq!(store.load("k").unwrap(), Some(expected));
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_unread() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SnapshotStore::open(directory.path()).unwrap();
+    // Sparse: it takes no room, and reading it would take longer than the test may.
+    File::create(store.path("k")).unwrap().set_len(MAX_SNAPSHOT_BYTES + 1).unwrap();
+    assert!(matches!(store.load("k"), Err(StoreError::TooLarge { .. })));
 }
 
 #[test]
@@ -57,8 +83,6 @@ proptest! {
         let at = flip.index(whole.len());
         flipped[at] ^= mask;
         fs::write(&path, &flipped).unwrap();
-        let loaded = store.load("k");
-        // The version is the one field without a check of its own: the stage refuses what it can not read.
-        prop_assert!(loaded.is_err() || (8..12).contains(&at));
+        prop_assert!(store.load("k").is_err());
     }
 }

@@ -1,0 +1,170 @@
+//! The end that is told: listens for processes that ingest.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use component::Stop;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::spawn_local,
+    time::timeout,
+};
+use tracing::{info, warn};
+
+use super::{
+    Confirmation, frame,
+    frame::{MAX_FRAME, read_body, read_length},
+};
+use crate::{
+    hop::{HopMessage, MAX_SOURCES},
+    service::Shared,
+};
+
+/// Every shard tells each second, also that it has nothing to tell: who is silent for so long is gone.
+const SILENCE: Duration = Duration::from_secs(15);
+/// A peer that sends slower is as good as silent. *Units*: bytes in a second.
+const SLOWEST_PEER: usize = 1 << 20;
+const MAX_PEERS: usize = 256;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The receiving end.
+pub(crate) struct Gate {
+    events: mpsc::Receiver<Event>,
+}
+
+/// What happens at the gate.
+pub(crate) enum Event {
+    Told(Told),
+    /// A source's connection has ended without its last message.
+    Lost {
+        source: String,
+        confirm: mpsc::UnboundedSender<Confirmation>,
+    },
+}
+
+/// A message, where to confirm it, and its claim on the room for messages that are not merged yet.
+pub(crate) struct Told {
+    pub(crate) message: HopMessage,
+    pub(crate) confirm: mpsc::UnboundedSender<Confirmation>,
+    pub(crate) claim: OwnedSemaphorePermit,
+}
+
+impl Gate {
+    /// Serves a bound socket.
+    pub(crate) fn open(listener: std::net::TcpListener, shared: &Arc<Shared>, stop: &Stop) -> Self {
+        let (events, happened) = mpsc::channel(MAX_PEERS);
+        let (shared, stop) = (Arc::clone(shared), stop.clone());
+        spawn_local(async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => serve(listener, events, stop, &shared).await,
+                Err(problem) => shared.health.fail(format!("can not listen for partials: {problem}")),
+            }
+        });
+        Self { events: happened }
+    }
+
+    /// Returns the next event; never resolves without a gate.
+    pub(crate) async fn next(gate: &mut Option<Self>) -> Option<Event> {
+        match gate {
+            Some(gate) => gate.events.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, shared: &Shared) {
+    let refused = shared.telemetry.counter(
+        "trueline_hop_refused_connections",
+        "Connections of ingest processes closed at once because too many were open.",
+        "{connection}",
+    );
+    let peers = Arc::new(Semaphore::new(MAX_PEERS));
+    // One message of the largest size, or many small ones.
+    let room = Arc::new(Semaphore::new(MAX_FRAME));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(problem) => {
+                warn!(error = %problem, "could not accept a connection for partials");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(claim) = Arc::clone(&peers).try_acquire_owned() else {
+            refused.add(1);
+            continue;
+        };
+        info!(%peer, "a process that ingests has connected");
+        let (events, room) = (events.clone(), Arc::clone(&room));
+        spawn_local(async move {
+            listen_to(stream, &events, &room).await;
+            drop(claim);
+        });
+    }
+}
+
+async fn listen_to(stream: TcpStream, events: &mpsc::Sender<Event>, room: &Arc<Semaphore>) {
+    let (mut reader, writer) = stream.into_split();
+    let (confirm, confirmations) = mpsc::unbounded_channel();
+    spawn_local(write_confirmations(writer, confirmations));
+    let mut open_sources = BTreeSet::new();
+    loop {
+        let (message, claim) = match read_message(&mut reader, room).await {
+            Ok(Some(read)) => read,
+            Ok(None) => break,
+            Err(problem) => {
+                warn!(error = %problem, "a connection for partials failed");
+                break;
+            }
+        };
+        match message.last {
+            true => open_sources.remove(&message.source),
+            false => open_sources.insert(message.source.clone()),
+        };
+        if open_sources.len() > MAX_SOURCES {
+            warn!("a connection tells of more than {MAX_SOURCES} sources and is closed");
+            break;
+        }
+        let told = Told { message, confirm: confirm.clone(), claim };
+        if events.send(Event::Told(told)).await.is_err() {
+            return;
+        }
+    }
+    for source in open_sources {
+        if events.send(Event::Lost { source, confirm: confirm.clone() }).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_message(
+    reader: &mut OwnedReadHalf,
+    room: &Arc<Semaphore>,
+) -> std::io::Result<Option<(HopMessage, OwnedSemaphorePermit)>> {
+    let Some(length) = timeout(SILENCE, read_length(reader)).await?? else { return Ok(None) };
+    let bytes = u32::try_from(length).map_err(std::io::Error::other)?;
+    let claim = Arc::clone(room).acquire_many_owned(bytes).await.map_err(std::io::Error::other)?;
+    let patience = SILENCE + Duration::from_secs((length / SLOWEST_PEER) as u64);
+    let message = timeout(patience, read_body(reader, length)).await??;
+    Ok(message.map(|message| (message, claim)))
+}
+
+async fn write_confirmations(
+    mut writer: OwnedWriteHalf,
+    mut confirmations: mpsc::UnboundedReceiver<Confirmation>,
+) {
+    while let Some(confirmation) = confirmations.recv().await {
+        if !matches!(timeout(SILENCE, writer.write_all(&frame(&confirmation))).await, Ok(Ok(()))) {
+            // The sender tells again what it has no confirmation for.
+            return;
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The end that tells: keeps messages until they are confirmed.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use component::Counter;
+use model::Timestamp;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpStream, tcp::OwnedWriteHalf},
+    sync::mpsc,
+    task::{JoinHandle, spawn_local},
+    time::timeout,
+};
+use tracing::{error, warn};
+
+use super::{Confirmation, frame, read_frame};
+use crate::{
+    hop::{self, HopMessage},
+    service::Shared,
+};
+
+/// With so much unconfirmed nothing more is taken from shards, which keep their deltas.
+const MAX_UNCONFIRMED_BYTES: usize = 128 << 20;
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+/// The other side waits for its slowest source and then stores; a connection on which nothing is confirmed
+/// for so long leads nowhere.
+const CONFIRMATION_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The sending end.
+pub(crate) struct Link {
+    address: String,
+    /// Sources that have not ended: the other side waits for them at every second.
+    sources: BTreeSet<String>,
+    unconfirmed: VecDeque<Unconfirmed>,
+    unconfirmed_bytes: usize,
+    lost: Counter,
+}
+
+struct Unconfirmed {
+    source: String,
+    sequence: u64,
+    at: Timestamp,
+    frame: Bytes,
+}
+
+struct Connection {
+    writer: OwnedWriteHalf,
+    confirmations: mpsc::UnboundedReceiver<Confirmation>,
+    reading: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+impl Link {
+    pub(crate) fn new(shared: &Shared, sources: Vec<String>) -> Self {
+        let lost = shared.telemetry.with("reason", "not_confirmed").counter(
+            "trueline_hop_dropped_messages",
+            "Messages between the ingest and the analysis process that were given up.",
+            "{message}",
+        );
+        Self {
+            address: shared.plan.settings.hop.endpoint.clone(),
+            sources: sources.into_iter().collect(),
+            unconfirmed: VecDeque::new(),
+            unconfirmed_bytes: 0,
+            lost,
+        }
+    }
+
+    /// Passes on what shards tell until all have ended and everything is confirmed.
+    pub(crate) async fn relay(&mut self, told: &mut mpsc::Receiver<HopMessage>, shared: &Shared) {
+        let mut is_open = true;
+        while is_open || !self.unconfirmed.is_empty() {
+            let connected = self.connect().await;
+            if let Err(problem) = self.converse(connected, told, &mut is_open, shared).await {
+                warn!(error = %problem, "the connection to the analysis process was lost");
+            }
+        }
+    }
+
+    /// Counts what will never be confirmed, with what is still to come.
+    pub(crate) fn give_up(&mut self, told: &mut mpsc::Receiver<HopMessage>) {
+        let mut n_lost = self.unconfirmed.len() as u64;
+        while told.try_recv().is_ok() {
+            n_lost += 1;
+        }
+        self.lost.add(n_lost);
+        error!(messages = n_lost, "the analysis process did not confirm the last partials in time");
+    }
+
+    /// Connects, for as long as it takes.
+    async fn connect(&self) -> TcpStream {
+        loop {
+            match TcpStream::connect(&self.address).await {
+                Ok(stream) => return stream,
+                Err(problem) => {
+                    warn!(address = self.address, error = %problem, "no connection to the analysis process, trying again");
+                }
+            }
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
+    }
+
+    /// Tells over one connection: first what is unconfirmed, then what comes.
+    async fn converse(
+        &mut self,
+        stream: TcpStream,
+        told: &mut mpsc::Receiver<HopMessage>,
+        is_open: &mut bool,
+        shared: &Shared,
+    ) -> std::io::Result<()> {
+        let mut connection = Connection::begin(stream)?;
+        for source in &self.sources {
+            // Number 0 tells nothing, but from then on every second waits for this source.
+            let hello = HopMessage { version: hop::VERSION, source: source.clone(), ..HopMessage::default() };
+            connection.write(&frame(&hello)).await?;
+        }
+        for message in &self.unconfirmed {
+            connection.write(&message.frame).await?;
+        }
+        while *is_open || !self.unconfirmed.is_empty() {
+            let has_room = self.unconfirmed_bytes < MAX_UNCONFIRMED_BYTES;
+            let patience = tokio::time::sleep(CONFIRMATION_PATIENCE);
+            tokio::select! {
+                message = told.recv(), if *is_open && has_room => match message {
+                    Some(message) => {
+                        let frame = self.keep(&message);
+                        connection.write(&frame).await?;
+                    }
+                    None => *is_open = false,
+                },
+                confirmed = connection.confirmations.recv() => match confirmed {
+                    Some(confirmed) => self.forget(&confirmed, shared),
+                    None => return Err(std::io::ErrorKind::ConnectionAborted.into()),
+                },
+                () = patience, if !self.unconfirmed.is_empty() => {
+                    return Err(std::io::ErrorKind::TimedOut.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, message: &HopMessage) -> Bytes {
+        let (source, sequence, at) = (message.source.clone(), message.sequence, message.at());
+        match message.last {
+            true => self.sources.remove(&source),
+            false => self.sources.insert(source.clone()),
+        };
+        let frame = frame(message);
+        self.unconfirmed_bytes += frame.len();
+        self.unconfirmed.push_back(Unconfirmed { source, sequence, at, frame: frame.clone() });
+        frame
+    }
+
+    fn forget(&mut self, confirmed: &Confirmation, shared: &Shared) {
+        self.unconfirmed.retain(|message| {
+            let is_done = message.source == confirmed.source && message.sequence <= confirmed.sequence;
+            if is_done {
+                self.unconfirmed_bytes -= message.frame.len();
+                shared.reached(message.at);
+            }
+            !is_done
+        });
+    }
+}
+
+impl Connection {
+    fn begin(stream: TcpStream) -> std::io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let (mut reader, writer) = stream.into_split();
+        let (sender, confirmations) = mpsc::unbounded_channel();
+        let reading = spawn_local(async move {
+            // The end of the connection, however it comes, ends the channel.
+            while let Ok(Some(confirmed)) = read_frame::<Confirmation>(&mut reader).await {
+                if sender.send(confirmed).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { writer, confirmations, reading })
+    }
+
+    async fn write(&mut self, frame: &Bytes) -> std::io::Result<()> {
+        timeout(CONFIRMATION_PATIENCE, self.writer.write_all(frame)).await?
+    }
+}
