@@ -15,7 +15,7 @@
 //!  68  seconds covered             u32     318  presence                 f32
 //!                                          322  active at, s             u32
 //! ```
-//! Aside 1 is a step: last f64, step f32, greatest difference f32, agreeing u16, seen u8, continuous u8.
+//! Aside 1 is a step: last f64, step f64, greatest difference f32, agreeing u16, seen u8, continuous u8.
 //! Aside 2 is a pool: errors f64, support f64, seconds f32. The rest is zero.
 //!
 //! A next version appends fields, raises [`RECORD_BYTES`] and keeps a reader of this length.
@@ -160,8 +160,8 @@ fn decode_aside(kind: u8, mut bytes: &[u8]) -> Option<Aside> {
     match kind {
         0 => Some(Aside::Nothing),
         1 => {
-            let last = f64::from_le_bytes(take(rest)?);
-            let [step, greatest_difference] = floats(rest)?;
+            let (last, step) = (f64::from_le_bytes(take(rest)?), f64::from_le_bytes(take(rest)?));
+            let [greatest_difference] = floats(rest)?;
             let agreeing = u16::from_le_bytes(take(rest)?);
             let [seen, continuous] = take(rest)?.map(|flag: u8| flag != 0);
             Some(Aside::Step(Quantum { last, step, greatest_difference, agreeing, seen, continuous }))
