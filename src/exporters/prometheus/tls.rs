@@ -28,9 +28,16 @@ impl fmt::Display for TlsProblem {
 impl std::error::Error for TlsProblem {}
 
 impl ServerTlsConfig {
-    /// Checks that the files are there and hold what they should.
+    /// Checks that the files are named, are there and hold what they should.
     pub(super) fn validate(&self, checks: &mut Checks) {
-        if let Err(problem) = load(self) {
+        if self.cert_file.is_none() {
+            checks.error("tls.cert_file", "cert_file is missing, a server needs a certificate");
+        }
+        if self.key_file.is_none() {
+            checks.error("tls.key_file", "key_file is missing, a server needs its certificate's key");
+        }
+        let is_named = self.cert_file.is_some() && self.key_file.is_some();
+        if is_named && let Err(problem) = load(self) {
             checks.error(&format!("tls.{}", problem.key), problem.message);
         }
     }
