@@ -207,7 +207,7 @@ service:
             7 |   batch: {timeout: 1s}
               |   ^^^^^
               |
-              = help: exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter. valid values: aggregation, anomaly, attributes, resource
+              = help: exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter
 
             error: processors: unknown type: "memory_limiter" for id: "memory_limiter"
              --> yaml::8:3
@@ -215,7 +215,7 @@ service:
             8 |   memory_limiter:
               |   ^^^^^^^^^^^^^^
               |
-              = help: memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received, `sending_queue.max_bytes` what waits. valid values: aggregation, anomaly, attributes, resource
+              = help: memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received, `sending_queue.max_bytes` what waits
 
             error: processors::attributes: key `include` of the collector is not supported: the actions apply to every item of the pipeline
              --> yaml::9:16

@@ -101,8 +101,10 @@ fn unknown_type<T: ?Sized>(component: &Component, table: &[component::Entry<T>])
     let names = table.iter().flat_map(|row| std::iter::once(row.kind).chain(row.aliases.iter().copied()));
     let valid: Vec<_> = table.iter().map(|row| row.kind).collect();
     let near = did_you_mean(component_type, names).map(|near| format!("did you mean `{near}`? "));
-    let instead = instead_of(component.kind, component_type).map(|instead| format!("{instead}. "));
-    let help = format!("{}valid values: {}", instead.or(near).unwrap_or_default(), valid.join(", "));
+    let help = match instead_of(component.kind, component_type) {
+        Some(instead) => instead.to_owned(),
+        None => format!("{}valid values: {}", near.unwrap_or_default(), valid.join(", ")),
+    };
     Problem::error(Some(component.place.clone()), section, message).with_help(help)
 }
 
@@ -128,12 +130,7 @@ enum End {
 }
 
 impl Lines {
-    fn connect(
-        collector: &Collector,
-        parts: &Parts,
-        registry: &Registry,
-        problems: &mut Problems,
-    ) -> Self {
+    fn connect(collector: &Collector, parts: &Parts, registry: &Registry, problems: &mut Problems) -> Self {
         let mut lines = Self { pipelines: Vec::new(), connectors: BTreeMap::new() };
         for (index, pipeline) in collector.service.pipelines.iter().enumerate() {
             let line = Line::connect(pipeline, collector, parts, registry, problems);
@@ -280,7 +277,8 @@ impl Check<'_> {
             return;
         }
         let id = &reference.id;
-        let message = format!("processor \"{id}\" needs {missing}; nothing before it in the pipeline adds them");
+        let message =
+            format!("processor \"{id}\" needs {missing}; nothing before it in the pipeline adds them");
         let adds = |row: &&component::ProcessorEntry| row.adds.without(missing) != row.adds;
         let names: Vec<_> = self.registry.processors.iter().filter(adds).map(|row| row.kind).collect();
         problems.push(
