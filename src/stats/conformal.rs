@@ -33,7 +33,7 @@ const MISCOVERAGE: (f64, f64) = (0.001, 0.5);
 /// miss until the wanted share is covered, even when errors drift or depend on each other.
 ///
 /// *Shape*: one per series and horizon.
-/// *Cost*: 64 bytes; about 40 ns per error.
+/// *Cost*: 64 bytes; about 45 ns per error.
 /// *Source*: V. Vovk et al., "Algorithmic learning in a random world", 2005 (split conformal); I. Gibbs and
 /// E. Candès, "Adaptive conformal inference under distribution shift", 2021.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -87,7 +87,7 @@ impl Conformal {
         let errors = f64::from(errors);
         // One more than there are: the error to come is as likely to be any of them.
         let share = ((1.0 - adapted.min(1.0)) * (errors + 1.0) / errors).min(1.0);
-        Some(self.quantile(share * f64::from(total)))
+        Some(self.quantile((1.0 - share) * f64::from(total)))
     }
 
     /// Returns the share of errors that lay within their interval, or none before the first interval.
@@ -131,18 +131,23 @@ impl Conformal {
             // There is nothing but zeros yet: they are in the lowest bin wherever it lies.
             self.top = index as i16;
         }
-        let beyond = (index - i32::from(self.top)).max(0);
-        let is_young = total < YOUNG * u32::from(UNIT);
-        let crowded = u32::from(self.counts[BINS - 1]) * 100 >= total;
-        let most = match (is_young, crowded) {
-            (true, _) => 8,
-            (false, true) => 4,
-            // A single outlier must not push the others out of sight.
-            (false, false) => 0,
-        };
-        self.move_up(beyond.min(most) as usize);
+        let beyond = index - i32::from(self.top);
+        if beyond > 0 {
+            self.move_up(beyond.min(self.greatest_move(total)) as usize);
+        }
         let lowest = i32::from(self.top) - (BINS as i32 - 1);
         (index - lowest).clamp(0, BINS as i32 - 1) as usize
+    }
+
+    /// By how many bins one error may move them: a single outlier must not push the others out of sight.
+    fn greatest_move(&self, total: u32) -> i32 {
+        let is_young = total < YOUNG * u32::from(UNIT);
+        let crowded = u32::from(self.counts[BINS - 1]) * 100 >= total;
+        match (is_young, crowded) {
+            (true, _) => 8,
+            (false, true) => 4,
+            (false, false) => 0,
+        }
     }
 
     fn move_up(&mut self, by: usize) {
@@ -153,22 +158,27 @@ impl Conformal {
         self.top = self.top.saturating_add(by as i16);
     }
 
-    /// The error at a rank. Within a bin errors are taken as spread evenly in their logarithm, in the
-    /// lowest evenly from zero.
-    fn quantile(&self, rank: f64) -> f64 {
-        let mut below = 0.0;
-        let mut answer = 0.0;
-        for (place, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let share = ((rank - below) / f64::from(count)).clamp(0.0, 1.0);
-            let index = f64::from(self.top) - (BINS - 1 - place) as f64;
-            let edge = |index: f64| (index / f64::from(1 << SCALE)).exp2();
-            answer = if place == 0 { share * edge(index + 1.0) } else { edge(index + share) };
-            below += f64::from(count);
-            if below >= rank {
-                break;
+    /// The error that `above` of all weight exceeds. Within a bin errors are taken as spread evenly in
+    /// their logarithm, in the lowest evenly from zero.
+    fn quantile(&self, above: f64) -> f64 {
+        let mut seen = 0.0;
+        let mut lowest = 0;
+        // From above: with few misses allowed, few bins are passed.
+        for (place, &count) in self.counts.iter().enumerate().rev().filter(|(_, count)| **count > 0) {
+            let count = f64::from(count);
+            if seen + count >= above {
+                return self.error_at(place, 1.0 - (above - seen) / count);
             }
+            seen += count;
+            lowest = place;
         }
-        answer
+        self.error_at(lowest, 0.0)
+    }
+
+    fn error_at(&self, place: usize, share: f64) -> f64 {
+        let index = f64::from(self.top) - (BINS - 1 - place) as f64;
+        let edge = |index: f64| (index / f64::from(1 << SCALE)).exp2();
+        if place == 0 { share * edge(index + 1.0) } else { edge(index + share) }
     }
 
     fn total(&self) -> u32 {

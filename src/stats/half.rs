@@ -8,7 +8,7 @@ mod tests;
 /// A state that is moved by small gains must be stored with [`Half::dithered`]: rounded to the nearest,
 /// moves below one part in 4,096 of the value would be lost for ever.
 ///
-/// *Cost*: 2 bytes; about 2 ns either way.
+/// *Cost*: 2 bytes; a few nanoseconds either way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Half {
     /// The encoding, for snapshots.
@@ -25,6 +25,9 @@ const MAX: f32 = 65_504.0;
 /// The least normal half is 2^-14; adding this to something smaller leaves its multiple of 2^-24 in the
 /// lowest bits.
 const SUBNORMAL_MAGIC: f32 = 0.5;
+/// Subnormal halves are multiples of 2^-24.
+const SUBNORMAL_STEPS: f64 = 16_777_216.0;
+const TWO_POW_32: f64 = 4_294_967_296.0;
 const TWO_POW_112: f32 = f32::from_bits((127 + 112) << 23);
 
 impl Half {
@@ -53,15 +56,20 @@ impl Half {
     /// `random` is uniform in its 32 bits and of the caller's making, a hash of series and sample for
     /// example: equal inputs give equal outputs.
     pub fn dithered(value: f32, random: u32) -> Self {
-        let down = Self::towards_zero(value);
-        let up = Self { bits: down.bits + 1 };
-        let (low, high) = (down.to_f32(), up.to_f32());
-        if !value.is_finite() || !high.is_finite() || low == value {
-            return down;
+        let sign = ((value.to_bits() & SIGN) >> 16) as u16;
+        let magnitude = f32::from_bits(value.to_bits() & !SIGN);
+        if magnitude.is_nan() {
+            return Self::default();
         }
-        let share = (value - low) / (high - low);
-        let threshold = (f64::from(random) + 0.5) / f64::from(u32::MAX);
-        if threshold < f64::from(share) { up } else { down }
+        let clamped = magnitude.min(MAX);
+        let bits = clamped.to_bits();
+        // A random fraction of a step is added before what is below a step is cut off.
+        let bits = if bits < REBIAS + (1 << 23) {
+            (f64::from(clamped) * SUBNORMAL_STEPS + f64::from(random) / TWO_POW_32) as u32
+        } else {
+            (bits - REBIAS + (random >> (32 - LOST_BITS))) >> LOST_BITS
+        };
+        Self { bits: sign | bits as u16 }
     }
 
     pub fn to_f32(self) -> f32 {
@@ -75,12 +83,6 @@ impl Half {
             (f32::from_bits(magnitude) * TWO_POW_112).to_bits()
         };
         f32::from_bits(sign | value)
-    }
-
-    fn towards_zero(value: f32) -> Self {
-        let nearest = Self::nearest(value);
-        let too_far = nearest.to_f32().abs() > value.abs();
-        Self { bits: nearest.bits - u16::from(too_far) }
     }
 }
 

@@ -7,7 +7,9 @@
 //! * [`Moments`]: count, sum, mean, deviation, minimum and maximum, mergeable in any order.
 //! * [`quantile_of_buckets`]: quantiles of a histogram with explicit bounds.
 //!
-//! States of a few bytes that learn from one value at a time:
+//! States of a few bytes that learn from one value at a time. Their costs are those of a state in the
+//! cache (least of 400 batches, one core of an AMD EPYC, 2026-11-21); for a state in memory, what it
+//! takes to fetch it comes on top:
 //! * [`decay_gain`], [`Decay`]: forgetting over steps of unequal length.
 //! * [`Ewma`], [`EwVariance`]: mean and variance that forget.
 //! * [`EwCovariance`], [`correlation_change`]: whether two series follow each other as before.

@@ -19,7 +19,7 @@ pub enum Shift {
 
 /// Page's and Hinkley's test for a lasting shift, on both sides, of standardised departures.
 ///
-/// *Cost*: 8 bytes, 2 ns.
+/// *Cost*: 8 bytes, 8 ns.
 /// *Source*: E. S. Page, "Continuous inspection schemes", 1954. The reference is the mean that the
 /// departures are measured from, so that the cumulative sums need no mean of their own.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]

@@ -24,7 +24,7 @@ pub struct MannKendall {
 /// NaN stands for a missing value. Neighbours that resemble each other make trends out of nothing: give
 /// it daily values, not minutes.
 ///
-/// *Cost*: n², no allocation; 4 µs for 90 values.
+/// *Cost*: n², no allocation; 5 µs for 90 values.
 /// *Source*: H. B. Mann, "Nonparametric tests against trend", 1945; M. G. Kendall, "Rank correlation
 /// methods", 1975, with the correction for ties.
 pub fn mann_kendall(values: &[f64]) -> Option<MannKendall> {
@@ -64,7 +64,7 @@ pub struct RobustLine {
 /// Up to 29 % of the points may be wild. Points are of time and value, the last [`MOST_POINTS`] count;
 /// those that are not finite are missing. None without two different times.
 ///
-/// *Cost*: n²; 4,005 slopes for 90 points. `scratch` is overwritten; kept by the caller it is allocated
+/// *Cost*: n²; 60 µs for the 4,005 slopes of 90 points. `scratch` is overwritten; kept by the caller it is allocated
 /// once.
 /// *Source*: P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968.
 pub fn theil_sen(points: &[(f64, f64)], scratch: &mut Vec<f64>) -> Option<RobustLine> {

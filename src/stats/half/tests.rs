@@ -49,6 +49,16 @@ fn nothing_becomes_infinite_or_nan() {
 }
 
 #[test]
+fn the_chance_to_be_rounded_up_is_the_share_of_the_way() {
+    // A quarter of the way from one half to the next, a normal and a subnormal one.
+    for low in [0x3c01_u16, 0x0007] {
+        let value = (0.75 * reference(low) + 0.25 * reference(low + 1)) as f32;
+        let ups = (0..1_024_u32).filter(|at| Half::dithered(value, at << 22 | 0x12_3456).bits > low).count();
+        assert!((255..=257).contains(&ups), "{ups} of 1,024");
+    }
+}
+
+#[test]
 fn small_moves_add_up_when_dithered_and_are_lost_when_not() {
     let (mut dithered, mut nearest) = (Half::nearest(10.0), Half::nearest(10.0));
     let mut random = 1_u32;
@@ -77,8 +87,9 @@ proptest! {
     fn dithering_chooses_a_neighbour(exponent in -30.0..15.9_f32, negative: bool, random: u32) {
         let value = if negative { -exponent.exp2() } else { exponent.exp2() };
         let got = f64::from(Half::dithered(value, random).to_f32());
-        let down = reference(Half::towards_zero(value).bits);
-        let up = reference(Half::towards_zero(value).bits + 1);
+        let nearest = Half::nearest(value);
+        let down = nearest.bits - u16::from(reference(nearest.bits).abs() > f64::from(value).abs());
+        let (down, up) = (reference(down), reference(down + 1));
         prop_assert!(down.abs() <= f64::from(value).abs() && f64::from(value).abs() < up.abs());
         prop_assert!(got == down || got == up);
     }
