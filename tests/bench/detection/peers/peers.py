@@ -59,7 +59,8 @@ def statsforecast(series):
     """statsforecast: MSTL with a daily season, its guide's model for anomalies; refitted twice a day.
 
     Each fit sees the last week and forecasts the next twelve hours; the score is the distance from the forecast in
-    standard deviations of the forecast.
+    standard deviations of the forecast. These are never taken below a thousandth of the week's own or what
+    rounding makes, for a season that repeats exactly leaves none.
     """
     import numpy
     from statsforecast.models import MSTL, AutoETS
@@ -77,6 +78,8 @@ def statsforecast(series):
         model = MSTL(season_length=day, trend_forecaster=AutoETS(model="ZZN"))
         forecast = model.forecast(y=seen, h=horizon, level=[95])
         deviation = (forecast["hi-95"] - forecast["lo-95"]) / (2 * 1.959964)
+        least = max(seen.std() / 1000, 1e-9 * numpy.abs(seen).max())
+        deviation = numpy.maximum(numpy.nan_to_num(deviation), least)
         for value, mean, sigma in zip(block, forecast["mean"], deviation):
             yield ratio(abs(value - mean), sigma)
 
