@@ -1,5 +1,7 @@
 //! What the fuzz targets share. A target panics where a law is broken; the fuzzer finds the input.
 
+pub mod stage;
+
 use model::{KeySet, Signal, Slice, SpanTable};
 use wire::edit::{AttributeEdits, Edit, Source};
 

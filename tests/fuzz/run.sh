@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for SECONDS_EACH (600) seconds, JOBS (2) at a time, and fails on a finding.
+# Runs every fuzz target, or those in TARGETS, for SECONDS_EACH (600) seconds, JOBS (2) at a time, and fails on a finding.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${SECONDS_EACH:-600}
@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR=${FUZZ_TARGET_DIR:-$HOME/.cache/trueline-fuzz}
 cargo +nightly fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 cargo +nightly run --quiet --bin seeds
 cargo +nightly fuzz build --fuzz-dir .
-targets=$(cargo +nightly fuzz list --fuzz-dir . | grep -v '^seeds$')
+targets=${TARGETS:-$(cargo +nightly fuzz list --fuzz-dir . | grep -v '^seeds$')}
 logs=$(mktemp -d)
 export logs seconds
 run_one() {

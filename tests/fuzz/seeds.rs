@@ -1,8 +1,14 @@
 //! Writes seeds for every target into `corpus/`: `cargo run --bin seeds`.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
 
-use model::Signal;
+use bytes::Bytes;
+use fuzz::stage::{self, Half};
+use model::{Signal, Timestamp};
 use wire::{
     build::{
         Attributes, Exemplar, ExponentialPoint, HistogramPoint, LogRecord, LogsWriter, MetricHead,
@@ -28,7 +34,162 @@ fn main() -> io::Result<()> {
     write("check_logs", "logs", &logs)?;
     write("edit", "logs", &[b"\x01\x50\xa2\xf0", &logs[..]].concat())?;
     write_signal("split", "logs", 2, &[b"\x40\x02", &logs[..]].concat())?;
-    write_both_json("logs", Signal::Logs, &logs)
+    write_both_json("logs", Signal::Logs, &logs)?;
+    write_stages()?;
+    write_hop()?;
+    write_bodies(&traces[1])?;
+    write_configurations()?;
+    write_answers()
+}
+
+/// What each stage tells of some spans, and what it stores of them.
+fn write_stages() -> io::Result<()> {
+    let requests = [8, 40].map(|n_spans| Bytes::from(wire::testing::trace_request(3, n_spans)));
+    for stage in 0..stage::n_stages() {
+        for (index, request) in requests.iter().enumerate() {
+            let name = format!("stage-{stage}-{index}");
+            let partial = stage::partial_of(stage, request);
+            write("partials", &name, &[&[stage as u8], &partial[..]].concat())?;
+            let mut half = Half::new(stage);
+            half.merge(&partial);
+            write("snapshots", &name, &[&[stage as u8], &half.snapshot().bytes[..]].concat())?;
+            half.tick();
+            write(
+                "snapshots",
+                &format!("{name}-later"),
+                &[&[stage as u8], &half.snapshot().bytes[..]].concat(),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn write_hop() -> io::Result<()> {
+    let frame = |source: &str, sequence, second, last| {
+        let partial = Bytes::from_static(b"partial");
+        engine::fuzzing::hop_frame(
+            source,
+            sequence,
+            Timestamp::from_secs(second),
+            last,
+            "connector/a",
+            partial,
+        )
+    };
+    let frames = [frame("a/0.0", 1, 1, false), frame("b/0.0", 1, 1, false), frame("a/0.0", 2, 2, true)];
+    write("hop", "one", &frames[0])?;
+    write("hop", "three", &frames.concat())
+}
+
+/// One request in every encoding, in the order of the target's list.
+fn write_bodies(request: &[u8]) -> io::Result<()> {
+    let level = flate2::Compression::default();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+    gzip.write_all(request)?;
+    let gzip = gzip.finish()?;
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), level);
+    zlib.write_all(request)?;
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), level);
+    deflate.write_all(request)?;
+    let mut framed = snap::write::FrameEncoder::new(Vec::new());
+    framed.write_all(request)?;
+    let framed = framed.into_inner().map_err(|error| error.into_error())?;
+    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    lz4.write_all(request)?;
+    let bodies = [
+        (0, "gzip", gzip.clone()),
+        (0, "gzip-twice", gzip.repeat(2)),
+        (1, "zlib", zlib.finish()?),
+        (1, "deflate", deflate.finish()?),
+        (2, "zstd", zstd::bulk::compress(request, 1)?),
+        (2, "zstd-unsized", zstd::stream::encode_all(request, 1)?),
+        (3, "snappy", snap::raw::Encoder::new().compress_vec(request).map_err(io::Error::other)?),
+        (3, "snappy-framed", framed),
+        (4, "lz4", lz4.finish().map_err(io::Error::other)?),
+        (5, "identity", request.to_vec()),
+    ];
+    for (encoding, name, body) in &bodies {
+        // The largest of four limits.
+        write("decompress", name, &[&[*encoding + 18], &body[..]].concat())?;
+    }
+    Ok(())
+}
+
+/// The shipped pipeline, and documents that use what it does not.
+fn write_configurations() -> io::Result<()> {
+    let documents = [
+        ("quick-start", include_str!("../../pipelines/quick-start.yaml")),
+        ("variables", VARIABLES),
+        ("stages", STAGES),
+        ("mistakes", MISTAKES),
+    ];
+    for (name, document) in documents {
+        write("configuration", name, document.as_bytes())?;
+    }
+    Ok(())
+}
+
+const VARIABLES: &str = "\
+receivers: {otlp: {protocols: {grpc: {endpoint: 'localhost:${env:PORT}'}, http: null}}}
+exporters:
+  otlp_grpc: ${file:part.yaml}
+  debug: &debug {verbosity: ${env:MISSING:-detailed}}
+  debug/2: {<<: *debug, sampling_initial: 5}
+service::pipelines::traces: {receivers: [otlp], exporters: [otlp_grpc, debug, debug/2]}
+service::telemetry::logs::level: ${env:AGAIN}
+";
+
+const STAGES: &str = "\
+receivers: {otlp_file: {include: ['/data/*.jsonl'], speed: 2.5}}
+processors:
+  attributes: {actions: [{key: a, value: 1, action: upsert}, {key: b, from_attribute: a, action: insert}]}
+  aggregation: {windows: [10s, 1m], max_series: 100}
+connectors:
+  span_metrics: {histogram: {explicit: {buckets: [2ms, 1s]}}, dimensions: [{name: http.route, default: none}]}
+  service_graph: {store: {ttl: 5s}, dimensions: [http.route]}
+exporters:
+  prometheus_remote_write: {endpoint: 'http://localhost:9090/api/v1/write', external_labels: {a: b}}
+  otlp_http: {endpoint: 'http://localhost:4318', compression: zstd, sending_queue: {queue_size: 10, batch: {min_size: 1}}}
+  prometheus: {endpoint: 'localhost:8889', namespace: n}
+extensions: {health_check: {endpoint: 'localhost:13133'}, file_storage: {directory: /tmp/state}}
+service:
+  extensions: [health_check, file_storage]
+  trueline: {shards: 2, max_in_flight: 64MiB}
+  pipelines:
+    traces: {receivers: [otlp_file], processors: [attributes], exporters: [span_metrics, service_graph, otlp_http]}
+    metrics: {receivers: [span_metrics, service_graph], processors: [aggregation], exporters: [prometheus, prometheus_remote_write]}
+";
+
+const MISTAKES: &str = "\
+receivers: {otlp: {protocols: {grpc: {endpont: 1, max_recv_msg_size_mib: -3}}}, oltp: {}}
+exporters: {debug: {verbosity: loud}, otlp_grpc: {endpoint: '', timeout:5s}}
+service: {pipelines: {traces: {receivers: [otlp, nobody], exporters: []}, wrong/: null}}
+";
+
+/// Kind, status, header lines of a digit and a value, an empty line, a body.
+fn write_answers() -> io::Result<()> {
+    let status = |code: u16| (code - 100).to_be_bytes();
+    let write = |name: &str, kind: u8, code: u16, lines: &str, body: &[u8]| {
+        let head = [&[kind][..], &status(code), lines.as_bytes(), b"\n"].concat();
+        write("answers", name, &[&head[..], body].concat())
+    };
+    let delay = Some(std::time::Duration::from_millis(2500));
+    let busy = wire::status::encode(8, "busy", delay);
+    let partial = wire::status::partial_success(3, "three");
+    let framed = [&[0, 0, 0, 0, partial.len() as u8], &partial[..]].concat();
+    write("http-partial", 0, 200, "\x00application/x-protobuf\n", &partial)?;
+    let json = br#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"three"}}"#;
+    write("http-partial-json", 0, 200, "\x00application/json\n", json)?;
+    write("http-busy", 0, 503, "\x01120\n", b"")?;
+    write("http-busy-until", 0, 429, "\x01Wed, 21 Oct 2026 07:28:00 GMT\n", b"")?;
+    write("http-moved", 0, 302, "\x02http://elsewhere/\n", b"")?;
+    write("http-refused", 0, 400, "\x00application/x-protobuf\n", &busy)?;
+    write("grpc-taken", 2, 200, "\x030\n", &framed)?;
+    let details = data_encoding::BASE64_NOPAD.encode(&busy);
+    write("grpc-busy", 1, 200, &format!("\x038\n\x04busy%20now\n\x05{details}\n"), b"")?;
+    write("remote-write-taken", 255, 204, "\x0612\n\x071\n\x080\n", b"")?;
+    write("remote-write-refused", 3, 400, "\x0612\n", b"out of order sample")?;
+    write("remote-write-busy", 3, 503, "\x015\n", b"wait")
 }
 
 fn write_both_json(name: &str, signal: Signal, request: &[u8]) -> io::Result<()> {
