@@ -31,5 +31,6 @@ bench: build
 	bash tests/testbed/build.sh otelcol
 	cargo run --release --locked -p bench
 
+# Every reader of foreign bytes, ten minutes each; TARGETS="hop answers" SECONDS_EACH=60 JOBS=1 for less.
 fuzz:
 	bash tests/fuzz/run.sh

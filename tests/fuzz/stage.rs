@@ -117,5 +117,11 @@ impl Half {
 }
 
 fn build_cx(telemetry: &Telemetry) -> BuildCx<'_> {
-    BuildCx { id: "stage", telemetry, instance_id: "fuzz", started_at: Timestamp::from_secs(1_759_999_000), is_watched: false }
+    BuildCx {
+        id: "stage",
+        telemetry,
+        instance_id: "fuzz",
+        started_at: Timestamp::from_secs(1_759_999_000),
+        is_watched: false,
+    }
 }
