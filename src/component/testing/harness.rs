@@ -23,7 +23,13 @@ pub struct Harness {
 impl Harness {
     pub fn new<D: ProcessorDef>(config: &D::Config, shards: usize, now: Timestamp) -> Self {
         let telemetry = Telemetry::default();
-        let cx = BuildCx { id: D::KIND, telemetry: &telemetry, instance_id: "test", started_at: now, is_watched: true };
+        let cx = BuildCx {
+            id: D::KIND,
+            telemetry: &telemetry,
+            instance_id: "test",
+            started_at: now,
+            is_watched: true,
+        };
         let mut shards: Vec<_> = (0..shards).map(|_| D::ingest(config, &cx)).collect();
         let mut keys = KeySet::default();
         for shard in &mut shards {
@@ -47,13 +53,23 @@ impl Harness {
         self.hop()
     }
 
-    /// Gives a closed window to the analysis half and returns what came out.
+    /// Gives a closed window to the analysis half and returns what came out. Verdicts go to every shard.
     pub fn judge(&mut self, rollups: Rollups) -> Vec<Payload> {
         let items = rollups.len() as u64;
         let batch = Batch { payload: Payload::Rollups(Box::new(rollups)), items, ack: Ack::none() };
         let half = self.analysis.as_mut().expect("the processor has an analysis half");
         half.process(batch, &mut Cx::new(self.now, &mut self.bench));
-        self.bench.out.drain(..).map(|batch| batch.payload).collect()
+        let mut emitted = Vec::new();
+        for batch in std::mem::take(&mut self.bench.out) {
+            if !matches!(batch.payload, Payload::Verdicts(_)) {
+                emitted.push(batch.payload);
+                continue;
+            }
+            for half in &mut self.shards {
+                half.process(batch.clone(), &mut Cx::new(self.now, &mut self.bench));
+            }
+        }
+        emitted
     }
 
     /// Moves the time and ticks every half.

@@ -1,0 +1,159 @@
+//! The half that sees closed windows, and tells what they mean.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use component::{Cx, Processor};
+use model::{AnomalyColumns, BaselineColumns, Batch, Payload, Rollups, Series, Statistic};
+use prost::Message;
+use wire::{
+    build::{encode_value, key_value},
+    view::{AnyValue, attributes},
+};
+
+use super::{
+    EnrichmentConfig,
+    verdicts::{SPANS, Subject, VERSION, Verdicts, kind_of, operation_key, point_key},
+};
+
+/// Publishes a verdict for each subject of the last window.
+pub(super) struct Publisher {
+    tells_usual: bool,
+    /// The last verdicts; equal ones are not published again.
+    last: Bytes,
+}
+
+/// Everything that one window says of one subject.
+#[derive(Default)]
+struct Findings {
+    /// The worst row's score and episode.
+    worst: Option<(f32, u64)>,
+    is_anomalous: bool,
+    /// By name: what is expected, and where the usual ends.
+    usual: BTreeMap<String, f64>,
+}
+
+/// Service, metric and key of a subject.
+type Name = (String, String, Vec<u8>);
+
+impl Publisher {
+    pub(super) fn new(config: &EnrichmentConfig) -> Self {
+        Self { tells_usual: config.tells_usual(), last: Bytes::new() }
+    }
+
+    fn publish(&mut self, table: &Rollups, baseline: &BaselineColumns, cx: &mut Cx<'_>) {
+        let mut subjects: BTreeMap<Name, Findings> = BTreeMap::new();
+        for (row, series) in table.series.iter().enumerate() {
+            let score = table.anomaly.as_ref().and_then(|columns| Score::of(columns, row));
+            if !self.tells_usual && score.is_none_or(|score| !score.is_anomalous) {
+                continue;
+            }
+            let of_series = subjects.entry(subject_of(series)).or_default();
+            of_series.add(score);
+            of_series.add_usual(series, baseline, row);
+            let of_service = (series.service.to_string(), String::new(), Vec::new());
+            subjects.entry(of_service).or_default().add(score);
+        }
+        let subjects = subjects.into_iter().map(|(name, findings)| findings.into_subject(name)).collect();
+        let verdicts = Bytes::from(Verdicts { version: VERSION, subjects }.encode_to_vec());
+        if verdicts != self.last {
+            self.last = verdicts.clone();
+            cx.emit(Payload::Verdicts(verdicts), 0);
+        }
+    }
+}
+
+impl Processor for Publisher {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        if let Payload::Rollups(table) = &batch.payload
+            && let Some(baseline) = &table.baseline
+        {
+            self.publish(table, baseline, cx);
+        }
+        cx.pass(batch);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Score {
+    value: f32,
+    is_anomalous: bool,
+    episode: u64,
+}
+
+impl Score {
+    fn of(columns: &AnomalyColumns, row: usize) -> Option<Self> {
+        let value = *columns.score.get(row)?;
+        let is_anomalous = columns.is_anomalous.get(row).is_some_and(|flag| *flag);
+        let episode = columns.episode.get(row).copied().unwrap_or(0);
+        (!value.is_nan() || is_anomalous).then_some(Self { value, is_anomalous, episode })
+    }
+}
+
+fn subject_of(series: &Series) -> Name {
+    let list = || attributes(&series.attributes, 1);
+    let key = if &*series.metric == SPANS {
+        let text = |name: &str| match list().find(|it| it.key == name.as_bytes()).map(|it| it.value()) {
+            Some(AnyValue::Str(text)) => text,
+            _ => &[],
+        };
+        let mut key = Vec::new();
+        operation_key(kind_of(text("span.kind")), text("span.name"), &mut key);
+        key
+    } else {
+        point_key(list())
+    };
+    (series.service.to_string(), series.metric.to_string(), key)
+}
+
+impl Findings {
+    fn add(&mut self, score: Option<Score>) {
+        let Some(Score { value, is_anomalous, episode }) = score else { return };
+        self.is_anomalous |= is_anomalous;
+        // Of open episodes before what is merely unusual.
+        let rank = |score: f32, episode: u64| (episode != 0, score);
+        if self.worst.is_none_or(|(score, known)| rank(value, episode) > rank(score, known)) {
+            self.worst = Some((value, episode));
+        }
+    }
+
+    fn add_usual(&mut self, series: &Series, baseline: &BaselineColumns, row: usize) {
+        let unit = if &*series.unit == "ms" && is_in_unit(series.statistic) { "_ms" } else { "" };
+        let name = series.statistic.name();
+        let columns = [("", &baseline.expected), ("_lower", &baseline.lower), ("_upper", &baseline.upper)];
+        for (edge, column) in columns {
+            if let Some(&value) = column.get(row).filter(|value| value.is_finite()) {
+                self.usual.insert(format!("trueline.baseline.{name}{edge}{unit}"), value);
+            }
+        }
+    }
+
+    fn into_subject(self, (service, metric, key): Name) -> Subject {
+        let mut attributes = Vec::new();
+        let mut put = |name: &str, value: AnyValue<'_>| {
+            let body = key_value(name.as_bytes(), &encode_value(value));
+            prost::encoding::bytes::encode(1, &body, &mut attributes);
+        };
+        if let Some((score, episode)) = self.worst {
+            put("trueline.anomaly.is_anomalous", AnyValue::Bool(self.is_anomalous));
+            if score.is_finite() {
+                put("trueline.anomaly.score", AnyValue::Double(f64::from(score)));
+            }
+            if episode != 0 {
+                put("trueline.anomaly.id", AnyValue::Str(format!("{episode:016x}").as_bytes()));
+            }
+        }
+        for (name, value) in &self.usual {
+            put(name, AnyValue::Double(*value));
+        }
+        Subject { service, metric, key, is_anomalous: self.is_anomalous, attributes }
+    }
+}
+
+/// Whether a statistic has the unit of its metric.
+const fn is_in_unit(statistic: Statistic) -> bool {
+    match statistic {
+        Statistic::Rate | Statistic::ErrorRatio => false,
+        Statistic::P50 | Statistic::P95 | Statistic::P99 | Statistic::Mean => true,
+    }
+}

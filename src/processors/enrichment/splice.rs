@@ -1,0 +1,211 @@
+//! The half that sees telemetry, and writes into it what was published.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use component::{BuildCx, Counter, Cx, Processor};
+use model::{Batch, Payload, SpanRec, Traces};
+use prost::Message;
+use wire::{
+    build::Attributes,
+    edit::{SpanEditor, append_to_data_points, append_to_log_records, span_attribute},
+    view::{self, AnyValue, Metric, MetricData, attributes},
+};
+
+use super::{
+    EnrichmentConfig,
+    config::Which,
+    verdicts::{SPANS, VERSION, Verdicts, operation_key, point_key},
+};
+
+/// Writes verdicts into what passes.
+pub(super) struct Splicer {
+    config: EnrichmentConfig,
+    services: HashMap<String, Service>,
+    editor: SpanEditor,
+    key: Vec<u8>,
+    enriched: [Counter; 3],
+    unreadable: Counter,
+}
+
+/// What is known of a service and of all that belongs to it.
+#[derive(Default)]
+struct Service {
+    itself: Option<Known>,
+    operations: HashMap<Vec<u8>, Operation>,
+    metrics: HashMap<Vec<u8>, HashMap<Vec<u8>, Known>>,
+}
+
+struct Known {
+    is_anomalous: bool,
+    attributes: Attributes,
+}
+
+struct Operation {
+    is_anomalous: bool,
+    /// Attributes as fields of a span.
+    fields: Vec<u8>,
+}
+
+impl Splicer {
+    pub(super) fn new(config: &EnrichmentConfig, cx: &BuildCx<'_>) -> Self {
+        let counter = |signal: &str| {
+            let telemetry = cx.telemetry.with("otel_signal", signal);
+            let description = "Spans, data points and log records that got attributes";
+            telemetry.counter("otelcol_processor_enrichment_enriched_items", description, "{item}")
+        };
+        Self {
+            config: config.clone(),
+            services: HashMap::new(),
+            editor: SpanEditor::new(),
+            key: Vec::new(),
+            enriched: ["traces", "metrics", "logs"].map(counter),
+            unreadable: cx.telemetry.counter(
+                "otelcol_processor_enrichment_unreadable_verdicts",
+                "Verdicts of another release, which are left out",
+                "{verdict}",
+            ),
+        }
+    }
+
+    /// Takes what was published, in place of all before.
+    fn learn(&mut self, published: &[u8]) {
+        let Some(verdicts) = Verdicts::decode(published).ok().filter(|it| it.version == VERSION) else {
+            self.unreadable.add(1);
+            return;
+        };
+        self.services.clear();
+        for subject in verdicts.subjects {
+            let service = self.services.entry(subject.service).or_default();
+            let is_anomalous = subject.is_anomalous;
+            let list = || attributes(&subject.attributes, 1);
+            if subject.metric == SPANS {
+                let fields = list().flat_map(|it| span_attribute(it.key, it.value)).collect();
+                service.operations.insert(subject.key, Operation { is_anomalous, fields });
+                continue;
+            }
+            let mut written = Attributes::new();
+            list().for_each(|it| written.push_encoded(it.key, it.value));
+            let known = Known { is_anomalous, attributes: written };
+            if subject.metric.is_empty() {
+                service.itself = Some(known);
+            } else {
+                service.metrics.entry(subject.metric.into_bytes()).or_default().insert(subject.key, known);
+            }
+        }
+    }
+
+    fn splice_spans(&mut self, traces: &mut Traces) {
+        let Self { config, services, editor, key, enriched, .. } = self;
+        let of_resources: Vec<Option<&Service>> = traces
+            .table
+            .resources
+            .iter()
+            .map(|resource| service_of(services, resource.resource.of(&traces.bytes)))
+            .collect();
+        if of_resources.iter().all(Option::is_none) {
+            return;
+        }
+        let bytes = Bytes::clone(&traces.bytes);
+        let mut n_enriched = 0;
+        editor.append(traces, |_, span| {
+            let service = of_resources.get(span.resource as usize).copied().flatten();
+            let Some(service) = service else { return &[] };
+            operation_key(span.kind, span.name.of(&bytes), key);
+            let Some(operation) = service.operations.get(key.as_slice()) else { return &[] };
+            if !is_chosen(config.spans, operation.is_anomalous) && !is_sampled(config.share, span, &bytes) {
+                return &[];
+            }
+            n_enriched += 1;
+            &operation.fields
+        });
+        enriched[0].add(n_enriched);
+    }
+
+    fn splice_data_points(&self, request: &Bytes) -> Option<Bytes> {
+        let mut n_enriched = 0;
+        let spliced = append_to_data_points(request, |resource, metric, point| {
+            let service = service_of(&self.services, resource)?;
+            let metric = Metric::of(metric);
+            let known =
+                service.metrics.get(metric.name)?.get(&point_key(point_attributes(&metric, point)))?;
+            let chosen = is_chosen(self.config.data_points, known.is_anomalous);
+            n_enriched += u64::from(chosen);
+            chosen.then_some(&known.attributes)
+        });
+        self.enriched[1].add(n_enriched);
+        spliced
+    }
+
+    fn splice_logs(&self, request: &Bytes) -> Option<Bytes> {
+        let mut n_enriched = 0;
+        let spliced = append_to_log_records(request, |resource, _| {
+            let known = service_of(&self.services, resource)?.itself.as_ref()?;
+            let chosen = is_chosen(self.config.logs, known.is_anomalous);
+            n_enriched += u64::from(chosen);
+            chosen.then_some(&known.attributes)
+        });
+        self.enriched[2].add(n_enriched);
+        spliced
+    }
+}
+
+impl Processor for Splicer {
+    fn process(&mut self, mut batch: Batch, cx: &mut Cx<'_>) {
+        if let Payload::Verdicts(published) = &batch.payload {
+            self.learn(published);
+            return cx.absorb(batch);
+        }
+        if !self.services.is_empty() {
+            match &mut batch.payload {
+                Payload::Traces(traces) => self.splice_spans(traces),
+                Payload::Metrics(bytes) => {
+                    if let Some(spliced) = self.splice_data_points(bytes) {
+                        *bytes = spliced;
+                    }
+                }
+                Payload::Logs(bytes) => {
+                    if let Some(spliced) = self.splice_logs(bytes) {
+                        *bytes = spliced;
+                    }
+                }
+                Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => {}
+            }
+        }
+        cx.pass(batch);
+    }
+}
+
+fn is_chosen(which: Which, is_anomalous: bool) -> bool {
+    match which {
+        Which::None => false,
+        Which::Anomalous => is_anomalous,
+        Which::All => true,
+    }
+}
+
+/// Chooses whole traces by the random bits of their ids, as OpenTelemetry's consistent sampling does.
+fn is_sampled(share: f64, span: &SpanRec, request: &[u8]) -> bool {
+    const RANDOM_BITS: u64 = (1 << 56) - 1;
+    let Some(low) = span.trace_id(request).and_then(|id| id.last_chunk::<8>()) else { return false };
+    let random = u64::from_be_bytes(*low) & RANDOM_BITS;
+    (random as f64) < share * (1u64 << 56) as f64
+}
+
+fn service_of<'a>(services: &'a HashMap<String, Service>, resource: &[u8]) -> Option<&'a Service> {
+    let name = attributes(resource, 1).find(|it| it.key == b"service.name").map(|it| it.value());
+    match name {
+        Some(AnyValue::Str(name)) => services.get(str::from_utf8(name).ok()?),
+        None | Some(AnyValue::Empty) => services.get("unknown_service"),
+        Some(value) => services.get(&value.to_label_string()),
+    }
+}
+
+fn point_attributes<'a>(metric: &Metric<'a>, point: &'a [u8]) -> impl Iterator<Item = view::KeyValue<'a>> {
+    let number = match metric.data {
+        MetricData::Histogram { .. } => 9,
+        MetricData::ExponentialHistogram { .. } => 1,
+        _ => 7,
+    };
+    attributes(point, number)
+}

@@ -1,0 +1,72 @@
+//! What the halves tell each other; `proto/verdicts.proto` is its description.
+
+use prost::Message;
+use wire::view::KeyValue;
+
+/// Raised when the meaning of a field changes.
+pub(super) const VERSION: u32 = 1;
+
+/// Everything that is known at one instant; it replaces what was known before.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Verdicts {
+    #[prost(uint32, tag = "1")]
+    pub(super) version: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) subjects: Vec<Subject>,
+}
+
+/// An operation, a series of a metric, or a service as a whole.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Subject {
+    #[prost(string, tag = "1")]
+    pub(super) service: String,
+    /// Empty for the service; [`SPANS`] for an operation.
+    #[prost(string, tag = "2")]
+    pub(super) metric: String,
+    /// As [`point_key`] spells it; for an operation as [`operation_key`] does.
+    #[prost(bytes = "vec", tag = "3")]
+    pub(super) key: Vec<u8>,
+    #[prost(bool, tag = "4")]
+    pub(super) is_anomalous: bool,
+    /// What is to be written, as the attributes of a `Resource` message.
+    #[prost(bytes = "vec", tag = "5")]
+    pub(super) attributes: Vec<u8>,
+}
+
+/// The metric that stands for durations of spans.
+pub(super) const SPANS: &str = "span.duration";
+
+/// Spells the attributes of a data point so that their order does not matter.
+pub(super) fn point_key<'a>(attributes: impl Iterator<Item = KeyValue<'a>>) -> Vec<u8> {
+    let mut sorted: Vec<_> = attributes.map(|it| (it.key, it.value)).collect();
+    sorted.sort_unstable();
+    sorted.dedup_by(|next, first| next.0 == first.0);
+    let mut key = Vec::new();
+    for part in sorted.into_iter().flat_map(|(name, value)| [name, value]) {
+        key.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// Spells an operation: OTLP's number of the span kind, then the span's name.
+pub(super) fn operation_key(kind: u8, name: &[u8], into: &mut Vec<u8>) {
+    into.clear();
+    into.push(kind.min(UNKNOWN_KIND));
+    into.extend_from_slice(name);
+}
+
+/// Returns the number of a span kind by its name in attributes.
+pub(super) fn kind_of(name: &[u8]) -> u8 {
+    KINDS.iter().position(|kind| kind.as_bytes() == name).map_or(UNKNOWN_KIND, |at| at as u8)
+}
+
+const KINDS: [&str; 6] = [
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+];
+const UNKNOWN_KIND: u8 = KINDS.len() as u8;
