@@ -17,8 +17,15 @@ pub(crate) fn mix(hash: u64, number: u64) -> u64 {
 }
 
 #[inline(always)]
-fn word(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word))
+fn word(bytes: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*bytes)
+}
+
+/// Splits sixteen bytes into words.
+#[inline(always)]
+fn words(bytes: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*bytes);
+    (both as u64, (both >> 64) as u64)
 }
 
 /// Mixes a part of a key, with its length, into a hash.
@@ -26,20 +33,35 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 /// *Cost*: a multiplication per 16 bytes and one more.
 #[inline(always)]
 pub(crate) fn mix_bytes(hash: u64, bytes: &[u8]) -> u64 {
-    let len = bytes.len();
-    let mut state = hash ^ (len as u64).wrapping_mul(ODD[0]);
-    if len >= 16 {
-        let mut at = 0;
-        while at + 16 < len {
-            state = fold(word(bytes, at) ^ state, word(bytes, at + 8) ^ ODD[1]);
-            at += 16;
+    let mut state = hash ^ (bytes.len() as u64).wrapping_mul(ODD[0]);
+    if let Some(last) = bytes.last_chunk() {
+        let mut rest = bytes;
+        while let Some((block, tail)) = rest.split_first_chunk()
+            && !tail.is_empty()
+        {
+            let (low, high) = words(block);
+            state = fold(low ^ state, high ^ ODD[1]);
+            rest = tail;
         }
-        return fold(word(bytes, len - 16) ^ state, word(bytes, len - 8) ^ ODD[2]);
+        let (low, high) = words(last);
+        return fold(low ^ state, high ^ ODD[2]);
     }
-    if len >= 8 {
-        return fold(word(bytes, 0) ^ state, word(bytes, len - 8) ^ ODD[2]);
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return fold(word(first) ^ state, word(last) ^ ODD[2]);
     }
-    let short = bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    let short = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        // The length tells apart what repeats bytes here.
+        _ => match bytes {
+            [] => 0,
+            [first, .., last] => {
+                u64::from(*first) | u64::from(bytes[bytes.len() / 2]) << 8 | u64::from(*last) << 16
+            }
+            [only] => u64::from(*only),
+        },
+    };
     fold(short ^ state, ODD[3])
 }
 
@@ -48,8 +70,26 @@ pub(crate) fn mix_bytes(hash: u64, bytes: &[u8]) -> u64 {
 pub(crate) fn mix_part(hash: u64, part: Option<&[u8]>) -> u64 {
     match part {
         Some(bytes) => mix_bytes(hash, bytes),
-        None => mix(hash, ODD[2]),
+        None => hash.rotate_left(23) ^ ODD[2],
     }
+}
+
+/// Whether two parts of a key are equal: they are short, and a call costs more than to compare them here.
+#[inline(always)]
+pub(crate) fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some(last_a), Some(last_b)) = (a.last_chunk::<16>(), b.last_chunk::<16>()) {
+        let mut blocks = a.chunks_exact(16).zip(b.chunks_exact(16));
+        return blocks.all(|(a, b)| a == b) && last_a == last_b;
+    }
+    if let (Some(first_a), Some(first_b), Some(last_a), Some(last_b)) =
+        (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>())
+    {
+        return first_a == first_b && last_a == last_b;
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// Ranks a trace for the choice of examples: the same in every process, unlike the order of arrival.
@@ -60,4 +100,29 @@ pub(crate) fn rank(trace_id: &[u8; 16], span_id: &[u8]) -> u64 {
 /// Derives a seed that outsiders do not know, so that they can not choose colliding keys.
 pub(crate) fn seed(cx: &component::BuildCx<'_>) -> u64 {
     mix(mix_bytes(ODD[1], cx.instance_id.as_bytes()), cx.started_at.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_are_equal_when_their_bytes_are(
+            bytes in prop::collection::vec(any::<u8>(), 0..50),
+            change in prop::option::of((any::<prop::sample::Index>(), 1..=255_u8)),
+        ) {
+            let mut other = bytes.clone();
+            if let (Some((at, by)), false) = (change, bytes.is_empty()) {
+                other[at.index(bytes.len())] ^= by;
+            }
+            prop_assert_eq!(is_equal(&bytes, &other), bytes == other);
+            prop_assert_eq!(mix_bytes(1, &bytes) == mix_bytes(1, &other), bytes == other);
+            other.push(0);
+            prop_assert!(!is_equal(&bytes, &other));
+            prop_assert_ne!(mix_bytes(1, &bytes), mix_bytes(1, &other));
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //! `aggregation` processor that rolls metrics up into windows.
 //!
 //! # Layout
-//! * `spec`, `attributes`, `hashing`, `resources`, `table`, `fold`: the ingest half of span-derived series.
-//! * `buckets`, `weight`, `exemplars`: what a single span adds.
+//! * `spec`, `attributes`, `hashing`, `resources`, `key`, `table`, `fold`: the ingest half of span-derived series.
+//! * `buckets`, `weight`, `exemplars`: what a single span adds; `tally`: where buckets are counted.
 //! * `partial`: what the halves tell each other.
 //! * `cumulative`, `emit`, `flush`, `halves`: the analysis half.
 //! * `rollup`: the processor, with both of its halves.
@@ -17,11 +17,13 @@ pub(crate) mod flush;
 mod fold;
 pub(crate) mod halves;
 pub(crate) mod hashing;
+mod key;
 pub(crate) mod partial;
 mod resources;
 mod rollup;
 pub(crate) mod spec;
 mod table;
+mod tally;
 mod weight;
 
 pub use rollup::{Aggregation, AggregationConfig};

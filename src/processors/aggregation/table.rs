@@ -7,9 +7,10 @@ use hashbrown::HashTable;
 use super::{
     buckets::{Layout, WINDOW, exponential_bucket},
     exemplars::{Exemplar, Exemplars},
-    hashing::{mix, mix_part},
+    key::Key,
     resources::{OTHER, Resources},
     spec::{Head, SeriesSpec},
+    tally::Tally,
 };
 
 /// Index of a series in the table.
@@ -67,17 +68,16 @@ pub(crate) struct Series {
 
 /// Counters by series.
 ///
-/// *Cost*: per series 64 bytes, a key, its attributes and four bytes per bucket.
+/// *Cost*: per series 64 bytes, a key, its attributes and one to three bytes per bucket.
 pub(crate) struct SeriesTable {
     seed: u64,
     limit: usize,
     resource_limit: usize,
-    width: usize,
     index: HashTable<Indexed>,
     /// The spelled keys one behind the other; equal keys are equal bytes.
     keys: Vec<u8>,
     pub(crate) hot: Vec<Hot>,
-    buckets: Vec<u32>,
+    buckets: Tally,
     pub(crate) series: Vec<Option<Series>>,
     free: Vec<Place>,
     /// Series that stand for those without room.
@@ -89,74 +89,6 @@ pub(crate) struct SeriesTable {
     /// Spans that found no room for a series of their own.
     pub(crate) overflowed: u64,
 }
-
-/// The key of a span: `parts` are its name, scope and dimensions.
-#[derive(Clone, Copy)]
-pub(crate) struct Key<'a> {
-    pub(crate) identity: u32,
-    pub(crate) head: Head,
-    pub(crate) overflow: bool,
-    pub(crate) parts: &'a [Option<&'a [u8]>],
-}
-
-impl Key<'_> {
-    #[inline(always)]
-    fn word(&self) -> u64 {
-        let flags = u64::from(self.head.is_extrapolated) | u64::from(self.overflow) << 1;
-        u64::from(self.identity)
-            | u64::from(self.head.kind) << 32
-            | u64::from(self.head.status) << 40
-            | flags << 48
-    }
-
-    #[inline(always)]
-    pub(crate) fn hash(&self, seed: u64) -> u64 {
-        self.parts.iter().fold(mix(seed, self.word()), |hash, part| mix_part(hash, *part))
-    }
-
-    /// Whether `spelled` begins with this key. All keys of a table have the same parts, so none is the
-    /// beginning of another; overflow keys, which have none, differ in their first word.
-    #[inline(always)]
-    fn is(&self, spelled: &[u8]) -> bool {
-        let Some((word, mut rest)) = spelled.split_first_chunk::<8>() else { return false };
-        if u64::from_le_bytes(*word) != self.word() {
-            return false;
-        }
-        for part in self.parts {
-            let Some((len, tail)) = rest.split_first_chunk::<4>() else { return false };
-            let len = u32::from_le_bytes(*len);
-            let Some(part) = part else {
-                if len != ABSENT {
-                    return false;
-                }
-                rest = tail;
-                continue;
-            };
-            let Some((bytes, tail)) = tail.split_at_checked(part.len()) else { return false };
-            if len as usize != part.len() || bytes != *part {
-                return false;
-            }
-            rest = tail;
-        }
-        true
-    }
-
-    fn spelled_len(&self) -> usize {
-        8 + self.parts.iter().map(|part| 4 + part.map_or(0, <[u8]>::len)).sum::<usize>()
-    }
-
-    fn spell(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.word().to_le_bytes());
-        for part in self.parts {
-            let len = part.map_or(ABSENT, |bytes| bytes.len() as u32);
-            out.extend_from_slice(&len.to_le_bytes());
-            out.extend_from_slice(part.unwrap_or_default());
-        }
-    }
-}
-
-/// The length of a part that is not there.
-const ABSENT: u32 = u32::MAX;
 
 /// All keys of a table together; attributes may be as long as a request.
 const MAX_KEY_BYTES: usize = 256 << 20;
@@ -175,11 +107,10 @@ impl SeriesTable {
             seed,
             limit: spec.limit,
             resource_limit: spec.resource_limit,
-            width: spec.layout.width(),
             index: HashTable::new(),
             keys: Vec::new(),
             hot: Vec::new(),
-            buckets: Vec::new(),
+            buckets: Tally::new(spec.layout.width()),
             series: Vec::new(),
             free: Vec::new(),
             n_overflow: 0,
@@ -291,7 +222,7 @@ impl SeriesTable {
             None => {
                 self.hot.push(hot);
                 self.series.push(Some(series));
-                self.buckets.resize(self.buckets.len() + self.width, 0);
+                self.buckets.push_series();
                 (self.series.len() - 1) as Place
             }
         };
@@ -307,18 +238,27 @@ impl SeriesTable {
     /// Adds one to a bucket of explicit bounds.
     #[inline(always)]
     pub(crate) fn count_explicit(&mut self, place: Place, bucket: usize) {
-        self.buckets[place as usize * self.width + bucket] += 1;
+        let over = self.buckets.add_one(place as usize, bucket);
+        if over > 0 {
+            self.count_wide(place, bucket as i32, over);
+        }
     }
 
     /// Adds one to an exponential bucket.
     #[inline(always)]
     pub(crate) fn count_exponential(&mut self, place: Place, bucket: i32) {
         let at = bucket.wrapping_sub(self.hot[place as usize].window_at) as u32 as usize;
-        if at < WINDOW {
-            self.buckets[place as usize * WINDOW + at] += 1;
-        } else {
-            *self.wide.entry((place, bucket)).or_insert(0) += 1;
+        let over = if at < WINDOW { self.buckets.add_one(place as usize, at) } else { 1 };
+        if over > 0 {
+            self.count_wide(place, bucket, over);
         }
+    }
+
+    /// Adds what the dense buckets do not hold.
+    #[cold]
+    pub(crate) fn count_wide(&mut self, place: Place, bucket: i32, count: u64) {
+        let sum = self.wide.entry((place, bucket)).or_insert(0);
+        *sum = sum.saturating_add(count);
     }
 
     pub(crate) fn offer_exemplar(&mut self, place: Place, exemplar: Exemplar, limit: usize) {
@@ -329,11 +269,10 @@ impl SeriesTable {
 
     /// Returns the buckets of a series that hold anything, ascending.
     pub(crate) fn buckets_of(&self, place: Place) -> (Vec<i32>, Vec<u64>) {
-        let at = place as usize * self.width;
         let first = self.hot[place as usize].window_at;
-        let dense = self.buckets[at..at + self.width].iter().enumerate().filter(|(_, count)| **count > 0);
+        let dense = self.buckets.counted(place as usize);
         let mut all: BTreeMap<i32, u64> =
-            dense.map(|(bucket, &count)| (first + bucket as i32, u64::from(count))).collect();
+            dense.map(|(bucket, count)| (first + bucket as i32, count)).collect();
         for (&(_, bucket), &count) in self.wide.range((place, i32::MIN)..=(place, i32::MAX)) {
             let sum = all.entry(bucket).or_insert(0);
             *sum = sum.saturating_add(count);
@@ -376,7 +315,7 @@ impl SeriesTable {
         series.exemplars.clear();
         series.idle = if self.hot[at].calls > 0 { 0 } else { series.idle + 1 };
         if self.hot[at].calls > 0 {
-            self.buckets[at * self.width..(at + 1) * self.width].fill(0);
+            self.buckets.clear(at);
             self.hot[at] = Hot { window_at: self.hot[at].window_at, ..NOTHING };
         }
         if series.idle < IDLE_FLUSHES {
