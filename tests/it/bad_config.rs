@@ -56,7 +56,7 @@ service:
             6 |   kafka:
               |   ^^^^^
               |
-              = help: data comes in over OTLP only yet; put a collector with that receiver and an OTLP exporter before this one. valid values: otlp, otlp_file
+              = help: data comes in over OTLP only yet; put a collector with that receiver and an OTLP exporter before this one
 
             error: exporters::otlp::sending_queue::queue_size: queue_size is 0, must be above 0
               --> yaml::10:33
