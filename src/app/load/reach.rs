@@ -45,9 +45,9 @@ impl Reach {
         Some(format!("{} answers, after {:.1} s without", self.address, (now - since).as_secs_f64()))
     }
 
-    /// Notes that something was refused for good. Returns what is to be said, the first time.
+    /// Notes that something is lost for good. Returns what is to be said, the first time.
     pub(crate) fn refused(&self, reason: &str) -> Option<String> {
         let is_first = !self.has_refused.replace(true);
-        is_first.then(|| format!("warning: {} refuses what it is sent: {reason}", self.address))
+        is_first.then(|| format!("warning: {} did not take what was sent: {reason}", self.address))
     }
 }

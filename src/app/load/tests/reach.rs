@@ -115,7 +115,7 @@ fn a_destination_that_comes_back_is_told_of_and_nothing_is_lost() {
 #[test]
 fn spans_that_are_refused_are_told_of_at_once_and_make_the_load_fail() {
     let (said, load, ended) = run(sent(&["400 Bad Request", "200 OK"]));
-    assert_eq!(said, ["warning: ADDRESS refuses what it is sent: HTTP 400 Bad Request: "]);
+    assert_eq!(said, ["warning: ADDRESS did not take what was sent: HTTP 400 Bad Request: "]);
     let spans = &load.tally.spans;
     assert!(spans.refused.get() > 0 && spans.acked.get() > 0);
     assert_eq!(spans.refused.get() + spans.acked.get(), spans.sent.get());
