@@ -4,17 +4,23 @@
 //! numbers mean the same everywhere. A shard's graph has ingest halves only; the analysis thread's
 //! has both, as what connectors emit there passes through ordinary stages again.
 
+mod meters;
+mod node;
+
 use std::rc::Rc;
 
 use bytes::Bytes;
-use component::{BuildCx, Counter, Cx, Processor, Telemetry, Workbench};
-use model::{Ack, Batch, Columns, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
+use component::{Cx, Processor, Telemetry, Workbench};
+use model::{Ack, Batch, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
 
 use crate::{
     offline::Told,
-    plan::{Output, Place, Plan, Stage},
+    plan::{Output, Plan},
     queue::Inbox,
 };
+use node::{After, Node};
+
+pub(crate) use node::Identity;
 
 /// Which halves a graph has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,25 +47,6 @@ pub(crate) struct Graph {
     verdicts: Vec<(NodeId, Bytes)>,
     /// What left pipelines, when it is recorded.
     told: Option<Told>,
-}
-
-struct Node {
-    ingest: Box<dyn Processor>,
-    analysis: Option<Box<dyn Processor>>,
-    consumes: SignalSet,
-    /// The analysis half has taken something since it was last asked.
-    is_changed: bool,
-    /// Columns of closed windows that the analysis half reads.
-    reads: Columns,
-    after: After,
-    meters: Meters,
-}
-
-/// Where a stage's output goes on.
-#[derive(Clone)]
-enum After {
-    Stage { pipeline: usize, stage: usize },
-    Pipelines(Rc<[usize]>),
 }
 
 struct Pipeline {
@@ -354,102 +341,5 @@ impl Graph {
             let Some(bytes) = batch.payload.bytes().cloned() else { return };
             inbox.send(Export { signal, bytes, items: batch.items }, batch.ack.clone());
         }
-    }
-}
-
-/// Who this process is, as stages are told.
-pub(crate) struct Identity<'a> {
-    pub(crate) instance_id: &'a str,
-    pub(crate) started_at: Timestamp,
-}
-
-impl Node {
-    fn new(
-        stage: &Stage<'_>,
-        side: Side,
-        telemetry: &Telemetry,
-        identity: &Identity<'_>,
-        keys: &mut KeySet,
-    ) -> Self {
-        let label = if stage.is_connector { "connector" } else { "processor" };
-        let telemetry = telemetry.with(label, stage.id);
-        let cx = BuildCx {
-            id: stage.id,
-            telemetry: &telemetry,
-            instance_id: identity.instance_id,
-            started_at: identity.started_at,
-            is_watched: stage.is_watched,
-        };
-        let mut ingest = stage.configured.ingest(&cx);
-        ingest.want(keys);
-        let analysis = match side {
-            Side::Ingest => None,
-            Side::Both => stage.configured.analysis(&cx),
-        };
-        let after = match &stage.place {
-            Place::Stage { pipeline, stage } => After::Stage { pipeline: *pipeline, stage: stage + 1 },
-            Place::Connector { outputs } => After::Pipelines(outputs.as_slice().into()),
-        };
-        Self {
-            ingest,
-            analysis,
-            consumes: stage.configured.consumes(),
-            is_changed: false,
-            reads: stage.configured.reads(),
-            after,
-            meters: Meters::new(label, telemetry),
-        }
-    }
-}
-
-/// Self-metrics of one stage.
-struct Meters {
-    label: &'static str,
-    telemetry: Telemetry,
-    incoming: [Counter; 3],
-    outgoing: [Counter; 3],
-    rejected: std::cell::RefCell<Vec<(&'static str, Counter)>>,
-}
-
-impl Meters {
-    fn new(label: &'static str, telemetry: Telemetry) -> Self {
-        let each = |verb: &str, description: &'static str| {
-            Signal::ALL.map(|signal| {
-                let telemetry = telemetry.with("otel_signal", signal.name());
-                telemetry.counter(&format!("otelcol_{label}_{verb}_items"), description, "{item}")
-            })
-        };
-        Self {
-            incoming: each("incoming", "Number of items passed to the component."),
-            outgoing: each("outgoing", "Number of items emitted from the component."),
-            rejected: std::cell::RefCell::default(),
-            label,
-            telemetry,
-        }
-    }
-
-    fn incoming(&self, signal: Signal, items: u64) {
-        self.incoming[signal as usize].add(items);
-    }
-
-    fn outgoing(&self, signal: Signal, items: u64) {
-        self.outgoing[signal as usize].add(items);
-    }
-
-    /// Reasons are few and static, so a list is searched faster than a map.
-    fn rejected(&self, items: u64, reason: &'static str) {
-        let mut known = self.rejected.borrow_mut();
-        if let Some((_, counter)) = known.iter().find(|(name, _)| *name == reason) {
-            counter.add(items);
-            return;
-        }
-        let name = format!("otelcol_{}_dropped_items", self.label);
-        let counter = self.telemetry.with("reason", reason).counter(
-            &name,
-            "Number of items dropped, by reason.",
-            "{item}",
-        );
-        counter.add(items);
-        known.push((reason, counter));
     }
 }
