@@ -40,7 +40,7 @@ pub struct BaselineConfig {
 /// Which bands become metrics.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct EmitConfig {
+pub(crate) struct EmitConfig {
     /// Names of metrics; `*` stands for any text.
     pub(crate) metrics: Vec<String>,
     /// Statistics; none means all that are learned.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 /// A range of time: an incident, a load test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
-pub struct Exclusion {
+pub(crate) struct Exclusion {
     #[serde(deserialize_with = "rfc3339")]
     pub(crate) from: Timestamp,
     /// The first moment that counts again.

@@ -151,12 +151,11 @@ impl SeriesState {
     /// prediction: the fast level holds what the season does not.
     fn switch(&mut self, moment: &Moment) {
         let before = self.seasonal(moment);
-        let inherited = self.is(INHERITED) && self.day.is_untouched(&moment.of_day);
         let is_known = self.day.is_known(&moment.of_day);
-        if is_known && self.is(INHERITED) {
+        self.set(SEASON_ON, is_known || self.is(INHERITED));
+        if is_known {
             self.set(INHERITED, false);
         }
-        self.set(SEASON_ON, is_known || inherited);
         self.set(WEEK_ON, self.week.is_known(&moment.of_week));
         self.fast -= (self.seasonal(moment) - before) as f32;
     }

@@ -68,11 +68,6 @@ impl DayProfile {
             .all(|&(bin, share)| share < SOME || self.visits_of(bin) >= KNOWN + u8::from(bin == place.bin))
     }
 
-    /// Whether nothing was seen of a place on a day before this one, so that what stands there was inherited.
-    pub(super) fn is_untouched(&self, place: &Place) -> bool {
-        place.ends.iter().all(|&(bin, _)| self.visits_of(bin) <= u8::from(bin == place.bin))
-    }
-
     /// Moves the bins around a place by `error`, each by its share and by the gain of its visits.
     pub(super) fn learn(&mut self, place: &Place, error: f64, gains: &[f64; 4], random: u64) {
         for (&(bin, share), random) in place.ends.iter().zip([random as u32, (random >> 32) as u32]) {

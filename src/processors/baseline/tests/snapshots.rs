@@ -1,1 +1,221 @@
+use component::{RestoreError, Snapshot};
+use model::{Deployment, Statistic};
+use proptest::prelude::*;
 
+use super::{
+    super::{
+        exclusion::{Exclusion, parse},
+        record::{RECORD_BYTES, read_all, write_all},
+        state::SeriesState,
+        window::Tracked,
+    },
+    *,
+};
+
+/// Three series, one of which comes late, and one deployment.
+fn table(since: u64) -> Rollups {
+    let mut rollups = window(since, 300);
+    let value = |number: u64| 100.0 + 30.0 * daily(since) + 3.0 * noise(number, since);
+    rollups.push(series(1, Statistic::Rate), 0, value(1), 30_000);
+    rollups.push(series(2, Statistic::ErrorRatio), 1, 0.01 * value(2) / 100.0, 20);
+    rollups.push(series(3, Statistic::Mean), 2, value(3), 5);
+    if since > 2 * DAY {
+        rollups.push(series(4, Statistic::P95), 3, value(4), 500);
+    }
+    if since == 3 * DAY {
+        rollups.deployments.push(Deployment {
+            service: "shop".into(),
+            version: "2".into(),
+            at: rollups.start,
+        });
+    }
+    rollups
+}
+
+fn config() -> BaselineConfig {
+    BaselineConfig {
+        window: config::Duration::from_secs(300),
+        checkpoint_interval: config::Duration::from_secs(DAY),
+        ..BaselineConfig::default()
+    }
+}
+
+fn harness(config: &BaselineConfig) -> Harness {
+    Harness::new::<Baseline>(config, 1, BEGIN)
+}
+
+fn feed(harness: &mut Harness, from: u64, to: u64) -> Vec<String> {
+    (from..to).step_by(300).map(|since| format!("{:?}", harness.judge(table(since)))).collect()
+}
+
+fn restored(config: &BaselineConfig, snapshot: Snapshot) -> Result<Harness, RestoreError> {
+    let mut harness = harness(config);
+    harness.analysis().restore(snapshot).map(|()| harness)
+}
+
+fn snapshot_of(harness: &mut Harness) -> Snapshot {
+    harness.analysis().snapshot().expect("the state survives a restart")
+}
+
+#[test]
+fn a_restart_changes_no_byte_of_what_follows() {
+    for restart_at in [300, HOUR, DAY + 300, 3 * DAY + 300, 5 * DAY] {
+        let mut whole = harness(&config());
+        feed(&mut whole, 0, restart_at);
+        let mut again = restored(&config(), snapshot_of(&mut whole)).unwrap();
+        let expected = feed(&mut whole, restart_at, 6 * DAY);
+        assert!(expected == feed(&mut again, restart_at, 6 * DAY), "{restart_at}");
+        assert_eq!(snapshot_of(&mut whole), snapshot_of(&mut again));
+    }
+}
+
+#[test]
+fn a_series_that_was_not_seen_since_the_restart_stays_in_the_snapshot() {
+    let mut first = harness(&config());
+    feed(&mut first, 0, DAY);
+    let snapshot = snapshot_of(&mut first);
+    let mut second = restored(&config(), snapshot.clone()).unwrap();
+    assert_eq!(snapshot_of(&mut second), snapshot);
+}
+
+fn learned() -> Snapshot {
+    let mut harness = harness(&config());
+    feed(&mut harness, 0, 3 * DAY + 600);
+    snapshot_of(&mut harness)
+}
+
+#[test]
+fn every_cut_is_refused() {
+    let whole = learned();
+    for cut in 0..whole.bytes.len() {
+        let bytes = whole.bytes[..cut].to_vec();
+        assert!(matches!(restored(&config(), Snapshot { bytes, ..whole }), Err(RestoreError::Damaged(_))));
+    }
+}
+
+#[test]
+fn versions_and_settings_that_do_not_fit_are_refused_in_words() {
+    let whole = learned();
+    let told = |config: &BaselineConfig, snapshot: &Snapshot| match restored(config, snapshot.clone()) {
+        Ok(_) => panic!("it must not fit"),
+        Err(problem) => problem.to_string(),
+    };
+    let next = Snapshot { version: 2, ..whole.clone() };
+    assert_eq!(told(&config(), &next), "snapshot has version 2, this release reads 1");
+    let wider = BaselineConfig { window: config::Duration::from_secs(600), ..config() };
+    assert!(told(&wider, &whole).contains("another window, season_bins or time_zone_offset"));
+}
+
+proptest! {
+    #[test]
+    fn a_changed_byte_is_refused(at in any::<prop::sample::Index>(), flip in 1_u8..) {
+        let mut snapshot = learned();
+        let at = at.index(snapshot.bytes.len());
+        snapshot.bytes[at] ^= flip;
+        prop_assert!(restored(&config(), snapshot).is_err());
+    }
+
+    #[test]
+    fn bytes_of_any_kind_do_not_panic_even_with_a_sound_hash(mut bytes in prop::collection::vec(any::<u8>(), 8..4000)) {
+        let hash = rapidhash::v3::rapidhash_v3(&bytes[8..]);
+        bytes[..8].copy_from_slice(&hash.to_le_bytes());
+        let _maybe = restored(&config(), Snapshot { version: 1, bytes });
+    }
+
+    #[test]
+    fn records_that_are_read_are_those_that_were_written_and_do_no_harm(
+        bytes in prop::collection::vec(any::<u8>(), 8 + RECORD_BYTES),
+        value in any::<f64>(),
+    ) {
+        if let Some(Some((fingerprint, state))) = read_all(&bytes).next() {
+            prop_assert_eq!(write_all([(fingerprint, &state)].into_iter()).len(), 8 + RECORD_BYTES);
+            let again = write_all([(fingerprint, &state)].into_iter());
+            let (_, second) = read_all(&again).next().unwrap().unwrap();
+            prop_assert_eq!(format!("{second:?}"), format!("{state:?}"));
+            let mut feed = Feed::new(Statistic::Mean);
+            feed.run(0, 120, |_| value);
+        }
+    }
+}
+
+#[test]
+fn a_layout_is_read_by_the_release_that_follows() {
+    // The bytes of one record as version 1 has them, for ever: whoever changes the layout keeps a reader of these.
+    let mut harness = harness(&config());
+    feed(&mut harness, 0, 2 * DAY);
+    let snapshot = snapshot_of(&mut harness);
+    assert_eq!(snapshot.version, 1);
+    let first_state = SeriesState::new(Statistic::Mean);
+    let record = write_all([(7, &first_state)].into_iter());
+    let told: Vec<(usize, u8)> = record.iter().copied().enumerate().filter(|(_, byte)| *byte != 0).collect();
+    // The fingerprint, the places that are nowhere, and the kind of what stands aside.
+    assert_eq!(told, [(0, 7), (8 + 89, 255), (8 + 90, 255), (8 + 91, 1)]);
+    assert_eq!(read_all(&record).next(), Some(Some((7, first_state))));
+}
+
+#[test]
+fn a_series_costs_what_the_page_says() {
+    assert_eq!(size_of::<SeriesState>(), 336);
+    assert!(size_of::<Option<(u64, Tracked)>>() <= 360);
+    assert_eq!(write_all([(7, &SeriesState::new(Statistic::Rate))].into_iter()).len(), 334);
+}
+
+fn excluding(from: &str, to: &str) -> BaselineConfig {
+    let exclusion = Exclusion { from: parse(from).unwrap(), to: parse(to).unwrap() };
+    BaselineConfig { exclude: vec![exclusion], ..config() }
+}
+
+#[test]
+fn an_excluded_window_is_neither_learned_nor_scored() {
+    let excluding = excluding("2024-01-04T00:00:00Z", "2024-01-05T00:00:00Z");
+    let mut feed = Feed::with(&excluding, Statistic::Mean);
+    let calm = |since: u64| 100.0 + noise(20, since);
+    let before = *feed.run(0, 3 * DAY, calm).last().unwrap();
+    let told = feed.run(3 * DAY, 4 * DAY, |since| 10.0 * calm(since));
+    assert!(told.iter().all(|it| it.observed.is_nan() && (it.expected - 100.0).abs() < 3.0));
+    let after = feed.give(4 * DAY, calm(4 * DAY));
+    assert!((after.expected - before.expected).abs() < 2.0 && after.z().abs() < 6.0);
+}
+
+#[test]
+fn what_was_learned_from_a_range_that_is_excluded_afterwards_is_unlearned() {
+    let mut first = harness(&config());
+    feed(&mut first, 0, 2 * DAY);
+    // The load test of the third day.
+    for since in (2 * DAY..2 * DAY + 12 * HOUR).step_by(300) {
+        let mut rollups = table(since);
+        rollups.values[2] *= 10.0;
+        first.judge(rollups);
+    }
+    let snapshot = snapshot_of(&mut first);
+    let excluding = excluding("2024-01-03T06:00:00Z", "2024-01-03T12:00:00Z");
+    let mut second = restored(&excluding, snapshot.clone()).unwrap();
+    assert_eq!((metric(&second, "rewinds"), metric(&second, "lost_windows")), (1, 144));
+    let told = second.judge(table(2 * DAY + 12 * HOUR));
+    let expected = columns(tables(&told)[0]).expected[2];
+    assert!((expected - 130.0).abs() < 40.0, "{expected}");
+    // It stays so: the next restart knows that the range was left out.
+    let mut third = restored(&excluding, snapshot_of(&mut second)).unwrap();
+    assert_eq!(metric(&third, "rewinds"), 0);
+    // A range that began before every checkpoint leaves nothing.
+    let all = self::excluding("2024-01-01T00:00:00Z", "2024-01-03T12:00:00Z");
+    let mut empty = restored(&all, snapshot.clone()).unwrap();
+    assert_eq!((metric(&empty, "rewinds"), metric(&empty, "series")), (1, 0));
+    // A range of the future changes nothing.
+    let future = self::excluding("2025-01-01T00:00:00Z", "2025-01-03T12:00:00Z");
+    let mut same = restored(&future, snapshot).unwrap();
+    assert_eq!(feed(&mut same, 3 * DAY, 3 * DAY + 600), feed(&mut first, 3 * DAY, 3 * DAY + 600));
+    assert!(
+        !feed(&mut third, 3 * DAY, 3 * DAY + 600).is_empty() && !feed(&mut empty, DAY, DAY + 600).is_empty()
+    );
+}
+
+#[test]
+fn checkpoints_are_bounded() {
+    let mut harness = harness(&config());
+    feed(&mut harness, 0, 9 * DAY);
+    assert_eq!(metric(&harness, "checkpoint_bytes"), 2 * 4 * 334);
+    let mut without = self::harness(&BaselineConfig { checkpoints: 0, ..config() });
+    feed(&mut without, 0, 3 * DAY);
+    assert_eq!(metric(&without, "checkpoint_bytes"), 0);
+}
