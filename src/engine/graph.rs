@@ -208,6 +208,7 @@ impl Graph {
         let Some(signal) = batch.payload.signal() else { return };
         let Some(line) = self.pipelines.get(pipeline) else { return };
         if !line.signals.contains(signal) {
+            // A connector feeds pipelines of several signals, each with its own.
             return;
         }
         let next = line.stages.iter().skip(stage).copied().find(|&node| self.reads(node, signal));
@@ -277,9 +278,17 @@ impl Graph {
             node.meters.outgoing(signal, batch.items);
         }
         match node.after.clone() {
-            After::Stage { pipeline, stage } => self.advance(pipeline, stage, batch, now),
+            After::Stage { pipeline, stage } if self.carries(pipeline, &batch) => {
+                self.advance(pipeline, stage, batch, now);
+            }
+            After::Stage { .. } => node.meters.rejected(batch.items, "not_in_pipeline"),
             After::Pipelines(pipelines) => self.enter(&pipelines, batch, now),
         }
+    }
+
+    fn carries(&self, pipeline: usize, batch: &Batch) -> bool {
+        let line = self.pipelines.get(pipeline);
+        line.zip(batch.payload.signal()).is_some_and(|(line, signal)| line.signals.contains(signal))
     }
 
     /// Gives closed windows to a stage that judges them.
@@ -313,16 +322,23 @@ impl Graph {
         let Some(signal) = batch.payload.signal() else { return };
         let Some(line) = self.pipelines.get(pipeline) else { return };
         let outputs = Rc::clone(&line.outputs);
-        if let (Some(told), Some(bytes)) = (&mut self.told, batch.payload.bytes().cloned()) {
-            told.exports.push(Export { signal, bytes, items: batch.items });
-        }
         let mut connectors = Vec::new();
+        let mut is_export = false;
         for output in outputs.iter() {
             match *output {
                 Output::Connector(node) if self.reads(node, signal) => connectors.push(node),
                 Output::Connector(_) => {}
-                Output::Exporter(exporter) => self.queue(exporter, signal, &batch),
+                Output::Exporter(exporter) => {
+                    is_export = true;
+                    self.queue(exporter, signal, &batch);
+                }
             }
+        }
+        // What only goes on through a connector is kept where it leaves.
+        if let (Some(told), true, Some(bytes)) =
+            (&mut self.told, is_export || connectors.is_empty(), batch.payload.bytes().cloned())
+        {
+            told.exports.push(Export { signal, bytes, items: batch.items });
         }
         match connectors.split_last() {
             None => Cx::new(now, &mut self.bench).absorb(batch),

@@ -67,6 +67,11 @@ impl SignalSet {
         Self(self.0 & other.0)
     }
 
+    /// Returns the signals that are not in the other set.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }

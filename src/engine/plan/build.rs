@@ -264,6 +264,7 @@ impl Check<'_> {
                     self.expect(processor.consumes(), ComponentKind::Processor, "reads", reference, problems);
                 }
                 self.expect_columns(processor.reads().without(columns), reference, problems);
+                self.warn_of_what_is_lost(processor.as_ref(), reference, problems);
                 columns = columns.union(processor.adds());
                 processors.push(reference.id.to_string());
             }
@@ -284,6 +285,29 @@ impl Check<'_> {
         problems.push(
             Problem::error(Some(reference.place.clone()), self.pipeline.path(), message)
                 .with_help(format!("put {} before it", names.join(" and "))),
+        );
+    }
+
+    /// What a stage makes of its own accord, and not of what it takes, ends where the pipeline does not carry
+    /// it. The stage may still be wanted for what it adds to windows.
+    fn warn_of_what_is_lost(
+        &self,
+        processor: &dyn ConfiguredProcessor,
+        reference: &Reference,
+        problems: &mut Problems,
+    ) {
+        let lost = processor.emits().without(processor.consumes()).without(self.signals);
+        if lost.is_empty() {
+            return;
+        }
+        let message = format!(
+            "processor \"{}\" makes {lost}, the pipeline carries {}: they are dropped",
+            reference.id, self.signals
+        );
+        problems.push(
+            Problem::warning(Some(reference.place.clone()), self.pipeline.path(), message).with_help(
+                "name the pipeline after no signal, so that it carries all: `telemetry`; or turn them off in the processor",
+            ),
         );
     }
 

@@ -8,7 +8,8 @@ use component::{
     RetryConfig,
 };
 use config::{ConfigUri, MapEnvironment};
-use model::Batch;
+use expect_test::expect;
+use model::{Batch, Columns};
 
 use super::*;
 
@@ -19,6 +20,12 @@ struct Stage;
 struct Forward;
 /// Makes metrics of traces.
 struct Count;
+/// Closes windows.
+struct Roll;
+/// Says what is normal in them, also as metrics.
+struct Learn;
+/// Says what is not, also as logs.
+struct Judge;
 
 impl ReceiverDef for Source {
     const KIND: &'static str = "source";
@@ -54,8 +61,13 @@ impl Processor for Nothing {
 
 macro_rules! stage {
     ($name:ident, $kind:literal, $consumes:expr, $emits:expr) => {
+        stage!($name, $kind, $consumes, $emits, Columns::NONE, Columns::NONE);
+    };
+    ($name:ident, $kind:literal, $consumes:expr, $emits:expr, $reads:expr, $adds:expr) => {
         impl ProcessorDef for $name {
             const KIND: &'static str = $kind;
+            const READS: Columns = $reads;
+            const ADDS: Columns = $adds;
             type Config = NoConfig;
             fn consumes(_: &NoConfig) -> SignalSet {
                 $consumes
@@ -72,11 +84,26 @@ macro_rules! stage {
 stage!(Stage, "stage", SignalSet::ALL, SignalSet::ALL);
 stage!(Forward, "forward", SignalSet::TRACES, SignalSet::TRACES);
 stage!(Count, "count", SignalSet::TRACES, SignalSet::METRICS);
+stage!(Roll, "roll", SignalSet::TRACES, SignalSet::TRACES, Columns::NONE, Columns::VALUES);
+stage!(Learn, "learn", SignalSet::NONE, SignalSet::METRICS, Columns::VALUES, Columns::BASELINE);
+stage!(
+    Judge,
+    "judge",
+    SignalSet::NONE,
+    SignalSet::LOGS,
+    Columns::VALUES.union(Columns::BASELINE),
+    Columns::ANOMALY
+);
 
 fn plan(pipelines: &str) -> Plan {
+    let loaded = loaded(pipelines);
+    loaded.plan.unwrap_or_else(|| panic!("{}", config::render(&loaded.problems.sorted())))
+}
+
+fn loaded(pipelines: &str) -> Loaded {
     let yaml = format!(
         "receivers: {{source: , source/unused: }}
-processors: {{stage: }}
+processors: {{stage: , roll: , learn: , judge: }}
 connectors: {{forward: , count: }}
 exporters: {{sink: , sink/2: , sink/unused: }}
 service:
@@ -85,13 +112,21 @@ service:
     );
     let registry = Registry {
         receivers: vec![ReceiverEntry::of::<Source>()],
-        processors: vec![ProcessorEntry::of::<Stage>()],
+        processors: vec![
+            ProcessorEntry::of::<Stage>(),
+            ProcessorEntry::of::<Roll>(),
+            ProcessorEntry::of::<Learn>(),
+            ProcessorEntry::of::<Judge>(),
+        ],
         connectors: vec![ProcessorEntry::of::<Forward>(), ProcessorEntry::of::<Count>()],
         exporters: vec![ExporterEntry::of::<Sink>()],
         extensions: Vec::new(),
     };
-    let loaded = load(&[ConfigUri::Yaml(yaml)], &MapEnvironment::default(), &registry);
-    loaded.plan.unwrap_or_else(|| panic!("{}", config::render(&loaded.problems.sorted())))
+    load(&[ConfigUri::Yaml(yaml)], &MapEnvironment::default(), &registry)
+}
+
+fn problems(pipelines: &str) -> String {
+    config::render(&loaded(pipelines).problems.sorted())
 }
 
 const CHAIN: &str = "
@@ -163,4 +198,80 @@ fn a_pipeline_of_any_other_name_carries_every_signal() {
     for signal in Signal::ALL {
         assert_eq!(plan.pipelines_of(0, signal), [0]);
     }
+}
+
+#[test]
+fn a_stage_that_reads_what_nothing_before_it_adds_is_refused_with_the_stages_that_add_it() {
+    let line = |processors: &str| {
+        problems(&format!(
+            "    telemetry: {{receivers: [source], processors: [{processors}], exporters: [sink]}}"
+        ))
+    };
+    expect![[r#"
+        error: service::pipelines::telemetry: processor "judge" needs windows of series, baselines; nothing before it in the pipeline adds them
+         --> yaml::7:51
+          |
+        7 |     telemetry: {receivers: [source], processors: [judge], exporters: [sink]}
+          |                                                   ^^^^^
+          |
+          = help: put roll and learn before it"#]].assert_eq(&line("judge"));
+    // The order counts, and what another pipeline adds does not.
+    expect![[r#"
+        error: service::pipelines::telemetry: processor "judge" needs baselines; nothing before it in the pipeline adds them
+         --> yaml::7:57
+          |
+        7 |     telemetry: {receivers: [source], processors: [roll, judge, learn], exporters: [sink]}
+          |                                                         ^^^^^
+          |
+          = help: put learn before it"#]].assert_eq(&line("roll, judge, learn"));
+    expect![[r#"
+        error: service::pipelines::telemetry/2: processor "learn" needs windows of series; nothing before it in the pipeline adds them
+         --> yaml::9:53
+          |
+        9 |     telemetry/2: {receivers: [source], processors: [learn], exporters: [sink]}
+          |                                                     ^^^^^
+          |
+          = help: put roll before it"#]].assert_eq(&problems(
+        "
+    telemetry/1: {receivers: [source], processors: [roll], exporters: [sink]}
+    telemetry/2: {receivers: [source], processors: [learn], exporters: [sink]}",
+    ));
+}
+
+#[test]
+fn a_stage_that_reads_what_others_add_before_it_is_accepted() {
+    let pipelines = "
+    telemetry: {receivers: [source], processors: [roll, learn, stage, judge], exporters: [sink]}
+    traces: {receivers: [source], processors: [stage, roll], exporters: [sink]}";
+    assert_eq!(problems(pipelines), "");
+    let plan = plan(pipelines);
+    let watched: Vec<_> = plan.stages().map(|stage| (stage.id, stage.is_watched)).collect();
+    assert_eq!(
+        watched,
+        [
+            ("roll", true),
+            ("learn", true),
+            ("stage", true),
+            ("judge", false),
+            ("stage", false),
+            ("roll", false)
+        ],
+        "a stage is watched when a later one of its own pipeline reads closed windows"
+    );
+}
+
+#[test]
+fn a_stage_that_makes_what_its_pipeline_does_not_carry_is_warned_of() {
+    let pipelines = "    traces/slow: {receivers: [source], processors: [roll, learn], exporters: [sink]}";
+    expect![[r#"
+        warning: service::pipelines::traces/slow: processor "learn" makes metrics, the pipeline carries traces: they are dropped
+         --> yaml::7:59
+          |
+        7 |     traces/slow: {receivers: [source], processors: [roll, learn], exporters: [sink]}
+          |                                                           ^^^^^
+          |
+          = help: name the pipeline after no signal, so that it carries all: `telemetry`; or turn them off in the processor"#]].assert_eq(&problems(pipelines));
+    assert_eq!(plan(pipelines).nodes.len(), 2, "a warning does not keep a service from its start");
+    let carried = "    metrics: {receivers: [source], processors: [stage], exporters: [sink]}";
+    assert_eq!(problems(carried), "", "what a stage only passes on may be more than the pipeline carries");
 }
