@@ -169,7 +169,8 @@ impl SeriesState {
         let (pace, step) = (lesson.pace, lesson.step.min(MOST_STEPS * lesson.pace.width));
         let hurry = if lesson.is_hurried { HURRY } else { 1.0 };
         let gain = |decay: &Decay| (decay.gain(step) * hurry).min(1.0);
-        let young = |gain: f64| gain.max(1.0 / f64::from(self.n_samples + 1));
+        let youngest = 1.0 / f64::from(self.n_samples.saturating_add(1));
+        let young = |gain: f64| gain.max(youngest);
         let error = lesson.value - lesson.prediction.value;
         let scale = lesson.prediction.scale;
         let clipped = huber_clip(error, self.clip() * scale);
@@ -239,17 +240,17 @@ impl SeriesState {
         let of_week = if self.is(WEEK_ON) { self.week.shrunken(&moment.of_week) * unit_now } else { 0.0 };
         self.make_room(from_level.abs().max(of_day.abs()));
         let per_unit = unit(-self.unit_exponent);
-        let gains = lesson.pace.bins.map(|decay| decay.gain(step));
+        let gains = |visits: usize| lesson.pace.bins[visits].gain(step);
         let from_profile = from_level - of_day - of_week;
         if !self.is_shifted() {
-            self.day.learn(&moment.of_day, from_profile * per_unit, &gains, lesson.random);
+            self.day.learn(&moment.of_day, from_profile * per_unit, gains, lesson.random);
         }
         // Before weeks are known each weekend looks like a shift, and must be learned from.
         if self.covers_a_day() && !(self.is_shifted() && self.is(WEEK_ON)) {
             let offset = self.week.at(&moment.of_week) * unit(self.unit_exponent);
             let error = from_level - f64::from(self.weekly_offset) - of_day - offset;
-            let gains = lesson.pace.parts.map(|decay| decay.gain(step));
-            self.week.learn(&moment.of_week, error * per_unit, &gains, lesson.random.rotate_left(17));
+            let gains = |visits: usize| lesson.pace.parts[visits].gain(step);
+            self.week.learn(&moment.of_week, error * per_unit, gains, lesson.random.rotate_left(17));
             let gain = lesson.pace.weekly_level.gain(step);
             self.weekly_offset = (f64::from(self.weekly_offset) + gain * error) as f32;
         }

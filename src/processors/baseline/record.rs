@@ -25,7 +25,7 @@ use stats::{Half, PageHinkley, Quantum};
 
 use super::{
     calendar::{HOURS, PARTS_OF_WEEK},
-    rhythm::{DayProfile, MAX_BINS, WeekProfile},
+    rhythm::{DayProfile, MAX_BINS, MAX_EXPONENT, WeekProfile},
     state::{Aside, NOWHERE, SeriesState},
 };
 
@@ -127,7 +127,9 @@ pub(super) fn read(rest: &mut &[u8]) -> Option<SeriesState> {
     let active_at = u32::from_le_bytes(take(rest)?);
     let aside = decode_aside(kind, &aside)?;
     let is_place = |place: u8, n_places: usize| place == NOWHERE || usize::from(place) < n_places;
-    let is_possible = is_place(bin, MAX_BINS) && is_place(part, PARTS_OF_WEEK) && level.is_finite();
+    let is_unit = (-MAX_EXPONENT..=MAX_EXPONENT).contains(&unit_exponent);
+    let is_possible =
+        is_place(bin, MAX_BINS) && is_place(part, PARTS_OF_WEEK) && is_unit && level.is_finite();
     is_possible.then_some(SeriesState {
         seen_at,
         level,

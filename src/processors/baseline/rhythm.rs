@@ -14,6 +14,8 @@ const MOST_WEEK_VISITS: u8 = 15;
 const REACH: f64 = 32_768.0;
 /// By which the unit grows, as a power of two: values keep their eleven bits.
 const GROWTH: i16 = 8;
+/// Units are within what a double can tell.
+pub(super) const MAX_EXPONENT: i16 = 1000;
 
 /// The course of a day, one value for each bin.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -69,9 +71,9 @@ impl DayProfile {
     }
 
     /// Moves the bins around a place by `error`, each by its share and by the gain of its visits.
-    pub(super) fn learn(&mut self, place: &Place, error: f64, gains: &[f64; 4], random: u64) {
+    pub(super) fn learn(&mut self, place: &Place, error: f64, gains: impl Fn(usize) -> f64, random: u64) {
         for (&(bin, share), random) in place.ends.iter().zip([random as u32, (random >> 32) as u32]) {
-            let gain = gains[usize::from(self.visits_of(bin).max(1))];
+            let gain = gains(usize::from(self.visits_of(bin).max(1)));
             nudge(&mut self.values[bin], gain * share * error, random);
         }
     }
@@ -137,9 +139,9 @@ impl WeekProfile {
             .all(|&(part, share)| share < SOME || self.visits_of(part) >= KNOWN + u8::from(part == place.bin))
     }
 
-    pub(super) fn learn(&mut self, place: &Place, error: f64, gains: &[f64; 4], random: u64) {
+    pub(super) fn learn(&mut self, place: &Place, error: f64, gains: impl Fn(usize) -> f64, random: u64) {
         for (&(part, share), random) in place.ends.iter().zip([random as u32, (random >> 32) as u32]) {
-            let gain = gains[usize::from(self.visits_of(part).clamp(1, 3))];
+            let gain = gains(usize::from(self.visits_of(part).clamp(1, 3)));
             nudge(&mut self.values[part], gain * share * error, random);
         }
     }
@@ -181,15 +183,15 @@ pub(super) fn unit_exponent(magnitude: f64) -> i16 {
     magnitude.max(f64::MIN_POSITIVE).log2().floor() as i16
 }
 
-/// Returns two to the power.
+/// Returns two to the power, within what a double can tell.
 pub(super) fn unit(exponent: i16) -> f64 {
-    f64::from(exponent).exp2()
+    f64::from_bits((1023 + i64::from(exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT))).unsigned_abs() << 52)
 }
 
 /// Returns by how many powers of two the unit must grow before `target` can be told in it.
 pub(super) fn growth_for(target: f64, exponent: i16) -> i16 {
     let mut growth = 0;
-    while (target / unit(exponent + growth)).abs() > REACH && exponent + growth < 1000 {
+    while target > REACH * unit(exponent + growth) && exponent + growth + GROWTH <= MAX_EXPONENT {
         growth += GROWTH;
     }
     growth

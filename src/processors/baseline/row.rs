@@ -200,14 +200,13 @@ impl SeriesState {
     fn compare_last_hour(&mut self, statistic: Statistic, support: f64, window: &Window<'_>) {
         let is_worse_above =
             matches!(statistic, Statistic::ErrorRatio | Statistic::P50 | Statistic::P95 | Statistic::P99);
-        let expected = self.level + self.seasonal(&window.moment);
-        let told = |value| natural(statistic, value, support, window.pace.width);
         let recent = f64::from(self.recent);
-        let limit = told(expected) * (1.0 + window.degradation_ratio);
-        let is_degraded = is_worse_above
-            && self.covers_a_day()
-            && recent > f64::from(self.wander)
-            && told(expected + recent) >= limit;
+        let is_above = is_worse_above && self.covers_a_day() && self.recent > self.wander;
+        let is_degraded = is_above && {
+            let expected = self.level + self.seasonal(&window.moment);
+            let told = |value| natural(statistic, value, support, window.pace.width);
+            told(expected + recent) >= told(expected) * (1.0 + window.degradation_ratio)
+        };
         self.set(DEGRADED, is_degraded);
     }
 }

@@ -187,7 +187,7 @@ impl Memory {
         }
         self.priors.settle();
         self.settle_deployments();
-        if self.active_seconds - self.swept_at >= HOUR_SECONDS {
+        if self.active_seconds.saturating_sub(self.swept_at) >= HOUR_SECONDS {
             self.swept_at = self.active_seconds;
             let retention = u32::try_from(config.series_retention.get().as_secs()).unwrap_or(u32::MAX);
             let oldest = self.active_seconds.saturating_sub(retention);

@@ -86,7 +86,7 @@ fn a_flat_series_scores_its_first_step_and_no_rounding() {
 #[test]
 fn one_step_of_what_only_takes_steps_is_no_surprise() {
     let mut feed = Feed::new(Statistic::Mean);
-    let told = feed.run(0, 3 * DAY, |since| f64::from(u8::from(since / MINUTE % 97 == 0)));
+    let told = feed.run(0, 3 * DAY, |since| f64::from(u8::from((since / MINUTE).is_multiple_of(97))));
     assert!(told[2 * 1440..].iter().all(|it| it.z().abs() < 2.0));
 }
 

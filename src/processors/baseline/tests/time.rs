@@ -86,12 +86,15 @@ fn every_time_there_is_can_be_told() {
     }
 }
 
+/// When a window began, and the statistic, value and observation of each series that is missing in it.
+type Absent = (u64, Vec<(Statistic, f64, f64)>);
+
 #[test]
 fn a_series_that_falls_silent_gets_rows_until_it_returns() {
     let mut feed = Feed::new(Statistic::Rate);
     let other = series(2, Statistic::Mean);
     let late = series(3, Statistic::P95);
-    let mut give = |since: u64, is_silent: bool| -> Vec<(u64, Vec<(Statistic, f64, f64)>)> {
+    let mut give = |since: u64, is_silent: bool| -> Vec<Absent> {
         let mut rollups = window(since, MINUTE);
         if !is_silent {
             rollups.push(Arc::clone(&feed.series), 0, 100.0, 6000);
@@ -133,7 +136,7 @@ fn a_series_that_comes_now_and_then_is_not_missed() {
     let mut feed = Feed::new(Statistic::Rate);
     for since in (0..3 * DAY).step_by(60) {
         let mut rollups = window(since, MINUTE);
-        if since / MINUTE % 10 != 0 {
+        if !(since / MINUTE).is_multiple_of(10) {
             rollups.push(Arc::clone(&feed.series), 0, 100.0, 6000);
         }
         assert_eq!(feed.harness.judge(rollups).len(), 1);
