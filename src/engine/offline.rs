@@ -1,24 +1,32 @@
 //! Pipelines under a virtual clock: recorded telemetry in, what was found out, no sockets, no threads.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
-use component::Telemetry;
+use component::{Snapshot, Telemetry};
 use model::{Ack, Batch, Export, Payload, Rollups, Signal, Timestamp};
 
 use crate::{
     graph::{Beat, Graph, Identity, NodeId, Side},
     plan::Plan,
+    verdicts::Verdicts,
 };
 
 /// The pipelines of a plan, run by hand.
 ///
-/// Both halves of every stage are the production ones, in the order of production: what is taken is
-/// folded, each whole second closes, closed windows are judged. Receivers and exporters do not run.
+/// It is the service with one shard: what is taken is folded by the shard's graph; each whole second
+/// closes there and is told to the analysis thread's graph, whose verdicts come back with the second
+/// after. Receivers and exporters do not run.
 pub struct Offline {
-    graph: Graph,
+    ingest: Graph,
+    analysis: Graph,
+    /// What the analysis half has found, on its way back, and how much of it has arrived.
+    verdicts: Verdicts,
+    verdicts_seen: u64,
     plan: Plan,
     now: Timestamp,
+    /// The last second that was closed.
+    closed: Timestamp,
 }
 
 /// What came out since it was last asked.
@@ -40,11 +48,18 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Offline {
     /// Builds every stage, as at a start at that instant.
     pub fn new(plan: Plan, telemetry: &Telemetry, at: Timestamp) -> Self {
-        let inboxes = plan.exporters.iter().map(|_| None).collect();
-        let identity = Identity { instance_id: "offline", started_at: at };
-        let mut graph = Graph::new(&plan, Side::Both, inboxes, telemetry, &identity);
-        graph.record();
-        Self { graph, plan, now: at.window_start(SECOND) }
+        let instance_id = plan.settings.instance_id.clone();
+        let instance_id = instance_id.as_deref().unwrap_or("offline");
+        let identity = Identity { instance_id, started_at: at };
+        let graph = |side| {
+            let inboxes = plan.exporters.iter().map(|_| None).collect();
+            let mut graph = Graph::new(&plan, side, inboxes, telemetry, &identity);
+            graph.record();
+            graph
+        };
+        let (ingest, analysis) = (graph(Side::Ingest), graph(Side::Both));
+        let closed = at.window_start(SECOND);
+        Self { ingest, analysis, verdicts: Verdicts::default(), verdicts_seen: 0, plan, now: at, closed }
     }
 
     /// The virtual time.
@@ -54,9 +69,11 @@ impl Offline {
 
     /// Moves the time on and closes every whole second on the way. Time does not go back.
     pub fn advance(&mut self, to: Timestamp) {
-        while self.now.window_start(SECOND) + SECOND <= to {
-            self.now = self.now.window_start(SECOND) + SECOND;
-            self.graph.beat(Beat::Tick, &self.plan.order, self.now);
+        while self.closed + SECOND <= to {
+            self.closed = self.closed + SECOND;
+            self.now = self.now.max(self.closed);
+            self.close_ingest(Beat::Tick, self.closed);
+            self.close_analysis(Beat::Tick, self.closed);
         }
         self.now = self.now.max(to);
     }
@@ -66,9 +83,9 @@ impl Offline {
     /// # Errors
     /// When the bytes are not an OTLP request of this signal; nothing is counted then.
     pub fn take(&mut self, signal: Signal, bytes: Bytes) -> Result<u64, wire::Malformed> {
-        let (payload, items) = self.graph.read(signal, bytes)?;
+        let (payload, items) = self.ingest.read(signal, bytes)?;
         let batch = Batch { payload, items, ack: Ack::none() };
-        self.graph.enter(&self.entrances(signal), batch, self.now);
+        self.ingest.enter(&self.entrances(signal), batch, self.now);
         Ok(items)
     }
 
@@ -81,18 +98,51 @@ impl Offline {
         self.now = self.now.max(table.end());
         let items = table.len() as u64;
         let batch = Batch { payload: Payload::Rollups(Box::new(table)), items, ack: Ack::none() };
-        self.graph.judge(first, batch, self.now);
+        self.analysis.judge(first, batch, self.now);
+        self.verdicts.publish(self.analysis.take_verdicts());
         Ok(())
     }
 
-    /// Emits all that is open; nothing may follow.
+    /// Emits all that is open, as a stop does; nothing may follow.
     pub fn end(&mut self) {
-        self.graph.beat(Beat::Drain, &self.plan.order, self.now);
+        self.close_ingest(Beat::Drain, self.now);
+        if self.now > self.closed {
+            self.close_analysis(Beat::Tick, self.now);
+        }
+        self.close_analysis(Beat::Drain, self.now);
     }
 
     /// Takes what came out.
     pub fn told(&mut self) -> Told {
-        self.graph.take_told()
+        let mut told = self.ingest.take_told();
+        let found = self.analysis.take_told();
+        told.exports.extend(found.exports);
+        told.rollups.extend(found.rollups);
+        told
+    }
+
+    /// Returns the state of every stage that keeps some, under the keys by which a service takes it back.
+    pub fn snapshots(&mut self) -> Vec<(String, Snapshot)> {
+        let halves = self.analysis.analysis_halves();
+        let snapshots = halves.map(|(node, half)| (self.plan.stage_key(node).to_owned(), half.snapshot()));
+        snapshots.filter_map(|(key, snapshot)| Some((key, snapshot?))).collect()
+    }
+
+    /// Lets the shard's half close, and merges what it tells.
+    fn close_ingest(&mut self, beat: Beat, at: Timestamp) {
+        for (node, verdicts) in self.verdicts.since(&mut self.verdicts_seen) {
+            self.ingest.tell(node, verdicts, at);
+        }
+        self.ingest.beat(beat, &self.plan.order, at);
+        for (node, partial) in self.ingest.take_partials() {
+            let partial = model::Partial { bytes: partial.bytes, at };
+            self.analysis.merge(node, partial, at);
+        }
+    }
+
+    fn close_analysis(&mut self, beat: Beat, at: Timestamp) {
+        self.analysis.beat(beat, &self.plan.order, at);
+        self.verdicts.publish(self.analysis.take_verdicts());
     }
 
     /// The pipelines that receivers feed with a signal.
@@ -108,5 +158,17 @@ impl Offline {
     fn first_judge(&self) -> Option<NodeId> {
         let mut stages = self.plan.pipelines.iter().flat_map(|line| &line.stages).copied();
         stages.find(|&node| self.plan.nodes.get(node).is_some_and(|it| !it.configured.reads().is_empty()))
+    }
+}
+
+impl Plan {
+    /// Returns where stages keep what must survive a restart; none without a storage extension.
+    pub fn state_directory(&self) -> Option<&Path> {
+        self.settings.state_directory.as_deref()
+    }
+
+    /// Returns the keys under which stages may keep state.
+    pub fn stage_keys(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.key.as_str())
     }
 }

@@ -11,6 +11,11 @@ mod testing;
 #[cfg(feature = "testing")]
 pub use otlp::fuzzing;
 
+/// Files of recorded telemetry, for whoever reads them without running a receiver.
+pub mod recorded {
+    pub use crate::otlp_file::{Content, Line, Lines, Mark, signal_and_time};
+}
+
 /// Returns every receiver of this crate.
 pub fn table() -> Vec<component::ReceiverEntry> {
     vec![component::ReceiverEntry::of::<otlp::Otlp>(), component::ReceiverEntry::of::<otlp_file::OtlpFile>()]

@@ -17,7 +17,7 @@ const READ_BUFFER: usize = 64 << 10;
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// An open file.
-pub(super) struct Lines {
+pub struct Lines {
     pub(super) path: PathBuf,
     reader: Box<dyn BufRead + Send>,
     number: u64,
@@ -26,14 +26,14 @@ pub(super) struct Lines {
 
 /// One line, and where it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Line {
+pub struct Line {
     /// From 1.
-    pub(super) number: u64,
-    pub(super) content: Content,
+    pub number: u64,
+    pub content: Content,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Content {
+pub enum Content {
     Text(Vec<u8>),
     /// Longer than the limit; its bytes were skipped.
     TooLong,
@@ -43,7 +43,24 @@ impl Lines {
     /// # Errors
     /// When the file can not be opened.
     pub(super) fn open(path: &Path, compression: Compression, longest: usize) -> io::Result<Self> {
-        let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
+        Self::over(File::open(path)?, path, compression, longest)
+    }
+
+    /// Reads the content of the file at `path`, compressed as its name says.
+    ///
+    /// # Errors
+    /// When no decoder can be made.
+    pub fn of(content: impl io::Read + Send + 'static, path: &Path, longest: usize) -> io::Result<Self> {
+        Self::over(content, path, Compression::Auto, longest)
+    }
+
+    fn over(
+        content: impl io::Read + Send + 'static,
+        path: &Path,
+        compression: Compression,
+        longest: usize,
+    ) -> io::Result<Self> {
+        let file = BufReader::with_capacity(READ_BUFFER, content);
         let reader: Box<dyn BufRead + Send> = match actual(compression, path) {
             Compression::Gzip => buffered(flate2::bufread::MultiGzDecoder::new(file)),
             Compression::Zstd => {
@@ -60,7 +77,7 @@ impl Lines {
     ///
     /// # Errors
     /// When the file can not be read or decompressed any further; `into` has what came before.
-    pub(super) fn read_chunk(&mut self, into: &mut Vec<Line>) -> io::Result<()> {
+    pub fn read_chunk(&mut self, into: &mut Vec<Line>) -> io::Result<()> {
         let mut size = 0;
         while size < CHUNK {
             let Some(content) = self.read_line()? else { return Ok(()) };

@@ -15,6 +15,8 @@ mod lines;
 mod pace;
 mod receiver;
 
+pub use lines::{Content, Line, Lines};
+pub use pace::{Mark, signal_and_time};
 pub(crate) use receiver::OtlpFile;
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use serde::{Deserialize, de::IgnoredAny};
 
 /// The head of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Mark {
-    pub(super) signal: Signal,
+pub struct Mark {
+    pub signal: Signal,
     /// The latest time within the line, which is the earliest at which it can have been sent; 0 when
     /// it has none or nobody asked.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
 }
 
 /// Reads which signal a line brings.
@@ -36,7 +36,7 @@ pub(super) fn signal(line: &[u8]) -> Result<Mark, String> {
 ///
 /// # Errors
 /// Why the line is not OTLP in JSON.
-pub(super) fn signal_and_time(line: &[u8]) -> Result<Mark, String> {
+pub fn signal_and_time(line: &[u8]) -> Result<Mark, String> {
     let line: Line = parse(line)?;
     let is_there = |of: &Option<Vec<Resource>>| of.is_some();
     let signal = one_of(
