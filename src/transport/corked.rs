@@ -1,10 +1,11 @@
-//! Writes that wait for each other.
+//! Writes that wait for each other, and reads that run ahead.
 //!
 //! The `h2` crate flushes after every DATA frame, which is at most 16 KiB towards peers that do not
 //! take larger ones: one system call, and one walk through the kernel's TCP, for each. Corked, what a
 //! connection writes in one turn is collected and goes out in one call when the turn is over. Nothing
 //! waits for time: the task that empties the cork is the next to run.
 
+mod reads;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use reads::Reads;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::spawn_local,
@@ -25,7 +27,7 @@ use tokio::{
 /// So much is collected before it is written within a turn. It stays in the second-level cache.
 const FULL: usize = 128 << 10;
 
-/// A stream whose writes are collected. Reads pass through.
+/// A stream whose writes are collected, and that is read ahead where frames are small.
 ///
 /// Lives on one thread, in a `LocalSet`.
 pub struct Corked<S> {
@@ -35,6 +37,7 @@ pub struct Corked<S> {
 struct Shared<S> {
     stream: S,
     collected: BytesMut,
+    reads: Reads,
     /// Why the stream takes no more; the next write is told.
     failed: Option<io::Error>,
     /// Wakes the task that empties the cork.
@@ -50,6 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Corked<S> {
         let shared = Rc::new(RefCell::new(Shared {
             stream,
             collected: BytesMut::new(),
+            reads: Reads::default(),
             failed: None,
             emptier: None,
             writer: None,
@@ -185,7 +189,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Corked<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Corked<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.shared.borrow_mut().stream).poll_read(cx, into)
+        let Shared { stream, reads, .. } = &mut *self.shared.borrow_mut();
+        reads.poll(stream, cx, into)
     }
 }
 

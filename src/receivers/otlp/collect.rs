@@ -29,8 +29,8 @@ const SLOWEST_RATE: u64 = 64 << 10;
 const LONGEST_DRAIN: usize = 128 << 20;
 
 /// A smaller frame may share a much larger read buffer, which would be held for as long as the
-/// request lives; copying is cheaper than that. *Units*: bytes.
-const SMALLEST_UNCOPIED: usize = 32 << 10;
+/// request lives; copying is cheaper than that. Forty spans of half a kilobyte are above. *Units*: bytes.
+const SMALLEST_UNCOPIED: usize = 16 << 10;
 
 /// A body of unknown length claims this first, and then as much again as it has. *Units*: bytes.
 const FIRST_CLAIM: usize = 64 << 10;

@@ -7,10 +7,11 @@ use tokio::{
 
 use super::*;
 
-/// Counts the writes that reach a stream.
+/// Counts the writes and reads that reach a stream.
 struct Counted {
     stream: DuplexStream,
     writes: Rc<Cell<usize>>,
+    reads: Rc<Cell<usize>>,
 }
 
 impl AsyncWrite for Counted {
@@ -32,6 +33,7 @@ impl AsyncRead for Counted {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.reads.set(self.reads.get() + 1);
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }
@@ -39,7 +41,20 @@ impl AsyncRead for Counted {
 fn corked(room: usize) -> (Corked<Counted>, DuplexStream, Rc<Cell<usize>>) {
     let (stream, peer) = duplex(room);
     let writes = Rc::new(Cell::new(0));
-    (Corked::new(Counted { stream, writes: Rc::clone(&writes) }), peer, writes)
+    let reads = Rc::default();
+    (Corked::new(Counted { stream, writes: Rc::clone(&writes), reads }), peer, writes)
+}
+
+/// A corked stream in which so many bytes of a pattern wait to be read, and the number of reads.
+async fn filled(len: usize) -> (Corked<Counted>, DuplexStream, Rc<Cell<usize>>) {
+    let (stream, mut peer) = duplex(len);
+    peer.write_all(&pattern(len)).await.unwrap();
+    let (writes, reads) = (Rc::default(), Rc::default());
+    (Corked::new(Counted { stream, writes, reads: Rc::clone(&reads) }), peer, reads)
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at / 1000 + at) as u8).collect()
 }
 
 fn run(test: impl Future<Output = ()>) {
@@ -119,5 +134,35 @@ fn a_peer_that_is_gone_is_an_error() {
         yield_now().await;
         yield_now().await;
         assert_eq!(corked.write(b"y").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn what_is_read_in_small_parts_is_read_ahead() {
+    run(async {
+        const LEN: usize = 160 << 10;
+        let (mut corked, _peer, reads) = filled(LEN).await;
+        let mut got = vec![0; LEN];
+        for part in got.chunks_mut(8 << 10) {
+            corked.read_exact(part).await.unwrap();
+        }
+        assert!(got == pattern(LEN), "the bytes are those that were sent");
+        assert_eq!(reads.get(), 5, "four of eight kilobytes, then one of all the rest");
+    });
+}
+
+#[test]
+fn a_place_for_large_frames_is_filled_without_reading_ahead() {
+    run(async {
+        const LEN: usize = 240 << 10;
+        let (mut corked, _peer, reads) = filled(LEN).await;
+        let mut got = vec![0; LEN];
+        for frame in got.chunks_mut(48 << 10) {
+            let (head, body) = frame.split_at_mut(8 << 10);
+            corked.read_exact(head).await.unwrap();
+            corked.read_exact(body).await.unwrap();
+        }
+        assert!(got == pattern(LEN), "the bytes are those that were sent");
+        assert_eq!(reads.get(), 10, "a read for each place");
     });
 }
