@@ -1,6 +1,7 @@
 //! trueline: an OpenTelemetry collector that knows what normal looks like.
 
 mod commands;
+mod detect;
 mod load;
 mod registry;
 mod telemetry;

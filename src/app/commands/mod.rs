@@ -2,14 +2,17 @@
 
 mod components;
 mod run;
-mod validate;
+pub(crate) mod validate;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use config::ConfigUri;
 
-use crate::load::{self, LoadArgs};
+use crate::{
+    detect::{self, DetectArgs},
+    load::{self, LoadArgs},
+};
 
 /// An OpenTelemetry collector that knows what normal looks like
 #[derive(Parser)]
@@ -30,6 +33,8 @@ enum Command {
     Validate(ValidateArgs),
     /// List every component with the names it answers to
     Components,
+    /// Try what the stages would say of series in files
+    Detect(DetectArgs),
     /// Send the traffic of a small shop, for trying out and measuring
     Load(LoadArgs),
 }
@@ -77,6 +82,7 @@ impl Cli {
                 validate::validate(&args.config, args.format, args.deny_warnings)
             }
             Some(Command::Components) => components::list(),
+            Some(Command::Detect(args)) => detect::run(&args),
             Some(Command::Load(args)) => load::run(args),
             None => run::run(&self.config),
         }
@@ -84,8 +90,13 @@ impl Cli {
 }
 
 impl ConfigArgs {
+    /// Whether no location is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.config.is_empty() && self.set.is_empty()
+    }
+
     /// Reads the locations; `--set` comes last, so it wins.
-    fn uris(&self) -> Result<Vec<ConfigUri>, String> {
+    pub(crate) fn uris(&self) -> Result<Vec<ConfigUri>, String> {
         if self.config.is_empty() {
             return Err("at least one config flag must be provided: trueline --config=FILE".to_owned());
         }
