@@ -10,8 +10,6 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::detectors::Detector;
-
 /// Settings of `anomaly`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default)]
@@ -37,10 +35,23 @@ pub struct AnomalyConfig {
     pub(crate) emit_logs: bool,
 }
 
+/// What may be listed under `detectors`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DetectorName {
+    Seasonal,
+    Novelty,
+    Zscore,
+    Iqr,
+    /// Flatlines, leaks, periodic spikes and steps.
+    Pattern,
+    Relation,
+}
+
 /// One entry of `detectors`: a name, or a name with settings.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct DetectorConfig {
-    pub(crate) name: Detector,
+    pub(crate) name: DetectorName,
     /// The opening level on the detector's own scale; absent means what the budget gives.
     pub(crate) level: Option<f64>,
     /// Whether it opens episodes; absent means the detector's own way.
@@ -77,7 +88,7 @@ impl Default for AnomalyConfig {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(60),
-            detectors: [Detector::Seasonal, Detector::Novelty, Detector::Pattern]
+            detectors: [DetectorName::Seasonal, DetectorName::Novelty, DetectorName::Pattern]
                 .map(DetectorConfig::of)
                 .into(),
             false_alarms_per_series_day: 0.1,
@@ -98,8 +109,21 @@ impl Default for MinimumEffectConfig {
     }
 }
 
+impl DetectorName {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Seasonal => "seasonal",
+            Self::Novelty => "novelty",
+            Self::Zscore => "zscore",
+            Self::Iqr => "iqr",
+            Self::Pattern => "pattern",
+            Self::Relation => "relation",
+        }
+    }
+}
+
 impl DetectorConfig {
-    pub(crate) const fn of(name: Detector) -> Self {
+    pub(crate) const fn of(name: DetectorName) -> Self {
         Self { name, level: None, opens: None }
     }
 }
@@ -115,7 +139,7 @@ struct NameOrSettings;
 /// The entry when it is a map.
 #[derive(Deserialize)]
 struct DetectorSettings {
-    name: Detector,
+    name: DetectorName,
     #[serde(default)]
     level: Option<f64>,
     #[serde(default)]
@@ -130,7 +154,7 @@ impl<'de> Visitor<'de> for NameOrSettings {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<DetectorConfig, E> {
-        Detector::deserialize(serde::de::value::StrDeserializer::new(name)).map(DetectorConfig::of)
+        DetectorName::deserialize(serde::de::value::StrDeserializer::new(name)).map(DetectorConfig::of)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DetectorConfig, A::Error> {
@@ -195,7 +219,7 @@ impl AnomalyConfig {
     }
 
     fn validate_relations(&self, checks: &mut Checks) {
-        let is_listed = self.detectors.iter().any(|entry| entry.name == Detector::Relation);
+        let is_listed = self.detectors.iter().any(|entry| entry.name == DetectorName::Relation);
         if is_listed && self.relations.is_empty() {
             checks.error("relations", "`relation` is listed and relations is empty, name pairs of services");
         }

@@ -1,12 +1,17 @@
 //! From scores to episodes: one per departure, from its first window to its last.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use model::{Maturity, Series, Timestamp, TraceId};
 
 use super::{
     calibration::confidence,
     detectors::{Evidence, OPENS_AT},
+    hierarchy::Withheld,
     judge::{Judgement, Row},
     state::{Kind, Source, Traits},
 };
@@ -21,6 +26,10 @@ pub(crate) struct Episode {
     pub(crate) start: Timestamp,
     /// The end of the last window that kept it open.
     pub(crate) active: Timestamp,
+    /// In the last window that was judged.
+    pub(crate) score: f32,
+    /// The score that was last worth an alarm: at the opening, and when it is half as high again.
+    pub(crate) alarm: f32,
     pub(crate) peak: Peak,
     /// The most each detector said.
     pub(crate) evidence: Evidence,
@@ -30,6 +39,8 @@ pub(crate) struct Episode {
     pub(crate) is_expired: bool,
     /// The highest severity that was told; none before it was told at all.
     pub(crate) told: Option<Severity>,
+    /// Why it was not told when it last could have been.
+    pub(crate) withheld: Option<Withheld>,
     /// Traces that show it, the worst first.
     pub(crate) exemplars: Vec<TraceId>,
 }
@@ -68,6 +79,19 @@ pub(crate) enum Transition {
     Expired,
 }
 
+/// A row that opens an episode or belongs to one.
+#[derive(Clone, Copy)]
+pub(crate) struct Sighting<'a> {
+    pub(crate) series: &'a Arc<Series>,
+    pub(crate) traits: Traits,
+    pub(crate) judgement: &'a Judgement,
+    pub(crate) row: &'a Row,
+    /// Of the window.
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    pub(crate) exemplars: &'a [TraceId],
+}
+
 /// Episodes that are open, by fingerprint.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Episodes {
@@ -78,6 +102,8 @@ pub(crate) struct Episodes {
 const LONGEST: Duration = Duration::from_secs(48 * 3600);
 /// Open at once; more are not opened, and counted.
 const MOST_OPEN: usize = 50_000;
+/// An open episode is worth another alarm when it is so much worse than at the last.
+const GROWTH: f32 = 1.5;
 /// Traces kept of an episode.
 const MOST_EXEMPLARS: usize = 3;
 
@@ -118,6 +144,11 @@ impl Episodes {
         self.open.get(&fingerprint)
     }
 
+    /// With those that are open no longer and wait for their series to be quiet.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Episode> {
+        self.open.values()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Episode> {
         self.open.values().filter(|episode| !episode.is_expired)
     }
@@ -130,21 +161,10 @@ impl Episodes {
         self.open.insert(episode.series.fingerprint, episode);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.open.len()
-    }
-
-    /// Opens an episode, or adds a window to an open one. None when there is no room for another.
-    pub(crate) fn add(
-        &mut self,
-        series: &Arc<Series>,
-        traits: Traits,
-        judgement: &Judgement,
-        row: &Row,
-        window: (Timestamp, Timestamp),
-        exemplars: &[TraceId],
-    ) -> Option<&Episode> {
-        let (start, end) = window;
+    /// Opens an episode, or adds a window to an open one. Returns it, and whether the window is worth an
+    /// alarm; none when there is no room for another.
+    pub(crate) fn add(&mut self, sighting: &Sighting<'_>) -> Option<(&Episode, bool)> {
+        let Sighting { series, traits, judgement, row, start, end, exemplars } = *sighting;
         if !self.open.contains_key(&series.fingerprint) && self.open.len() >= MOST_OPEN {
             return None;
         }
@@ -155,14 +175,22 @@ impl Episodes {
             traits,
             start,
             active: end,
+            score: judgement.score,
+            alarm: 0.0,
             peak,
             evidence: Evidence::default(),
             confidence: 0.0,
             severity: Severity::Info,
             is_expired: false,
             told: None,
+            withheld: None,
             exemplars: Vec::new(),
         });
+        episode.score = judgement.score;
+        let is_alarm = judgement.score >= OPENS_AT.max(GROWTH * episode.alarm);
+        if is_alarm {
+            episode.alarm = judgement.score;
+        }
         if judgement.is_active || judgement.score >= OPENS_AT {
             episode.active = end;
         }
@@ -172,26 +200,48 @@ impl Episodes {
         }
         episode.evidence.merge(&judgement.evidence);
         episode.assess();
-        Some(episode)
+        Some((episode, is_alarm))
     }
 
     /// Ends the episodes that have been quiet for a time, and silences those open for too long. Returns
-    /// both as far as they were told.
+    /// both.
     pub(crate) fn close(&mut self, now: Timestamp, quiet: Duration) -> Vec<(Transition, Episode)> {
-        let mut told = Vec::new();
+        let mut ended = Vec::new();
         for episode in self.open.values_mut() {
             if !episode.is_expired && now.since(episode.start) >= LONGEST {
                 episode.is_expired = true;
-                told.push((Transition::Expired, episode.clone()));
+                ended.push((Transition::Expired, episode.clone()));
             }
         }
-        let ended = self.open.extract_if(.., |_, episode| now.since(episode.active) >= quiet);
-        let ended = ended.map(|(_, episode)| episode).filter(|episode| !episode.is_expired);
-        told.extend(ended.map(|episode| (Transition::Closed, episode)));
-        told.retain(|(_, episode)| episode.told.is_some());
-        told
+        let quiet = self.open.extract_if(.., |_, episode| now.since(episode.active) >= quiet);
+        let closed = quiet.map(|(_, episode)| episode).filter(|episode| !episode.is_expired);
+        ended.extend(closed.map(|episode| (Transition::Closed, episode)));
+        ended
+    }
+
+    /// Raises the severity of what requests are concerned by, when so many services are at once.
+    pub(crate) fn widen(&mut self) {
+        let services: BTreeSet<_> =
+            self.of_spans().map(|episode| Arc::clone(&episode.series.service)).collect();
+        if services.len() < WIDESPREAD {
+            return;
+        }
+        for episode in self.open.values_mut() {
+            let is_known = episode.peak.row.maturity > Maturity::Gross;
+            if episode.traits.source != Source::Metric && episode.severity == Severity::Warning && is_known {
+                episode.severity = Severity::Critical;
+            }
+        }
+    }
+
+    fn of_spans(&self) -> impl Iterator<Item = &Episode> {
+        self.iter()
+            .filter(|episode| episode.traits.source != Source::Metric && episode.severity > Severity::Info)
     }
 }
+
+/// So many services at once are a fault that someone notices, wherever it is.
+const WIDESPREAD: usize = 3;
 
 /// Mixes what makes an episode unique; never 0, which means none.
 fn id_of(fingerprint: u64, start: Timestamp) -> u64 {

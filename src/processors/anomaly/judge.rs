@@ -1,41 +1,62 @@
 //! From a row and what is known of its series to a score.
 
+use std::time::Duration;
+
 use model::{BaselineColumns, Maturity, Rollups};
 
 use super::{
-    config::{AnomalyConfig, MinimumEffectConfig},
-    detectors::{Detector, DetectorSet, Evidence, LARGEST_Z, OPENS_AT},
+    config::{AnomalyConfig, DetectorName, MinimumEffectConfig},
+    detectors::{Detector, Evidence, Glance, LARGEST_Z, OPENS_AT, Pace, Point},
+    levels::{Levels, Tuning, decades_of_marks},
     state::{Kind, SeriesState, Source, Traits},
 };
 
-/// False alarms per series and day at which the detectors' levels were measured.
-const MEASURED_BUDGET: f64 = 0.1;
-/// The seasonal level at that budget, and by how much a tenth of the false alarms raises it: 0.1 per
-/// series-day at 3.0 and 0.03 at 3.5, on series of one minute.
-const SEASONAL_LEVEL: f64 = 3.0;
-const SEASONAL_PER_DECADE: f64 = 0.5 / 0.522_879;
-/// The same for novelty: 0.128 per series-day at 2.5, 0.074 at 3 and 0.022 at 4, on series of five
-/// minutes.
-const NOVELTY_LEVEL: f64 = 2.75;
-const NOVELTY_PER_DECADE: f64 = 1.96;
-/// What novelty must reach where the daily course tells more: it was measured there to find fewer faults.
-const NOVELTY_LEVEL_OF_SPANS: f64 = 4.0;
-/// z at which three in a thousand normal values lie.
-const ZSCORE_LEVEL: f64 = 3.0;
-
 /// Judges rows; one per processor.
 pub(crate) struct Judge {
-    listed: DetectorSet,
-    of_metrics: Levels,
-    of_spans: Levels,
+    listed: Listed,
+    base: [Levels; Class::COUNT],
+    levels: [Levels; Class::COUNT],
     minimum_effect: MinimumEffectConfig,
+    pace: Pace,
+    /// −log10 of the chance that a calm series scores 3 in a window.
+    improbability_of_opening: f64,
 }
 
-/// At which strength each detector's score is 3, and which may open episodes.
+/// Which detectors are asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Levels {
-    level: [f64; Detector::COUNT],
-    openers: DetectorSet,
+struct Listed {
+    seasonal: bool,
+    novelty: bool,
+    zscore: bool,
+    iqr: bool,
+    pattern: bool,
+}
+
+/// Series whose levels are measured and tuned together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Class {
+    Metrics,
+    Spans,
+}
+
+impl Class {
+    pub(crate) const COUNT: usize = 2;
+    pub(crate) const ALL: [Self; Self::COUNT] = [Self::Metrics, Self::Spans];
+
+    #[inline]
+    pub(crate) const fn of(source: Source) -> Self {
+        match source {
+            Source::Metric => Self::Metrics,
+            Source::Spans | Source::Requests => Self::Spans,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Spans => "spans",
+        }
+    }
 }
 
 /// What is said of a row.
@@ -96,26 +117,39 @@ impl Row {
     }
 }
 
-/// An open episode goes on while the score is above this share of the opening level.
-const STAYS_ABOVE: f32 = 0.8;
 /// After so many missing windows what depends on the windows before begins anew, and nothing is scored.
 const LONGEST_GAP: u32 = 3;
+const SECONDS_OF_A_DAY: f64 = 86_400.0;
 
 impl Judge {
-    pub(crate) fn new(config: &AnomalyConfig) -> Self {
-        let mut listed = DetectorSet::default();
-        for entry in &config.detectors {
-            listed.insert(entry.name);
-        }
+    pub(crate) fn new(config: &AnomalyConfig, width: Duration) -> Self {
+        let is_listed = |name: DetectorName| config.detectors.iter().any(|entry| entry.name == name);
+        let base = [Levels::new(config, Source::Metric), Levels::new(config, Source::Spans)];
+        let per_window = config.false_alarms_per_series_day * width.as_secs_f64() / SECONDS_OF_A_DAY;
         Self {
-            listed,
-            of_metrics: Levels::new(config, Source::Metric),
-            of_spans: Levels::new(config, Source::Spans),
+            listed: Listed {
+                seasonal: is_listed(DetectorName::Seasonal),
+                novelty: is_listed(DetectorName::Novelty),
+                zscore: is_listed(DetectorName::Zscore),
+                iqr: is_listed(DetectorName::Iqr),
+                pattern: is_listed(DetectorName::Pattern),
+            },
+            base,
+            levels: base,
             minimum_effect: config.minimum_effect.clone(),
+            pace: Pace::new(width),
+            improbability_of_opening: -per_window.min(1.0).log10(),
         }
     }
 
-    /// Judges a row of a window that ends `gap` widths after the one before.
+    /// Follows what was learned of the realised rate of false alarms.
+    pub(crate) fn tune(&mut self, tunings: &[Tuning; Class::COUNT]) {
+        for ((levels, base), tuning) in self.levels.iter_mut().zip(&self.base).zip(tunings) {
+            *levels = base.tuned(tuning.decades);
+        }
+    }
+
+    /// Judges a row of a window that ends `gap` widths after the one before; none when it can not be.
     #[inline]
     pub(crate) fn judge(
         &self,
@@ -130,19 +164,41 @@ impl Judge {
         if !row.is_scorable() {
             return None;
         }
-        let levels = if traits.source == Source::Metric { &self.of_metrics } else { &self.of_spans };
         if gap > LONGEST_GAP {
             state.forget_the_window_before();
         }
-        let mut judgement = self.listen(row, traits, levels, state);
+        let levels = &self.levels[Class::of(traits.source) as usize];
+        let marks = state.marks.saturating_add(traits.marks);
+        let mut judgement = if marks == 0 {
+            self.listen(row, traits, levels, state)
+        } else {
+            self.listen(row, traits, &levels.tuned(decades_of_marks(marks)), state)
+        };
         if gap > LONGEST_GAP {
             return None;
         }
         if judgement.score >= OPENS_AT && !self.matters(row, traits.kind) {
-            judgement.score = judgement.score.min(JUST_BELOW);
+            judgement.score = JUST_BELOW;
             judgement.is_active = false;
         }
         Some(judgement)
+    }
+
+    /// Returns −log10 of the chance that a calm series scores so much in a window.
+    pub(crate) fn improbability(&self, judgement: &Judgement, class: Class) -> f64 {
+        let levels = &self.levels[class as usize];
+        let score = f64::from(judgement.score);
+        let rarest = Detector::ALL
+            .into_iter()
+            .filter(|&detector| {
+                levels.openers.contains(detector) && judgement.evidence.of(detector) >= judgement.score
+            })
+            .map(|detector| levels.decades_above(detector, score))
+            .fold(
+                0.0,
+                |greatest: f64, decades| if decades.abs() > greatest.abs() { decades } else { greatest },
+            );
+        (self.improbability_of_opening + rarest).max(0.0)
     }
 
     /// Asks every detector that is listed.
@@ -151,20 +207,47 @@ impl Judge {
         let z = ((row.observed - row.predicted) / row.scale).clamp(-LARGEST_Z, LARGEST_Z);
         let mut evidence = Evidence::default();
         let mut is_active = false;
-        if self.listed.contains(Detector::Seasonal) {
-            let strength = state.sustained.update(z, traits.kind.one_sided());
+        let strength = state.sustained.update(z, traits.kind.one_sided());
+        if self.listed.seasonal {
             evidence.say(Detector::Seasonal, strength, levels.of(Detector::Seasonal));
             is_active |= levels.stays(Detector::Seasonal, strength);
         }
-        if self.listed.contains(Detector::Novelty) {
+        if self.listed.novelty {
             let novelty = state.novelty.get_or_insert_default();
-            let surprise = novelty.update(row.observed, row.seasonal, row.scale);
+            if (row.maturity >= Maturity::Daily) != (state.maturity >= Maturity::Daily) {
+                novelty.forget_unseasonal();
+            }
+            let glance = Glance {
+                observed: row.observed,
+                seasonal: row.seasonal,
+                scale: row.scale,
+                z,
+                zbar: f64::from(state.sustained.zbar),
+            };
+            let surprise = novelty.update(&glance, &mut state.told);
             evidence.say(Detector::Novelty, f64::from(surprise.told), levels.of(Detector::Novelty));
             is_active |= levels.stays(Detector::Novelty, f64::from(surprise.improbability));
         }
-        if self.listed.contains(Detector::Zscore) {
+        state.maturity = row.maturity;
+        if self.listed.zscore {
             evidence.say(Detector::Zscore, z.abs(), levels.of(Detector::Zscore));
             is_active |= levels.stays(Detector::Zscore, z.abs());
+        }
+        if self.listed.iqr {
+            let outside = state.quartiles.update(z);
+            evidence.say(Detector::Iqr, outside, levels.of(Detector::Iqr));
+            is_active |= levels.stays(Detector::Iqr, outside);
+        }
+        if self.listed.pattern {
+            let point = Point {
+                observed: row.observed,
+                seasonal: row.seasonal,
+                scale: row.scale,
+                z,
+                is_level: matches!(traits.kind, Kind::Gauge | Kind::Rate),
+            };
+            let pattern = state.pattern.get_or_insert_default();
+            is_active |= pattern.update(&point, self.pace, &mut evidence);
         }
         Judgement { evidence, score: evidence.score(levels.openers), is_active, z }
     }
@@ -187,7 +270,7 @@ impl Judge {
 }
 
 /// Just below [`OPENS_AT`].
-const JUST_BELOW: f32 = 2.999;
+pub(crate) const JUST_BELOW: f32 = 2.999;
 /// Of a series that is not known well, only such a multiple or fraction of what is expected counts.
 const GROSS_FACTOR: f64 = 3.0;
 /// And for error ratios such a difference.
@@ -204,45 +287,12 @@ fn is_gross(row: &Row, kind: Kind) -> bool {
 }
 
 /// Silence where there never was one is as sure as twice the opening level.
-const ABSENCE_SCORE: f64 = 2.0;
+const ABSENCE: f64 = 2.0;
 
 impl Judgement {
     fn of_absence() -> Self {
         let mut evidence = Evidence::default();
-        evidence.say(Detector::Absence, ABSENCE_SCORE, 1.0);
+        evidence.say(Detector::Absence, ABSENCE, 1.0);
         Self { evidence, score: evidence.of(Detector::Absence), is_active: true, z: f64::NAN }
-    }
-}
-
-impl Levels {
-    fn new(config: &AnomalyConfig, source: Source) -> Self {
-        let is_span = source != Source::Metric;
-        let decades = (MEASURED_BUDGET / config.false_alarms_per_series_day).log10();
-        let mut levels = Self { level: [1.0; Detector::COUNT], openers: DetectorSet::default() };
-        levels.openers.insert(Detector::Absence);
-        for entry in &config.detectors {
-            let (level, opens) = match entry.name {
-                Detector::Seasonal => ((SEASONAL_LEVEL + SEASONAL_PER_DECADE * decades).max(1.0), true),
-                Detector::Novelty if is_span => (NOVELTY_LEVEL_OF_SPANS, true),
-                Detector::Novelty => ((NOVELTY_LEVEL + NOVELTY_PER_DECADE * decades).max(1.7), true),
-                Detector::Zscore => (ZSCORE_LEVEL, false),
-                _ => (1.0, false),
-            };
-            levels.level[entry.name as usize] = entry.level.unwrap_or(level);
-            if entry.opens.unwrap_or(opens) {
-                levels.openers.insert(entry.name);
-            }
-        }
-        levels
-    }
-
-    #[inline]
-    const fn of(&self, detector: Detector) -> f64 {
-        self.level[detector as usize]
-    }
-
-    #[inline]
-    fn stays(&self, detector: Detector, strength: f64) -> bool {
-        self.openers.contains(detector) && strength >= f64::from(STAYS_ABOVE) * self.of(detector)
     }
 }

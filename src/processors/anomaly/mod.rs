@@ -4,12 +4,18 @@ mod calibration;
 mod config;
 mod detectors;
 mod episodes;
+mod hierarchy;
 mod judge;
+mod levels;
 mod output;
 mod processor;
+mod record;
+mod relations;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use config::AnomalyConfig;
 pub use processor::Anomaly;

@@ -1,6 +1,8 @@
 //! Episodes as log records and metrics.
 
-use model::{Series, Timestamp};
+use std::sync::Arc;
+
+use model::Timestamp;
 use prost::Message;
 use wire::{
     build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint},
@@ -16,7 +18,7 @@ const SCOPE: &str = "anomaly";
 const EVENT: &str = "trueline.anomaly";
 
 /// Writes events in their order. Returns the request and its records.
-pub(crate) fn write_logs(events: &[(Transition, &Episode)], now: Timestamp) -> (Vec<u8>, u64) {
+pub(super) fn write_logs(events: &[(Transition, Episode)], now: Timestamp) -> (Vec<u8>, u64) {
     let mut writer = LogsWriter::new();
     for (transition, episode) in events {
         writer.resource(&list(&episode.series.resource));
@@ -152,20 +154,51 @@ fn list(encoded: &[u8]) -> Attributes {
 }
 
 /// What there is to measure at the end of a window.
-pub(crate) struct Measured<'a> {
-    /// Open episodes with their present score, in the order of their series.
-    pub(crate) open: Vec<(&'a Series, f32)>,
-    /// Resource, severity and number of open episodes of each service that has or just had some.
-    pub(crate) services: Vec<(&'a str, [u64; 3])>,
+pub(super) struct Measured<'a> {
+    /// Open episodes, in the order of their series.
+    pub(super) open: Vec<&'a Episode>,
+    /// By severity the number of open episodes of each service that has or just had some.
+    pub(super) services: Vec<(Arc<str>, [u64; Severity::ALL.len()])>,
+    /// False alarms per series and day.
+    pub(super) budget: f64,
+    pub(super) accounting: Vec<Accounting>,
+}
+
+/// How the budget of false alarms is kept by one class of series.
+pub(super) struct Accounting {
+    pub(super) class: &'static str,
+    /// Episodes without company, per series and day.
+    pub(super) realised: f64,
+    /// By how many tenths levels were raised to keep the budget.
+    pub(super) decades: f64,
 }
 
 /// Writes metrics. Returns the request and its points.
-pub(crate) fn write_metrics(measured: &Measured<'_>, now: Timestamp) -> (Vec<u8>, u64) {
-    let mut writer = MetricsWriter::new();
-    let mut n_points = 0;
-    for (series, score) in &measured.open {
-        writer.resource(&list(&series.resource));
-        writer.scope(SCOPE, "");
+pub(super) fn write_metrics(measured: &Measured<'_>, now: Timestamp) -> (Vec<u8>, u64) {
+    let mut metrics = Metrics { writer: MetricsWriter::new(), now, n_points: 0 };
+    for episode in &measured.open {
+        metrics.score(episode);
+    }
+    for (service, counts) in &measured.services {
+        metrics.open(service, counts);
+    }
+    if !measured.accounting.is_empty() {
+        metrics.accounting(measured);
+    }
+    (metrics.writer.take(), metrics.n_points)
+}
+
+struct Metrics {
+    writer: MetricsWriter,
+    now: Timestamp,
+    n_points: u64,
+}
+
+impl Metrics {
+    fn score(&mut self, episode: &Episode) {
+        let series = &episode.series;
+        self.writer.resource(&list(&series.resource));
+        self.writer.scope(SCOPE, "");
         let mut attributes = list(&series.attributes);
         attributes.push_str("metric", &series.metric);
         attributes.push_str("stat", series.statistic.name());
@@ -174,27 +207,68 @@ pub(crate) fn write_metrics(measured: &Measured<'_>, now: Timestamp) -> (Vec<u8>
             description: "How unusual a series with an open episode is; from 3 on it opens one",
             unit: "1",
         };
-        writer.gauge(&head).point(&point(&attributes, now, Number::Double(f64::from(*score))));
-        n_points += 1;
+        self.gauge(&head, &[(attributes, Number::Double(f64::from(episode.score)))]);
     }
-    for (service, counts) in &measured.services {
+
+    fn open(&mut self, service: &str, counts: &[u64]) {
         let mut resource = Attributes::new();
         resource.push_str("service.name", service);
-        writer.resource(&resource);
-        writer.scope(SCOPE, "");
-        let head =
-            MetricHead { name: "trueline.anomalies.open", description: "Open episodes", unit: "{episode}" };
-        let mut points = writer.gauge(&head);
-        for (severity, count) in Severity::ALL.into_iter().zip(counts) {
+        self.writer.resource(&resource);
+        self.writer.scope(SCOPE, "");
+        let points = Severity::ALL.into_iter().zip(counts).map(|(severity, count)| {
             let mut attributes = Attributes::new();
             attributes.push_str("severity", severity.name());
-            points.point(&point(&attributes, now, Number::Int(*count as i64)));
-            n_points += 1;
-        }
+            (attributes, Number::Int(i64::try_from(*count).unwrap_or(i64::MAX)))
+        });
+        let head =
+            MetricHead { name: "trueline.anomalies.open", description: "Open episodes", unit: "{episode}" };
+        self.gauge(&head, &points.collect::<Vec<_>>());
     }
-    (writer.take(), n_points)
-}
 
-fn point(attributes: &Attributes, now: Timestamp, value: Number) -> NumberPoint<'_> {
-    NumberPoint { attributes, start: 0, time: now.as_nanos(), value: Some(value), exemplars: &[], flags: 0 }
+    fn accounting(&mut self, measured: &Measured<'_>) {
+        self.writer.resource(&Attributes::new());
+        self.writer.scope(SCOPE, "");
+        let mut rates = Vec::new();
+        let mut tunings = Vec::new();
+        for Accounting { class, realised, decades } in &measured.accounting {
+            let of_class = |kind: Option<&str>| {
+                let mut attributes = Attributes::new();
+                attributes.push_str("series", class);
+                if let Some(kind) = kind {
+                    attributes.push_str("kind", kind);
+                }
+                attributes
+            };
+            rates.push((of_class(Some("realised")), Number::Double(*realised)));
+            rates.push((of_class(Some("budget")), Number::Double(measured.budget)));
+            tunings.push((of_class(None), Number::Double(*decades)));
+        }
+        let head = MetricHead {
+            name: "trueline.anomaly.false_alarms_per_series_day",
+            description: "Episodes that stand alone in their service, per series and day, and their budget",
+            unit: "1",
+        };
+        self.gauge(&head, &rates);
+        let head = MetricHead {
+            name: "trueline.anomaly.level_raised",
+            description: "By how many powers of ten opening levels were raised to keep the budget",
+            unit: "1",
+        };
+        self.gauge(&head, &tunings);
+    }
+
+    fn gauge(&mut self, head: &MetricHead<'_>, points: &[(Attributes, Number)]) {
+        let mut gauge = self.writer.gauge(head);
+        for (attributes, value) in points {
+            gauge.point(&NumberPoint {
+                attributes,
+                start: 0,
+                time: self.now.as_nanos(),
+                value: Some(*value),
+                exemplars: &[],
+                flags: 0,
+            });
+        }
+        self.n_points += points.len() as u64;
+    }
 }

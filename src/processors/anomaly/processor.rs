@@ -1,18 +1,20 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef};
-use model::{AnomalyColumns, Batch, Columns, Payload, Rollups, Series, SignalSet, Slots, Timestamp};
+use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, RestoreError, Snapshot};
+use model::{Batch, Columns, Payload, Series, SignalSet, Slots};
 
 use super::{
-    config::AnomalyConfig,
-    detectors::OPENS_AT,
-    episodes::{Episode, Episodes, Transition},
-    judge::{Judge, Row},
-    output::{Measured, write_logs, write_metrics},
-    state::{SeriesState, Traits},
+    config::{AnomalyConfig, DetectorName},
+    detectors::Relations,
+    episodes::Episodes,
+    hierarchy::Hierarchy,
+    judge::{Class, Judge},
+    levels::Tuning,
+    relations,
+    snapshot::{Memory, VERSION},
+    state::SeriesState,
 };
 
 /// Tells how unusual each row is, and which departures are worth a person's attention.
@@ -28,8 +30,9 @@ impl ProcessorDef for Anomaly {
         SignalSet::NONE
     }
 
-    fn emits(_: &AnomalyConfig) -> SignalSet {
-        SignalSet::METRICS.union(SignalSet::LOGS)
+    fn emits(config: &AnomalyConfig) -> SignalSet {
+        let logs = if config.emit_logs { SignalSet::LOGS } else { SignalSet::NONE };
+        SignalSet::METRICS.union(logs)
     }
 
     fn analysis(config: &AnomalyConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
@@ -37,128 +40,85 @@ impl ProcessorDef for Anomaly {
     }
 }
 
-struct AnalysisHalf {
-    window: Duration,
-    max_series: usize,
-    quiet: Duration,
-    emit_logs: bool,
-    config: AnomalyConfig,
-    judge: Judge,
-    series: Slots<SeriesState>,
-    episodes: Episodes,
+pub(super) struct AnalysisHalf {
+    pub(super) config: AnomalyConfig,
+    pub(super) window: Duration,
+    pub(super) max_series: usize,
+    /// After which an episode ends.
+    pub(super) quiet: Duration,
+    pub(super) judge: Judge,
+    pub(super) series: Slots<SeriesState>,
+    pub(super) episodes: Episodes,
+    pub(super) hierarchy: Hierarchy,
+    pub(super) tunings: [Tuning; Class::COUNT],
+    pub(super) has_relations: bool,
+    pub(super) relations: Relations,
+    /// The series that stand for the relations, in the same order.
+    pub(super) related: Vec<Arc<Series>>,
     /// Services with open episodes at the last window, to say once that there are none.
-    reported: BTreeMap<String, [u64; 3]>,
-    opened: Counter,
-    n_open: Gauge,
-    n_series: Gauge,
+    pub(super) reported: Vec<Arc<str>>,
+    pub(super) opened: Counter,
+    pub(super) told: Counter,
+    pub(super) not_significant: Counter,
+    pub(super) over_budget: Counter,
+    pub(super) n_open: Gauge,
+    pub(super) n_series: Gauge,
 }
 
 impl AnalysisHalf {
     fn new(config: &AnomalyConfig, cx: &BuildCx<'_>) -> Self {
         let name = |name: &str| format!("otelcol_processor_anomaly_{name}");
+        let telemetry = cx.telemetry;
+        let withheld = |reason| {
+            let description = "Episodes that ended without having been told";
+            telemetry.with("reason", reason).counter(&name("withheld_episodes"), description, "{episode}")
+        };
+        let window = config.window.get();
+        let relations = Relations::new(&config.relations);
         Self {
-            window: config.window.get(),
-            max_series: config.max_series as usize,
-            quiet: config.window.get() * config.quiet_windows,
-            emit_logs: config.emit_logs,
             config: config.clone(),
-            judge: Judge::new(config),
+            window,
+            max_series: config.max_series as usize,
+            quiet: window * config.quiet_windows,
+            judge: Judge::new(config, window),
             series: Slots::default(),
             episodes: Episodes::default(),
-            reported: BTreeMap::new(),
-            opened: cx.telemetry.counter(&name("opened_episodes"), "Episodes that were opened", "{episode}"),
-            n_open: cx.telemetry.gauge(&name("open_episodes"), "Episodes that are open", "{episode}"),
-            n_series: cx.telemetry.gauge(
-                &name("series"),
-                "Series of which something is remembered",
-                "{series}",
-            ),
+            hierarchy: Hierarchy::new(config.incidents_per_service_day),
+            tunings: [Tuning::default(); Class::COUNT],
+            has_relations: config.detectors.iter().any(|entry| entry.name == DetectorName::Relation),
+            related: relations.pairs.iter().map(relations::series_of).collect(),
+            relations,
+            reported: Vec::new(),
+            opened: telemetry.counter(&name("opened_episodes"), "Episodes that were opened", "{episode}"),
+            told: telemetry.counter(&name("events"), "Log records about episodes", "{event}"),
+            not_significant: withheld("not_significant"),
+            over_budget: withheld("incident_budget"),
+            n_open: telemetry.gauge(&name("open_episodes"), "Episodes that are open", "{episode}"),
+            n_series: telemetry.gauge(&name("series"), "Series of which something is remembered", "{series}"),
         }
     }
 
-    fn judge_window(&mut self, rollups: &mut Rollups, cx: &mut Cx<'_>) {
-        let Some(baseline) = rollups.baseline.take() else { return };
-        let mut columns = AnomalyColumns {
-            score: vec![f32::NAN; rollups.len()],
-            is_anomalous: vec![false; rollups.len()],
-            episode: vec![0; rollups.len()],
-        };
-        let now = rollups.end();
-        let mut refused = 0;
-        let mut opened = Vec::new();
-        for at in 0..rollups.len() {
-            let series = &rollups.series[at];
-            let slot = rollups.slots[at];
-            if self.series.len() >= self.max_series && self.series.get(slot, series.fingerprint).is_none() {
-                refused += 1;
-                continue;
-            }
-            let state = self.series.get_or_insert_with(slot, series.fingerprint, SeriesState::default);
-            let row = Row::of(rollups, &baseline, at);
-            let gap = state.advance(now, self.window);
-            let traits = match state.traits {
-                Some(traits) => traits,
-                None => *state.traits.insert(traits(&self.config, series)),
-            };
-            let Some(judgement) = self.judge.judge(&row, gap, traits, state) else { continue };
-            columns.score[at] = judgement.score;
-            state.is_open = state.is_open && self.episodes.get(series.fingerprint).is_some();
-            if judgement.score < OPENS_AT && !state.is_open {
-                continue;
-            }
-            let exemplars = rollups.exemplars.get(&(at as u32)).map_or(&[][..], Vec::as_slice);
-            let window = (rollups.start, now);
-            match self.episodes.add(series, traits, &judgement, &row, window, exemplars) {
-                Some(episode) => {
-                    columns.is_anomalous[at] = !episode.is_expired;
-                    columns.episode[at] = if episode.is_expired { 0 } else { episode.id };
-                    if !state.is_open {
-                        opened.push(series.fingerprint);
-                    }
-                    state.is_open = true;
-                }
-                None => refused += 1,
+    fn remember(&mut self, memory: Memory) {
+        for (fingerprint, state) in memory.series {
+            self.series.restore(fingerprint, state);
+        }
+        for episode in memory.episodes {
+            self.episodes.insert(episode);
+        }
+        self.hierarchy.purses = memory.purses.into_iter().collect();
+        for (mine, stored) in self.tunings.iter_mut().zip(memory.tunings) {
+            *mine = stored;
+        }
+        self.judge.tune(&self.tunings);
+        for stored in memory.relations {
+            // Relations that are no longer configured are forgotten.
+            if let Some(mine) = self.relations.pairs.iter_mut().find(|pair| pair.services == stored.services)
+            {
+                *mine = stored;
             }
         }
-        if refused > 0 {
-            cx.reject(refused, "anomaly_series_limit");
-        }
-        rollups.baseline = Some(baseline);
-        rollups.anomaly = Some(columns);
-        self.opened.add(opened.len() as u64);
-        self.tell(now, cx);
+        self.reported = memory.reported;
     }
-
-    /// Ends episodes and tells what changed.
-    fn tell(&mut self, now: Timestamp, cx: &mut Cx<'_>) {
-        let ended = self.episodes.close(now, self.quiet);
-        let mut events: Vec<(Transition, Episode)> = Vec::new();
-        for episode in self.episodes.iter_mut() {
-            if episode.told.is_none_or(|told| told < episode.severity) {
-                let transition =
-                    if episode.told.is_none() { Transition::Opened } else { Transition::Worsened };
-                episode.told = Some(episode.severity);
-                events.push((transition, episode.clone()));
-            }
-        }
-        events.extend(ended);
-        events.sort_by(|(_, a), (_, b)| {
-            let by_weight = || b.weight().total_cmp(&a.weight());
-            b.severity.cmp(&a.severity).then_with(by_weight).then_with(|| a.series.cmp(&b.series))
-        });
-        if self.emit_logs && !events.is_empty() {
-            let listed: Vec<_> = events.iter().map(|(transition, episode)| (*transition, episode)).collect();
-            let (bytes, records) = write_logs(&listed, now);
-            cx.emit(Payload::Logs(bytes.into()), records);
-        }
-        self.n_open.set(self.episodes.len() as u64);
-        self.n_series.set(self.series.len() as u64);
-    }
-}
-
-fn traits(config: &AnomalyConfig, series: &Series) -> Traits {
-    let marks = config.noise.iter().filter(|noise| noise.covers(series)).map(|noise| noise.count);
-    Traits::of(series, marks.fold(0, u8::saturating_add))
 }
 
 impl Processor for AnalysisHalf {
@@ -169,5 +129,30 @@ impl Processor for AnalysisHalf {
             self.judge_window(rollups, cx);
         }
         cx.pass(batch);
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let memory = Memory {
+            series: Vec::new(),
+            episodes: self.episodes.all().cloned().collect(),
+            purses: self
+                .hierarchy
+                .purses
+                .iter()
+                .map(|(service, purse)| (Arc::clone(service), *purse))
+                .collect(),
+            tunings: self.tunings.to_vec(),
+            relations: self.relations.pairs.clone(),
+            reported: self.reported.clone(),
+        };
+        Some(Snapshot { version: VERSION, bytes: memory.encode(self.series.iter()) })
+    }
+
+    fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
+        if snapshot.version != VERSION {
+            return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
+        }
+        self.remember(Memory::decode(&snapshot.bytes)?);
+        Ok(())
     }
 }

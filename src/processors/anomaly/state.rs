@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use model::{Series, Statistic, Timestamp};
+use model::{Maturity, Series, Statistic, Timestamp};
 use wire::view::{AnyValue, attributes};
 
-use super::detectors::{Novelty, OneSided, Sustained};
+use super::detectors::{Novelty, OneSided, Pattern, Quartiles, Sustained, Told};
 
 /// Everything known of one series.
 ///
-/// *Cost*: 40 bytes, and 636 more when `novelty` is listed.
+/// *Cost*: 56 bytes, 640 more when `novelty` is listed and 68 when `pattern` is.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct SeriesState {
     pub(crate) sustained: Sustained,
@@ -21,7 +21,12 @@ pub(crate) struct SeriesState {
     pub(crate) is_open: bool,
     /// Follows from the series and the configuration: not stored, made anew after a restart.
     pub(crate) traits: Option<Traits>,
+    /// How well the series was known; what is measured from its seasons begins anew when they change.
+    pub(crate) maturity: Maturity,
+    pub(crate) quartiles: Quartiles,
+    pub(crate) told: Told,
     pub(crate) novelty: Option<Box<Novelty>>,
+    pub(crate) pattern: Option<Box<Pattern>>,
 }
 
 impl SeriesState {
@@ -38,8 +43,8 @@ impl SeriesState {
     /// Begins anew what depends on the window before, after a gap.
     pub(crate) fn forget_the_window_before(&mut self) {
         self.sustained.reset();
-        if let Some(novelty) = &mut self.novelty {
-            novelty.reset();
+        if let Some(pattern) = &mut self.pattern {
+            pattern.reset();
         }
     }
 }

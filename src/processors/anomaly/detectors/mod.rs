@@ -3,17 +3,22 @@
 //! All detectors speak on one scale: 3 is the level at which one opens an episode, and what it says is
 //! in proportion to that.
 
+mod iqr;
 mod novelty;
+mod pattern;
+mod relation;
 mod seasonal;
 
-use serde::Deserialize;
+use super::levels::DetectorSet;
 
-pub(crate) use novelty::Novelty;
+pub(crate) use iqr::Quartiles;
+pub(crate) use novelty::{Glance, Novelty, Told};
+pub(crate) use pattern::{Pace, Pattern, Point};
+pub(crate) use relation::{Bond, Relation, Relations};
 pub(crate) use seasonal::{LARGEST_Z, OneSided, Sustained};
 
-/// The names of the detectors.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Who says something of a row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Detector {
     /// Departures from the expected value, at once or over several windows.
     Seasonal,
@@ -23,40 +28,47 @@ pub(crate) enum Detector {
     Zscore,
     /// Outside the usual quartiles by so many of their distances.
     Iqr,
-    /// Flatlines, leaks, periodic spikes and jumps.
-    Pattern,
-    /// Services that no longer rise and fall together.
+    /// A series that used to move stands still.
+    Flatline,
+    /// A climb of hours that ends in a fall, and begins again.
+    Leak,
+    /// Spikes at equal intervals.
+    PeriodicSpikes,
+    /// A step that is large beside the usual ones.
+    RateOfChange,
+    /// Two services no longer rise and fall together.
     Relation,
-    /// Combinations of a service's departures that are rare.
-    Forest,
     /// Silence of a series that used to be there always. Always on: the baseline says so.
-    #[serde(skip)]
     Absence,
 }
 
 impl Detector {
-    pub(crate) const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = 10;
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::Seasonal,
         Self::Novelty,
         Self::Zscore,
         Self::Iqr,
-        Self::Pattern,
+        Self::Flatline,
+        Self::Leak,
+        Self::PeriodicSpikes,
+        Self::RateOfChange,
         Self::Relation,
-        Self::Forest,
         Self::Absence,
     ];
 
-    /// Returns the name as the configuration has it.
+    /// Returns the name as attributes have it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Seasonal => "seasonal",
             Self::Novelty => "novelty",
             Self::Zscore => "zscore",
             Self::Iqr => "iqr",
-            Self::Pattern => "pattern",
+            Self::Flatline => "flatline",
+            Self::Leak => "leak",
+            Self::PeriodicSpikes => "periodic_spikes",
+            Self::RateOfChange => "rate_of_change",
             Self::Relation => "relation",
-            Self::Forest => "forest",
             Self::Absence => "absence",
         }
     }
@@ -87,7 +99,7 @@ impl Evidence {
     pub(crate) fn score(&self, among: DetectorSet) -> f32 {
         let mut greatest = 0.0_f32;
         for (at, &score) in self.scores.iter().enumerate() {
-            if among.0 & 1 << at != 0 && score > greatest {
+            if among.contains_at(at) && score > greatest {
                 greatest = score;
             }
         }
@@ -99,20 +111,5 @@ impl Evidence {
         for (mine, theirs) in self.scores.iter_mut().zip(other.scores) {
             *mine = mine.max(theirs);
         }
-    }
-}
-
-/// A set of detectors.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct DetectorSet(u16);
-
-impl DetectorSet {
-    pub(crate) fn insert(&mut self, detector: Detector) {
-        self.0 |= 1 << detector as u16;
-    }
-
-    #[inline]
-    pub(crate) const fn contains(self, detector: Detector) -> bool {
-        self.0 & 1 << detector as u16 != 0
     }
 }

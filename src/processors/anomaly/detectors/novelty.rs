@@ -22,24 +22,29 @@ const ALARM: f32 = 3.0;
 /// What a series has been lately, in three signals: as it is, smoothed, and without its seasons.
 ///
 /// Each signal keeps 32 cells of values; the distance to the nearest is judged by the tail of all such
-/// distances before it. All constants count windows, not time: measured alike on series of 1 and 5
-/// minutes.
+/// distances before it, and the departure from what was expected by a tail of its own. All constants
+/// count windows, not time: they were measured alike on series of 1 and 5 minutes.
 ///
-/// *Cost*: 636 bytes; about 0.3 µs.
-#[derive(Clone, PartialEq, Debug)]
+/// *Cost*: 640 bytes; about 0.2 µs.
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Novelty {
     pub(crate) cells: [ValueCells<CELLS>; 3],
-    pub(crate) tails: [Tail; 3],
-    /// NaN before the first value.
+    /// Of the three signals' distances, and of the departure.
+    pub(crate) tails: [Tail; 4],
+}
+
+/// The little that novelty remembers beside.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Told {
+    /// The smoothed signal; NaN before the first value.
     pub(crate) smoothed: f32,
     pub(crate) peak: f32,
     pub(crate) fatigue: f32,
 }
 
-impl Default for Novelty {
+impl Default for Told {
     fn default() -> Self {
-        let cells = [ValueCells::default(); 3];
-        Self { cells, tails: [Tail::default(); 3], smoothed: f32::NAN, peak: 0.0, fatigue: 0.0 }
+        Self { smoothed: f32::NAN, peak: 0.0, fatigue: 0.0 }
     }
 }
 
@@ -52,31 +57,50 @@ pub(crate) struct Surprise {
     pub(crate) told: f32,
 }
 
+/// A window as novelty sees it; all on the working scale.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glance {
+    pub(crate) observed: f64,
+    pub(crate) seasonal: f64,
+    pub(crate) scale: f64,
+    /// The departure now, in scales, and over the last windows.
+    pub(crate) z: f64,
+    pub(crate) zbar: f64,
+}
+
 impl Novelty {
-    /// Forgets what depends on the window before, after a gap.
-    pub(crate) fn reset(&mut self) {
-        self.smoothed = f32::NAN;
+    /// Forgets the signal without its seasons, when they are taken for others than before.
+    pub(crate) fn forget_unseasonal(&mut self) {
+        let [.., cells] = &mut self.cells;
+        *cells = ValueCells::default();
+        self.tails[UNSEASONAL] = Tail::default();
     }
 
-    /// Judges a value and learns it. All on the working scale.
-    pub(crate) fn update(&mut self, observed: f64, seasonal: f64, scale: f64) -> Surprise {
-        let value = observed as f32;
-        self.smoothed =
-            if self.smoothed.is_nan() { value } else { self.smoothed + SMOOTHING * (value - self.smoothed) };
-        let signals = [value, self.smoothed, (observed - seasonal) as f32];
-        let radius = (MERGE_RADIUS * scale) as f32;
-        let mut squares = 0.0;
-        for ((cells, tail), signal) in self.cells.iter_mut().zip(&mut self.tails).zip(signals) {
+    /// Judges a window and learns it.
+    pub(crate) fn update(&mut self, glance: &Glance, told: &mut Told) -> Surprise {
+        let value = glance.observed as f32;
+        let smoothed = &mut told.smoothed;
+        *smoothed = if smoothed.is_nan() { value } else { *smoothed + SMOOTHING * (value - *smoothed) };
+        let signals = [value, *smoothed, (glance.observed - glance.seasonal) as f32];
+        let radius = (MERGE_RADIUS * glance.scale) as f32;
+        let [of_signals @ .., of_departure] = &mut self.tails;
+        let departure = glance.z.hypot(2.0 * glance.zbar) as f32;
+        let mut squares = of_departure.update(departure, MERGE_RADIUS as f32).powi(2);
+        for ((cells, tail), signal) in self.cells.iter_mut().zip(of_signals).zip(signals) {
             if let Some(distance) = cells.update(signal, radius, TIME_TO_LIVE) {
-                let score = tail.update(distance, radius);
-                squares += score * score;
+                squares += tail.update(distance, radius).powi(2);
             }
         }
-        self.tire(squares.sqrt())
+        told.tell(squares.sqrt())
     }
+}
 
+/// The place of the signal without its seasons.
+const UNSEASONAL: usize = 2;
+
+impl Told {
     /// Says each peak once: what lasts is told when it begins and when it grows.
-    fn tire(&mut self, improbability: f32) -> Surprise {
+    fn tell(&mut self, improbability: f32) -> Surprise {
         self.peak -= self.peak / PEAK_WINDOWS;
         self.fatigue -= self.fatigue / FATIGUE_WINDOWS;
         if improbability <= self.peak {

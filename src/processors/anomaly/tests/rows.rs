@@ -150,8 +150,11 @@ impl Bench {
         value: impl Fn(u64, usize) -> f64,
     ) -> &mut Self {
         for minute in minutes {
-            let readings: Vec<_> =
-                subjects.iter().enumerate().map(|(at, subject)| (*subject, value(minute, at), 1000)).collect();
+            let readings: Vec<_> = subjects
+                .iter()
+                .enumerate()
+                .map(|(at, subject)| (*subject, value(minute, at), 1000))
+                .collect();
             self.judge(window(minute, &readings));
         }
         self

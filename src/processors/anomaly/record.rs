@@ -1,0 +1,154 @@
+//! A series' state in a fixed layout, little-endian.
+
+use model::Maturity;
+use stats::{Tail, ValueCells};
+
+use super::{
+    detectors::{Novelty, Pattern, Quartiles, Sustained, Told},
+    state::SeriesState,
+};
+
+const IS_OPEN: u8 = 1;
+const HAS_NOVELTY: u8 = 2;
+const HAS_PATTERN: u8 = 4;
+
+/// Appends the record of a series: 38 bytes, 640 more with novelty and 66 with patterns.
+pub(super) fn write(out: &mut Vec<u8>, fingerprint: u64, state: &SeriesState) {
+    out.extend(fingerprint.to_le_bytes());
+    let has = |is: bool, flag: u8| if is { flag } else { 0 };
+    out.push(
+        has(state.is_open, IS_OPEN)
+            | has(state.novelty.is_some(), HAS_NOVELTY)
+            | has(state.pattern.is_some(), HAS_PATTERN),
+    );
+    out.extend([state.marks, state.maturity as u8]);
+    out.extend(state.last_window.to_le_bytes());
+    put(out, &[state.sustained.zbar, state.quartiles.lower, state.quartiles.upper]);
+    put(out, &[state.told.smoothed, state.told.peak, state.told.fatigue]);
+    if let Some(novelty) = &state.novelty {
+        write_novelty(out, novelty);
+    }
+    if let Some(pattern) = &state.pattern {
+        write_pattern(out, pattern);
+    }
+}
+
+fn write_novelty(out: &mut Vec<u8>, novelty: &Novelty) {
+    for cells in &novelty.cells {
+        put(out, &cells.values);
+        put_u16(out, &cells.ages);
+    }
+    for tail in &novelty.tails {
+        put(out, &[tail.threshold, tail.mean_excess, tail.variance]);
+        put_u16(out, &[tail.values, tail.excesses]);
+    }
+}
+
+fn write_pattern(out: &mut Vec<u8>, pattern: &Pattern) {
+    put(out, &[pattern.previous, pattern.usual_step, pattern.moving, pattern.sum]);
+    put(out, &pattern.means);
+    put_u16(out, &[pattern.seen, pattern.still, pattern.longest_still, pattern.since_spike]);
+    put_u16(out, &[pattern.interval, pattern.in_block]);
+    out.extend([pattern.regular, pattern.n_blocks, pattern.falls]);
+}
+
+fn put(out: &mut Vec<u8>, values: &[f32]) {
+    out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+}
+
+fn put_u16(out: &mut Vec<u8>, values: &[u16]) {
+    out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+}
+
+/// Reads records one after the other.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl Reader<'_> {
+    /// Returns the next series; none when the bytes are no record.
+    pub(super) fn series(&mut self) -> Option<(u64, SeriesState)> {
+        let fingerprint = u64::from_le_bytes(self.array()?);
+        let [flags, marks, maturity] = self.array()?;
+        if flags > IS_OPEN | HAS_NOVELTY | HAS_PATTERN {
+            return None;
+        }
+        let last_window = u32::from_le_bytes(self.array()?);
+        let [zbar, lower, upper, smoothed, peak, fatigue] = self.floats()?;
+        let state = SeriesState {
+            sustained: Sustained { zbar },
+            last_window,
+            marks,
+            is_open: flags & IS_OPEN != 0,
+            traits: None,
+            maturity: maturity_of(maturity)?,
+            quartiles: Quartiles { lower, upper },
+            told: Told { smoothed, peak, fatigue },
+            novelty: if flags & HAS_NOVELTY != 0 { Some(Box::new(self.novelty()?)) } else { None },
+            pattern: if flags & HAS_PATTERN != 0 { Some(Box::new(self.pattern()?)) } else { None },
+        };
+        Some((fingerprint, state))
+    }
+
+    fn novelty(&mut self) -> Option<Novelty> {
+        let mut novelty = Novelty::default();
+        for cells in &mut novelty.cells {
+            *cells = ValueCells { values: self.floats()?, ages: self.shorts()? };
+        }
+        for tail in &mut novelty.tails {
+            let [threshold, mean_excess, variance] = self.floats()?;
+            let [values, excesses] = self.shorts()?;
+            *tail = Tail { threshold, mean_excess, variance, values, excesses };
+        }
+        Some(novelty)
+    }
+
+    fn pattern(&mut self) -> Option<Pattern> {
+        let [previous, usual_step, moving, sum] = self.floats()?;
+        let means = self.floats()?;
+        let [seen, still, longest_still, since_spike, interval, in_block] = self.shorts()?;
+        let [regular, n_blocks, falls] = self.array()?;
+        let is_possible = usize::from(n_blocks) <= means.len();
+        is_possible.then_some(Pattern {
+            previous,
+            usual_step,
+            moving,
+            seen,
+            still,
+            longest_still,
+            since_spike,
+            interval,
+            regular,
+            n_blocks,
+            falls,
+            in_block,
+            sum,
+            means,
+        })
+    }
+
+    fn floats<const N: usize>(&mut self) -> Option<[f32; N]> {
+        let mut out = [0.0; N];
+        for value in &mut out {
+            *value = f32::from_le_bytes(self.array()?);
+        }
+        Some(out)
+    }
+
+    fn shorts<const N: usize>(&mut self) -> Option<[u16; N]> {
+        let mut out = [0; N];
+        for value in &mut out {
+            *value = u16::from_le_bytes(self.array()?);
+        }
+        Some(out)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*first)
+    }
+}
+
+pub(super) fn maturity_of(number: u8) -> Option<Maturity> {
+    let all = [Maturity::Insufficient, Maturity::Gross, Maturity::Level, Maturity::Daily, Maturity::Weekly];
+    all.into_iter().find(|maturity| *maturity as u8 == number)
+}
