@@ -340,7 +340,10 @@ impl Counts {
             }
             Layout::Exponential { max_size } => {
                 let mut histogram = ExponentialHistogram::new(SCALE, *max_size);
-                for (bucket, count) in filled {
+                // The last and then the first: the histogram takes its room at once, and no more of it.
+                let last = filled.clone().rev().take(1);
+                let others = filled.take(row.buckets.len().saturating_sub(1));
+                for (bucket, count) in last.chain(others) {
                     if !histogram.add_bucket(scale, bucket, count) {
                         return None;
                     }

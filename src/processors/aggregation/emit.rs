@@ -39,11 +39,15 @@ pub(crate) struct Output {
     pub(crate) temporality: Temporality,
 }
 
+/// A request ends when it has so many bytes: written as one, ten thousand series take megabytes in one
+/// piece, and twice that while it grows.
+const LONG_REQUEST: usize = 512 << 10;
+
 impl Output {
-    /// Writes all series, sorted by resource and attributes. Returns the request and its data points.
-    /// `capacity` is what the request will probably take: as much as the last.
-    pub(crate) fn write(&self, series: &Cumulative, at: Timestamp, capacity: usize) -> (Vec<u8>, u64) {
-        let mut writer = MetricsWriter::with_capacity(capacity);
+    /// Writes all series, sorted by resource and attributes, and hands them to `tell` with their data
+    /// points: in one request, or in several where it would be long. A request ends with a resource.
+    pub(crate) fn write(&self, series: &Cumulative, at: Timestamp, mut tell: impl FnMut(Vec<u8>, u64)) {
+        let mut writer = MetricsWriter::new();
         let mut points = 0;
         for (resource, of_resource) in &series.resources {
             writer.resource(&for_writer(resource));
@@ -52,8 +56,13 @@ impl Output {
                 points +=
                     self.write_metric(&mut writer, metric, of_resource, &series.specs[metric.family], at);
             }
+            if writer.len() >= LONG_REQUEST && points > 0 {
+                tell(writer.take(), std::mem::take(&mut points));
+            }
         }
-        (writer.take(), points)
+        if points > 0 {
+            tell(writer.take(), points);
+        }
     }
 
     fn write_metric(

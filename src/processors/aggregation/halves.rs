@@ -202,8 +202,6 @@ pub(crate) struct Ledger {
     clock: FlushClock,
     /// What came first after it was zero then: the start of new series.
     last_flush: Timestamp,
-    /// How long the next request will probably be, so that it is written without moving.
-    last_len: usize,
     overflowed: Counter,
     expired: Counter,
     n_series: Gauge,
@@ -219,7 +217,6 @@ impl Ledger {
             series,
             clock,
             last_flush: cx.started_at,
-            last_len: 0,
             overflowed: overflow_counter(&plan, telemetry),
             expired: telemetry.counter(
                 &name("expired_series"),
@@ -253,11 +250,9 @@ impl Ledger {
     pub(crate) fn emit(&mut self, cx: &mut Cx<'_>) {
         self.overflowed.add(self.series.admit());
         let at = cx.now() - self.plan.timestamp_offset;
-        let (bytes, points) = self.plan.output.write(&self.series, at, self.last_len);
-        self.last_len = bytes.len() + bytes.len() / 8;
-        if points > 0 {
+        self.plan.output.write(&self.series, at, |bytes, points| {
             cx.emit(Payload::Metrics(Bytes::from(bytes)), points);
-        }
+        });
         if self.is_delta() {
             self.series.clear();
             self.last_flush = cx.now();

@@ -728,3 +728,18 @@ proptest! {
         survive_damage::<SpanMetrics>(&config, vec![payload], &damage);
     }
 }
+
+#[test]
+fn a_long_output_is_told_in_several_requests() {
+    const SERVICES: usize = 1_500;
+    let mut harness = harness(&SpanMetricsConfig::default(), 1);
+    for service in 0..SERVICES {
+        let spans = vec![span("GET /cart", 2, 0, 3_000, vec![])];
+        push(&mut harness, 0, &of_service(&format!("service-{service:04}"), spans));
+    }
+    let told = harness.tick(at(60));
+    assert!(told.len() > 1, "one request holds all");
+    assert!(told.iter().all(|payload| payload.bytes().is_some_and(|bytes| bytes.len() < 600 << 10)));
+    let calls = lines(&told).lines().filter(|line| line.ends_with("0..60 = 1")).count();
+    assert_eq!(calls, SERVICES);
+}

@@ -135,13 +135,6 @@ impl MetricsWriter {
         Self::default()
     }
 
-    /// Makes a writer with room for a request of about so many bytes.
-    pub fn with_capacity(bytes: usize) -> Self {
-        let mut writer = Self::default();
-        writer.nest.out().reserve(bytes);
-        writer
-    }
-
     /// Begins the metrics of a resource.
     pub fn resource(&mut self, attributes: &Attributes) {
         self.end_metric();
