@@ -5,20 +5,19 @@
 //! snapshots say up to which number of each source they have merged, so that a message that comes again
 //! is merged once, also after a restart of either side. What is unconfirmed is bounded; beyond, shards
 //! keep their deltas.
+//!
+//! Verdicts come back over the same connection: the latest of each stage, and all of them again after a lost
+//! connection. The shards of this process then take them as those of their own analysis half.
 
+mod answer;
 mod frame;
 mod gate;
 mod sender;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use answer::Confirmation;
+#[cfg(feature = "testing")]
 pub(crate) use frame::{frame, read_frame};
 pub(crate) use gate::{Event, Gate, Told};
 pub(crate) use sender::Link;
-
-/// Up to which message of a source all has been merged and stored: travels back over the connection.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub(crate) struct Confirmation {
-    #[prost(string, tag = "1")]
-    pub(crate) source: String,
-    #[prost(uint64, tag = "2")]
-    pub(crate) sequence: u64,
-}

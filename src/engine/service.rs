@@ -194,7 +194,7 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
     Ok(Running { shared, addresses, stop, supervisor, analysis })
 }
 
-fn share(
+pub(crate) fn share(
     plan: Arc<Plan>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,

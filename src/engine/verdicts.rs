@@ -2,13 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use crate::graph::NodeId;
 
@@ -18,7 +16,7 @@ use crate::graph::NodeId;
 pub(crate) struct Verdicts {
     /// By stage: when they were published, as a number that grows, and what.
     latest: Mutex<BTreeMap<NodeId, (u64, Bytes)>>,
-    published: AtomicU64,
+    published: watch::Sender<u64>,
 }
 
 impl Verdicts {
@@ -27,14 +25,19 @@ impl Verdicts {
             return;
         }
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = self.published.load(Ordering::Relaxed) + 1;
+        let number = *self.published.borrow() + 1;
         latest.extend(verdicts.into_iter().map(|(node, verdicts)| (node, (number, verdicts))));
-        self.published.store(number, Ordering::Release);
+        self.published.send_replace(number);
+    }
+
+    /// Returns what wakes with every publication.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
     }
 
     /// Returns what was published after `seen`, and moves `seen` to the present.
     pub(crate) fn since(&self, seen: &mut u64) -> Vec<(NodeId, Bytes)> {
-        let published = self.published.load(Ordering::Acquire);
+        let published = *self.published.borrow();
         if published == *seen {
             return Vec::new();
         }

@@ -16,3 +16,4 @@ mod shards;
 mod state;
 mod tidy;
 mod two_processes;
+mod verdicts;

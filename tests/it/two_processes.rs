@@ -21,8 +21,8 @@ const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const CALLS: &str = "traces.span.metrics.calls";
 
 /// A connection that a test can disturb.
-struct Wire {
-    address: SocketAddr,
+pub(crate) struct Wire {
+    pub(crate) address: SocketAddr,
     state: Arc<State>,
 }
 
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl Wire {
-    fn to(target: SocketAddr) -> Result<Self> {
+    pub(crate) fn to(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let state = Arc::new(State {
@@ -56,12 +56,12 @@ impl Wire {
         *self.state.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
-    fn swallow_answers(&self) {
+    pub(crate) fn swallow_answers(&self) {
         self.state.swallows_answers.store(true, Ordering::Release);
     }
 
     /// Ends all connections; new ones are made as before.
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         for stream in self.state.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             // One that has ended needs no end.
             let _ended = stream.shutdown(Shutdown::Both);

@@ -297,3 +297,6 @@ impl Meters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

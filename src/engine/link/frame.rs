@@ -15,18 +15,30 @@ pub(crate) fn frame(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
-/// Reads one message, or none at the end of the stream.
+/// Reads one message of any size, or none at the end of the stream.
+#[cfg(any(test, feature = "testing"))]
 pub(crate) async fn read_frame<M: Message + Default>(
     reader: &mut (impl AsyncRead + Unpin),
 ) -> std::io::Result<Option<M>> {
-    match read_length(reader).await? {
+    read_frame_up_to(reader, MAX_FRAME).await
+}
+
+/// Reads one message of at most so many bytes, or none at the end of the stream.
+pub(super) async fn read_frame_up_to<M: Message + Default>(
+    reader: &mut (impl AsyncRead + Unpin),
+    most: usize,
+) -> std::io::Result<Option<M>> {
+    match read_length(reader, most).await? {
         Some(length) => read_body(reader, length).await,
         None => Ok(None),
     }
 }
 
 /// Reads how long the next message is, or none at the end of the stream.
-pub(super) async fn read_length(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<usize>> {
+pub(super) async fn read_length(
+    reader: &mut (impl AsyncRead + Unpin),
+    most: usize,
+) -> std::io::Result<Option<usize>> {
     let mut length = [0; 4];
     if let Err(problem) = reader.read_exact(&mut length).await {
         return match problem.kind() {
@@ -35,8 +47,8 @@ pub(super) async fn read_length(reader: &mut (impl AsyncRead + Unpin)) -> std::i
         };
     }
     let length = (&length[..]).get_u32() as usize;
-    if length > MAX_FRAME {
-        let message = format!("a frame claims {length} bytes, at most {MAX_FRAME} are read");
+    if length > most {
+        let message = format!("a frame claims {length} bytes, at most {most} are read");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
     }
     Ok(Some(length))

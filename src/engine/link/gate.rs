@@ -4,11 +4,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use component::Stop;
 use tokio::{
-    io::AsyncWriteExt,
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::spawn_local,
     time::timeout,
@@ -16,8 +13,8 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    Confirmation, frame,
-    frame::{MAX_FRAME, read_body, read_length},
+    answer::{Answer, Confirmation, Teller},
+    frame::{MAX_FRAME, frame, read_body, read_length},
 };
 use crate::{
     hop::{HopMessage, MAX_SOURCES},
@@ -25,7 +22,7 @@ use crate::{
 };
 
 /// Every shard tells each second, also that it has nothing to tell: who is silent for so long is gone.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
 /// A peer that sends slower is as good as silent. *Units*: bytes in a second.
 const SLOWEST_PEER: usize = 1 << 20;
 const MAX_PEERS: usize = 256;
@@ -76,7 +73,7 @@ impl Gate {
     }
 }
 
-async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, shared: &Shared) {
+async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, shared: &Arc<Shared>) {
     let refused = shared.telemetry.counter(
         "trueline_hop_refused_connections",
         "Connections of ingest processes closed at once because too many were open.",
@@ -103,18 +100,23 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, s
             continue;
         };
         info!(%peer, "a process that ingests has connected");
-        let (events, room) = (events.clone(), Arc::clone(&room));
+        let (events, room, teller) = (events.clone(), Arc::clone(&room), Teller::new(Arc::clone(shared)));
         spawn_local(async move {
-            listen_to(stream, &events, &room).await;
+            let (reader, writer) = stream.into_split();
+            let (confirm, confirmations) = mpsc::unbounded_channel();
+            spawn_local(answer(writer, confirmations, teller));
+            listen_to(reader, confirm, &events, &room).await;
             drop(claim);
         });
     }
 }
 
-async fn listen_to(stream: TcpStream, events: &mpsc::Sender<Event>, room: &Arc<Semaphore>) {
-    let (mut reader, writer) = stream.into_split();
-    let (confirm, confirmations) = mpsc::unbounded_channel();
-    spawn_local(write_confirmations(writer, confirmations));
+pub(super) async fn listen_to(
+    mut reader: impl AsyncRead + Unpin,
+    confirm: mpsc::UnboundedSender<Confirmation>,
+    events: &mpsc::Sender<Event>,
+    room: &Arc<Semaphore>,
+) {
     let mut open_sources = BTreeSet::new();
     loop {
         let (message, claim) = match read_message(&mut reader, room).await {
@@ -146,25 +148,46 @@ async fn listen_to(stream: TcpStream, events: &mpsc::Sender<Event>, room: &Arc<S
 }
 
 async fn read_message(
-    reader: &mut OwnedReadHalf,
+    reader: &mut (impl AsyncRead + Unpin),
     room: &Arc<Semaphore>,
 ) -> std::io::Result<Option<(HopMessage, OwnedSemaphorePermit)>> {
-    let Some(length) = timeout(SILENCE, read_length(reader)).await?? else { return Ok(None) };
+    let Some(length) = timeout(SILENCE, read_length(reader, MAX_FRAME)).await?? else { return Ok(None) };
     let bytes = u32::try_from(length).map_err(std::io::Error::other)?;
     let claim = Arc::clone(room).acquire_many_owned(bytes).await.map_err(std::io::Error::other)?;
-    let patience = SILENCE + Duration::from_secs((length / SLOWEST_PEER) as u64);
-    let message = timeout(patience, read_body(reader, length)).await??;
+    let message = timeout(patience(length), read_body(reader, length)).await??;
     Ok(message.map(|message| (message, claim)))
 }
 
-async fn write_confirmations(
-    mut writer: OwnedWriteHalf,
+/// How long so many bytes may take.
+fn patience(bytes: usize) -> Duration {
+    SILENCE + Duration::from_secs((bytes / SLOWEST_PEER) as u64)
+}
+
+/// Tells a connection what is confirmed and, from the start, what analysis halves have found.
+pub(super) async fn answer(
+    mut writer: impl AsyncWrite + Unpin,
     mut confirmations: mpsc::UnboundedReceiver<Confirmation>,
+    mut teller: Teller,
 ) {
-    while let Some(confirmation) = confirmations.recv().await {
-        if !matches!(timeout(SILENCE, writer.write_all(&frame(&confirmation))).await, Ok(Ok(()))) {
-            // The sender tells again what it has no confirmation for.
-            return;
+    let mut published = teller.watch();
+    loop {
+        let answers = tokio::select! {
+            biased;
+            confirmation = confirmations.recv() => match confirmation {
+                Some(confirmation) => vec![Answer::confirmation(confirmation)],
+                None => return,
+            },
+            changed = published.changed() => match changed {
+                Ok(()) => teller.news(),
+                Err(_ended) => return,
+            },
+        };
+        for answer in answers {
+            let frame = frame(&answer);
+            if !matches!(timeout(patience(frame.len()), writer.write_all(&frame)).await, Ok(Ok(()))) {
+                // The sender tells again what it has no confirmation for, and hears the latest verdicts then.
+                return;
+            }
         }
     }
 }

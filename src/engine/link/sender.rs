@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -9,15 +11,18 @@ use bytes::Bytes;
 use component::Counter;
 use model::Timestamp;
 use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpStream, tcp::OwnedWriteHalf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf, split},
+    net::TcpStream,
     sync::mpsc,
     task::{JoinHandle, spawn_local},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::{error, warn};
 
-use super::{Confirmation, frame, read_frame};
+use super::{
+    answer::{Confirmation, Listener, MAX_ANSWER},
+    frame::{frame, read_frame_up_to},
+};
 use crate::{
     hop::{self, HopMessage},
     service::Shared,
@@ -28,7 +33,7 @@ const MAX_UNCONFIRMED_BYTES: usize = 128 << 20;
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// The other side waits for its slowest source and then stores; a connection on which nothing is confirmed
 /// for so long leads nowhere.
-const CONFIRMATION_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const CONFIRMATION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The sending end.
 pub(crate) struct Link {
@@ -37,6 +42,7 @@ pub(crate) struct Link {
     sources: BTreeSet<String>,
     unconfirmed: VecDeque<Unconfirmed>,
     unconfirmed_bytes: usize,
+    max_unconfirmed_bytes: usize,
     lost: Counter,
 }
 
@@ -47,13 +53,13 @@ struct Unconfirmed {
     frame: Bytes,
 }
 
-struct Connection {
-    writer: OwnedWriteHalf,
+struct Connection<S> {
+    writer: WriteHalf<S>,
     confirmations: mpsc::UnboundedReceiver<Confirmation>,
     reading: JoinHandle<()>,
 }
 
-impl Drop for Connection {
+impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
         self.reading.abort();
     }
@@ -61,6 +67,10 @@ impl Drop for Connection {
 
 impl Link {
     pub(crate) fn new(shared: &Shared, sources: Vec<String>) -> Self {
+        Self::bounded(shared, sources, MAX_UNCONFIRMED_BYTES)
+    }
+
+    pub(super) fn bounded(shared: &Shared, sources: Vec<String>, max_unconfirmed_bytes: usize) -> Self {
         let lost = shared.telemetry.with("reason", "not_confirmed").counter(
             "trueline_hop_dropped_messages",
             "Messages between the ingest and the analysis process that were given up.",
@@ -71,12 +81,13 @@ impl Link {
             sources: sources.into_iter().collect(),
             unconfirmed: VecDeque::new(),
             unconfirmed_bytes: 0,
+            max_unconfirmed_bytes,
             lost,
         }
     }
 
     /// Passes on what shards tell until all have ended and everything is confirmed.
-    pub(crate) async fn relay(&mut self, told: &mut mpsc::Receiver<HopMessage>, shared: &Shared) {
+    pub(crate) async fn relay(&mut self, told: &mut mpsc::Receiver<HopMessage>, shared: &Arc<Shared>) {
         let mut is_open = true;
         while is_open || !self.unconfirmed.is_empty() {
             let connected = self.connect().await;
@@ -99,25 +110,25 @@ impl Link {
     /// Connects, for as long as it takes.
     async fn connect(&self) -> TcpStream {
         loop {
-            match TcpStream::connect(&self.address).await {
+            match open(&self.address).await {
                 Ok(stream) => return stream,
                 Err(problem) => {
                     warn!(address = self.address, error = %problem, "no connection to the analysis process, trying again");
                 }
             }
-            tokio::time::sleep(RECONNECT_PAUSE).await;
+            sleep(RECONNECT_PAUSE).await;
         }
     }
 
     /// Tells over one connection: first what is unconfirmed, then what comes.
-    async fn converse(
+    pub(super) async fn converse(
         &mut self,
-        stream: TcpStream,
+        stream: impl AsyncRead + AsyncWrite + 'static,
         told: &mut mpsc::Receiver<HopMessage>,
         is_open: &mut bool,
-        shared: &Shared,
+        shared: &Arc<Shared>,
     ) -> std::io::Result<()> {
-        let mut connection = Connection::begin(stream)?;
+        let mut connection = Connection::begin(stream, Listener::new(Arc::clone(shared)));
         for source in &self.sources {
             // Number 0 tells nothing, but from then on every second waits for this source.
             let hello = HopMessage { version: hop::VERSION, source: source.clone(), ..HopMessage::default() };
@@ -126,22 +137,28 @@ impl Link {
         for message in &self.unconfirmed {
             connection.write(&message.frame).await?;
         }
+        let mut patience = pin!(sleep(CONFIRMATION_PATIENCE));
         while *is_open || !self.unconfirmed.is_empty() {
-            let has_room = self.unconfirmed_bytes < MAX_UNCONFIRMED_BYTES;
-            let patience = tokio::time::sleep(CONFIRMATION_PATIENCE);
+            let has_room = self.unconfirmed_bytes < self.max_unconfirmed_bytes;
             tokio::select! {
                 message = told.recv(), if *is_open && has_room => match message {
                     Some(message) => {
+                        if self.unconfirmed.is_empty() {
+                            patience.set(sleep(CONFIRMATION_PATIENCE));
+                        }
                         let frame = self.keep(&message);
                         connection.write(&frame).await?;
                     }
                     None => *is_open = false,
                 },
                 confirmed = connection.confirmations.recv() => match confirmed {
-                    Some(confirmed) => self.forget(&confirmed, shared),
+                    Some(confirmed) => {
+                        self.forget(&confirmed, shared);
+                        patience.set(sleep(CONFIRMATION_PATIENCE));
+                    }
                     None => return Err(std::io::ErrorKind::ConnectionAborted.into()),
                 },
-                () = patience, if !self.unconfirmed.is_empty() => {
+                () = &mut patience, if !self.unconfirmed.is_empty() => {
                     return Err(std::io::ErrorKind::TimedOut.into());
                 }
             }
@@ -173,20 +190,32 @@ impl Link {
     }
 }
 
-impl Connection {
-    fn begin(stream: TcpStream) -> std::io::Result<Self> {
-        stream.set_nodelay(true)?;
-        let (mut reader, writer) = stream.into_split();
+async fn open(address: &str) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl<S: AsyncRead + AsyncWrite + 'static> Connection<S> {
+    fn begin(stream: S, mut listener: Listener) -> Self {
+        let (mut reader, writer) = split(stream);
         let (sender, confirmations) = mpsc::unbounded_channel();
         let reading = spawn_local(async move {
             // The end of the connection, however it comes, ends the channel.
-            while let Ok(Some(confirmed)) = read_frame::<Confirmation>(&mut reader).await {
-                if sender.send(confirmed).is_err() {
+            loop {
+                let answer = match read_frame_up_to(&mut reader, MAX_ANSWER).await {
+                    Ok(Some(answer)) => answer,
+                    Ok(None) => return,
+                    Err(problem) => return warn!(error = %problem, "answers can not be read any more"),
+                };
+                if let Some(confirmed) = listener.take(answer)
+                    && sender.send(confirmed).is_err()
+                {
                     return;
                 }
             }
         });
-        Ok(Self { writer, confirmations, reading })
+        Self { writer, confirmations, reading }
     }
 
     async fn write(&mut self, frame: &Bytes) -> std::io::Result<()> {

@@ -95,7 +95,7 @@ stage!(
     Columns::ANOMALY
 );
 
-fn plan(pipelines: &str) -> Plan {
+pub(crate) fn plan(pipelines: &str) -> Plan {
     let loaded = loaded(pipelines);
     loaded.plan.unwrap_or_else(|| panic!("{}", config::render(&loaded.problems.sorted())))
 }
@@ -129,7 +129,7 @@ fn problems(pipelines: &str) -> String {
     config::render(&loaded(pipelines).problems.sorted())
 }
 
-const CHAIN: &str = "
+pub(crate) const CHAIN: &str = "
     traces: {receivers: [source], processors: [stage], exporters: [forward]}
     traces/2: {receivers: [forward], processors: [stage], exporters: [count, sink]}
     metrics: {receivers: [count, source], processors: [stage], exporters: [sink/2]}
