@@ -48,6 +48,11 @@ pub trait ServiceState: Send + Sync {
     /// Why not, for people; empty when ready.
     fn reason(&self) -> String;
 
+    /// What was lost although the service is ready, such as state at the start; empty when all is well.
+    fn degraded(&self) -> String {
+        String::new()
+    }
+
     /// When the service became ready first.
     fn up_since(&self) -> model::Timestamp;
 }

@@ -24,6 +24,8 @@ struct State {
     phase: Phase,
     up_since: Timestamp,
     failure: Option<String>,
+    /// What is worse than it should be, and does not keep the service from working.
+    degraded: Vec<String>,
     shards: Vec<Arc<ShardState>>,
 }
 
@@ -56,6 +58,11 @@ impl Health {
         self.lock().failure.get_or_insert(what);
     }
 
+    /// Notes that a part works and has lost something. Called at the start, at most once for each stage.
+    pub(crate) fn degrade(&self, what: String) {
+        self.lock().degraded.push(what);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,6 +89,10 @@ impl ServiceState for Health {
             now.since(told_until.max(state.up_since)) > STANDSTILL
         });
         stuck.map(|index| format!("shard {index} has not moved for {STANDSTILL:?}")).unwrap_or_default()
+    }
+
+    fn degraded(&self) -> String {
+        self.lock().degraded.join("; ")
     }
 
     fn up_since(&self) -> Timestamp {
@@ -112,6 +123,11 @@ mod tests {
         assert_eq!(health.reason(), "shard 1 has not moved for 10s");
         told(1, 1050);
         assert!(health.is_ready());
+        assert_eq!(health.degraded(), "");
+        health.degrade("connector/a started without its state".to_owned());
+        health.degrade("connector/b too".to_owned());
+        assert_eq!(health.degraded(), "connector/a started without its state; connector/b too");
+        assert!(health.is_ready(), "what was lost does not come back by keeping requests away");
         health.fail("receiver otlp ended".to_owned());
         health.fail("and another".to_owned());
         assert_eq!(health.reason(), "receiver otlp ended");

@@ -39,8 +39,12 @@ impl Answers {
         }
         let up_since = self.state.up_since();
         let uptime = self.clock.now().since(up_since);
+        let degraded = match self.state.degraded() {
+            what if what.is_empty() => String::new(),
+            what => format!(r#","degraded":{}"#, serde_json::Value::String(what)),
+        };
         format!(
-            r#"{{"status":"Server available","upSince":"{}","uptime":"{}"}}"#,
+            r#"{{"status":"Server available","upSince":"{}","uptime":"{}"{degraded}}}"#,
             rfc3339(up_since),
             go_duration(uptime)
         )

@@ -5,7 +5,8 @@ use model::Timestamp;
 
 use super::*;
 
-struct State(&'static str);
+/// Why the service is not ready, and what it has lost.
+struct State(&'static str, &'static str);
 
 impl ServiceState for State {
     fn is_ready(&self) -> bool {
@@ -14,14 +15,21 @@ impl ServiceState for State {
     fn reason(&self) -> String {
         self.0.to_owned()
     }
+    fn degraded(&self) -> String {
+        self.1.to_owned()
+    }
     fn up_since(&self) -> Timestamp {
         Timestamp::from_secs(60)
     }
 }
 
 fn ask(reason: &'static str, config: HealthCheckConfig, path: &str) -> (StatusCode, String) {
+    ask_of(State(reason, ""), config, path)
+}
+
+fn ask_of(state: State, config: HealthCheckConfig, path: &str) -> (StatusCode, String) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(150_250)));
-    let answers = answer::Answers { config, state: Arc::new(State(reason)), clock };
+    let answers = answer::Answers { config, state: Arc::new(state), clock };
     let response = answers.to(&Request::get(path).body(()).unwrap());
     let status = response.status();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -41,6 +49,16 @@ fn a_service_that_stands_still_says_why() {
     let (status, body) = ask("shard 1 has not \"moved\"", HealthCheckConfig::default(), "/");
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(body, r#"{"status":"Server not available","reason":"shard 1 has not \"moved\""}"#);
+}
+
+#[test]
+fn a_service_that_has_lost_something_is_ready_and_says_what() {
+    let state = State("", "connector/a started without its state: \"x\" is damaged");
+    let (status, body) = ask_of(state, HealthCheckConfig::default(), "/");
+    assert_eq!(status, StatusCode::OK);
+    let degraded =
+        r#","uptime":"1m30.25s","degraded":"connector/a started without its state: \"x\" is damaged"}"#;
+    assert!(body.ends_with(degraded), "{body}");
 }
 
 #[test]
