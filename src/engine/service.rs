@@ -148,6 +148,8 @@ pub struct Running {
     analysis: JoinHandle<()>,
 }
 
+/// Under which snapshots are stored: all crates are released together.
+const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// So many ticks of a shard may wait for the analysis half.
 const HOP_DEPTH: usize = 64;
 
@@ -158,7 +160,8 @@ const HOP_DEPTH: usize = 64;
 /// nothing runs then.
 pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<Running, StartError> {
     let plan = Arc::new(plan);
-    let store = plan.settings.state_directory.as_deref().map(store::SnapshotStore::open).transpose()?;
+    let open = |directory| store::SnapshotStore::open(directory, RELEASE);
+    let store = plan.settings.state_directory.as_deref().map(open).transpose()?;
     let bound = bind_all(&plan)?;
     let addresses = bound.iter().map(|bound| (bound.owner, bound.address)).collect();
     let shard_count = match plan.settings.hop.role {

@@ -2,4 +2,4 @@
 
 mod snapshots;
 
-pub use snapshots::{MAX_SNAPSHOT_BYTES, SnapshotStore, StoreError, Stored, instance_id};
+pub use snapshots::{MAX_SNAPSHOT_BYTES, Restored, SnapshotStore, StoreError, Stored, instance_id};

@@ -2,23 +2,30 @@
 //!
 //! A file is written beside its place, synchronised, renamed over it, and the directory is
 //! synchronised, so that a crash leaves the old snapshot or the new one and never half of either.
-//! Layout: magic, version of the stage's layout, length of the watermark, length of the state, checksum of
-//! all that follows the magic but itself, watermark, state; integers little-endian. Files of the layout
-//! before (`TLSNAP01`: no watermark, a checksum of the state alone) are read.
+//!
+//! Beside `….snapshot` a stage may have two more files. `….previous` is the last snapshot of the release before,
+//! kept for 7 days for a downgrade. `….unread` is the last file that could not be taken back: nothing is
+//! thrown away that a person or another release may still read.
 
+mod layout;
+mod previous;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
-use component::Snapshot;
+use component::{RestoreError, Snapshot};
+use model::Timestamp;
 
-const MAGIC: &[u8; 8] = b"TLSNAP02";
-const MAGIC_BEFORE: &[u8; 8] = b"TLSNAP01";
+use layout::{Header, Written};
+use previous::{KEPT_FOR, Previous};
+
 /// A larger file is neither written nor read: a stage's tables are bounded far below.
 pub const MAX_SNAPSHOT_BYTES: u64 = 4 << 30;
 
@@ -30,10 +37,27 @@ pub struct Stored {
     pub watermark: Vec<u8>,
 }
 
+/// What a stage has got back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Restored {
+    /// There was nothing to take back.
+    Nothing,
+    /// The last snapshot.
+    Last { watermark: Vec<u8> },
+    /// The last one of the release before, because of a problem with the last one.
+    Previous { watermark: Vec<u8>, release: String, kept_at: Timestamp, problem: String },
+    /// The stage starts empty.
+    Failed { problem: String },
+}
+
 /// A directory of snapshots, which is this process's alone.
 #[derive(Debug)]
 pub struct SnapshotStore {
     directory: PathBuf,
+    /// Of the program that writes.
+    release: String,
+    /// By stage that has been stored: since when the snapshot of the release before is kept.
+    previous: Mutex<BTreeMap<String, Option<Timestamp>>>,
     /// Locked for as long as the store is open; the system lets go of it when the process ends.
     _lock: File,
 }
@@ -59,16 +83,21 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
 }
 
 impl SnapshotStore {
-    /// Opens a directory, making it if it is missing.
+    /// Opens a directory for a release of the program, making it if it is missing.
     ///
     /// # Errors
     /// When the directory can not be made or written, or another process uses it.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub fn open(directory: &Path, release: &str) -> Result<Self, StoreError> {
         fs::create_dir_all(directory).map_err(io_error(directory))?;
         let path = directory.join("lock");
         let lock = File::create(&path).map_err(io_error(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                directory: directory.to_owned(),
+                release: release.to_owned(),
+                previous: Mutex::default(),
+                _lock: lock,
+            }),
             Err(fs::TryLockError::WouldBlock) => {
                 Err(StoreError::InUse { path: directory.display().to_string() })
             }
@@ -76,38 +105,124 @@ impl SnapshotStore {
         }
     }
 
-    /// Stores a snapshot in place of the one before.
+    /// Stores a snapshot in place of the one before. One of another release, or of another layout of the
+    /// stage, is kept beside it.
     ///
     /// # Errors
     /// When it is too large or the disk does not take it; the one before is still there.
-    pub fn save(&self, key: &str, stored: &Stored) -> Result<(), StoreError> {
+    pub fn save(&self, key: &str, stored: &Stored, now: Timestamp) -> Result<(), StoreError> {
         let path = self.path(key);
-        let bytes = encode(stored);
+        let bytes = layout::encode(stored, &self.release);
         refuse_too_large(&path, bytes.len() as u64)?;
+        self.keep_previous(key, stored.snapshot.version, now)?;
         replace(&self.directory, &path, &bytes)
     }
 
-    /// Reads the last snapshot; none when there is none.
-    ///
-    /// # Errors
-    /// When the file can not be read, is too large or is damaged; the stage starts empty then.
-    pub fn load(&self, key: &str) -> Result<Option<Stored>, StoreError> {
+    /// Gives a stage its last snapshot back; when it does not take that, the one of the release before, if
+    /// that is still kept. A file that was not taken is renamed.
+    pub fn restore(
+        &self,
+        key: &str,
+        now: Timestamp,
+        mut take: impl FnMut(Snapshot) -> Result<(), RestoreError>,
+    ) -> Restored {
         let path = self.path(key);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(problem) => return Err(io_error(&path)(problem)),
+        let mut problem =
+            match read(&path).and_then(|bytes| bytes.map(|bytes| decode(&path, &bytes)).transpose()) {
+                Ok(None) => String::new(),
+                Ok(Some(Written { stored: Stored { snapshot, watermark }, .. })) => match take(snapshot) {
+                    Ok(()) => return Restored::Last { watermark },
+                    Err(problem) => format!("{}: {problem}", path.display()),
+                },
+                Err(problem) => problem.to_string(),
+            };
+        if !problem.is_empty() {
+            problem = format!("{problem}; {}", set_aside(&path));
+        }
+        let found = self.read_previous(key, now).and_then(|found| {
+            let Some(Previous { kept_at, written: Written { stored, release } }) = found else {
+                return Ok(None);
+            };
+            take(stored.snapshot)
+                .map_err(|problem| format!("{}: {problem}", self.previous_path(key).display()))?;
+            Ok(Some((stored.watermark, release, kept_at)))
+        });
+        match found {
+            Ok(Some((watermark, release, kept_at))) => {
+                Restored::Previous { watermark, release, kept_at, problem }
+            }
+            Ok(None) if problem.is_empty() => Restored::Nothing,
+            Ok(None) => Restored::Failed { problem },
+            Err(previous) if problem.is_empty() => Restored::Failed { problem: previous },
+            Err(previous) => Restored::Failed { problem: format!("{problem}; {previous}") },
+        }
+    }
+
+    /// Keeps what the release before has stored last, once, and forgets it when its time is over.
+    fn keep_previous(&self, key: &str, version: u32, now: Timestamp) -> Result<(), StoreError> {
+        let (path, beside) = (self.path(key), self.previous_path(key));
+        let mut previous = self.previous.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept_at = match previous.get(key) {
+            Some(kept_at) => *kept_at,
+            None => {
+                let is_own =
+                    |found: &Header| found.release == self.release.as_bytes() && found.version == version;
+                if layout::header(&path).map_err(io_error(&path))?.is_some_and(|found| !is_own(&found)) {
+                    previous::keep(&path, &beside, now).map_err(io_error(&beside))?;
+                }
+                previous::kept_at(&beside).map_err(io_error(&beside))?
+            }
         };
-        let length = file.metadata().map_err(io_error(&path))?.len();
-        refuse_too_large(&path, length)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_SNAPSHOT_BYTES).read_to_end(&mut bytes).map_err(io_error(&path))?;
-        let damaged = |what| StoreError::Damaged { path: path.display().to_string(), what };
-        decode(&bytes).map(Some).map_err(damaged)
+        let is_over = kept_at.is_some_and(|kept_at| now.since(kept_at) >= KEPT_FOR);
+        if is_over {
+            fs::remove_file(&beside).map_err(io_error(&beside))?;
+        }
+        previous.insert(key.to_owned(), kept_at.filter(|_| !is_over));
+        Ok(())
+    }
+
+    fn read_previous(&self, key: &str, now: Timestamp) -> Result<Option<Previous>, String> {
+        let path = self.previous_path(key);
+        let found = read(&path).map_err(|problem| problem.to_string())?;
+        let Some(bytes) = found else { return Ok(None) };
+        let damaged = |what| StoreError::Damaged { path: path.display().to_string(), what }.to_string();
+        let previous = previous::decode(&bytes).map_err(damaged)?;
+        Ok(Some(previous).filter(|previous| now.since(previous.kept_at) < KEPT_FOR))
     }
 
     fn path(&self, key: &str) -> PathBuf {
         self.directory.join(format!("{}.snapshot", file_name(key)))
+    }
+
+    fn previous_path(&self, key: &str) -> PathBuf {
+        self.path(key).with_extension("previous")
+    }
+}
+
+/// Reads a whole file; none when there is none.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(problem) => return Err(io_error(path)(problem)),
+    };
+    let length = file.metadata().map_err(io_error(path))?.len();
+    refuse_too_large(path, length)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_SNAPSHOT_BYTES).read_to_end(&mut bytes).map_err(io_error(path))?;
+    Ok(Some(bytes))
+}
+
+fn decode(path: &Path, bytes: &[u8]) -> Result<Written, StoreError> {
+    layout::decode(bytes).map_err(|what| StoreError::Damaged { path: path.display().to_string(), what })
+}
+
+/// Moves a file out of the way of the next snapshot and says where it is.
+fn set_aside(path: &Path) -> String {
+    let aside = path.with_extension("unread");
+    match fs::rename(path, &aside) {
+        Ok(()) => format!("it is kept as {}", aside.display()),
+        Err(problem) => format!("it can not be kept as {}: {problem}", aside.display()),
     }
 }
 
@@ -116,49 +231,6 @@ fn refuse_too_large(path: &Path, bytes: u64) -> Result<(), StoreError> {
         true => Err(StoreError::TooLarge { path: path.display().to_string(), bytes }),
         false => Ok(()),
     }
-}
-
-fn encode(stored: &Stored) -> Vec<u8> {
-    let Stored { snapshot, watermark } = stored;
-    let version = snapshot.version.to_le_bytes();
-    let lengths = [watermark.len() as u64, snapshot.bytes.len() as u64].map(u64::to_le_bytes);
-    let checksum = checksum(&[&version, lengths.as_flattened(), watermark, &snapshot.bytes]).to_le_bytes();
-    [MAGIC, version.as_slice(), lengths.as_flattened(), &checksum, watermark, &snapshot.bytes].concat()
-}
-
-const TOO_SHORT: &str = "the file is too short";
-
-fn decode(bytes: &[u8]) -> Result<Stored, &'static str> {
-    let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
-    if magic != MAGIC && magic != MAGIC_BEFORE {
-        return Err("it does not begin as a snapshot does");
-    }
-    let (version, rest) = rest.split_first_chunk::<4>().ok_or(TOO_SHORT)?;
-    let has_watermark = magic == MAGIC;
-    let (lengths, rest) = rest.split_at_checked(if has_watermark { 16 } else { 8 }).ok_or(TOO_SHORT)?;
-    let (expected, body) = rest.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
-    let mut lengths_read = lengths.as_chunks::<8>().0.iter().map(|length| u64::from_le_bytes(*length));
-    let watermark_length = if has_watermark { lengths_read.next().unwrap_or_default() } else { 0 };
-    let state_length = lengths_read.next().unwrap_or_default();
-    if watermark_length.checked_add(state_length) != Some(body.len() as u64) {
-        return Err("the length does not match");
-    }
-    let found = if has_watermark { checksum(&[version, lengths, body]) } else { checksum(&[body]) };
-    if found != u64::from_le_bytes(*expected) {
-        return Err("the checksum does not match");
-    }
-    let at = usize::try_from(watermark_length).map_err(|_| "the length does not match")?;
-    let (watermark, state) = body.split_at_checked(at).ok_or("the length does not match")?;
-    let snapshot = Snapshot { version: u32::from_le_bytes(*version), bytes: state.to_vec() };
-    Ok(Stored { snapshot, watermark: watermark.to_vec() })
-}
-
-/// FNV-1a: finds torn and flipped bytes; it need not resist an enemy who can write the directory.
-fn checksum(parts: &[&[u8]]) -> u64 {
-    let bytes = parts.iter().copied().flatten();
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 /// Makes a file name of a stage's key: what is not plain is written as its code, so that two keys

@@ -6,7 +6,10 @@ use anyhow::Result;
 use component::testing::ManualClock;
 use model::{Signal, Timestamp};
 
-use crate::rig::{Folder, Rig, total};
+use crate::{
+    parts::wait_until,
+    rig::{Folder, Rig, total},
+};
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -70,5 +73,32 @@ fn a_disk_that_takes_nothing_is_counted_and_does_not_stop_exports() -> Result<()
     rig.stop();
     assert_eq!(total(&out, "traces.span.metrics.calls")?, 15);
     assert_eq!(std::fs::read_dir(&state)?.count(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_damaged_file_is_kept_counted_and_told_and_the_service_starts() -> Result<()> {
+    let folder = Folder::new()?;
+    let (state, out) = (folder.file("state"), folder.file("out.json"));
+    let rig = start(&state, &out)?;
+    rig.stop();
+    let file = |end: &str| state.join(format!("connector%2fspan_metrics%2foften.{end}"));
+    std::fs::write(file("snapshot"), b"no snapshot")?;
+    let rig = start(&state, &out)?;
+    wait_until("the stage has been restored", || !rig.state().degraded().is_empty())?;
+    let degraded = rig.state().degraded();
+    let told = "connector/span_metrics/often started without its state: ";
+    assert!(degraded.starts_with(told) && degraded.contains(".unread"), "{degraded}");
+    assert!(rig.state().is_ready());
+    let rows = rig.telemetry.read();
+    let failures = rows.iter().filter(|row| row.name == "trueline_state_restore_failures");
+    let by_stage: Vec<_> = failures.map(|row| (format!("{:?}", row.labels), row.value)).collect();
+    assert_eq!(by_stage.len(), 2, "one for each stage with state: {by_stage:?}");
+    for (labels, failures) in by_stage {
+        assert_eq!(failures, u64::from(labels.contains("span_metrics/often")), "{labels}");
+    }
+    rig.stop();
+    assert_eq!(std::fs::read(file("unread"))?, b"no snapshot");
+    assert!(file("snapshot").exists());
     Ok(())
 }

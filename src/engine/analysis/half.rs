@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use component::Counter;
+use component::{Counter, Telemetry};
 use model::Timestamp;
 use prost::Message;
-use store::{SnapshotStore, Stored};
+use store::{Restored, SnapshotStore, Stored};
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
@@ -77,26 +77,44 @@ impl AnalysisHalf {
     /// Takes state back, before anything is merged.
     pub(super) fn restore(&mut self) {
         let Some(store) = &self.store else { return };
+        let now = self.shared.clock.now();
         for (node, half) in self.graph.analysis_halves() {
             let key = self.shared.plan.stage_key(node);
-            let restored = match store.load(key) {
-                Ok(None) => continue,
-                Ok(Some(Stored { snapshot, watermark })) => {
-                    half.restore(snapshot).map(|()| watermark).map_err(|problem| problem.to_string())
-                }
-                Err(problem) => Err(problem.to_string()),
-            };
-            match restored {
-                Ok(watermark) => {
+            let failures = restore_failures(&self.shared.telemetry, key);
+            let watermark = match store.restore(key, now, |snapshot| half.restore(snapshot)) {
+                Restored::Nothing => continue,
+                Restored::Last { watermark } => {
                     info!(stage = key, "state restored");
-                    self.stages.insert(node, StageState::restored(&watermark));
+                    watermark
                 }
-                Err(problem) => error!(
-                    stage = key,
-                    error = problem,
-                    "state could not be restored, the stage starts empty"
-                ),
-            }
+                Restored::Previous { watermark, release, kept_at, problem } => {
+                    warn!(
+                        stage = key,
+                        error = problem,
+                        release,
+                        ?kept_at,
+                        "state restored as the release before had left it; what came since is lost"
+                    );
+                    if !problem.is_empty() {
+                        failures.add(1);
+                        self.shared
+                            .health
+                            .degrade(format!("{key} has its state of release {release}: {problem}"));
+                    }
+                    watermark
+                }
+                Restored::Failed { problem } => {
+                    error!(
+                        stage = key,
+                        error = problem,
+                        "state could not be restored, the stage starts empty"
+                    );
+                    failures.add(1);
+                    self.shared.health.degrade(format!("{key} started without its state: {problem}"));
+                    continue;
+                }
+            };
+            self.stages.insert(node, StageState::restored(&watermark));
         }
     }
 
@@ -209,8 +227,10 @@ impl AnalysisHalf {
         if writes.is_empty() {
             return;
         }
+        let now = self.shared.clock.now();
         let write = move || {
-            let saved = writes.into_iter().map(|(node, key, stored)| (node, store.save(&key, &stored), key));
+            let saved =
+                writes.into_iter().map(|(node, key, stored)| (node, store.save(&key, &stored, now), key));
             saved.collect::<Vec<_>>()
         };
         match spawn_blocking(write).await {
@@ -269,6 +289,14 @@ fn forget_oldest(marks: &mut BTreeMap<String, Mark>) {
     {
         marks.remove(&oldest);
     }
+}
+
+fn restore_failures(telemetry: &Telemetry, stage: &str) -> Counter {
+    telemetry.with("stage", stage).counter(
+        "trueline_state_restore_failures",
+        "Snapshots that a stage could not take back at the start.",
+        "{snapshot}",
+    )
 }
 
 impl Meters {
