@@ -6,6 +6,7 @@
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`baseline`]: what is normal for each series.
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
+//! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 //! * [`service_graph`]: its face for who calls whom.
 
@@ -15,6 +16,7 @@ pub mod anomaly;
 pub mod attributes;
 pub mod baseline;
 pub mod enrichment;
+pub mod forecast;
 pub mod resource;
 pub mod service_graph;
 pub mod span_metrics;
@@ -39,6 +41,7 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<attributes::Attributes>(),
         ProcessorEntry::of::<enrichment::Enrichment>(),
         ProcessorEntry::of::<baseline::Baseline>(),
+        ProcessorEntry::of::<forecast::Forecast>(),
         ProcessorEntry::of::<resource::Resource>(),
     ]
 }

@@ -150,7 +150,7 @@ fn check_statistics(key: &str, names: &[String], checks: &mut Checks) {
 }
 
 /// Whether a pattern with `*` for any text fits a whole name.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let Some((head, mut pattern)) = pattern.split_once('*') else {
         return pattern == name;
     };

@@ -40,4 +40,5 @@ mod window;
 mod working;
 
 pub use config::BaselineConfig;
+pub(crate) use config::fits;
 pub use processor::Baseline;

@@ -1,0 +1,95 @@
+//! Numbers in little-endian bytes, and back.
+
+use stats::{Conformal, Half};
+
+/// Takes numbers from the front of bytes; none where they end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl Reader<'_> {
+    pub(super) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.0.split_first_chunk()?;
+        self.0 = tail;
+        Some(*head)
+    }
+
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.take().map(|[byte]| byte)
+    }
+
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn i16(&mut self) -> Option<i16> {
+        self.take().map(i16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    /// Takes a number that is finite in every state.
+    pub(super) fn finite(&mut self) -> Option<f64> {
+        self.take().map(f64::from_le_bytes).filter(|value| value.is_finite())
+    }
+
+    /// Takes numbers that are finite in every state.
+    pub(super) fn floats<const N: usize>(&mut self) -> Option<[f32; N]> {
+        self.maybe_floats().filter(|values: &[f32; N]| values.iter().all(|value| value.is_finite()))
+    }
+
+    /// Takes numbers of which some may be none.
+    pub(super) fn maybe_floats<const N: usize>(&mut self) -> Option<[f32; N]> {
+        let mut values = [0.0; N];
+        for value in &mut values {
+            *value = f32::from_le_bytes(self.take()?);
+            if value.is_infinite() {
+                return None;
+            }
+        }
+        Some(values)
+    }
+
+    pub(super) fn halves<const N: usize>(&mut self) -> Option<[Half; N]> {
+        self.u16s().map(|all| all.map(|bits| Half { bits }))
+    }
+
+    pub(super) fn u16s<const N: usize>(&mut self) -> Option<[u16; N]> {
+        let mut values = [0; N];
+        for value in &mut values {
+            *value = self.u16()?;
+        }
+        Some(values)
+    }
+
+    pub(super) fn conformal(&mut self) -> Option<Conformal> {
+        let (counts, top) = (self.u16s()?, self.i16()?);
+        let [miscoverage] = self.floats()?;
+        Some(Conformal { counts, top, miscoverage, judged: self.u32()?, covered: self.u32()? })
+    }
+}
+
+pub(super) fn put_floats(out: &mut Vec<u8>, values: &[f32]) {
+    values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+}
+
+pub(super) fn put_halves(out: &mut Vec<u8>, halves: &[Half]) {
+    halves.iter().for_each(|half| out.extend_from_slice(&half.bits.to_le_bytes()));
+}
+
+pub(super) fn put_u16s(out: &mut Vec<u8>, values: &[u16]) {
+    values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+}
+
+pub(super) fn put_conformal(out: &mut Vec<u8>, conformal: &Conformal) {
+    put_u16s(out, &conformal.counts);
+    out.extend_from_slice(&conformal.top.to_le_bytes());
+    put_floats(out, &[conformal.miscoverage]);
+    out.extend_from_slice(&conformal.judged.to_le_bytes());
+    out.extend_from_slice(&conformal.covered.to_le_bytes());
+}

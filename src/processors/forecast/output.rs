@@ -1,0 +1,332 @@
+//! What is told, as metrics and log records.
+
+use model::{Series, Timestamp};
+use wire::{
+    build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint},
+    view::{AnyValue, Number},
+};
+
+use super::{
+    ForecastConfig,
+    capacity::{Assessment, Verdict},
+    outlook::Outlook,
+    trend::{Course, Crossing, Target},
+};
+use crate::aggregation::attributes::for_writer;
+
+const SCOPE: &str = "forecast";
+const EVENT: &str = "trueline.capacity";
+const HORIZONS: [&str; 3] = ["1h", "24h", "30d"];
+
+/// What is told of a row.
+pub(super) struct Told<'r> {
+    pub(super) series: &'r Series,
+    pub(super) slot: u32,
+    pub(super) outlook: Outlook,
+}
+
+/// A capacity of which something else is said than before.
+pub(super) struct Event<'r> {
+    pub(super) series: &'r Series,
+    /// Of the configuration's `capacity`.
+    pub(super) index: usize,
+    pub(super) assessment: Assessment,
+    pub(super) before: Verdict,
+    pub(super) verdict: Verdict,
+}
+
+/// Writes what is told of series, which are sorted. Returns the request and its data points.
+///
+/// *Shape*: per resource and metric the gauge `.forecast`; per resource the gauges of `trueline.`, whose points name
+/// the metric.
+pub(super) fn write_metrics(told: &[Told<'_>], config: &ForecastConfig, at: Timestamp) -> (Vec<u8>, u64) {
+    let mut metrics = Metrics { writer: MetricsWriter::new(), at, n_points: 0 };
+    for of_resource in told.chunk_by(|a, b| a.series.resource == b.series.resource) {
+        metrics.writer.resource(&for_writer(&of_resource[0].series.resource));
+        metrics.writer.scope(SCOPE, "");
+        let is_same = |a: &Told<'_>, b: &Told<'_>| {
+            (&a.series.metric, &a.series.unit) == (&b.series.metric, &b.series.unit)
+        };
+        for of_metric in of_resource.chunk_by(is_same) {
+            metrics.forecasts(of_metric);
+        }
+        metrics.coverage(of_resource);
+        metrics.thresholds(of_resource, config);
+        metrics.trends(of_resource);
+        metrics.capacities(of_resource, config);
+    }
+    (metrics.writer.take(), metrics.n_points)
+}
+
+struct Metrics {
+    writer: MetricsWriter,
+    at: Timestamp,
+    n_points: u64,
+}
+
+impl Metrics {
+    fn forecasts(&mut self, told: &[Told<'_>]) {
+        let series = told[0].series;
+        let name = format!("{}.forecast", series.metric);
+        let mut points = Vec::new();
+        for Told { series, outlook, .. } in told {
+            for (horizon, forecasted) in HORIZONS.iter().zip(&outlook.horizons) {
+                let Some(forecasted) = forecasted else { continue };
+                let mut add = |bound: &str, value: f64| {
+                    let mut attributes = for_writer(&series.attributes);
+                    attributes.push_str("stat", series.statistic.name());
+                    attributes.push_str("horizon", horizon);
+                    attributes.push_str("bound", bound);
+                    points.push((attributes, value));
+                };
+                add("value", forecasted.value);
+                if let Some((lower, upper)) = forecasted.interval {
+                    add("lower", lower);
+                    add("upper", upper);
+                }
+            }
+        }
+        self.gauge(&MetricHead { name: &name, description: "", unit: &series.unit }, points);
+    }
+
+    fn coverage(&mut self, told: &[Told<'_>]) {
+        let mut points = Vec::new();
+        for Told { series, outlook, .. } in told {
+            for (horizon, forecasted) in HORIZONS.iter().zip(&outlook.horizons) {
+                if let Some(coverage) = forecasted.and_then(|forecasted| forecasted.coverage) {
+                    points.push((with(series, &[("horizon", horizon)]), coverage));
+                }
+            }
+        }
+        let head = MetricHead {
+            name: "trueline.forecast.coverage_ratio",
+            description: "Share of values that lay within the 95 % interval that was foretold for them",
+            unit: "1",
+        };
+        self.gauge(&head, points);
+    }
+
+    fn thresholds(&mut self, told: &[Told<'_>], config: &ForecastConfig) {
+        let mut points = Vec::new();
+        for Told { series, outlook, .. } in told {
+            for (index, crossing) in &outlook.crossings {
+                let threshold = match config.thresholds[*index].target() {
+                    Some(Target::Above(value)) => ("above", value.to_string()),
+                    Some(Target::Below(value)) => ("below", value.to_string()),
+                    None => continue,
+                };
+                let own = [(threshold.0, threshold.1.as_str())];
+                add_crossing(&mut points, series, &own, crossing);
+            }
+        }
+        let head = MetricHead {
+            name: "trueline.forecast.time_to_threshold",
+            description: "Time until the threshold is reached if the trend goes on",
+            unit: "s",
+        };
+        self.gauge(&head, points);
+    }
+
+    fn trends(&mut self, told: &[Told<'_>]) {
+        let course = |it: fn(&Course) -> f64| move |outlook: &Outlook| outlook.course.as_ref().map(it);
+        self.trend(told, "slope", "Change per day, in the unit of the metric", course(|it| it.line.slope));
+        self.trend(told, "r2", "Share of the days' variance that the line explains", course(|it| it.line.r2));
+        self.trend(told, "direction", "-1 falls, 1 rises, 0 has no trend", course(Course::direction));
+        self.trend(told, "strength", "Correlation of days with time, 0 to 1", course(Course::strength));
+        let description = "Mean change from an hour to the next, as a share of the mean";
+        self.trend(told, "volatility", description, |outlook| outlook.volatility);
+        let description = "Share of the variance within days that repeats from day to day";
+        self.trend(told, "seasonality", description, |outlook| outlook.seasonality);
+    }
+
+    fn trend(
+        &mut self,
+        told: &[Told<'_>],
+        suffix: &str,
+        description: &str,
+        value: impl Fn(&Outlook) -> Option<f64>,
+    ) {
+        let points = told.iter().filter_map(|told| Some((with(told.series, &[]), value(&told.outlook)?)));
+        let points = points.filter(|(_, value)| value.is_finite()).collect();
+        let name = format!("trueline.trend.{suffix}");
+        // Slopes of several metrics are in several units.
+        let unit = if suffix == "slope" { "" } else { "1" };
+        self.gauge(&MetricHead { name: &name, description, unit }, points);
+    }
+
+    fn capacities(&mut self, told: &[Told<'_>], config: &ForecastConfig) {
+        let description = "Peaks of the last day as a share of the capacity";
+        self.capacity(told, config, "used_ratio", description, "1", Assessment::used_ratio);
+        let description = "Peaks in thirty days at the upper end of their 80 % interval";
+        self.capacity(told, config, "required", description, "", Assessment::required);
+        let description = "1.2 times the peaks in thirty days";
+        self.capacity(told, config, "recommended", description, "", Assessment::recommended);
+        let mut points = Vec::new();
+        for Told { series, outlook, .. } in told {
+            if let Some((index, assessment)) = &outlook.capacity
+                && let Some(crossing) = &assessment.crossing
+            {
+                add_crossing(&mut points, series, &[("name", &config.capacity[*index].name)], crossing);
+            }
+        }
+        let head = MetricHead {
+            name: "trueline.capacity.time_to_exhaustion",
+            description: "Time until peaks reach the capacity if the trend goes on",
+            unit: "s",
+        };
+        self.gauge(&head, points);
+    }
+
+    fn capacity(
+        &mut self,
+        told: &[Told<'_>],
+        config: &ForecastConfig,
+        suffix: &str,
+        description: &str,
+        unit: &str,
+        value: impl Fn(&Assessment) -> Option<f64>,
+    ) {
+        let points = told.iter().filter_map(|told| {
+            let (index, assessment) = told.outlook.capacity.as_ref()?;
+            Some((with(told.series, &[("name", &config.capacity[*index].name)]), value(assessment)?))
+        });
+        let name = format!("trueline.capacity.{suffix}");
+        self.gauge(&MetricHead { name: &name, description, unit }, points.collect());
+    }
+
+    fn gauge(&mut self, head: &MetricHead<'_>, points: Vec<(Attributes, f64)>) {
+        if points.is_empty() {
+            return;
+        }
+        let mut gauge = self.writer.gauge(head);
+        for (attributes, value) in &points {
+            gauge.point(&NumberPoint {
+                attributes,
+                start: 0,
+                time: self.at.as_nanos(),
+                value: Some(Number::Double(*value)),
+                exemplars: &[],
+                flags: 0,
+            });
+        }
+        self.n_points += points.len() as u64;
+    }
+}
+
+fn add_crossing(
+    points: &mut Vec<(Attributes, f64)>,
+    series: &Series,
+    own: &[(&str, &str)],
+    crossing: &Crossing,
+) {
+    let bounds =
+        [("early", Some(crossing.early)), ("median", Some(crossing.median)), ("late", crossing.late)];
+    for (bound, value) in bounds {
+        if let Some(value) = value {
+            let mut attributes = with(series, own);
+            attributes.push_str("bound", bound);
+            points.push((attributes, value));
+        }
+    }
+}
+
+/// Returns the attributes of a series with what tells its metric and statistic, and more.
+fn with(series: &Series, more: &[(&str, &str)]) -> Attributes {
+    let mut attributes = for_writer(&series.attributes);
+    attributes.push_str("metric", &series.metric);
+    attributes.push_str("stat", series.statistic.name());
+    for (key, value) in more {
+        attributes.push_str(key, value);
+    }
+    attributes
+}
+
+/// Writes events in the order of their series. Returns the request and its records.
+pub(super) fn write_logs(events: &[Event<'_>], config: &ForecastConfig, at: Timestamp) -> (Vec<u8>, u64) {
+    let mut writer = LogsWriter::new();
+    for of_resource in events.chunk_by(|a, b| a.series.resource == b.series.resource) {
+        writer.resource(&for_writer(&of_resource[0].series.resource));
+        writer.scope(SCOPE, "");
+        for event in of_resource {
+            let name = &config.capacity[event.index].name;
+            let (severity_number, severity_text) = log_severity(event.verdict);
+            writer.record(&LogRecord {
+                time: at.as_nanos(),
+                observed_time: at.as_nanos(),
+                severity_number,
+                severity_text,
+                body: AnyValue::Str(sentence(event, name).as_bytes()),
+                attributes: &describe(event, name),
+                flags: 0,
+                trace_id: None,
+                span_id: None,
+                event_name: EVENT,
+            });
+        }
+    }
+    (writer.take(), events.len() as u64)
+}
+
+/// OTLP's number and text.
+const fn log_severity(verdict: Verdict) -> (u8, &'static str) {
+    match verdict {
+        Verdict::Enough | Verdict::Oversized | Verdict::Low => (9, "INFO"),
+        Verdict::Medium | Verdict::High => (13, "WARN"),
+        Verdict::Critical => (17, "ERROR"),
+    }
+}
+
+fn describe(event: &Event<'_>, name: &str) -> Attributes {
+    let mut out = for_writer(&event.series.attributes);
+    let assessment = &event.assessment;
+    let texts = [
+        ("name", name),
+        ("urgency", event.verdict.name()),
+        ("previous_urgency", event.before.name()),
+        ("metric", &event.series.metric),
+        ("unit", &event.series.unit),
+        ("stat", event.series.statistic.name()),
+    ];
+    for (key, text) in texts {
+        out.push_str(&format!("{EVENT}.{key}"), text);
+    }
+    let crossing = assessment.crossing;
+    let numbers = [
+        ("capacity", Some(assessment.capacity)),
+        ("used_ratio", assessment.used_ratio()),
+        ("required", assessment.required()),
+        ("recommended", assessment.recommended()),
+        ("time_to_exhaustion.early", crossing.map(|crossing| crossing.early)),
+        ("time_to_exhaustion.median", crossing.map(|crossing| crossing.median)),
+        ("time_to_exhaustion.late", crossing.and_then(|crossing| crossing.late)),
+    ];
+    for (key, value) in numbers {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            out.push(format!("{EVENT}.{key}"), AnyValue::Double(value));
+        }
+    }
+    out
+}
+
+fn sentence(event: &Event<'_>, name: &str) -> String {
+    let Assessment { capacity, .. } = event.assessment;
+    let recommended = event.assessment.recommended().map_or(String::new(), |recommended| {
+        format!(", recommended {} {}", short(recommended), event.series.unit)
+    });
+    let unit = &event.series.unit;
+    match event.verdict {
+        Verdict::Enough => format!("{name}: {} {unit} is enough again", short(capacity)),
+        Verdict::Oversized => {
+            format!("{name}: {} {unit} is far more than needed{recommended}", short(capacity))
+        }
+        urgency => {
+            format!("{name}: {} {unit} will not be enough ({}){recommended}", short(capacity), urgency.name())
+        }
+    }
+}
+
+/// Four digits are enough to read.
+fn short(value: f64) -> String {
+    let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 3.0 - value.abs().log10().floor() };
+    format!("{value:.*}", digits.clamp(0.0, 12.0) as usize)
+}

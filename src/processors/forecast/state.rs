@@ -1,0 +1,283 @@
+//! What is remembered of one series, hour by hour.
+
+use stats::Conformal;
+
+use super::{
+    candidates::{self, Errors, Last, OF_DAY, OF_HOUR, narrow},
+    history::History,
+    hours::{DayRing, HOURS},
+    trend::Trend,
+};
+
+/// A day counts for the trend with at least so many hours: the others are taken from the day before.
+const LEAST_HOURS: u8 = 18;
+/// The level of tomorrow is drawn halfway to that of the last weeks.
+const SHRINKAGE: f64 = 0.5;
+/// Greater values are no measurements.
+const GREATEST: f64 = 1e30;
+/// Deviations from the mean of the day are remembered over a week of hours.
+const REMEMBERED_HOURS: u16 = 168;
+
+/// The memory of one series.
+///
+/// *Cost*: constant; see the test that asserts it.
+#[derive(Clone, Debug)]
+pub(super) struct SeriesState {
+    pub(super) ring: DayRing,
+    /// End of the last window, in seconds since the epoch.
+    pub(super) seen_at: u32,
+    /// The open hour, since the epoch.
+    pub(super) hour: u32,
+    /// Over the windows of the open hour: what is above the ring's base, and what of it was cut as an outlier.
+    pub(super) sum: f32,
+    pub(super) excess: f32,
+    pub(super) count: u16,
+    /// Hours that were learned, up to the most that a `u16` tells.
+    pub(super) n_hours: u16,
+    /// Of the open day.
+    pub(super) hours_of_day: u8,
+    /// The last day of the trend, since the epoch; 0 before the first.
+    pub(super) trend_day: u16,
+    /// Whether the hour before the open one was learned.
+    pub(super) follows: bool,
+    /// By how much the hour before the open one was above that of the day before; NaN when one is missing.
+    pub(super) seasonal_error: f32,
+    pub(super) of_hour: Errors<OF_HOUR>,
+    pub(super) of_day: Errors<OF_DAY>,
+    /// Mean absolute deviation of hours from the mean of the last day.
+    pub(super) deviation: f32,
+    /// By how much the level of tomorrow is moved towards that of the last weeks: today's, and yesterday's.
+    pub(super) shifts: [f32; 2],
+    pub(super) hour_ahead: Conformal,
+    pub(super) day_ahead: Conformal,
+    pub(super) trend: Trend,
+    /// Of capacities.
+    pub(super) history: Option<Box<History>>,
+}
+
+/// A window's value as the series' state takes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub(super) value: f64,
+    /// The value with what is far outside of its band cut off.
+    pub(super) kept: f64,
+    /// Start and end of the window, in seconds since the epoch.
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// Why a value was not learned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rejection {
+    Unreadable,
+    /// Its window is not after the last one of the series.
+    OutOfOrder,
+}
+
+/// What became of the model of a capacity when a day ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Contest {
+    Replaced,
+    Kept,
+}
+
+impl SeriesState {
+    pub(super) fn new(first: &Sample) -> Self {
+        Self {
+            ring: DayRing::new(first.value),
+            seen_at: 0,
+            hour: first.start / 3600,
+            sum: 0.0,
+            excess: 0.0,
+            count: 0,
+            n_hours: 0,
+            hours_of_day: 0,
+            trend_day: 0,
+            follows: false,
+            seasonal_error: f32::NAN,
+            of_hour: Errors::default(),
+            of_day: Errors::default(),
+            deviation: 0.0,
+            shifts: [0.0; 2],
+            hour_ahead: Conformal::default(),
+            day_ahead: Conformal::default(),
+            trend: Trend::default(),
+            history: None,
+        }
+    }
+
+    /// Takes a window's value. With the last one of an hour, or the first of another, the hour is learned.
+    ///
+    /// A window that is more than an hour older than the last one means that the time was set back: then it
+    /// goes on from there.
+    pub(super) fn take(
+        &mut self,
+        sample: &Sample,
+        scratch: &mut Vec<f64>,
+    ) -> Result<Option<Contest>, Rejection> {
+        if !is_readable(sample.value) {
+            return Err(Rejection::Unreadable);
+        }
+        if sample.end <= self.seen_at && self.seen_at - sample.end < 3600 {
+            return Err(Rejection::OutOfOrder);
+        }
+        let hour = sample.start / 3600;
+        let mut contest = if hour == self.hour { None } else { self.turn_to(hour, scratch) };
+        self.seen_at = sample.end;
+        let above_base = sample.value - self.ring.base;
+        self.sum = narrow(f64::from(self.sum) + above_base);
+        self.excess = narrow(f64::from(self.excess) + (sample.value - sample.kept));
+        self.count = self.count.saturating_add(1);
+        if let Some(history) = &mut self.history {
+            history.note(sample.value);
+        }
+        let next_hour = sample.end / 3600;
+        if next_hour > self.hour {
+            contest = self.turn_to(next_hour, scratch).or(contest);
+        }
+        Ok(contest)
+    }
+
+    /// Ends the open hour, the day if it was its last, and begins another hour.
+    fn turn_to(&mut self, hour: u32, scratch: &mut Vec<f64>) -> Option<Contest> {
+        let is_learned = self.count > 0;
+        if is_learned {
+            self.learn_hour();
+        }
+        let (day, next_day) = (self.hour / HOURS as u32, hour / HOURS as u32);
+        let contest = if day == next_day { None } else { self.end_day(day, scratch) };
+        self.follows = is_learned && hour == self.hour + 1;
+        if hour > self.hour {
+            self.ring.skip(self.hour + u32::from(is_learned), hour);
+        } else {
+            self.ring.skip(0, HOURS as u32);
+        }
+        (self.hour, self.sum, self.excess, self.count) = (hour, 0.0, 0.0, 0);
+        contest
+    }
+
+    fn learn_hour(&mut self) {
+        let n = f64::from(self.count);
+        let value = self.ring.base + f64::from(self.sum) / n;
+        let kept = self.ring.base + f64::from(self.sum - self.excess) / n;
+        let yesterday = self.ring.value(self.hour);
+        let mean = self.ring.mean();
+        self.judge_hour(value, kept, mean);
+        if let Some(foretold) = self.ring.awaited(self.hour) {
+            self.day_ahead.update(value - foretold);
+        }
+        if let Some(mean) = mean {
+            let gain = 1.0 / f64::from(self.n_hours.clamp(1, REMEMBERED_HOURS));
+            let before = f64::from(self.deviation);
+            self.deviation = narrow(before + gain * ((kept - mean).abs() - before));
+        }
+        self.n_hours = self.n_hours.saturating_add(1);
+        self.hours_of_day = self.hours_of_day.saturating_add(1);
+        self.ring.set(self.hour, kept);
+        self.seasonal_error = yesterday.map_or(f32::NAN, |yesterday| narrow(kept - yesterday));
+        let told = self.in_a_day();
+        self.ring.await_value(self.hour, told);
+    }
+
+    /// Compares an hour with what was foretold for it.
+    fn judge_hour(&mut self, value: f64, kept: f64, mean: Option<f64>) {
+        let told = candidates::of_hour(self.ring.value(self.hour), self.last(), mean);
+        if let Some(foretold) = self.of_hour.mix(&told).filter(|_| self.follows) {
+            self.hour_ahead.update(value - foretold);
+            self.of_hour.learn(&told, kept, self.n_hours);
+        }
+        // The forecast was made yesterday, with the shift of then.
+        let yesterday = self.ring.value(self.hour);
+        let told = candidates::of_day(yesterday, f64::from(self.shifts[1]), self.trend.level());
+        self.of_day.learn(&told, kept, self.n_hours.saturating_sub(HOURS as u16 - 1));
+    }
+
+    /// The hour before the open one; none after a gap.
+    fn last(&self) -> Option<Last> {
+        let value = self.ring.value(self.hour.checked_sub(1)?).filter(|_| self.follows)?;
+        let seasonal_error = (!self.seasonal_error.is_nan()).then(|| f64::from(self.seasonal_error));
+        Some(Last { value, seasonal_error })
+    }
+
+    /// Learns a day of which enough hours are known.
+    fn end_day(&mut self, day: u32, scratch: &mut Vec<f64>) -> Option<Contest> {
+        let hours = std::mem::take(&mut self.hours_of_day);
+        self.ring.centre();
+        let is_whole = hours >= LEAST_HOURS && self.ring.is_full();
+        let history = self.history.as_deref_mut();
+        let Some(mean) = self.ring.mean().filter(|_| is_whole) else {
+            if let Some(history) = history {
+                history.forget_today();
+            }
+            return None;
+        };
+        let day = u16::try_from(day).unwrap_or(u16::MAX);
+        // After the time was set back, and on the first day, a day has passed.
+        let step = if self.trend_day == 0 { 1 } else { day.saturating_sub(self.trend_day).max(1) };
+        self.trend.update(mean, f64::from(step));
+        self.trend_day = day;
+        self.shifts[1] = self.shifts[0];
+        self.shifts[0] = narrow(SHRINKAGE * (self.trend.mean_value - mean));
+        history.and_then(|history| history.end_day(day, mean, scratch))
+    }
+
+    /// Foretells the mean of the hour that is open.
+    pub(super) fn in_an_hour(&self) -> Option<f64> {
+        let last = self.last()?;
+        let told = candidates::of_hour(self.ring.value(self.hour), Some(last), self.ring.mean());
+        self.of_hour.mix(&told)
+    }
+
+    /// Foretells the mean of the hour that ends 24 hours after the last whole one, of which `hour` is known.
+    fn in_a_day(&self) -> Option<f64> {
+        let told =
+            candidates::of_day(self.ring.value(self.hour), f64::from(self.shifts[0]), self.trend.level());
+        self.of_day.mix(&told)
+    }
+
+    /// As [`Self::in_a_day`], of the hour before the open one.
+    pub(super) fn in_24_hours(&self) -> Option<f64> {
+        let last = self.hour.checked_sub(1)?;
+        let told = candidates::of_day(self.ring.value(last), f64::from(self.shifts[0]), self.trend.level());
+        self.of_day.mix(&told)
+    }
+
+    /// Returns the usual change from an hour to the next, as a share of the mean.
+    pub(super) fn volatility(&self) -> Option<f64> {
+        let [_, of_last, _] = self.of_hour.0;
+        let mean = self.ring.mean()?.abs();
+        (!of_last.is_nan() && mean > 0.0).then(|| f64::from(of_last) / mean)
+    }
+
+    /// Returns the share of the variance within days that repeats from day to day.
+    pub(super) fn seasonality(&self) -> Option<f64> {
+        let [of_yesterday, ..] = self.of_day.0;
+        if of_yesterday.is_nan() || self.deviation <= 0.0 {
+            return None;
+        }
+        // The difference of two days holds the noise of both.
+        let unexplained = (f64::from(of_yesterday) / f64::from(self.deviation)).powi(2) / 2.0;
+        Some((1.0 - unexplained).clamp(0.0, 1.0))
+    }
+
+    /// Returns by how much each of the coming 24 hours usually lies above the mean of its day: as much of the
+    /// last day's course as repeats.
+    pub(super) fn seasons(&self) -> [f64; HOURS] {
+        let (Some(mean), Some(share)) = (self.ring.mean(), self.seasonality()) else {
+            return [0.0; HOURS];
+        };
+        std::array::from_fn(|ahead| {
+            let value = self.ring.value(self.hour + ahead as u32);
+            value.map_or(0.0, |value| share * (value - mean))
+        })
+    }
+
+    /// Returns the days from the middle of the trend's last day to the end of the last whole hour.
+    pub(super) fn since_trend(&self) -> f64 {
+        f64::from(self.hour) / HOURS as f64 - (f64::from(self.trend_day) + 0.5)
+    }
+}
+
+fn is_readable(value: f64) -> bool {
+    value.abs() <= GREATEST
+}

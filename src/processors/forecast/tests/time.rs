@@ -1,0 +1,154 @@
+use super::*;
+
+const EVERYTHING: &str = "window: 1h\nemit: {metrics: ['*']}\n";
+
+fn bytes(all: &[Payload]) -> Vec<Option<bytes::Bytes>> {
+    all.iter().map(|it| it.bytes().cloned()).collect()
+}
+
+#[test]
+fn the_order_of_rows_and_the_parts_of_a_table_change_nothing() {
+    let all: Vec<_> = (0..4).map(|number| series(number, "load")).collect();
+    let mut forward = Feed::of(EVERYTHING, all.clone());
+    let mut backward = Feed::of(EVERYTHING, all.clone());
+    let value = |number: usize, since| 10.0 * number as f64 + normal(number as u64, since);
+    for since in (0..3 * DAY).step_by(HOUR as usize) {
+        let values: Vec<f64> = (0..4).map(|number| value(number, since)).collect();
+        let expected = forward.give(since, &values);
+        let mut rollups = window(since, HOUR, &[]);
+        for number in (0..4).rev() {
+            rollups.push(Arc::clone(&all[number]), number as u32, values[number], 1);
+        }
+        rollups.baseline = window(since, HOUR, &vec![(Arc::clone(&all[0]), 0.0); 4]).baseline;
+        let mut told = backward.harness.judge(rollups);
+        told.pop();
+        assert_eq!(bytes(&told), bytes(&expected));
+    }
+
+    let mut parts = Feed::of(EVERYTHING, all[..2].to_vec());
+    let mut told = Points::default();
+    for since in (0..3 * DAY).step_by(HOUR as usize) {
+        parts.series = all[..2].to_vec();
+        told = Points::of(&parts.give(since, &[value(0, since), value(1, since)]));
+        let mut rest = window(since, HOUR, &[]);
+        for number in 2..4 {
+            rest.push(Arc::clone(&all[number]), number as u32, value(number, since), 1);
+        }
+        rest.baseline = window(since, HOUR, &vec![(Arc::clone(&all[0]), 0.0); 2]).baseline;
+        told.0.extend(Points::of(&parts.harness.judge(rest)).0);
+    }
+    let last = 3 * DAY - HOUR;
+    let mut again = Feed::of(EVERYTHING, all);
+    let mut expected = Points::default();
+    for since in (0..=last).step_by(HOUR as usize) {
+        expected = Points::of(&again.give(since, &[0, 1, 2, 3].map(|number| value(number, since))));
+    }
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn values_that_are_none_are_counted_and_change_nothing() {
+    let mut plain = Feed::new(EVERYTHING, "load");
+    let mut disturbed = Feed::new("window: 30m\nemit: {metrics: ['*']}\n", "load");
+    let course = |since: u64| 100.0 + normal(1, since / HOUR);
+    let mut told = Points::default();
+    for since in (0..3 * DAY).step_by(HOUR as usize) {
+        for (at, value) in [
+            (since, course(since)),
+            (since + HOUR / 2, [f64::NAN, f64::INFINITY, -1e300][(since / HOUR % 3) as usize]),
+        ] {
+            told = Points::of(&disturbed.give(at, &[value]));
+        }
+        plain.give(since, &[course(since)]);
+    }
+    assert_eq!(disturbed.metric("rejected_points"), 72);
+    told = Points::of(&disturbed.give(3 * DAY, &[course(3 * DAY)]));
+    assert!((told.forecast("24h", "value").unwrap() - 100.0).abs() < 4.0);
+    assert!(told.forecast("1h", "upper").unwrap() < 110.0);
+}
+
+#[test]
+fn a_series_of_nothing_but_nonsense_is_not_remembered() {
+    let mut feed = Feed::new(EVERYTHING, "load");
+    assert_eq!(feed.run(0, DAY, |_| f64::NAN), Points::default());
+    assert_eq!((feed.metric("series"), feed.metric("rejected_points")), (0, 24));
+}
+
+#[test]
+fn a_row_of_the_same_or_an_earlier_window_is_counted_and_not_learned() {
+    let mut feed = Feed::new(EVERYTHING, "load");
+    let expected = feed.run(0, 3 * DAY, |since| 100.0 + normal(1, since));
+    let again = Points::of(&feed.give(3 * DAY - HOUR, &[1e6]));
+    assert_eq!(again, expected);
+    assert_eq!(feed.metric("rejected_points"), 1);
+}
+
+#[test]
+fn after_a_gap_nothing_is_judged_by_what_was_before() {
+    let mut feed = Feed::new(EVERYTHING, "load");
+    let before = feed.run(0, 10 * DAY, |since| 100.0 + 0.1 * normal(1, since));
+    // Another level after a gap of two days: what was foretold before has no successor.
+    let first = Points::of(&feed.give(12 * DAY, &[500.0]));
+    for horizon in ["1h", "24h"] {
+        let coverage = |points: &Points| points.get(&["coverage_ratio", &format!("horizon={horizon}")]);
+        assert_eq!(coverage(&first), coverage(&before), "{horizon}");
+    }
+    let told = feed.run(12 * DAY + HOUR, 15 * DAY, |since| 500.0 + 0.1 * normal(1, since));
+    for horizon in ["1h", "24h"] {
+        assert!((told.forecast(horizon, "value").unwrap() - 500.0).abs() < 5.0, "{horizon}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_far_ahead_and_back_is_survived() {
+    let mut feed = Feed::new(EVERYTHING, "load");
+    let course = |since: u64| 100.0 + 10.0 * daily(since) + 0.1 * normal(1, since);
+    feed.run(0, 10 * DAY, course);
+    feed.give(4000 * DAY, &[100.0]);
+    let told = feed.run(10 * DAY, 14 * DAY, course);
+    assert_eq!((feed.metric("series"), feed.metric("rejected_points")), (1, 0));
+    assert!((told.forecast("24h", "value").unwrap() - course(15 * DAY - HOUR)).abs() < 1.0);
+    assert!((told.forecast("1h", "value").unwrap() - course(14 * DAY)).abs() < 2.0);
+}
+
+#[test]
+fn rows_that_stand_for_a_silent_series_are_not_learned() {
+    let mut feed = Feed::new(EVERYTHING, "load");
+    let before = feed.run(0, 3 * DAY, |_| 100.0);
+    let mut rollups = window(3 * DAY, HOUR, &[(Arc::clone(&feed.series[0]), 0.0)]);
+    rollups.baseline.as_mut().unwrap().is_absent[0] = true;
+    let told = Points::of(&feed.harness.judge(rollups));
+    assert_eq!(told, before);
+}
+
+#[test]
+fn a_series_that_stays_silent_is_forgotten_and_an_outage_forgets_none() {
+    let yaml = "window: 1h\nemit: {metrics: ['*']}\nseries_retention: 48h";
+    let all = vec![series(1, "load"), series(2, "load")];
+    let mut feed = Feed::of(yaml, all.clone());
+    for hour in 0..24 {
+        feed.give(hour * HOUR, &[1.0, 2.0]);
+    }
+    feed.series.truncate(1);
+    feed.run(DAY, 3 * DAY, |_| 1.0);
+    assert_eq!(feed.metric("series"), 2);
+    feed.run(3 * DAY, 5 * DAY, |_| 1.0);
+    assert_eq!(feed.metric("series"), 1);
+    // All was silent for a year.
+    feed.run(370 * DAY, 371 * DAY, |_| 1.0);
+    assert_eq!(feed.metric("series"), 1);
+    feed.run(371 * DAY, 373 * DAY, |_| 1.0);
+    assert_eq!(feed.metric("series"), 1);
+}
+
+#[test]
+fn what_changes_once_an_hour_is_told_once_a_minute() {
+    let mut feed = Feed::new("window: 10s\nemit: {metrics: ['*']}\n", "load");
+    let mut n_told = 0;
+    for since in (0..3 * HOUR).step_by(10) {
+        let out = feed.give(since, &[100.0]);
+        n_told += usize::from(since >= 2 * HOUR && !out.is_empty());
+    }
+    assert_eq!(n_told, 60);
+    assert_eq!(MINUTE, 60);
+}
