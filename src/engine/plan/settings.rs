@@ -14,7 +14,8 @@ pub(crate) struct EngineConfig {
     /// Bytes of requests that may be received and not yet answered.
     pub(crate) max_in_flight: config::ByteSize,
     pub(crate) max_connections: usize,
-    /// How long a stop may take at most, half of it for receivers and half for exporters.
+    /// How long a stop may take: a quarter for receivers, a quarter for exporters, and as much again for one
+    /// last attempt of each request.
     pub(crate) shutdown_timeout: config::Duration,
     pub(crate) hop: HopConfig,
     /// The name of this process on series that several write. Absent: made once and kept in the
