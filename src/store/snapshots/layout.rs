@@ -49,33 +49,41 @@ const NO_MATCH: &str = "the length does not match";
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Written, &'static str> {
     let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
-    let has_release = match magic {
-        MAGIC => true,
-        MAGIC_BEFORE => false,
-        _ => return Err("it does not begin as a snapshot does"),
-    };
-    let (version, rest) = rest.split_first_chunk::<4>().ok_or(TOO_SHORT)?;
-    let (lengths, rest) = rest.split_at_checked(if has_release { 24 } else { 16 }).ok_or(TOO_SHORT)?;
+    match magic {
+        MAGIC => {
+            let (version, [release, watermark, state]) = parts(rest)?;
+            let release = String::from_utf8_lossy(release).into_owned();
+            Ok(Written { stored: stored(version, watermark, state), release })
+        }
+        MAGIC_BEFORE => {
+            let (version, [watermark, state]) = parts(rest)?;
+            Ok(Written { stored: stored(version, watermark, state), release: String::new() })
+        }
+        _ => Err("it does not begin as a snapshot does"),
+    }
+}
+
+/// Reads what follows the magic in every layout: the stage's version and `N` parts.
+fn parts<const N: usize>(bytes: &[u8]) -> Result<(u32, [&[u8]; N]), &'static str> {
+    let (version, rest) = bytes.split_first_chunk::<4>().ok_or(TOO_SHORT)?;
+    let (lengths, rest) = rest.split_at_checked(8 * N).ok_or(TOO_SHORT)?;
     let (expected, body) = rest.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
-    let mut lengths_read = lengths.as_chunks::<8>().0.iter().map(|length| u64::from_le_bytes(*length));
-    let mut rest = body;
-    let mut part = || {
-        let length = usize::try_from(lengths_read.next()?).ok()?;
-        let (part, after) = rest.split_at_checked(length)?;
-        rest = after;
-        Some(part)
-    };
-    let release = if has_release { part().ok_or(NO_MATCH)? } else { &[] };
-    let (watermark, state) = part().zip(part()).ok_or(NO_MATCH)?;
+    let (mut parts, mut rest) = ([&[][..]; N], body);
+    for (part, length) in parts.iter_mut().zip(lengths.as_chunks::<8>().0) {
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| NO_MATCH)?;
+        (*part, rest) = rest.split_at_checked(length).ok_or(NO_MATCH)?;
+    }
     if !rest.is_empty() {
         return Err(NO_MATCH);
     }
     if checksum(&[version, lengths, body]) != u64::from_le_bytes(*expected) {
         return Err("the checksum does not match");
     }
-    let snapshot = Snapshot { version: u32::from_le_bytes(*version), bytes: state.to_vec() };
-    let stored = Stored { snapshot, watermark: watermark.to_vec() };
-    Ok(Written { stored, release: String::from_utf8_lossy(release).into_owned() })
+    Ok((u32::from_le_bytes(*version), parts))
+}
+
+fn stored(version: u32, watermark: &[u8], state: &[u8]) -> Stored {
+    Stored { snapshot: Snapshot { version, bytes: state.to_vec() }, watermark: watermark.to_vec() }
 }
 
 /// Reads who wrote a file; none when there is none or it is no snapshot. What follows is not looked at.
