@@ -1,9 +1,11 @@
 //! trueline: an OpenTelemetry collector that knows what normal looks like.
 
+mod backtest;
 mod commands;
 mod detect;
 mod load;
 mod registry;
+mod replay;
 mod telemetry;
 
 use std::process::ExitCode;

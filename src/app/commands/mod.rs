@@ -10,8 +10,10 @@ use clap::{Args, Parser, Subcommand};
 use config::ConfigUri;
 
 use crate::{
+    backtest::{self, BacktestArgs},
     detect::{self, DetectArgs},
     load::{self, LoadArgs},
+    replay::{self, ReplayArgs},
 };
 
 /// An OpenTelemetry collector that knows what normal looks like
@@ -35,6 +37,10 @@ enum Command {
     Components,
     /// Try what the stages would say of series in files
     Detect(DetectArgs),
+    /// Show what a configuration would have found in telemetry of the past
+    Replay(ReplayArgs),
+    /// Compare what configurations would have told of the past
+    Backtest(BacktestArgs),
     /// Send the traffic of a small shop, for trying out and measuring
     Load(LoadArgs),
 }
@@ -83,6 +89,8 @@ impl Cli {
             }
             Some(Command::Components) => components::list(),
             Some(Command::Detect(args)) => detect::run(&args),
+            Some(Command::Replay(args)) => replay::run(&args),
+            Some(Command::Backtest(args)) => backtest::run(&args),
             Some(Command::Load(args)) => load::run(args),
             None => run::run(&self.config),
         }

@@ -11,4 +11,5 @@ mod run;
 mod tests;
 
 pub(crate) use args::DetectArgs;
-pub(crate) use run::run;
+pub(crate) use read::{Recording, parse_time};
+pub(crate) use run::{run, series_of, with_step};

@@ -8,21 +8,21 @@ use model::Timestamp;
 
 /// A series as a file holds it.
 #[derive(Debug)]
-pub(super) struct Recording {
+pub(crate) struct Recording {
     /// The file's name without its ending.
-    pub(super) name: String,
-    pub(super) points: Vec<Point>,
+    pub(crate) name: String,
+    pub(crate) points: Vec<Point>,
     /// The usual distance between points.
-    pub(super) step: Duration,
+    pub(crate) step: Duration,
 }
 
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Point {
+pub(crate) struct Point {
     /// As it stands in the file.
-    pub(super) text: String,
-    pub(super) at: Timestamp,
+    pub(crate) text: String,
+    pub(crate) at: Timestamp,
     /// NaN where the file has no number.
-    pub(super) value: f64,
+    pub(crate) value: f64,
 }
 
 impl Recording {
@@ -30,7 +30,7 @@ impl Recording {
     ///
     /// # Errors
     /// With the line, when a line is not a time and a number, or when there are fewer than two points.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("{} can not be opened", path.display()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let points = read_points(file).with_context(|| path.display().to_string())?;
@@ -68,7 +68,7 @@ fn read_points(file: impl std::io::Read) -> anyhow::Result<Vec<Point>> {
 }
 
 /// Reads a time: RFC 3339, a date and time in UTC, or a Unix time whose unit its size tells.
-fn parse_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     if let Ok(number) = text.parse::<f64>() {
         let nanos_per_unit = match number {
             number if number < 1e11 => 1e9,

@@ -70,7 +70,11 @@ fn detect(args: &DetectArgs, uris: &[ConfigUri], writer: &mut dyn Writer) -> any
 }
 
 /// Sets the window of every stage that judges to the step of the recording.
-fn with_step(uris: &[ConfigUri], step: Duration, registry: &Registry) -> anyhow::Result<Vec<ConfigUri>> {
+pub(crate) fn with_step(
+    uris: &[ConfigUri],
+    step: Duration,
+    registry: &Registry,
+) -> anyhow::Result<Vec<ConfigUri>> {
     let collector = Document::load(uris, &SystemEnvironment).collector;
     let judges = |kind: &str| {
         let row = registry.processors.iter().find(|row| row.answers_to(kind));
@@ -101,7 +105,7 @@ fn judge(plan: engine::Plan, recording: &Recording, writer: &mut dyn Writer) -> 
     Ok(())
 }
 
-fn series_of(name: &str) -> Series {
+pub(crate) fn series_of(name: &str) -> Series {
     Series {
         resource: Arc::default(),
         metric: name.into(),

@@ -21,5 +21,5 @@ mod traffic;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use args::LoadArgs;
+pub(crate) use args::{LoadArgs, parse_duration};
 pub(crate) use run::run;
