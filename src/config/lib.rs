@@ -27,7 +27,7 @@ pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, parse};
 pub use problem::{KeyPath, Problem, Problems, Severity};
 pub use render::{Style, render, render_styled, to_json};
 pub use schema::{
-    BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HistogramAggregation,
+    BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HelpForType, HistogramAggregation,
     IdError, LogEncoding, LogLevel, LogSampling, LogsTelemetry, MetricsLevel, MetricsTelemetry, NoKeys,
     OtlpEncoding, OtlpProtocol, OtlpTarget, OtlpTelemetry, OtlpTransport, ParentSampler, Periodic, Pipeline,
     PipelineId, PipelineSignal, PrometheusReader, Pull, PullExporter, PushExporter, PushedSignal,

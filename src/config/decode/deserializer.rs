@@ -63,6 +63,12 @@ impl<'de, 's> Reader<'de, 's> {
             (Value::String(text), BOOLEAN) if text == "true" || text == "false" => {
                 Some(format!("write {text} without quotes"))
             }
+            // Booleans of YAML 1.1, which are texts in 1.2.
+            (Value::String(text), BOOLEAN) => match text.to_ascii_lowercase().as_str() {
+                "yes" | "y" | "on" => Some("write `true`".to_owned()),
+                "no" | "n" | "off" => Some("write `false`".to_owned()),
+                _ => None,
+            },
             (Value::String(text), INTEGER | NUMBER) if text.parse::<f64>().is_ok() => {
                 Some(format!("write {text} without quotes"))
             }

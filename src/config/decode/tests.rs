@@ -296,6 +296,20 @@ fn a_forgotten_space_after_a_colon_is_recognised() {
 }
 
 #[test]
+fn a_boolean_of_yaml_1_1_is_told_what_to_write() {
+    let help = |text: &str| {
+        let node = parse(&Source::new("t.yaml", format!("verbose: {text}\n"))).unwrap();
+        let mut problems = Problems::default();
+        let _settings = decode::<Settings>(&node, "x", &mut problems);
+        problems.iter().next().and_then(|problem| problem.help.clone())
+    };
+    assert_eq!(help("yes").as_deref(), Some("write `true`"));
+    assert_eq!(help("Off").as_deref(), Some("write `false`"));
+    assert_eq!(help("maybe"), None);
+    assert_eq!(help("true"), None);
+}
+
+#[test]
 fn a_number_or_boolean_is_no_string() {
     check(
         "endpoint: 0012\nheaders: {a: yes, b: true, c: 1.50}\n",

@@ -138,14 +138,26 @@ impl Pipeline {
     }
 }
 
+/// Says what to write instead of a type that does not exist in a section; none for one that does.
+pub type HelpForType<'a> = &'a dyn Fn(ComponentKind, &str) -> Option<String>;
+
 impl Document {
     /// Reads, merges and expands what `uris` name, and checks all that needs no knowledge of a
     /// component: `validate` and the start use this alike.
     pub fn load(uris: &[ConfigUri], environment: &dyn Environment) -> Self {
+        Self::load_with(uris, environment, &|_, _| None)
+    }
+
+    /// Does the same, and says what to write instead of missing components whose types do not exist.
+    pub fn load_with(
+        uris: &[ConfigUri],
+        environment: &dyn Environment,
+        help_for_type: HelpForType<'_>,
+    ) -> Self {
         let mut problems = Problems::default();
         let tree = load(uris, environment, &mut problems);
         let collector = match &tree {
-            Some(tree) => Collector::read(tree, &mut problems),
+            Some(tree) => Collector::read(tree, help_for_type, &mut problems),
             None => Collector::default(),
         };
         Self { collector, tree, problems }
@@ -158,7 +170,7 @@ const PIPELINE_KEYS: &[&str] = &["receivers", "processors", "exporters"];
 
 impl Collector {
     /// Reads the sections of a merged and expanded tree.
-    pub fn read(tree: &Node, problems: &mut Problems) -> Self {
+    pub fn read(tree: &Node, help_for_type: HelpForType<'_>, problems: &mut Problems) -> Self {
         let is_empty = tree.is_null() || tree.as_map().is_some_and(|map| map.entries.is_empty());
         if is_empty {
             problems.push(Problem::error(Some(tree.place.clone()), "", "empty configuration file"));
@@ -174,7 +186,7 @@ impl Collector {
             extensions: section(ComponentKind::Extension),
             service: service(tree, problems),
         };
-        check_references(tree, &collector, problems);
+        check_references(tree, &collector, help_for_type, problems);
         check_cycles(&collector, problems);
         collector
     }

@@ -1,15 +1,21 @@
 //! Whether what pipelines name exists. Messages are the collector's, word for word: people search for
 //! them.
 
-use super::collector::{Collector, Component, ComponentKind, Pipeline, Reference};
+use super::collector::{Collector, Component, ComponentKind, HelpForType, Pipeline, Reference};
 use crate::{Node, Problem, Problems, did_you_mean};
 
-pub(super) fn check_references(tree: &Node, collector: &Collector, problems: &mut Problems) {
+pub(super) fn check_references(
+    tree: &Node,
+    collector: &Collector,
+    help_for_type: HelpForType<'_>,
+    problems: &mut Problems,
+) {
     check_sections(tree, collector, problems);
     check_ambiguity(collector, problems);
-    check_extensions(collector, problems);
+    let check = Check { collector, help_for_type };
+    check.extensions(problems);
     for pipeline in &collector.service.pipelines {
-        check_pipeline(pipeline, collector, problems);
+        check.pipeline(pipeline, problems);
     }
     check_connectors(collector, problems);
 }
@@ -42,29 +48,64 @@ fn check_ambiguity(collector: &Collector, problems: &mut Problems) {
     }
 }
 
-fn check_extensions(collector: &Collector, problems: &mut Problems) {
-    for reference in &collector.service.extensions {
-        if find(&collector.extensions, &reference.id).is_none() {
-            report_unknown("service::extensions", ComponentKind::Extension, reference, collector, problems);
-        }
-    }
+/// Checks what is named against what is configured.
+struct Check<'a> {
+    collector: &'a Collector,
+    help_for_type: HelpForType<'a>,
 }
 
-fn check_pipeline(pipeline: &Pipeline, collector: &Collector, problems: &mut Problems) {
-    let path = pipeline.path();
-    for (list, kind) in [
-        (&pipeline.receivers, ComponentKind::Receiver),
-        (&pipeline.processors, ComponentKind::Processor),
-        (&pipeline.exporters, ComponentKind::Exporter),
-    ] {
-        for (at, reference) in list.iter().enumerate() {
-            if list.iter().take(at).any(|earlier| earlier.id == reference.id) {
-                let message = format!("references {kind} \"{}\" multiple times", reference.id);
-                problems.push(Problem::error(Some(reference.place.clone()), path.clone(), message));
-            } else if !is_configured(kind, reference, collector) {
-                report_unknown(&path, kind, reference, collector, problems);
+impl Check<'_> {
+    fn extensions(&self, problems: &mut Problems) {
+        for reference in &self.collector.service.extensions {
+            if find(&self.collector.extensions, &reference.id).is_none() {
+                self.report_unknown("service::extensions", ComponentKind::Extension, reference, problems);
             }
         }
+    }
+
+    fn pipeline(&self, pipeline: &Pipeline, problems: &mut Problems) {
+        let path = pipeline.path();
+        for (list, kind) in [
+            (&pipeline.receivers, ComponentKind::Receiver),
+            (&pipeline.processors, ComponentKind::Processor),
+            (&pipeline.exporters, ComponentKind::Exporter),
+        ] {
+            for (at, reference) in list.iter().enumerate() {
+                if list.iter().take(at).any(|earlier| earlier.id == reference.id) {
+                    let message = format!("references {kind} \"{}\" multiple times", reference.id);
+                    problems.push(Problem::error(Some(reference.place.clone()), path.clone(), message));
+                } else if !is_configured(kind, reference, self.collector) {
+                    self.report_unknown(&path, kind, reference, problems);
+                }
+            }
+        }
+    }
+
+    fn report_unknown(&self, path: &str, kind: ComponentKind, reference: &Reference, problems: &mut Problems) {
+        let message = format!("references {kind} \"{}\" which is not configured", reference.id);
+        let help = self.help_for(kind, reference);
+        problems.push(Problem::error(Some(reference.place.clone()), path, message).with_help(help));
+    }
+
+    fn help_for(&self, kind: ComponentKind, reference: &Reference) -> String {
+        let connectors = if takes_connectors(kind) { self.collector.connectors.as_slice() } else { &[] };
+        let ids: Vec<String> = self
+            .collector
+            .section(kind)
+            .iter()
+            .chain(connectors)
+            .map(|component| component.id.to_string())
+            .collect();
+        let name = reference.id.to_string();
+        if let Some(near) = did_you_mean(&name, &ids) {
+            return format!("did you mean `{near}`?");
+        }
+        if let Some(other) = misplaced(reference, kind, self.collector) {
+            return format!("`{name}` is configured as {}", with_article(other));
+        }
+        // To add what does not exist would only lead to the next error.
+        let of_type = (self.help_for_type)(kind, &reference.id.component_type);
+        of_type.unwrap_or_else(|| format!("add `{name}:` to `{}`", kind.section()))
     }
 }
 
@@ -75,28 +116,6 @@ fn is_configured(kind: ComponentKind, reference: &Reference, collector: &Collect
 
 fn takes_connectors(kind: ComponentKind) -> bool {
     matches!(kind, ComponentKind::Receiver | ComponentKind::Exporter)
-}
-
-fn report_unknown(
-    path: &str,
-    kind: ComponentKind,
-    reference: &Reference,
-    collector: &Collector,
-    problems: &mut Problems,
-) {
-    let message = format!("references {kind} \"{}\" which is not configured", reference.id);
-    let connectors = if takes_connectors(kind) { collector.connectors.as_slice() } else { &[] };
-    let ids: Vec<String> =
-        collector.section(kind).iter().chain(connectors).map(|component| component.id.to_string()).collect();
-    let name = reference.id.to_string();
-    let help = match did_you_mean(&name, &ids) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => match misplaced(reference, kind, collector) {
-            Some(other) => format!("`{name}` is configured as {}", with_article(other)),
-            None => format!("add `{name}:` to `{}`", kind.section()),
-        },
-    };
-    problems.push(Problem::error(Some(reference.place.clone()), path, message).with_help(help));
 }
 
 /// Returns the kind under which an id stands, where it is not the one that is wanted.

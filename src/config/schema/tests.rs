@@ -630,3 +630,12 @@ mod ids {
         assert!(!read(&format!("otlp/{}", "a".repeat(1024))).starts_with("invalid name"));
     }
 }
+
+#[test]
+fn a_missing_component_of_a_type_that_does_not_exist_gets_the_help_for_its_type() {
+    let uris = ["yaml:{receivers: {otlp: }, exporters: {nop: }, service: {pipelines: {traces: {receivers: [otlp], processors: [batch, resource], exporters: [nop]}}}}".parse().unwrap()];
+    let help = |kind, name: &str| (name == "batch").then(|| format!("no {kind} of ours"));
+    let problems = Document::load_with(&uris, &MapEnvironment::default(), &help).problems;
+    let helps: Vec<_> = problems.iter().filter_map(|problem| problem.help.as_deref()).collect();
+    assert_eq!(helps, ["no processor of ours", "add `resource:` to `processors`"]);
+}
