@@ -1,7 +1,7 @@
 //! Verdicts between two processes: what the one finds marks the telemetry of the other.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -113,7 +113,7 @@ fn request() -> Vec<u8> {
     ExportLogsServiceRequest { resource_logs: vec![logs] }.encode_to_vec()
 }
 
-fn start(clock: &ManualClock, hop: &str, out: &PathBuf) -> Result<Rig> {
+fn start(clock: &ManualClock, hop: &str, out: &Path) -> Result<Rig> {
     let yaml = format!(
         "
 receivers:
@@ -151,7 +151,7 @@ impl Scene {
     }
 
     /// Sends one request a second until one is marked, and returns with what.
-    fn await_mark(&mut self, client: &mut Client, out: &PathBuf, after: Option<&str>) -> Result<String> {
+    fn await_mark(&mut self, client: &mut Client, out: &Path, after: Option<&str>) -> Result<String> {
         let since = Instant::now();
         loop {
             self.send(client, 1)?;
@@ -163,13 +163,13 @@ impl Scene {
         }
     }
 
-    fn ingest(&self, wire: &Wire, out: &PathBuf) -> Result<Rig> {
+    fn ingest(&self, wire: &Wire, out: &Path) -> Result<Rig> {
         start(&self.clock, &format!("role: ingest, endpoint: '{}'", wire.address), out)
     }
 }
 
 /// The mark of the last request that was exported.
-fn last_mark(out: &PathBuf) -> Result<Option<String>> {
+fn last_mark(out: &Path) -> Result<Option<String>> {
     if !out.exists() {
         return Ok(None);
     }
