@@ -6,8 +6,8 @@ pub(super) const OF_HOUR: usize = 3;
 pub(super) const OF_DAY: usize = 3;
 /// Share of the last seasonal error that the next hour inherits; .8 was the best of those measured.
 const INHERITED: f64 = 0.8;
-/// Errors are remembered over a week of hours.
-const REMEMBERED: f64 = 168.0;
+/// Errors are remembered over three days of hours: after a jump of the level the ways that know it are to win soon.
+const REMEMBERED: f64 = 72.0;
 /// How sharply the better way is preferred. Mixing by the plain inverse was worse than the best alone
 /// (.54 against .49): with the fourth power one that is twice as good has 94 %.
 const SHARPNESS: i32 = 4;

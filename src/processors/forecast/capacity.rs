@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{config::CapacityKind, trend::Crossing};
 
-/// Demand is taken at the upper end of an interval of this confidence.
+/// Demand is what is not exceeded with this confidence.
 pub(super) const LEVEL: f64 = 0.8;
 /// Demand above this share of a capacity requires more of it.
 const FULL_RATIO: f64 = 0.8;

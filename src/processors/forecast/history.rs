@@ -36,6 +36,8 @@ pub(super) struct History {
     /// By day modulo 30 the mean that was foretold 30 days before; NaN where none was. In units.
     pub(super) awaited: [f32; MONTH],
     pub(super) month_ahead: Conformal,
+    /// Of the same errors those upwards, the others as 0: what a capacity must be ready for.
+    pub(super) rises: Conformal,
     /// Windows of the open day.
     pub(super) peaks: Peaks,
     pub(super) greatest: f32,
@@ -60,6 +62,7 @@ impl History {
             model: Model::default(),
             awaited: [f32::NAN; MONTH],
             month_ahead: Conformal::default(),
+            rises: Conformal::default(),
             peaks: Peaks::default(),
             greatest: f32::NEG_INFINITY,
             told: 0,
@@ -90,7 +93,9 @@ impl History {
         let awaited = &mut self.awaited[usize::from(day) % MONTH];
         let foretold = std::mem::replace(awaited, f32::NAN);
         if !foretold.is_nan() {
-            self.month_ahead.update(mean - f64::from(foretold) * self.unit);
+            let error = mean - f64::from(foretold) * self.unit;
+            self.month_ahead.update(error);
+            self.rises.update(error.max(0.0));
         }
         let contest = self.compete(scratch);
         let told = self.in_a_month(scratch).map_or(f32::NAN, |value| narrow(value / self.unit));
@@ -102,7 +107,8 @@ impl History {
         let passed = passed.min(DAYS);
         self.days.copy_within(passed.., 0);
         self.days[DAYS - passed..].fill([MISSING; 3]);
-        let p95 = self.peaks.p95().unwrap_or(mean);
+        // All values may lie at the lower end of the highest bin.
+        let p95 = self.peaks.p95().map_or(mean, |p95| p95.min(f64::from(self.greatest)));
         let told = [mean, p95, f64::from(self.greatest)];
         self.days[DAYS - 1] = told.map(|value| Half::nearest((value / self.unit) as f32));
         self.forget_today();
@@ -128,11 +134,11 @@ impl History {
         Some(Contest::Kept)
     }
 
-    /// Foretells the mean of the day that ends 30 days after the last one.
+    /// Foretells the mean of the day that ends 30 days after the last one; none before a model was tried.
     pub(super) fn in_a_month(&self, scratch: &mut Vec<f64>) -> Option<f64> {
         let points = self.points(0..DAYS);
         let (origin, level) = self.model.level(&points, scratch)?;
-        (points.len() >= LEVEL_DAYS)
+        (points.len() >= LEAST_DAYS + HELD_BACK)
             .then(|| self.unit * self.model.at(origin, level, f64::from(self.last_day) + MONTH_DAYS))
     }
 

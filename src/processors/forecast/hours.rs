@@ -79,22 +79,23 @@ impl DayRing {
     /// Moves the base to the mean, so that halves need not tell it.
     pub(super) fn centre(&mut self) {
         if let Some(mean) = self.mean() {
-            self.fit(mean, 0.0);
+            self.fit(mean);
         }
     }
 
     fn make_room(&mut self, value: f64) {
         let deviation = (value - self.base).abs();
         if deviation > REACH * self.unit() {
-            self.fit(self.base, deviation);
+            // The last value is the best guess of the level to come.
+            self.fit(value);
         }
     }
 
-    /// Tells all values from another base, in a unit for the greatest of them and of `least`.
-    fn fit(&mut self, base: f64, least: f64) {
+    /// Tells all values from another base, in a unit for the greatest of them.
+    fn fit(&mut self, base: f64) {
         let before = *self;
         let told = before.values.iter().chain(&before.awaited).filter_map(|&half| before.told(half));
-        let greatest = told.map(|value| (value - base).abs()).fold(least, f64::max);
+        let greatest = told.map(|value| (value - base).abs()).fold(0.0, f64::max);
         self.base = base;
         self.exponent = exponent_for(if greatest > 0.0 { greatest } else { base.abs() });
         for (half, was) in self.values.iter_mut().zip(before.values) {

@@ -18,7 +18,7 @@
 //! the seasonal naive forecast (1.02). I. Gibbs and E. Candès 2021 for the intervals; E. S. Gardner and
 //! E. McKenzie 1985 for the damping; P. K. Sen 1968 for the line.
 //!
-//! *Cost*: some 336 bytes per chosen series, 1.1 kB more per capacity; nothing for the others but their place
+//! *Cost*: 344 bytes per chosen series, 1.2 kB more per capacity; nothing for the others but their place
 //! in a table. An addition per row; 1 µs per series and hour.
 
 mod candidates;

@@ -43,7 +43,7 @@ pub(super) struct Lens<'a> {
     pub(super) tells: [bool; 3],
     /// Of `confidence`.
     pub(super) quantiles: &'a Quantiles,
-    /// Of the level at which a capacity is judged.
+    /// With which demand is not exceeded with the confidence of capacities.
     pub(super) capacity_quantiles: &'a Quantiles,
 }
 
@@ -93,8 +93,8 @@ impl Lens<'_> {
             return forecasted(statistic, course?.in_a_month(), of_line, None);
         };
         let half_width = history.month_ahead.interval(self.config.confidence).or(of_line);
-        let coverage = history.month_ahead.coverage();
-        forecasted(statistic, history.in_a_month(scratch)?, half_width, coverage)
+        let value = history.in_a_month(scratch).or(course.map(Course::in_a_month))?;
+        forecasted(statistic, value, half_width, history.month_ahead.coverage())
     }
 
     fn time_to(&self, target: Target, state: &SeriesState, course: &Course) -> Option<Crossing> {
@@ -122,13 +122,13 @@ impl Lens<'_> {
     }
 
     fn demand(&self, history: &History, course: Option<&Course>, scratch: &mut Vec<f64>) -> Option<Demand> {
-        let mean = history.in_a_month(scratch)?;
-        let half_width = history
-            .month_ahead
+        let mean = history.in_a_month(scratch).or(course.map(Course::in_a_month))?;
+        let rise = history
+            .rises
             .interval(capacity::LEVEL)
             .or(course.map(|course| course.month_half_width(self.capacity_quantiles)))?;
         let peak_ratio = history.peak_ratio(scratch);
-        Some(Demand { median: mean * peak_ratio, upper: (mean + half_width) * peak_ratio })
+        Some(Demand { median: mean * peak_ratio, upper: (mean + rise) * peak_ratio })
     }
 }
 

@@ -147,17 +147,16 @@ impl Metrics {
         value: impl Fn(&Outlook) -> Option<f64>,
     ) {
         let points = told.iter().filter_map(|told| Some((with(told.series, &[]), value(&told.outlook)?)));
-        let points = points.filter(|(_, value)| value.is_finite()).collect();
         let name = format!("trueline.trend.{suffix}");
         // Slopes of several metrics are in several units.
         let unit = if suffix == "slope" { "" } else { "1" };
-        self.gauge(&MetricHead { name: &name, description, unit }, points);
+        self.gauge(&MetricHead { name: &name, description, unit }, points.collect());
     }
 
     fn capacities(&mut self, told: &[Told<'_>], config: &ForecastConfig) {
         let description = "Peaks of the last day as a share of the capacity";
         self.capacity(told, config, "used_ratio", description, "1", Assessment::used_ratio);
-        let description = "Peaks in thirty days at the upper end of their 80 % interval";
+        let description = "What peaks in thirty days will not exceed with a confidence of 80 %";
         self.capacity(told, config, "required", description, "", Assessment::required);
         let description = "1.2 times the peaks in thirty days";
         self.capacity(told, config, "recommended", description, "", Assessment::recommended);
@@ -194,7 +193,9 @@ impl Metrics {
         self.gauge(&MetricHead { name: &name, description, unit }, points.collect());
     }
 
-    fn gauge(&mut self, head: &MetricHead<'_>, points: Vec<(Attributes, f64)>) {
+    /// Writes a gauge, without values that are none.
+    fn gauge(&mut self, head: &MetricHead<'_>, mut points: Vec<(Attributes, f64)>) {
+        points.retain(|(_, value)| value.is_finite());
         if points.is_empty() {
             return;
         }

@@ -2,12 +2,12 @@
 
 use stats::bucket_index;
 
-/// Eight bins to the octave, told apart further by interpolation.
-const SCALE: i32 = 3;
-pub(super) const BINS: usize = 64;
+/// Sixteen bins to the octave, told apart further by interpolation.
+const SCALE: i32 = 4;
+pub(super) const BINS: usize = 96;
 const PEAK: f64 = 0.95;
 
-/// Values of a day by logarithmic bin, the greatest eight octaves.
+/// Values of a day by logarithmic bin, the greatest six octaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Peaks {
     /// The lowest bin holds what is smaller as well.

@@ -83,7 +83,8 @@ impl Forecaster {
         Self {
             tells: config.tells(),
             quantiles: Quantiles::new(config.confidence),
-            capacity_quantiles: Quantiles::new(capacity::LEVEL),
+            // Half of what is outside of an interval is below it.
+            capacity_quantiles: Quantiles::new(2.0 * capacity::LEVEL - 1.0),
             memory: Memory::default(),
             resources: Resources::default(),
             meters: Meters::new(cx.telemetry),
@@ -220,9 +221,9 @@ impl Forecaster {
             return;
         }
         let retention_hours = self.config.series_retention.get().as_secs() / 3600;
-        let oldest = (before * 24).saturating_sub(retention_hours);
+        let oldest = before.saturating_mul(24).saturating_sub(retention_hours);
         let is_kept =
-            |tracked: &Tracked| tracked.state.as_ref().is_some_and(|state| u64::from(state.hour) >= oldest);
+            |tracked: &Tracked| tracked.state.as_ref().is_some_and(|state| u64::from(state.hour) > oldest);
         self.memory.slots.retain(is_kept);
         self.memory.n_states = self.memory.slots.len() as u64;
     }

@@ -15,7 +15,7 @@
 //! 322  whether a history follows    u8
 //! ```
 //! A history is unit f64, days 90 × 3 × f16, last day u16, slope f32, days of the week 7 × f32, foretold
-//! 30 × f32, conformal 62 bytes, peaks 64 × u16 and i16, greatest f32 (NaN for none), told u8.
+//! 30 × f32, two conformals of 62 bytes, peaks 96 × u16 and i16, greatest f32 (NaN for none), told u8.
 
 use super::{
     candidates::Errors,
@@ -23,10 +23,12 @@ use super::{
     history::{DAYS, History, MONTH, Model, WEEK},
     hours::{AWAITED, DayRing, HOURS},
     peaks::{BINS, Peaks},
-    state::SeriesState,
+    state::{GREATEST, SeriesState},
     trend::Trend,
 };
 
+/// The last hour that a `u32` of seconds tells.
+const LAST_HOUR: u32 = u32::MAX / 3600;
 /// Exponents of all doubles, and beyond by what the ring leaves as room.
 const EXPONENTS: std::ops::RangeInclusive<i16> = -1100..=1100;
 
@@ -66,6 +68,7 @@ fn write_history(history: &History, out: &mut Vec<u8>) {
     put_floats(out, &history.model.week);
     put_floats(out, &history.awaited);
     put_conformal(out, &history.month_ahead);
+    put_conformal(out, &history.rises);
     put_u16s(out, &history.peaks.counts);
     out.extend_from_slice(&history.peaks.top.to_le_bytes());
     put_floats(out, &[if history.greatest.is_finite() { history.greatest } else { f32::NAN }]);
@@ -74,11 +77,11 @@ fn write_history(history: &History, out: &mut Vec<u8>) {
 
 /// Reads a record; none when it is cut or says what no state can be.
 pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
-    let base = from.finite()?;
+    let base = from.finite().filter(|base| base.abs() <= GREATEST)?;
     let exponent = from.i16().filter(|exponent| EXPONENTS.contains(exponent))?;
     let ring =
         DayRing { base, exponent, values: from.halves::<HOURS>()?, awaited: from.halves::<AWAITED>()? };
-    let (seen_at, hour) = (from.u32()?, from.u32()?);
+    let (seen_at, hour) = (from.u32()?, from.u32().filter(|hour| *hour <= LAST_HOUR)?);
     let [count, n_hours] = from.u16s()?;
     let [hours_of_day, follows] = from.take()?;
     let trend = Trend {
@@ -133,6 +136,7 @@ fn read_history(from: &mut Reader<'_>) -> Option<History> {
     history.model = Model { slope, week: from.floats::<WEEK>()? };
     history.awaited = from.maybe_floats::<MONTH>()?;
     history.month_ahead = from.conformal()?;
+    history.rises = from.conformal()?;
     history.peaks = Peaks { counts: from.u16s::<BINS>()?, top: from.i16()? };
     let [greatest] = from.maybe_floats()?;
     history.greatest = if greatest.is_nan() { f32::NEG_INFINITY } else { greatest };

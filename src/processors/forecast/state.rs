@@ -14,7 +14,7 @@ const LEAST_HOURS: u8 = 18;
 /// The level of tomorrow is drawn halfway to that of the last weeks.
 const SHRINKAGE: f64 = 0.5;
 /// Greater values are no measurements.
-const GREATEST: f64 = 1e30;
+pub(super) const GREATEST: f64 = 1e30;
 /// Deviations from the mean of the day are remembered over a week of hours.
 const REMEMBERED_HOURS: u16 = 168;
 
@@ -182,12 +182,15 @@ impl SeriesState {
     /// Compares an hour with what was foretold for it.
     fn judge_hour(&mut self, value: f64, kept: f64, mean: Option<f64>) {
         let told = candidates::of_hour(self.ring.value(self.hour), self.last(), mean);
+        let yesterday = self.ring.value(self.hour);
         if let Some(foretold) = self.of_hour.mix(&told).filter(|_| self.follows) {
-            self.hour_ahead.update(value - foretold);
+            // On the first day forecasts know no season; their errors would widen intervals for weeks.
+            if yesterday.is_some() {
+                self.hour_ahead.update(value - foretold);
+            }
             self.of_hour.learn(&told, kept, self.n_hours);
         }
         // The forecast was made yesterday, with the shift of then.
-        let yesterday = self.ring.value(self.hour);
         let told = candidates::of_day(yesterday, f64::from(self.shifts[1]), self.trend.level());
         self.of_day.learn(&told, kept, self.n_hours.saturating_sub(HOURS as u16 - 1));
     }

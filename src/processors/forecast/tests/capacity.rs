@@ -110,7 +110,9 @@ fn a_new_model_takes_over_only_when_it_was_better_on_days_it_had_not_seen() {
     assert!((rising.model.slope - 0.01).abs() < 0.001, "{:?}", rising.model);
 
     // When it stops, the line is given up.
-    (140..200).for_each(|day| drop(give(&mut rising, day, 40.0)));
+    for day in 140..200 {
+        give(&mut rising, day, 40.0);
+    }
     assert!(rising.model.slope.abs() < 0.003, "{:?}", rising.model);
 
     let before = rising.model;

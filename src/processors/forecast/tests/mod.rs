@@ -49,7 +49,8 @@ pub(super) fn series(number: u64, metric: &str) -> Arc<Series> {
 /// A list of one attribute, encoded as in a resource.
 fn attribute(key: &str, value: &str) -> Vec<u8> {
     let value = wire::build::encode_value(wire::view::AnyValue::Str(value.as_bytes()));
-    key_value(key.as_bytes(), &value)
+    let body = key_value(key.as_bytes(), &value);
+    [&[0x0a, body.len() as u8], &body[..]].concat()
 }
 
 /// A window that begins so many seconds after [`BEGIN`], with rows whose baseline is unknown.

@@ -24,7 +24,6 @@ series_retention: 1h
 thresholds:
 - {metric: disk, statistic: mean}
 - {metric: '', statistic: p42, above: 1, below: 2}
-- {metric: disk, statistic: mean, above: .nan}
 capacity:
 - {metric: disk, statistic: mean, capacity: 0, name: disk}
 - {metric: disk, statistic: mean, capacity: 1, name: disk}
@@ -42,7 +41,6 @@ capacity:
         thresholds.1.metric: metric is empty, name the metric of the series
         thresholds.1.statistic: "p42" is no statistic, write one of rate, error_ratio, p50, p95, p99, mean
         thresholds.1: has both above and below, make two entries of it
-        thresholds.2.above: above is not a finite number
         capacity.0.capacity: capacity is 0, must be above 0, in the unit of the series
         capacity.1.name: name `disk` is used twice, give each its own
         capacity.2.name: name is empty, say what this is the capacity of"#]]
