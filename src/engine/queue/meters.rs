@@ -26,7 +26,7 @@ impl Meters {
         };
         let lost = telemetry.with("reason", "exporter_ended").counter(
             "otelcol_exporter_dropped_items",
-            "Number of items dropped, by reason; they are among those that failed to be sent.",
+            "Number of items taken and then dropped, by reason.",
             "{item}",
         );
         let capacity = capacity.map(|capacity| {

@@ -1,6 +1,9 @@
 //! The keys of the collector's file exporter.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
 use config::{NotSupported, NotSupportedKeys};
@@ -87,6 +90,27 @@ impl RotationConfig {
     }
 }
 
+impl OtlpFileConfig {
+    /// Says why no file can be written at `path`, as far as it can be seen without writing.
+    fn problem_of_place(&self) -> Option<String> {
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let Ok(found) = folder.metadata() else {
+            let advice = "make it, or set create_directory: true";
+            return (!self.create_directory)
+                .then(|| format!("whose folder {} can not be found; {advice}", folder.display()));
+        };
+        if !found.is_dir() {
+            return Some(format!("and {} is no folder; name a file in a folder", folder.display()));
+        }
+        let file = self.path.metadata();
+        let is_read_only = file.as_ref().unwrap_or(&found).permissions().readonly();
+        is_read_only.then(|| "which is read-only; change its permissions or name another file".to_owned())
+    }
+}
+
 impl Config for OtlpFileConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[
         (
@@ -118,6 +142,8 @@ impl Config for OtlpFileConfig {
             checks.error("path", "path is missing, set it to the file to write");
         } else if self.path.file_name().is_none() || self.path.is_dir() {
             checks.error("path", format!("path is {}, a directory; name a file in it", self.path.display()));
+        } else if let Some(problem) = self.problem_of_place() {
+            checks.error("path", format!("path is {}, {problem}", self.path.display()));
         }
         if self.rotation.get().is_some_and(|rotation| rotation.localtime) {
             checks.warn("rotation.localtime", "localtime is not supported, the names of backups tell UTC");

@@ -7,7 +7,8 @@ use std::{
 };
 
 use component::{
-    BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement, Stop,
+    BoxError, Clock, Counter, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement,
+    Stop,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Export, SignalSet, Timestamp};
@@ -46,6 +47,11 @@ impl ExporterDef for OtlpFile {
             writer: Arc::new(Mutex::new(Writer::new(config))),
             clock: Arc::clone(&cx.clock),
             failures: Warnings::default(),
+            lost: cx.telemetry.with("reason", "not_written").counter(
+                "otelcol_exporter_dropped_items",
+                "Number of items taken and then dropped, by reason.",
+                "{item}",
+            ),
         })
     }
 }
@@ -58,10 +64,13 @@ struct FileExporter {
     writer: Arc<Mutex<Writer>>,
     clock: Arc<dyn Clock>,
     failures: Warnings,
+    /// Items that were taken and could not be written until the end.
+    lost: Counter,
 }
 
 impl FileExporter {
     async fn deliver(&self, export: Export) -> Result<Delivered, ExportError> {
+        let items = export.items;
         let record = match self.format {
             Format::Proto => export.bytes,
             Format::Json => {
@@ -73,7 +82,7 @@ impl FileExporter {
                 json.into()
             }
         };
-        match self.with_writer(move |writer, now| writer.append(&record, now)).await {
+        match self.with_writer(move |writer, now| writer.append(&record, items, now)).await {
             Ok(()) => Ok(Delivered::default()),
             Err(source) => Err(ExportError::Retryable { after: None, source }),
         }
@@ -124,6 +133,13 @@ impl Exporter for FileExporter {
     }
 
     fn shutdown(&self) -> LocalBoxFuture<'_, Result<(), BoxError>> {
-        Box::pin(self.with_writer(|writer, now| writer.close(now)))
+        let lost = self.lost.clone();
+        Box::pin(self.with_writer(move |writer, now| {
+            writer.close(now).inspect_err(|_| {
+                let lost_items = writer.waiting_items();
+                tracing::error!(lost_items, "what was taken could not be written, and is lost");
+                lost.add(lost_items);
+            })
+        }))
     }
 }

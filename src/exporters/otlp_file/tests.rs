@@ -72,11 +72,11 @@ fn requests_become_lines_when_the_time_to_flush_has_come() {
         let running = tokio::task::spawn_local(Rc::clone(&exporter).run(stop.clone()));
         exporter.export(request("a", 0)).await.unwrap();
         exporter.export(request("b", 0)).await.unwrap();
-        assert!(!path.exists());
+        assert_eq!(std::fs::read(&path).unwrap(), b"", "opened, so that it can be written");
         for second in 1.. {
             clock.advance_to(NOW + Duration::from_secs(second));
             tokio::task::yield_now().await;
-            if path.exists() && !std::fs::read(&path).unwrap().is_empty() {
+            if !std::fs::read(&path).unwrap().is_empty() {
                 break;
             }
         }
@@ -269,20 +269,54 @@ fn a_disk_without_room_is_retryable_and_loses_nothing() {
 #[test]
 fn what_was_taken_before_a_failure_is_written_after_it() {
     let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.json");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    on_a_shard(async {
+        let exporter = exporter(&config(json!({"path": path, "append": true})), &ManualClock::new(NOW));
+        exporter.export(request("a", 0)).await.unwrap();
+        let error = exporter.export(request("too long to wait", 300_000)).await.unwrap_err();
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        exporter.export(request("b", 300_000)).await.unwrap();
+        exporter.shutdown().await.unwrap();
+        assert_eq!(names_in(&path), ["a", "b"]);
+    });
+}
+
+#[test]
+fn nothing_is_taken_while_the_file_can_not_be_opened() {
+    let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("later/out.json");
     on_a_shard(async {
         let exporter = exporter(&config(json!({"path": path})), &ManualClock::new(NOW));
-        exporter.export(request("a", 0)).await.unwrap();
-        let error = exporter.export(request("too long to wait", 300_000)).await.unwrap_err();
+        let error = exporter.export(request("a", 0)).await.unwrap_err();
+        assert!(matches!(error, ExportError::Retryable { after: None, .. }), "{error}");
         assert!(
             error.to_string().starts_with(&format!("can not open {}: No such file", path.display())),
             "{error}"
         );
-        exporter.shutdown().await.unwrap_err();
         std::fs::create_dir(path.parent().unwrap()).unwrap();
-        exporter.export(request("b", 300_000)).await.unwrap();
+        exporter.export(request("b", 0)).await.unwrap();
         exporter.shutdown().await.unwrap();
-        assert_eq!(names_in(&path), ["a", "b"]);
+        assert_eq!(names_in(&path), ["b"]);
+    });
+}
+
+#[test]
+fn what_can_not_be_written_until_the_end_is_counted_as_dropped() {
+    on_a_shard(async {
+        let cx = exporter_cx(&ManualClock::new(NOW));
+        let full = OtlpFile::build(&config(json!({"path": "/dev/full", "append": true})), &cx);
+        full.export(request("a", 0)).await.unwrap();
+        full.export(request("b", 0)).await.unwrap();
+        full.shutdown().await.unwrap_err();
+        let dropped: Vec<_> = cx
+            .telemetry
+            .read()
+            .into_iter()
+            .filter(|row| row.name == "otelcol_exporter_dropped_items")
+            .collect();
+        assert_eq!(dropped.iter().map(|row| row.value).sum::<u64>(), 2, "{dropped:?}");
     });
 }
 
@@ -306,6 +340,28 @@ fn every_problem_of_a_configuration_is_reported() {
         findings.map(|finding| format!("{}: {}", finding.path, finding.message)).collect::<Vec<_>>()
     };
     assert_eq!(problems(&OtlpFileConfig::default()), ["path: path is missing, set it to the file to write"]);
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let path = missing.join("out.json");
+    assert_eq!(
+        problems(&config(json!({"path": path}))),
+        [format!(
+            "path: path is {}, whose folder {} can not be found; make it, or set create_directory: true",
+            path.display(),
+            missing.display()
+        )]
+    );
+    assert_eq!(problems(&config(json!({"path": path, "create_directory": true}))), [""; 0]);
+    let read_only = std::os::unix::fs::PermissionsExt::from_mode(0o555);
+    std::fs::set_permissions(directory.path(), read_only).unwrap();
+    let path = directory.path().join("out.json");
+    assert_eq!(
+        problems(&config(json!({"path": path}))),
+        [format!(
+            "path: path is {}, which is read-only; change its permissions or name another file",
+            path.display()
+        )]
+    );
     let wrong =
         rotating(json!({"path": "/", "sending_queue": {"num_consumers": 0}}), json!({"localtime": true}));
     assert_eq!(

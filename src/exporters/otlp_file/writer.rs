@@ -42,6 +42,8 @@ pub(super) struct Writer {
     truncates: bool,
     creates_directory: bool,
     buffer: Vec<u8>,
+    /// Items of the requests in the buffer.
+    waiting_items: u64,
     open: Option<Open>,
 }
 
@@ -62,15 +64,20 @@ impl Writer {
             truncates: !config.append && config.rotation.get().is_none(),
             creates_directory: config.create_directory,
             buffer: Vec::new(),
+            waiting_items: 0,
             open: None,
         }
     }
 
-    /// Takes one encoded request.
+    /// Takes one encoded request, which so many items are in. Nothing is taken while the file can not be opened,
+    /// or senders would be told of success until the first flush.
     ///
     /// # Errors
     /// The request was not taken; it may be given again. Requests taken before are kept.
-    pub(super) fn append(&mut self, record: &[u8], now: Timestamp) -> Result<(), WriteError> {
+    pub(super) fn append(&mut self, record: &[u8], items: u64, now: Timestamp) -> Result<(), WriteError> {
+        if self.open.is_none() {
+            self.open = Some(self.open(now).map_err(|source| self.error("open", source))?);
+        }
         if !self.buffer.is_empty() && self.buffer.len() + record.len() > BUFFER_BYTES {
             self.flush(now)?;
         }
@@ -91,7 +98,9 @@ impl Writer {
         }
         if self.writes_at_once || self.buffer.len() >= BUFFER_BYTES {
             self.flush(now).inspect_err(|_| self.buffer.truncate(before))?;
+            return Ok(());
         }
+        self.waiting_items += items;
         Ok(())
     }
 
@@ -126,15 +135,21 @@ impl Writer {
         }
         open.length += length;
         self.open = Some(open);
+        self.waiting_items = 0;
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES * 2);
         Ok(())
     }
 
+    /// Returns how many items were taken and are not in the file.
+    pub(super) fn waiting_items(&self) -> u64 {
+        self.waiting_items
+    }
+
     /// Writes what was taken and has the disk keep it.
     ///
     /// # Errors
-    /// Some of it may be lost.
+    /// Some of it may be lost; [`Writer::waiting_items`] are.
     pub(super) fn close(&mut self, now: Timestamp) -> Result<(), WriteError> {
         self.flush(now)?;
         match self.open.take() {
