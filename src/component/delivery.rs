@@ -16,6 +16,13 @@ pub struct Delivery {
     pub timeout: Duration,
 }
 
+impl Delivery {
+    /// Makes it of the sections that exporters over the network have.
+    pub fn of(queue: &QueueConfig, retry: &RetryConfig, timeout: Duration) -> Self {
+        Self { queue: queue.clone(), retry: retry.clone(), timeout }
+    }
+}
+
 /// The collector's `sending_queue`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default)]

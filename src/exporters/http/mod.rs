@@ -6,6 +6,7 @@
 //! * [`headers`](HeadersConfig): what the operator adds to every request.
 //! * [`client`](HttpClient): a pool of HTTP/1.1 and HTTP/2 connections, one attempt at a time.
 //! * `not_supported`: the collector's keys that are refused, and why.
+//! * [`rejections`](Rejections): what a server took only in part, in the log.
 //! * [`retry`](retry_after): which answers ask for another attempt, and when.
 //! * [`answers`](delivered_of_protobuf): partial success, statuses and their delays.
 //! * [`warnings`](Warnings): a log line that does not repeat itself a thousand times.
@@ -15,6 +16,7 @@ mod client;
 mod compression;
 mod headers;
 mod not_supported;
+mod rejections;
 mod retry;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,6 +34,7 @@ pub(crate) use client::{
 pub(crate) use compression::{Compression, Encoder};
 pub(crate) use headers::{HeadersConfig, header_map, validate_headers};
 pub(crate) use not_supported::{CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED};
+pub(crate) use rejections::Rejections;
 pub(crate) use retry::{is_retryable, retry_after};
 pub(crate) use tls::{TLS_NOT_SUPPORTED, TlsConfig, TlsLoader};
 pub(crate) use warnings::Warnings;

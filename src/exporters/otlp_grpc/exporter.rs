@@ -16,7 +16,7 @@ use super::{
     channel::{Channel, ChannelSettings, ConnectError, Connection},
     target::Target,
 };
-use crate::http::{Encoder, TlsLoader, Warnings, delivered_of_protobuf, header_map, user_agent};
+use crate::http::{Encoder, Rejections, TlsLoader, delivered_of_protobuf, header_map, user_agent};
 
 /// The definition of `otlp_grpc`.
 pub(crate) struct OtlpGrpc;
@@ -29,11 +29,7 @@ impl ExporterDef for OtlpGrpc {
     type Config = OtlpGrpcConfig;
 
     fn delivery(config: &OtlpGrpcConfig) -> Delivery {
-        Delivery {
-            queue: config.sending_queue.clone(),
-            retry: config.retry_on_failure.clone(),
-            timeout: config.timeout.get(),
-        }
+        Delivery::of(&config.sending_queue, &config.retry_on_failure, config.timeout.get())
     }
 
     fn build(config: &OtlpGrpcConfig, cx: &ExporterCx) -> Rc<dyn Exporter> {
@@ -45,7 +41,6 @@ impl ExporterDef for OtlpGrpc {
 const WAIT_FOR_READY_PERIOD: Duration = Duration::from_millis(500);
 
 struct GrpcExporter {
-    id: String,
     channel: Rc<Channel>,
     call: Call,
     encoder: Encoder,
@@ -53,7 +48,7 @@ struct GrpcExporter {
     uris: [Uri; 3],
     waits_for_ready: bool,
     clock: Arc<dyn Clock>,
-    rejections: Warnings,
+    rejections: Rejections,
 }
 
 impl GrpcExporter {
@@ -73,14 +68,13 @@ impl GrpcExporter {
             balancer: config.balancer_name,
         };
         Self {
-            id: cx.id.clone(),
             channel: Channel::new(settings, Arc::clone(&cx.clock)),
             call: Call::new(headers, config.compression.name(), config.timeout.get()),
             encoder,
             uris: Signal::ALL.map(|signal| service_uri(signal, &authority, is_secure)),
             waits_for_ready: config.wait_for_ready,
             clock: Arc::clone(&cx.clock),
-            rejections: Warnings::default(),
+            rejections: Rejections::new(&cx.id, &cx.clock),
         }
     }
 
@@ -91,7 +85,7 @@ impl GrpcExporter {
         let request = self.call.request(uri, message)?;
         let answer = self.send(request).await?;
         let delivered = delivered_of_protobuf(&answer);
-        self.report(export.signal, &delivered);
+        self.rejections.report(export.signal, &delivered);
         Ok(delivered)
     }
 
@@ -122,21 +116,6 @@ impl GrpcExporter {
             }
             self.clock.sleep_until(self.clock.now() + WAIT_FOR_READY_PERIOD).await;
         }
-    }
-
-    fn report(&self, signal: Signal, delivered: &Delivered) {
-        if delivered.rejected == 0 && delivered.message.is_empty() {
-            return;
-        }
-        let Some(held_back) = self.rejections.due(self.clock.now()) else { return };
-        tracing::warn!(
-            exporter = self.id,
-            %signal,
-            rejected = delivered.rejected,
-            message = delivered.message,
-            held_back,
-            "the server took a request only in part",
-        );
     }
 }
 

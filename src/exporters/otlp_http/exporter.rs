@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::{OtlpHttpConfig, config::Encoding};
 use crate::http::{
-    Answer, ClientSettings, Encoder, HttpClient, Warnings, delivered_of_json, delivered_of_protobuf,
+    Answer, ClientSettings, Encoder, HttpClient, Rejections, delivered_of_json, delivered_of_protobuf,
     header_map, is_retryable, message_of_status, quote, retry_after,
 };
 
@@ -29,11 +29,7 @@ impl ExporterDef for OtlpHttp {
     type Config = OtlpHttpConfig;
 
     fn delivery(config: &OtlpHttpConfig) -> Delivery {
-        Delivery {
-            queue: config.sending_queue.clone(),
-            retry: config.retry_on_failure.clone(),
-            timeout: config.timeout.get(),
-        }
+        Delivery::of(&config.sending_queue, &config.retry_on_failure, config.timeout.get())
     }
 
     fn build(config: &OtlpHttpConfig, cx: &ExporterCx) -> Rc<dyn Exporter> {
@@ -45,7 +41,6 @@ const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
 struct HttpExporter {
-    id: String,
     client: HttpClient,
     encoding: Encoding,
     encoder: Encoder,
@@ -56,7 +51,7 @@ struct HttpExporter {
     /// Bounds the requests under way where the operator wants that.
     turns: Option<Semaphore>,
     clock: Arc<dyn Clock>,
-    rejections: Warnings,
+    rejections: Rejections,
 }
 
 impl HttpExporter {
@@ -77,7 +72,6 @@ impl HttpExporter {
         }
         let uses_tls = uris.iter().flatten().any(|uri| uri.scheme_str() == Some("https"));
         Self {
-            id: cx.id.clone(),
             client: HttpClient::new(client_settings(config, uses_tls), Arc::clone(&cx.clock)),
             encoding: config.encoding,
             encoder,
@@ -85,7 +79,7 @@ impl HttpExporter {
             uris,
             turns: (config.max_conns_per_host > 0).then(|| Semaphore::new(config.max_conns_per_host)),
             clock: Arc::clone(&cx.clock),
-            rejections: Warnings::default(),
+            rejections: Rejections::new(&cx.id, &cx.clock),
         }
     }
 
@@ -102,7 +96,7 @@ impl HttpExporter {
         };
         let answer = self.client.post(uri, self.headers.clone(), body).await?;
         let delivered = judge(uri, &answer, self.clock.now())?;
-        self.report(signal, &delivered);
+        self.rejections.report(signal, &delivered);
         Ok(delivered)
     }
 
@@ -119,21 +113,6 @@ impl HttpExporter {
         self.encoder
             .encode(body)
             .map_err(|error| permanent(format!("request can not be compressed: {error}")))
-    }
-
-    fn report(&self, signal: Signal, delivered: &Delivered) {
-        if delivered.rejected == 0 && delivered.message.is_empty() {
-            return;
-        }
-        let Some(held_back) = self.rejections.due(self.clock.now()) else { return };
-        tracing::warn!(
-            exporter = self.id,
-            %signal,
-            rejected = delivered.rejected,
-            message = delivered.message,
-            held_back,
-            "the server took a request only in part",
-        );
     }
 }
 
