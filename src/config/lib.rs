@@ -27,13 +27,13 @@ pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, parse};
 pub use problem::{KeyPath, Problem, Problems, Severity};
 pub use render::{Style, render, render_styled, to_json};
 pub use schema::{
-    BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HelpForType, HistogramAggregation,
-    IdError, LogEncoding, LogLevel, LogSampling, LogsTelemetry, MetricsLevel, MetricsTelemetry, NoKeys,
-    OtlpEncoding, OtlpProtocol, OtlpTarget, OtlpTelemetry, OtlpTransport, ParentSampler, Periodic, Pipeline,
-    PipelineId, PipelineSignal, PrometheusReader, Pull, PullExporter, PushExporter, PushedSignal,
-    RatioSampler, Reader, Reference, Resource, Sampler, ScrapeTranslation, Service, SimpleProcessor,
-    SpanProcessor, TargetProblem, Telemetry, TelemetryCompression, TemporalityPreference, TracesLevel,
-    TracesTelemetry, instead_of,
+    BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HelpForType,
+    HistogramAggregation, IdError, LogEncoding, LogLevel, LogSampling, LogsTelemetry, MetricsLevel,
+    MetricsTelemetry, NoKeys, OtlpEncoding, OtlpProtocol, OtlpTarget, OtlpTelemetry, OtlpTransport,
+    ParentSampler, Periodic, Pipeline, PipelineId, PipelineSignal, PrometheusReader, Pull, PullExporter,
+    PushExporter, PushedSignal, RatioSampler, Reader, Reference, Resource, Sampler, ScrapeTranslation,
+    Service, SimpleProcessor, SpanProcessor, TargetProblem, Telemetry, TelemetryCompression,
+    TemporalityPreference, TracesLevel, TracesTelemetry, instead_of,
 };
 pub use source::{Environment, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;

@@ -7,7 +7,9 @@ mod id;
 mod references;
 mod telemetry;
 
-pub use collector::{Collector, Component, ComponentKind, Document, HelpForType, Pipeline, Reference, Service};
+pub use collector::{
+    Collector, Component, ComponentKind, Document, HelpForType, Pipeline, Reference, Service,
+};
 pub use elsewhere::instead_of;
 pub use id::{ComponentId, IdError, PipelineId, PipelineSignal};
 pub use telemetry::{

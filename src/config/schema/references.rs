@@ -81,7 +81,13 @@ impl Check<'_> {
         }
     }
 
-    fn report_unknown(&self, path: &str, kind: ComponentKind, reference: &Reference, problems: &mut Problems) {
+    fn report_unknown(
+        &self,
+        path: &str,
+        kind: ComponentKind,
+        reference: &Reference,
+        problems: &mut Problems,
+    ) {
         let message = format!("references {kind} \"{}\" which is not configured", reference.id);
         let help = self.help_for(kind, reference);
         problems.push(Problem::error(Some(reference.place.clone()), path, message).with_help(help));
