@@ -6,14 +6,29 @@ trueline=${TRUELINE:?the path of the trueline binary}
 state=$(mktemp -d)
 trap 'kill "${load:-}" "${collector:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$state"' EXIT
 
-TRUELINE_STATE=$state "$trueline" --config=pipelines/quick-start.yaml &
+TRUELINE_STATE=$state "$trueline" --config=pipelines/quick-start.yaml 2> >(tee "$state/collector.log" >&2) &
 collector=$!
-for _ in $(seq 100); do
-    curl -fs localhost:13133 >/dev/null 2>&1 && break
-    kill -0 "$collector" 2>/dev/null || { echo "the collector did not start; its log above says why" >&2; exit 1; }
+
+# Another collector may answer on the port of the health check, so ours must have said that it is ready too:
+# it has then bound that port itself.
+is_up() {
+    grep -qs 'everything is ready' "$state/collector.log" && curl -fs localhost:13133 >/dev/null 2>&1
+}
+n_tries=100
+until is_up; do
+    if ! kill -0 "$collector" 2>/dev/null; then
+        status=0
+        wait "$collector" || status=$?
+        echo "the collector ended with exit code $status before it was up; its log above says why" >&2
+        exit $((status > 0 ? status : 1))
+    fi
+    if ((--n_tries == 0)); then
+        echo "the collector is not healthy after 10 s; its log above may say why" >&2
+        exit 1
+    fi
     sleep 0.1
 done
-"$trueline" load --endpoint localhost:4317 --rate "${RATE:-500}" --duration "${DURATION:-24h}" >/dev/null 2>&1 &
+"$trueline" load --endpoint localhost:4317 --rate "${RATE:-500}" --duration "${DURATION:-24h}" >/dev/null 2>"$state/load.log" &
 load=$!
 
 cat <<'TEXT'
@@ -27,4 +42,12 @@ trueline runs, and a shop of generated services sends to it.
 
 Send your own telemetry to localhost:4317 (OTLP/gRPC) or localhost:4318 (OTLP/HTTP). Stop with Ctrl-C.
 TEXT
-wait "$collector"
+status=0
+wait -n "$collector" "$load" || status=$?
+if kill -0 "$collector" 2>/dev/null; then
+    echo "the load ended with exit code $status:" >&2
+    tail -n 20 "$state/load.log" >&2
+    status=0
+    wait "$collector" || status=$?
+fi
+exit "$status"

@@ -141,6 +141,19 @@ fn every_example_is_a_configuration_that_validate_accepts() {
 }
 
 #[test]
+fn every_pipeline_of_the_repository_is_a_configuration_that_validate_accepts() {
+    let entries = fs::read_dir(root().join("pipelines")).expect("the folder can be read");
+    let files: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let yaml = fs::read_to_string(&file).expect("a pipeline can be read");
+        let loaded = engine::load(&[ConfigUri::Yaml(yaml)], &MapEnvironment::default(), &registry());
+        let told = config::render(&loaded.problems.sorted());
+        assert!(loaded.plan.is_some() && loaded.problems.is_empty(), "{}\n{told}", file.display());
+    }
+}
+
+#[test]
 fn an_example_with_a_wrong_key_would_be_found() {
     let page = Path::new("page.md").to_owned();
     let example = Example { page, line: 7, yaml: "exporters: {debug: {verbose: true}}\n".to_owned() };
