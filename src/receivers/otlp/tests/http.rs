@@ -4,6 +4,11 @@ use bytes::Bytes;
 use component::{Receipt, Refusal};
 use http::{Method, Request, StatusCode};
 use model::{Signal, SignalSet};
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+    trace::v1::ExportTraceServiceRequest,
+};
+use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -91,6 +96,38 @@ fn the_answer_has_the_type_of_the_request() {
             assert_eq!((answer.header("content-type"), answer.text()), (Some(received), text));
         }
         assert_eq!(server.intake.take().len(), 4, "an empty request is a request");
+    });
+}
+
+/// Sends a document as JSON and returns the request that the receiver made of it.
+async fn received<M: Message + Default>(path: &str, document: &'static str) -> M {
+    let server = server().await;
+    let mut client = Http1::connect(server.address()).await;
+    let answer = client.send(post(path, JSON, whole(document))).await;
+    assert_eq!((answer.status, answer.text()), (StatusCode::OK, "{}"));
+    let [request] = &server.intake.take()[..] else { panic!("one request was sent") };
+    M::decode(&request[..]).expect("the request is sound")
+}
+
+#[test]
+fn the_examples_of_the_protocol_are_read_as_its_own_crate_reads_them() {
+    run(async {
+        let document = include_str!("examples/trace.json");
+        let traces: ExportTraceServiceRequest = received("/v1/traces", document).await;
+        assert_eq!(traces, serde_json::from_str(document).unwrap());
+        assert_eq!(traces.resource_spans[0].scope_spans[0].spans[0].span_id[..2], [0xee, 0xe1]);
+        let document = include_str!("examples/metrics.json");
+        let metrics: ExportMetricsServiceRequest = received("/v1/metrics", document).await;
+        assert_eq!(metrics, serde_json::from_str(document).unwrap());
+        assert_eq!(metrics.resource_metrics[0].scope_metrics[0].metrics.len(), 4);
+        let document = include_str!("examples/logs.json");
+        let logs: ExportLogsServiceRequest = received("/v1/logs", document).await;
+        assert_eq!(logs, serde_json::from_str(document).unwrap());
+        assert_eq!(logs.resource_logs[0].scope_logs[0].log_records[0].attributes.len(), 6);
+        let document = include_str!("examples/events.json");
+        let events: ExportLogsServiceRequest = received("/v1/logs", document).await;
+        assert_eq!(events, serde_json::from_str(document).unwrap());
+        assert_eq!(events.resource_logs[0].scope_logs[0].log_records[0].event_name, "browser.page_view");
     });
 }
 
