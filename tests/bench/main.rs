@@ -1,8 +1,9 @@
 //! Times trueline against the Go collector: the same bytes, the same core, run alternately.
 //!
 //! `cargo run --release -p bench -- [PATH…]`; see README.md for what each path is. `bench detection` scores
-//! detectors instead.
+//! detectors instead, `bench analysis` times the stages that judge.
 
+mod analysis;
 mod clock;
 mod detection;
 mod machine;
@@ -14,6 +15,7 @@ mod sender;
 mod sink;
 mod spans;
 mod subject;
+mod table;
 mod walk;
 
 use std::collections::HashMap;
@@ -32,6 +34,10 @@ use crate::report::{Other, PathResult, Report};
 use crate::sender::Load;
 use crate::spans::{Pool, Shape};
 use crate::subject::{Kind, Subject};
+
+/// trueline's own, so that stages that run in this process find their memory as they do there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The core of the collector under test; sender and sink have the other.
 const SUBJECT_CORE: &str = "0";
@@ -75,13 +81,16 @@ struct Args {
 /// What is measured instead of the paths.
 #[derive(Subcommand)]
 enum Command {
+    Analysis(analysis::Args),
     Detection(detection::Args),
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    if let Some(Command::Detection(args)) = &args.command {
-        return detection::run(args);
+    match &args.command {
+        Some(Command::Analysis(args)) => return analysis::run(args),
+        Some(Command::Detection(args)) => return detection::run(args),
+        None => {}
     }
     let paths = paths::named(&args.paths)?;
     ensure!(args.pairs > 0, "--pairs is 0, must be at least 1");

@@ -173,7 +173,7 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 }
 
 /// Returns the median of sorted values; NaN for none.
-fn median(sorted: &[f64]) -> f64 {
+pub(crate) fn median(sorted: &[f64]) -> f64 {
     match sorted.len() {
         0 => f64::NAN,
         n if n % 2 == 1 => sorted[n / 2],

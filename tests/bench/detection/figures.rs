@@ -7,7 +7,7 @@ use super::events::{self, AtBudget};
 use super::nab::{self, PROFILES, Swept};
 use super::points;
 use super::rows::Outcome;
-use super::table::{Report, Table};
+use crate::table::{Report, Table};
 
 /// False alarms per series and day: one a month, three a month, two a week.
 const BUDGETS: [f64; 3] = [0.03, 0.1, 0.3];

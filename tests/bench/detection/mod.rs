@@ -14,7 +14,6 @@ mod peers;
 mod points;
 mod rows;
 mod subject;
-mod table;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +26,7 @@ use anyhow::{Context, Result, ensure};
 use self::corpus::Corpus;
 use self::figures::Figures;
 use self::rows::{Outcome, Row};
+use crate::table;
 
 /// Scores detectors on labelled series.
 #[derive(clap::Args)]
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let report = figures::report(&corpus, &figures);
     let text = if args.markdown { table::markdown(&report) } else { table::text(&report) };
     match &args.into {
-        Some(file) => table::replace_between_markers(file, &text),
+        Some(file) => table::replace_between_markers(file, "detection", &text),
         None => std::io::stdout().write_all(text.as_bytes()).context("writing the tables"),
     }
 }

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::super::subject::{Points, detect, read};
-use super::super::table::{Report, Table, markdown, replaced, text};
 use super::{Corpus, corpus, series};
+use crate::table::{Report, Table, markdown, replaced, text};
 
 fn two_files() -> Corpus {
     let (mut one, mut other) = (series(2, &[]), series(1, &[]));
@@ -106,10 +106,10 @@ fn a_table_has_aligned_columns_as_text_and_bars_as_markdown() {
 #[test]
 fn only_what_stands_between_the_markers_is_replaced() {
     let page = "a\n<!-- detection:begin -->\nold\n<!-- detection:end -->\nz\n";
-    let new = replaced(page, "new\n").unwrap();
+    let new = replaced(page, "detection", "new\n").unwrap();
     assert_eq!(new, "a\n<!-- detection:begin -->\nnew\n<!-- detection:end -->\nz\n");
-    assert_eq!(replaced(&new, "new\n").unwrap(), new);
+    assert_eq!(replaced(&new, "detection", "new\n").unwrap(), new);
     for wrong in ["", "<!-- detection:begin -->", "<!-- detection:end --> <!-- detection:begin -->"] {
-        assert!(replaced(wrong, "new").is_err(), "{wrong:?} was changed");
+        assert!(replaced(wrong, "detection", "new").is_err(), "{wrong:?} was changed");
     }
 }

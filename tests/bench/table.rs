@@ -6,24 +6,21 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-const BEGIN: &str = "<!-- detection:begin -->";
-const END: &str = "<!-- detection:end -->";
-
 /// What is written.
-pub(super) struct Report {
-    pub(super) title: String,
-    pub(super) tables: Vec<Table>,
+pub(crate) struct Report {
+    pub(crate) title: String,
+    pub(crate) tables: Vec<Table>,
 }
 
 /// A table whose lines are as long as its heading.
-pub(super) struct Table {
-    pub(super) caption: String,
-    pub(super) heading: Vec<String>,
-    pub(super) lines: Vec<Vec<String>>,
+pub(crate) struct Table {
+    pub(crate) caption: String,
+    pub(crate) heading: Vec<String>,
+    pub(crate) lines: Vec<Vec<String>>,
 }
 
 /// Returns aligned columns for a terminal.
-pub(super) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Report) -> String {
     let mut out = format!("{}\n", report.title);
     for table in &report.tables {
         write!(out, "\n{}\n", table.caption).expect("a String takes everything");
@@ -40,7 +37,7 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 /// Returns Markdown.
-pub(super) fn markdown(report: &Report) -> String {
+pub(crate) fn markdown(report: &Report) -> String {
     let mut out = format!("{}\n", report.title);
     for table in &report.tables {
         write!(out, "\n{}\n\n", table.caption).expect("a String takes everything");
@@ -58,22 +55,23 @@ fn all_lines(table: &Table) -> impl Iterator<Item = &Vec<String>> {
     [&table.heading].into_iter().chain(&table.lines)
 }
 
-/// Writes the text into a file in place of what stands between the markers.
+/// Writes the text into a file in place of what stands between the markers of that name.
 ///
 /// *Errors*: the file does not hold both markers once, in this order; it is then as it was.
-pub(super) fn replace_between_markers(file: &Path, text: &str) -> Result<()> {
+pub(crate) fn replace_between_markers(file: &Path, name: &str, text: &str) -> Result<()> {
     let old = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let new = replaced(&old, text).with_context(|| file.display().to_string())?;
+    let new = replaced(&old, name, text).with_context(|| file.display().to_string())?;
     fs::write(file, new).with_context(|| format!("writing {}", file.display()))
 }
 
-/// Returns a page with other text between its markers.
-pub(super) fn replaced(page: &str, text: &str) -> Result<String> {
+/// Returns a page with other text between its markers `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
+pub(crate) fn replaced(page: &str, name: &str, text: &str) -> Result<String> {
+    let [begin, end] = ["begin", "end"].map(|side| format!("<!-- {name}:{side} -->"));
     ensure!(
-        page.matches(BEGIN).count() == 1 && page.matches(END).count() == 1,
-        "the page must hold {BEGIN} and {END} once each"
+        page.matches(&begin).count() == 1 && page.matches(&end).count() == 1,
+        "the page must hold {begin} and {end} once each"
     );
-    let (before, rest) = page.split_once(BEGIN).context("the begin has no place")?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("{END} stands before {BEGIN}"))?;
-    Ok(format!("{before}{BEGIN}\n{text}{END}{after}"))
+    let (before, rest) = page.split_once(&begin).context("the begin has no place")?;
+    let (_, after) = rest.split_once(&end).with_context(|| format!("{end} stands before {begin}"))?;
+    Ok(format!("{before}{begin}\n{text}{end}{after}"))
 }
