@@ -1,26 +1,12 @@
 use component::Checks;
 use expect_test::expect;
 
-use super::{ActionConfig, edits, validate};
-
-/// Reads actions as an operator writes them.
-fn read(yaml: &str) -> Vec<ActionConfig> {
-    #[derive(Default, Clone, serde::Deserialize)]
-    #[serde(default)]
-    struct Root {
-        actions: Vec<ActionConfig>,
-    }
-    let source = config::Source::new("test.yaml", yaml);
-    let mut problems = config::Problems::default();
-    let node = config::parse(&source).expect("the text is YAML");
-    let root = config::decode::<Root>(&node, "", &mut problems).expect("the actions are read");
-    assert_eq!(problems.error_count(), 0);
-    root.actions
-}
+use super::{edits, validate};
+use crate::testing::actions;
 
 #[test]
 fn values_of_every_kind_are_read() {
-    let actions = read(
+    let actions = actions(
         "actions:\n- {key: a, action: insert, value: text}\n- {key: b, action: UPDATE, value: 7}\n\
          - {key: c, action: upsert, value: 1.5}\n- {key: d, action: insert, value: true}\n\
          - {key: e, action: insert, value: [1, x]}\n- {key: f, action: insert, value: {k: v}}\n\
@@ -41,7 +27,7 @@ fn values_of_every_kind_are_read() {
 
 #[test]
 fn every_impossible_action_is_reported() {
-    let actions = read(
+    let actions = actions(
         "actions:\n- {action: insert, value: 1}\n- {key: a, action: insert}\n- {key: a, action: frobnicate}\n\
          - {key: a, action: hash}\n- {key: a, action: insert, value: 1, from_attribute: b}\n\
          - {key: a, action: upsert, from_context: metadata.x}\n- {key: a, action: delete, value: 1}\n\

@@ -15,6 +15,8 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 
+use crate::actions::ActionConfig;
+
 /// A time that is a multiple of every interval in tests.
 pub(crate) const T0: Timestamp = Timestamp::from_secs(1_700_000_040);
 
@@ -69,6 +71,21 @@ pub(crate) fn request(resource_spans: Vec<ResourceSpans>) -> TraceRequest {
 /// A request of one service.
 pub(crate) fn of_service(service: &str, spans: Vec<Span>) -> TraceRequest {
     request(vec![resource_spans(vec![text("service.name", service)], spans)])
+}
+
+/// Reads actions as an operator writes them.
+pub(crate) fn actions(yaml: &str) -> Vec<ActionConfig> {
+    #[derive(Default, Clone, serde::Deserialize)]
+    #[serde(default)]
+    struct Root {
+        actions: Vec<ActionConfig>,
+    }
+    let source = config::Source::new("test.yaml", yaml);
+    let mut problems = config::Problems::default();
+    let node = config::parse(&source).expect("the text is YAML");
+    let root = config::decode::<Root>(&node, "", &mut problems).expect("the actions are read");
+    assert_eq!(problems.error_count(), 0);
+    root.actions
 }
 
 /// Scans a request with the attributes that the harness's processor wants.
