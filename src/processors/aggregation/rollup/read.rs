@@ -2,7 +2,7 @@
 
 use stats::ExponentialHistogram;
 use wire::view::{
-    ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, MetricData, NumberPoint, SummaryPoint,
+    ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, MetricData, NumberPoint, Points, SummaryPoint,
     Temporality, groups,
 };
 
@@ -82,65 +82,129 @@ fn kind_of(data: &MetricData<'_>) -> Kind {
 fn read_metric<'a>(metric: &Metric<'a>, mut take: impl FnMut(Vec<KeyValue<'a>>, Option<Reading>)) {
     match metric.data {
         MetricData::Empty => {}
-        MetricData::Gauge(points) => points.iter().map(NumberPoint::of).for_each(|point| {
-            take(
-                point.attributes().collect(),
-                number(&point).map(|value| new(point.time, Cell::of_value(value))),
-            );
-        }),
+        MetricData::Gauge(points) => read_points::<NumberPoint<'_>>(points, Counting::Anew, &mut take),
         MetricData::Sum { points, temporality, is_monotonic } => {
-            points.iter().map(NumberPoint::of).for_each(|point| {
-                let reading = number(&point).map(|value| match (temporality, is_monotonic) {
-                    (Temporality::Cumulative, true) => Reading::Since {
-                        start: point.start,
-                        time: point.time,
-                        value: Some(value),
-                        cell: None,
-                    },
-                    // What goes up and down is a level, whose value at each moment counts.
-                    _ => new(point.time, Cell::of_value(value)),
-                });
-                take(point.attributes().collect(), reading);
-            })
+            // What goes up and down is a level, whose value at each moment counts.
+            let counting = if is_monotonic { Counting::of(temporality) } else { Counting::Anew };
+            read_points::<NumberPoint<'_>>(points, counting, &mut take);
         }
         MetricData::Histogram { points, temporality } => {
-            points.iter().map(HistogramPoint::of).for_each(|point| {
-                let cell = (!point.has_no_value()).then(|| explicit(&point)).flatten();
-                take(
-                    point.attributes().collect(),
-                    cell.map(|cell| aged(temporality, point.start, point.time, cell)),
-                );
-            })
+            read_points::<HistogramPoint<'_>>(points, Counting::of(temporality), &mut take);
         }
         MetricData::ExponentialHistogram { points, temporality } => {
-            points.iter().map(ExponentialPoint::of).for_each(|point| {
-                let cell = (!point.has_no_value()).then(|| exponential(&point)).flatten();
-                take(
-                    point.attributes().collect(),
-                    cell.map(|cell| aged(temporality, point.start, point.time, cell)),
-                );
-            });
+            read_points::<ExponentialPoint<'_>>(points, Counting::of(temporality), &mut take);
         }
-        MetricData::Summary(points) => points.iter().map(SummaryPoint::of).for_each(|point| {
-            let is_told = !point.has_no_value() && !point.sum.is_nan();
-            let cell = is_told.then(|| Cell::of_sums(point.count, point.sum, None, Spread::Unknown));
-            let cumulative = Temporality::Cumulative;
-            take(
-                point.attributes().collect(),
-                cell.map(|cell| aged(cumulative, point.start, point.time, cell)),
-            );
-        }),
+        MetricData::Summary(points) => {
+            read_points::<SummaryPoint<'_>>(points, Counting::FromStart, &mut take);
+        }
     }
 }
 
-fn new(time: u64, cell: Cell) -> Reading {
-    Reading::New { time, cell }
+fn read_points<'a, P: Point<'a>>(
+    points: Points<'a>,
+    counting: Counting,
+    take: &mut impl FnMut(Vec<KeyValue<'a>>, Option<Reading>),
+) {
+    for point in points.iter().map(P::read) {
+        take(point.attributes(), point.reading(counting));
+    }
 }
 
-fn aged(temporality: Temporality, start: u64, time: u64, cell: Cell) -> Reading {
-    match temporality {
-        Temporality::Cumulative => Reading::Since { start, time, value: None, cell: Some(cell) },
-        Temporality::Delta | Temporality::Unspecified => new(time, cell),
+/// Since when the points of a metric count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Counting {
+    /// Each point tells what is new.
+    Anew,
+    /// Each point tells everything since the start.
+    FromStart,
+}
+
+impl Counting {
+    fn of(temporality: Temporality) -> Self {
+        match temporality {
+            Temporality::Cumulative => Self::FromStart,
+            Temporality::Delta | Temporality::Unspecified => Self::Anew,
+        }
+    }
+
+    fn reading(self, start: u64, time: u64, cell: Cell) -> Reading {
+        match self {
+            Self::Anew => Reading::New { time, cell },
+            Self::FromStart => Reading::Since { start, time, value: None, cell: Some(cell) },
+        }
+    }
+}
+
+/// A data point of any kind.
+trait Point<'a> {
+    fn read(body: &'a [u8]) -> Self;
+    fn attributes(&self) -> Vec<KeyValue<'a>>;
+    /// Returns what the point says; none when it has no usable value.
+    fn reading(&self, counting: Counting) -> Option<Reading>;
+}
+
+impl<'a> Point<'a> for NumberPoint<'a> {
+    fn read(body: &'a [u8]) -> Self {
+        Self::of(body)
+    }
+
+    fn attributes(&self) -> Vec<KeyValue<'a>> {
+        self.attributes().collect()
+    }
+
+    fn reading(&self, counting: Counting) -> Option<Reading> {
+        let value = number(self)?;
+        let (start, time) = (self.start, self.time);
+        Some(match counting {
+            Counting::Anew => Reading::New { time, cell: Cell::of_value(value) },
+            Counting::FromStart => Reading::Since { start, time, value: Some(value), cell: None },
+        })
+    }
+}
+
+impl<'a> Point<'a> for HistogramPoint<'a> {
+    fn read(body: &'a [u8]) -> Self {
+        Self::of(body)
+    }
+
+    fn attributes(&self) -> Vec<KeyValue<'a>> {
+        self.attributes().collect()
+    }
+
+    fn reading(&self, counting: Counting) -> Option<Reading> {
+        let cell = (!self.has_no_value()).then(|| explicit(self)).flatten()?;
+        Some(counting.reading(self.start, self.time, cell))
+    }
+}
+
+impl<'a> Point<'a> for ExponentialPoint<'a> {
+    fn read(body: &'a [u8]) -> Self {
+        Self::of(body)
+    }
+
+    fn attributes(&self) -> Vec<KeyValue<'a>> {
+        self.attributes().collect()
+    }
+
+    fn reading(&self, counting: Counting) -> Option<Reading> {
+        let cell = (!self.has_no_value()).then(|| exponential(self)).flatten()?;
+        Some(counting.reading(self.start, self.time, cell))
+    }
+}
+
+impl<'a> Point<'a> for SummaryPoint<'a> {
+    fn read(body: &'a [u8]) -> Self {
+        Self::of(body)
+    }
+
+    fn attributes(&self) -> Vec<KeyValue<'a>> {
+        self.attributes().collect()
+    }
+
+    fn reading(&self, counting: Counting) -> Option<Reading> {
+        let is_told = !self.has_no_value() && !self.sum.is_nan();
+        let cell = is_told.then(|| Cell::of_sums(self.count, self.sum, None, Spread::Unknown))?;
+        Some(counting.reading(self.start, self.time, cell))
     }
 }
 
