@@ -17,7 +17,7 @@ use crate::aggregation::{
     buckets::{Bounds, Layout, Unit},
     cumulative::Expiry,
     emit::{Column, Output, OutputMetric},
-    halves::{Family, Plan},
+    halves::{Counted, Family, Plan},
     partial::Row,
     spec::{Intrinsics, ResourceRule, SeriesSpec},
 };
@@ -47,7 +47,7 @@ pub(super) fn plan(config: &ServiceGraphConfig) -> Plan {
         resource_limit: 0,
         max_exemplars: 0,
     };
-    let family = |layout| Family { spec: spec(layout), of_events: false };
+    let family = |layout| Family { spec: spec(layout), counted: Counted::Spans };
     let metric = |name: &str, unit, family, column, description| OutputMetric {
         name: format!("traces_service_graph_{name}"),
         unit,

@@ -12,7 +12,7 @@ use crate::aggregation::{
     buckets::{Bounds, Layout, Unit},
     cumulative::Expiry,
     emit::{Column, Output, OutputMetric},
-    halves::{Family, Plan},
+    halves::{Counted, Family, Plan},
     spec::{Dimension, Intrinsics, ResourceRule, SeriesSpec},
 };
 
@@ -48,17 +48,17 @@ impl Planner<'_> {
     /// one look-up per span, unless they are told apart by different dimensions.
     fn families(&self) -> (Vec<Family>, Vec<OutputMetric>) {
         let config = self.config;
-        let (histogram, spans) = (&config.histogram, false);
+        let histogram = &config.histogram;
         let mut families = Vec::new();
         let mut metrics = Vec::new();
         let shared = histogram.disable || config.calls_dimensions == histogram.dimensions;
         let calls_layout = if shared { self.layout() } else { Layout::None };
-        families.push(Family { spec: self.spec(&config.calls_dimensions, calls_layout), of_events: spans });
+        let family = |spec, counted| Family { spec, counted };
+        families.push(family(self.spec(&config.calls_dimensions, calls_layout), Counted::Spans));
         metrics.push(self.metric("calls", "calls_total", "", 0, Column::Calls));
         if !histogram.disable {
             if !shared {
-                families
-                    .push(Family { spec: self.spec(&histogram.dimensions, self.layout()), of_events: spans });
+                families.push(family(self.spec(&histogram.dimensions, self.layout()), Counted::Spans));
             }
             let unit = if config.flavor == Flavor::Tempo { "" } else { self.unit().symbol() };
             metrics.push(self.metric("duration", "latency", unit, families.len() - 1, Column::Duration));
@@ -68,7 +68,7 @@ impl Planner<'_> {
         }
         if config.events.enabled {
             let spec = self.spec(&config.events.dimensions, Layout::None);
-            families.push(Family { spec, of_events: true });
+            families.push(family(spec, Counted::Events));
             metrics.push(self.metric("events", "events_total", "", families.len() - 1, Column::Calls));
         }
         (families, metrics)
