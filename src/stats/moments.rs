@@ -38,6 +38,23 @@ impl Moments {
         self.max = self.max.max(value);
     }
 
+    /// Adds a value that came `times` times; as exact as adding it so often.
+    pub fn add_times(&mut self, value: f64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        let (value, weight) = (value + 0.0, times as f64);
+        self.count = self.count.saturating_add(times);
+        self.sum.add_product(value, weight);
+        let square = value * value;
+        self.squares.add_product(square, weight);
+        if square.is_finite() {
+            self.squares.add_product(value.mul_add(value, -square), weight);
+        }
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+
     pub fn merge(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         self.sum.merge(&other.sum);

@@ -141,7 +141,7 @@ impl Cumulative {
             waiting.point.overflow = true;
             let (kind, status) = (waiting.point.kind, waiting.point.status);
             let service = service_of(&waiting.service);
-            let attributes = self.specs[family].overflow_attributes(Some(&service), kind, status);
+            let attributes = self.specs[family].overflow_of(&attributes, &service, kind, status);
             let resource = waiting.service.clone().into();
             self.insert(resource, family, attributes, waiting);
         }

@@ -15,7 +15,7 @@ use super::{
     resources::Resources,
     spec::{Head, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS},
     table::{Candidate, Hot, Place, SeriesTable},
-    weight::adjusted_count,
+    weight::weight_of,
 };
 
 /// Folds the spans of requests into the series of one family.
@@ -97,7 +97,7 @@ impl Fold {
     pub(crate) fn fold_events(&mut self, bytes: &[u8], table: &SpanTable) {
         let request = self.shape.begin(bytes, table);
         for (index, span) in table.spans.iter().enumerate().filter(|(_, span)| span.has_events) {
-            let weight = request.weight(span).unwrap_or(1);
+            let weight = weight_of(span, request.bytes).unwrap_or(1);
             for event in (Span { body: span.body.of(bytes) }).events() {
                 let attributes: Vec<KeyValue<'_>> = event.attributes().collect();
                 self.fold_event(&request, index, &attributes, weight);
@@ -275,10 +275,7 @@ impl Fold {
     /// Adds what sampled spans stand for beside themselves.
     fn add_weights(&mut self, request: &Request<'_>) {
         for (&place, span) in self.places.iter().zip(&request.table.spans) {
-            if span.trace_state.is_absent() {
-                continue;
-            }
-            let more = request.weight(span).unwrap_or(1) - 1;
+            let more = weight_of(span, request.bytes).unwrap_or(1) - 1;
             if more == 0 {
                 continue;
             }
@@ -341,8 +338,7 @@ impl Shape {
                 None => self.resources.fallback(span.resource, dimension),
             });
         }
-        let is_extrapolated =
-            self.spec.sampling_method && !span.trace_state.is_absent() && request.weight(span).is_some();
+        let is_extrapolated = self.spec.sampling_method && weight_of(span, request.bytes).is_some();
         let kind = if intrinsics.kind.is_some() { span.kind.min(UNKNOWN_KIND) } else { 0 };
         let status = if intrinsics.status.is_some() { span.status.min(UNKNOWN_STATUS) } else { 0 };
         (self.resources.identity_of(span.resource), Head { kind, status, is_extrapolated })
@@ -350,13 +346,6 @@ impl Shape {
 }
 
 impl Request<'_> {
-    /// How many spans a span stands for, when its tracestate says so.
-    fn weight(&self, span: &SpanRec) -> Option<u64> {
-        let trace_id = span.trace_id(self.bytes).unwrap_or(&[0; 16]);
-        let span_id = span.span_id(self.bytes).map_or(&[][..], |id| id);
-        adjusted_count(span.trace_state.of(self.bytes), trace_id, span_id)
-    }
-
     fn exemplar(&self, span: &SpanRec, bucket: i32) -> Option<Exemplar> {
         let trace_id = span.trace_id(self.bytes).filter(|id| **id != [0; 16])?;
         let span_id = span.span_id(self.bytes).copied().unwrap_or_default();

@@ -24,6 +24,6 @@ mod rollup;
 pub(crate) mod spec;
 mod table;
 mod tally;
-mod weight;
+pub(crate) mod weight;
 
 pub use rollup::{Aggregation, AggregationConfig};

@@ -10,9 +10,10 @@ use super::{
 
 /// Service of spans whose resource names none. The collector skips such spans; here they count.
 pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
-const SERVICE_NAME: &str = "service.name";
+pub(crate) const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
 pub(crate) const SERVICE_VERSION: &str = "service.version";
+pub(crate) const SPAN_KIND: &str = "span.kind";
 pub(crate) const STATUS_CODE: &str = "status.code";
 
 /// Marks a series that stands for those that found no room.
@@ -84,6 +85,8 @@ pub(crate) struct SeriesSpec {
     pub(crate) resource_limit: usize,
     /// Exemplars for each series and flush; 0 for none.
     pub(crate) max_exemplars: usize,
+    /// For series that are not made of intrinsics: the attributes that their overflow keeps.
+    pub(crate) overflow_keeps: &'static [&'static str],
 }
 
 impl SeriesSpec {
@@ -94,7 +97,7 @@ impl SeriesSpec {
             intrinsics: Intrinsics {
                 service: named(SERVICE_NAME),
                 span_name: named("span.name"),
-                kind: named("span.kind"),
+                kind: named(SPAN_KIND),
                 status: named(STATUS_CODE),
             },
             dimensions: Vec::new(),
@@ -107,6 +110,7 @@ impl SeriesSpec {
             limit: 0,
             resource_limit: 0,
             max_exemplars: 0,
+            overflow_keeps: &[],
         }
     }
 
@@ -160,6 +164,14 @@ impl SeriesSpec {
         list.into_bytes()
     }
 
+    /// Returns the same for a series whose attributes are spelled out.
+    pub(crate) fn overflow_of(&self, attributes: &[u8], service: &str, kind: u8, status: u8) -> Box<[u8]> {
+        match self.overflow_keeps {
+            [] => self.overflow_attributes(Some(service), kind, status),
+            keys => overflow_list(attributes, keys),
+        }
+    }
+
     fn push_kind_and_status(&self, list: &mut AttributeList, head: Head) {
         if let Some(key) = &self.intrinsics.kind {
             list.push_str(key, KINDS.get(usize::from(head.kind)).unwrap_or(&""));
@@ -195,6 +207,18 @@ const KINDS: [&str; 6] = [
 const STATUSES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
 const SCOPE_NAME: &str = "span.instrumentation.scope.name";
 const SCOPE_VERSION: &str = "span.instrumentation.scope.version";
+
+/// Returns what a list has under some keys, marked as overflow.
+pub(crate) fn overflow_list(attributes: &[u8], keys: &[&str]) -> Box<[u8]> {
+    let mut list = AttributeList::default();
+    for key in keys {
+        if let Some(entry) = attributes::find(attributes, key) {
+            list.push_value(key, entry.value);
+        }
+    }
+    list.push(OVERFLOW, AnyValue::Bool(true));
+    list.into_bytes()
+}
 
 /// Returns the name of a resource's service.
 pub(crate) fn service_of(resource: &[u8]) -> String {

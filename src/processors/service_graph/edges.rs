@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::partial::{HalfRow, ServiceGraphPartial, VERSION};
+use crate::aggregation::weight::MAX_WEIGHT;
 
 /// Where two halves meet: trace id and the client's span id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Half {
     pub(super) database: Option<String>,
     pub(super) peer: Option<String>,
     pub(super) dimensions: Vec<Option<String>>,
+    /// Calls that this one stands for beside itself, because the span was sampled.
+    pub(super) unseen: u64,
 }
 
 /// A completed edge.
@@ -36,6 +39,8 @@ pub(super) struct Edge<'a> {
     pub(super) server_nanos: u64,
     pub(super) client_dimensions: &'a [Option<String>],
     pub(super) server_dimensions: &'a [Option<String>],
+    /// How many calls this one stands for.
+    pub(super) weight: u64,
 }
 
 /// What connects two nodes.
@@ -73,6 +78,8 @@ impl<'a> Edge<'a> {
             server_nanos: server.nanos,
             client_dimensions: &client.dimensions,
             server_dimensions: &server.dimensions,
+            // Both sides were kept, so the one that is kept more rarely tells how often that happens.
+            weight: client.weight().max(server.weight()),
         }
     }
 
@@ -93,6 +100,7 @@ impl<'a> Edge<'a> {
             server_nanos: client.nanos,
             client_dimensions: &client.dimensions,
             server_dimensions: &[],
+            weight: client.weight(),
         }
     }
 
@@ -107,6 +115,7 @@ impl<'a> Edge<'a> {
             server_nanos: server.nanos,
             client_dimensions: &[],
             server_dimensions: &server.dimensions,
+            weight: server.weight(),
         }
     }
 }
@@ -153,6 +162,7 @@ impl HalfWriter {
             peer: optional(self, &half.peer),
             nanos: half.nanos,
             dimensions: half.dimensions.iter().map(|text| optional(self, text)).collect(),
+            unseen: half.unseen,
         };
         self.push(row);
     }
@@ -180,6 +190,11 @@ impl Half {
             database: text(row.database),
             peer: text(row.peer),
             dimensions: row.dimensions.iter().map(|&at| text(at)).collect(),
+            unseen: row.unseen,
         }
+    }
+
+    fn weight(&self) -> u64 {
+        self.unseen.saturating_add(1).min(MAX_WEIGHT)
     }
 }

@@ -52,6 +52,9 @@ pub(super) struct HalfRow {
     /// One for each dimension.
     #[prost(uint32, repeated, tag = "11")]
     pub(super) dimensions: Vec<u32>,
+    /// Calls that this one stands for beside itself, because the span was sampled.
+    #[prost(uint64, tag = "12")]
+    pub(super) unseen: u64,
 }
 
 /// What must survive a restart: the counters, and the halves that wait.

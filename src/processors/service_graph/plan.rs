@@ -46,6 +46,8 @@ pub(super) fn plan(config: &ServiceGraphConfig) -> Plan {
         limit: 3 * config.max_edges as usize,
         resource_limit: 0,
         max_exemplars: 0,
+        // What service, kind and status are of an edge.
+        overflow_keeps: &["client", "connection_type", "failed"],
     };
     let family = |layout| Family { spec: spec(layout), counted: Counted::Spans };
     let metric = |name: &str, unit, family, column, description| OutputMetric {
@@ -95,14 +97,14 @@ pub(super) fn rows(edge: &Edge<'_>, config: &ServiceGraphConfig, layout: &Layout
         let mut row = Row {
             family: family as u32,
             attributes: attributes.to_vec(),
-            calls: 1,
+            calls: edge.weight,
             min_nanos: nanos.unwrap_or_default(),
             max_nanos: nanos.unwrap_or_default(),
             buckets: bucket.into_iter().collect(),
-            counts: bucket.map(|_| 1).into_iter().collect(),
+            counts: bucket.map(|_| edge.weight).into_iter().collect(),
             ..Row::default()
         };
-        row.set_sum_nanos(u128::from(nanos.unwrap_or_default()));
+        row.set_sum_nanos(u128::from(nanos.unwrap_or_default()) * u128::from(edge.weight));
         row
     };
     let mut rows = vec![row(SERVER, Some(edge.server_nanos)), row(CLIENT, Some(edge.client_nanos))];

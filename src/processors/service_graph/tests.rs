@@ -138,13 +138,116 @@ fn what_finds_no_room_is_counted() {
     );
 }
 
+fn sampled(trace_state: &str, span: Span) -> Span {
+    Span { trace_state: trace_state.to_owned(), ..span }
+}
+
+fn totals(told: &str) -> String {
+    told.lines().take_while(|line| !line.contains("request_server")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_sampled_call_counts_for_those_it_stands_for() {
+    let spans = vec![
+        sampled("ot=th:8", linked(1, 1, 0, span("root", SERVER, 0, 1_000, vec![]))),
+        sampled("ot=th:8", linked(1, 2, 1, span("call", CLIENT, 0, 300_000, vec![]))),
+        sampled("ot=th:8", linked(1, 4, 1, span("query", CLIENT, 2, 1_000, vec![text("db.name", "orders")]))),
+        sampled(
+            "ot=th:8",
+            linked(1, 5, 1, span("unseen", CLIENT, 0, 1_000, vec![text("peer.service", "bank")])),
+        ),
+    ];
+    // Kept more rarely than its client: the edge is as rare as it.
+    let server = sampled("ot=th:c", linked(1, 3, 2, span("serve", SERVER, 0, 200_000, vec![])));
+    expect![[r#"
+        resource {} scope traces_service_graph
+          traces_service_graph_request_total unit="" sum temporality=2 monotonic=true
+            {client=shop,server=bank,connection_type=virtual_node,failed=false} 0..60 = 2
+            {client=shop,server=cart,connection_type=,failed=false} 0..60 = 4
+            {client=shop,server=orders,connection_type=database,failed=true} 0..60 = 2
+            {client=user,server=shop,connection_type=virtual_node,failed=false} 0..60 = 2
+          traces_service_graph_request_failed_total unit="" sum temporality=2 monotonic=true
+            {client=shop,server=orders,connection_type=database,failed=true} 0..60 = 2
+          traces_service_graph_request_server unit="s" histogram temporality=2
+            {client=shop,server=bank,connection_type=virtual_node,failed=false} 0..60 count=2 sum=0.002 [1:2]
+            {client=shop,server=cart,connection_type=,failed=false} 0..60 count=4 sum=0.8 [1:4]
+            {client=shop,server=orders,connection_type=database,failed=true} 0..60 count=2 sum=0.002 [1:2]
+            {client=user,server=shop,connection_type=virtual_node,failed=false} 0..60 count=2 sum=0.002 [1:2]
+          traces_service_graph_request_client unit="s" histogram temporality=2
+            {client=shop,server=bank,connection_type=virtual_node,failed=false} 0..60 count=2 sum=0.002 [1:2]
+            {client=shop,server=cart,connection_type=,failed=false} 0..60 count=4 sum=1.2 [1:4]
+            {client=shop,server=orders,connection_type=database,failed=true} 0..60 count=2 sum=0.002 [1:2]
+            {client=user,server=shop,connection_type=virtual_node,failed=false} 0..60 count=2 sum=0.002 [1:2]
+    "#]]
+    .assert_eq(&told(&config(), &[of_service("shop", spans), of_service("cart", vec![server])]));
+}
+
+#[test]
+fn both_sides_of_a_sampled_call_round_alike() {
+    // Each stands for 1.5 calls; were the sides rounded apart, the greater would be 1.75 on average.
+    let third = "ot=th:55555555555555";
+    let clients =
+        (1..=250).map(|trace| sampled(third, linked(trace, 2, 9, span("call", CLIENT, 0, 1, vec![]))));
+    let servers =
+        (1..=250).map(|trace| sampled(third, linked(trace, 3, 2, span("serve", SERVER, 0, 1, vec![]))));
+    let told = told(&config(), &[of_service("a", clients.collect()), of_service("b", servers.collect())]);
+    let count = told.lines().find(|line| line.contains("client=a")).and_then(|line| line.rsplit(' ').next());
+    let count: u64 = count.unwrap().parse().unwrap();
+    assert!((350..400).contains(&count), "{count} of 375");
+}
+
+#[test]
+fn edges_over_capacity_keep_the_client_the_connection_and_whether_they_failed() {
+    let small = ServiceGraphConfig { max_edges: 1, dimensions: vec!["pod".into()], ..config() };
+    let calls = |service: &str, trace: u8| {
+        let call = |n: u8| {
+            let attributes = vec![text("db.name", &format!("db{n}")), text("pod", &format!("{service}-{n}"))];
+            linked(trace, n, 99, span("query", CLIENT, if n == 5 { 2 } else { 0 }, 1_000, attributes))
+        };
+        of_service(service, (1..6).map(call).collect())
+    };
+    let mut harness = harness(&small, 2);
+    push(&mut harness, 0, &calls("cart", 1));
+    push(&mut harness, 1, &calls("shop", 2));
+    expect![[r#"
+        resource {} scope traces_service_graph
+          traces_service_graph_request_total unit="" sum temporality=2 monotonic=true
+            {client=cart,server=db1,connection_type=database,failed=false,client_pod=cart-1} 0..60 = 1
+            {client=cart,server=db2,connection_type=database,failed=false,client_pod=cart-2} 0..60 = 1
+            {client=cart,server=db3,connection_type=database,failed=false,client_pod=cart-3} 0..60 = 1
+            {client=cart,connection_type=database,failed=false,otel.metric.overflow=true} 0..60 = 1
+            {client=cart,connection_type=database,failed=true,otel.metric.overflow=true} 0..60 = 1
+            {client=shop,connection_type=database,failed=false,otel.metric.overflow=true} 0..60 = 4
+            {client=shop,connection_type=database,failed=true,otel.metric.overflow=true} 0..60 = 1
+          traces_service_graph_request_failed_total unit="" sum temporality=2 monotonic=true
+            {client=cart,connection_type=database,failed=true,otel.metric.overflow=true} 0..60 = 1
+            {client=shop,connection_type=database,failed=true,otel.metric.overflow=true} 0..60 = 1"#]]
+    .assert_eq(&totals(&lines(&harness.tick(at(60)))));
+}
+
+#[test]
+fn past_the_room_of_overflow_clients_are_no_longer_told_apart() {
+    let small = ServiceGraphConfig { max_edges: 1, ..config() };
+    let mut harness = harness(&small, 1);
+    for n in 0..100 {
+        let call = linked(n + 1, 2, 9, span("query", CLIENT, 0, 1_000, vec![text("db.name", "db")]));
+        push(&mut harness, 0, &of_service(&format!("s{n:02}"), vec![call]));
+    }
+    let told = totals(&lines(&harness.tick(at(60))));
+    let count = |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok());
+    assert_eq!(told.lines().filter_map(count).sum::<u64>(), 100, "{told}");
+    assert!(told.contains("{otel.metric.overflow=true}"), "{told}");
+}
+
 /// Traces of few ids, so that halves meet, repeat and miss each other.
 fn any_request() -> impl Strategy<Value = ExportTraceServiceRequest> {
     let of_span = (1..3_u8, 1..6_u8, 0..6_u8, 1..6_i32, 0..3_i32, 0..3_000_000_u64, any::<bool>());
     let span = of_span.prop_map(|(trace, id, parent, kind, status, micros, to_database)| {
         let attributes =
             if to_database { vec![text("db.name", "db"), text("peer.service", "p")] } else { vec![] };
-        linked(trace, id, parent, span("x", kind, status, micros, attributes))
+        // Some stand for 1.5 calls, and so for one or two.
+        let state = if micros % 2 == 0 { "ot=th:55555555555555" } else { "" };
+        sampled(state, linked(trace, id, parent, span("x", kind, status, micros, attributes)))
     });
     ("[ab]", prop::collection::vec(span, 0..8)).prop_map(|(service, spans)| of_service(&service, spans))
 }

@@ -108,6 +108,7 @@ impl Planner<'_> {
             limit: config.max_series as usize,
             resource_limit: config.aggregation_cardinality_limit as usize,
             max_exemplars: max_exemplars.clamp(0, 100) as usize,
+            overflow_keeps: &[],
         }
     }
 

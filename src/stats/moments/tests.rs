@@ -50,3 +50,17 @@ proptest! {
         prop_assert_eq!(merged, moments_of(&all));
     }
 }
+
+proptest! {
+    #[test]
+    fn a_value_that_came_many_times_is_as_if_added_so_often(values in prop::collection::vec((-1e9..1e9_f64, 0..50_u64), 0..8)) {
+        let (mut at_once, mut one_by_one) = (Moments::default(), Moments::default());
+        for (value, times) in values {
+            at_once.add_times(value, times);
+            (0..times).for_each(|_| one_by_one.add(value));
+        }
+        prop_assert_eq!(at_once.sum.value(), one_by_one.sum.value());
+        prop_assert_eq!(at_once.deviation(), one_by_one.deviation());
+        prop_assert_eq!((at_once.count, at_once.min, at_once.max), (one_by_one.count, one_by_one.min, one_by_one.max));
+    }
+}

@@ -13,6 +13,8 @@ pub(super) struct Cell {
     pub(super) has_extremes: bool,
     pub(super) spread: Spread,
     pub(super) worst: Option<Worst>,
+    /// Values among the count that nobody saw: what sampled spans stand for beside themselves.
+    pub(super) unseen: u64,
 }
 
 /// The greatest value that has a trace; of equal ones that of the smallest trace id, so that arrival does
@@ -52,7 +54,8 @@ const PERCENTILES: [(&str, f64); 5] =
 impl Default for Cell {
     fn default() -> Self {
         let spread = Spread::Exponential(ExponentialHistogram::new(SCALE, MAX_SIZE));
-        Self { moments: Moments::default(), has_squares: true, has_extremes: true, spread, worst: None }
+        let moments = Moments::default();
+        Self { moments, has_squares: true, has_extremes: true, spread, worst: None, unseen: 0 }
     }
 }
 
@@ -71,6 +74,20 @@ impl Cell {
         }
     }
 
+    /// Adds a value that stands for `weight` values, which is at least one.
+    pub(super) fn add_sampled(&mut self, value: f64, weight: u64) {
+        self.moments.add_times(value, weight);
+        if let Spread::Exponential(histogram) = &mut self.spread {
+            histogram.add(value, weight);
+        }
+        self.unseen = self.unseen.saturating_add(weight - 1);
+    }
+
+    /// Returns how many values were seen: what a judgement of the others rests on.
+    pub(super) fn n_seen(&self) -> u64 {
+        self.moments.count.saturating_sub(self.unseen)
+    }
+
     /// Makes a cell of values that are known only in sum.
     pub(super) fn of_sums(count: u64, sum: f64, extremes: Option<(f64, f64)>, spread: Spread) -> Self {
         let mut moments = Moments { count, ..Moments::default() };
@@ -78,7 +95,8 @@ impl Cell {
         if let Some((min, max)) = extremes {
             (moments.min, moments.max) = (min, max);
         }
-        Self { moments, has_squares: false, has_extremes: extremes.is_some(), spread, worst: None }
+        let has_extremes = extremes.is_some();
+        Self { moments, has_squares: false, has_extremes, spread, worst: None, unseen: 0 }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -90,6 +108,7 @@ impl Cell {
             return;
         }
         self.moments.merge(&other.moments);
+        self.unseen = self.unseen.saturating_add(other.unseen);
         self.has_squares &= other.has_squares;
         self.has_extremes &= other.has_extremes;
         self.spread.merge(&other.spread);
@@ -118,6 +137,7 @@ impl Cell {
             has_extremes: false,
             spread: self.spread.since(&earlier.spread)?,
             worst: None,
+            unseen: 0,
         })
     }
 

@@ -129,6 +129,8 @@ pub(super) struct CellRow {
     pub(super) histogram: Option<HistogramRow>,
     #[prost(message, optional, tag = "9")]
     pub(super) worst: Option<WorstRow>,
+    #[prost(uint64, tag = "10")]
+    pub(super) unseen: u64,
 }
 
 /// The greatest value that has a trace.
@@ -189,6 +191,7 @@ impl CellRow {
             min: cell.has_extremes.then_some(moments.min),
             max: cell.has_extremes.then_some(moments.max),
             worst: cell.worst.map(|worst| WorstRow { value: worst.value, trace_id: worst.trace_id.to_vec() }),
+            unseen: cell.unseen,
             ..Self::default()
         };
         match &cell.spread {
@@ -223,7 +226,7 @@ impl CellRow {
             Some(row) => Some(Worst { value: row.value, trace_id: row.trace_id.try_into().ok()? }),
             None => None,
         };
-        Some(Cell { moments, has_squares, has_extremes, spread, worst })
+        Some(Cell { moments, has_squares, has_extremes, spread, worst, unseen: self.unseen })
     }
 }
 

@@ -118,11 +118,12 @@ impl Subject<'_> {
                 }
             }
             Self::Operation { all, n_errors, worst_error } => {
-                let count = all.moments.count;
-                row(Statistic::Rate, count as f64 / seconds, count, None);
-                row(Statistic::ErrorRatio, *n_errors as f64 / count.max(1) as f64, count, *worst_error);
+                // Sampled spans count as many as they stand for, and are no more evidence than they are.
+                let (count, n_seen) = (all.moments.count, all.n_seen());
+                row(Statistic::Rate, count as f64 / seconds, n_seen, None);
+                row(Statistic::ErrorRatio, *n_errors as f64 / count.max(1) as f64, n_seen, *worst_error);
                 let slowest = all.worst.map(|worst| worst.trace_id);
-                percentiles(all, |statistic, value| row(statistic, value, count, slowest));
+                percentiles(all, |statistic, value| row(statistic, value, n_seen, slowest));
             }
         }
         dropped

@@ -3,19 +3,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use model::Timestamp;
-use wire::view::AnyValue;
 
 use super::{
     AggregationConfig,
     cell::Cell,
     deployments::Deployments,
     ingest::{Cells, add},
-    partial::{CellRow, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
+    partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
 };
-use crate::aggregation::{
-    attributes::AttributeList,
-    spec::{OVERFLOW, service_identity},
-};
+use crate::aggregation::spec::{SERVICE_NAME, SPAN_KIND, STATUS_CODE, overflow_list, service_identity};
 
 /// Everything the analysis half knows.
 pub(super) struct State {
@@ -207,7 +203,7 @@ impl State {
     }
 
     /// Returns the series that takes an item: its own, or when there is no room, that of its metric and
-    /// service.
+    /// service, for spans of their kind and status too.
     fn admit(
         &mut self,
         series: SeriesKey,
@@ -223,10 +219,14 @@ impl State {
             self.known.insert(series.clone(), now);
             return Some(series);
         }
-        let mut mark = AttributeList::default();
-        mark.push(OVERFLOW, AnyValue::Bool(true));
+        // Rates and error ratios of a service stay right; those of metrics have no attribute in common.
+        let keys: &[&str] = match series.kind() {
+            Kind::Spans => &[SERVICE_NAME, SPAN_KIND, STATUS_CODE],
+            Kind::Level | Kind::Counter | Kind::Distribution => &[],
+        };
         let resource = service_identity(&series.resource).into();
-        let overflow = SeriesKey { resource, attributes: mark.into_bytes().into(), ..series };
+        let attributes = overflow_list(&series.attributes, keys).into();
+        let overflow = SeriesKey { resource, attributes, ..series };
         if !self.known.contains_key(&overflow) && self.known.len() >= self.limit + self.limit / 10 + 64 {
             strays.dropped += items;
             return None;

@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::{
         SummaryDataPoint, exponential_histogram_data_point::Buckets, metric::Data, number_data_point::Value,
     },
     resource::v1::Resource,
+    trace::v1::Span,
 };
 use proptest::prelude::*;
 use prost::Message;
@@ -503,4 +504,105 @@ fn another_version_of_a_service_is_a_deployment() {
     let deployments: Vec<_> = windows(&told).iter().flat_map(|table| table.deployments.clone()).collect();
     assert_eq!(deployments.len(), 1, "the first version is nothing new");
     assert_eq!((&*deployments[0].service, &*deployments[0].version), ("s", "2"));
+}
+
+/// A span that ends 12 s after [`T0`], of a trace of its own.
+fn ended(id: u8, millis: u64, status: i32, trace_state: &str) -> Span {
+    let mut span = span("GET /cart", 2, status, millis * 1000, Vec::new());
+    span.trace_id = vec![id; 16];
+    span.trace_state = trace_state.to_owned();
+    span.end_time_unix_nano = at(12).0;
+    span.start_time_unix_nano = span.end_time_unix_nano - millis * 1_000_000;
+    span
+}
+
+#[test]
+fn a_sampled_span_counts_for_those_it_stands_for_and_is_evidence_once() {
+    let mut harness = harness(&ten_seconds(), 2);
+    let spans = [ended(1, 10, 0, "ot=th:8"), ended(2, 20, 0, ""), ended(3, 90, 2, "ot=rv:01;th:c")];
+    for (shard, span) in spans.into_iter().enumerate() {
+        push(&mut harness, shard % 2, &of_service("cart", vec![span]));
+    }
+    let told = harness.tick(at(40));
+    expect![[r#"
+        10+10s cart span.duration rate = 0.7000 of 3
+        10+10s cart span.duration error_ratio = 0.5714 of 3 trace …3
+        10+10s cart span.duration p50 = 83.9015 of 3 trace …3
+        10+10s cart span.duration p95 = 89.8261 of 3 trace …3
+        10+10s cart span.duration p99 = 90.0000 of 3 trace …3
+    "#]]
+    .assert_eq(&rows(&windows(&told)));
+    let lines = lines(&told);
+    let of_window = lines.lines().filter(|line| {
+        ["count", "sum", "stddev"].iter().any(|stat| line.contains(&format!("stat={stat}}}")))
+    });
+    expect![[r#"
+            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,window=10s,stat=count} 10..20 = 4.0
+            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,window=10s,stat=sum} 10..20 = 360.0
+            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,window=10s,stat=stddev} 10..20 = 0.0
+            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=count} 10..20 = 3.0
+            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=sum} 10..20 = 40.0
+            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=stddev} 10..20 = 4.714045207910317"#]].assert_eq(&of_window.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn shards_do_not_change_how_sampled_spans_are_rounded() {
+    // Each stands for 1.5 spans.
+    let spans: Vec<Span> = (1..=200).map(|id| ended(id, u64::from(id), 0, "ot=th:55555555555555")).collect();
+    let (mut one, mut many) = (harness(&ten_seconds(), 1), harness(&ten_seconds(), 3));
+    push(&mut one, 0, &of_service("cart", spans.clone()));
+    for (index, span) in spans.into_iter().rev().enumerate() {
+        push(&mut many, index % 3, &of_service("cart", vec![span]));
+    }
+    let (one, many) = (one.tick(at(40)), many.tick(at(40)));
+    assert_eq!(metrics_bytes(&one), metrics_bytes(&many));
+    let count = windows(&one)[0].values[0] * 10.0;
+    assert!((270.0..330.0).contains(&count), "{count} of 300");
+}
+
+#[test]
+fn a_snapshot_keeps_what_sampled_spans_stand_for() {
+    let harness = harness(&ten_seconds(), 1);
+    let (payload, _) = scanned(&of_service("cart", vec![ended(1, 10, 0, "ot=th:c")]), &harness);
+    let [told, restored] = crashed_and_not::<Aggregation>(&ten_seconds(), vec![payload]);
+    assert!(!told.is_empty());
+    assert_eq!(told, restored);
+}
+
+#[test]
+fn spans_over_capacity_keep_their_service_kind_and_status() {
+    let config = AggregationConfig { max_series: 2, ..ten_seconds() };
+    let mut harness = harness(&config, 1);
+    for (service, status) in [("a", 0), ("a", 2), ("b", 2)] {
+        let spans = (0..3).map(|n| Span { name: format!("GET /{n}"), ..ended(n, 10, status, "") }).collect();
+        push(&mut harness, 0, &of_service(service, spans));
+    }
+    let told = harness.tick(at(40));
+    let lines = lines(&told);
+    let counts: Vec<&str> = lines.lines().filter(|line| line.contains("stat=count")).collect();
+    expect![[r#"
+            {service.name=a,span.name=GET /0,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,window=10s,stat=count} 10..20 = 1.0
+            {service.name=a,span.name=GET /0,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=count} 10..20 = 1.0
+            {service.name=a,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,otel.metric.overflow=true,window=10s,stat=count} 10..20 = 2.0
+            {service.name=a,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,otel.metric.overflow=true,window=10s,stat=count} 10..20 = 2.0
+            {service.name=b,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,otel.metric.overflow=true,window=10s,stat=count} 10..20 = 3.0"#]].assert_eq(&counts.join("\n"));
+    let rows = rows(&windows(&told));
+    let ratios: Vec<&str> = rows.lines().filter(|line| line.contains("error_ratio")).collect();
+    expect![[r#"
+        10+10s a span.duration error_ratio = 0.5000 of 2 trace …0
+        10+10s a span.duration error_ratio = 0.5000 of 4 trace …1"#]].assert_eq(&ratios.join("\n"));
+}
+
+#[test]
+fn past_the_room_of_overflow_values_are_dropped_and_counted() {
+    let config = AggregationConfig { max_series: 10, ..ten_seconds() };
+    let mut harness = harness(&config, 1);
+    for n in 0..100 {
+        let request = of_service(&format!("s{n:03}"), vec![ended(1, 10, 0, "ot=th:8")]);
+        push(&mut harness, 0, &request);
+    }
+    let told = lines(&harness.tick(at(40)));
+    // Ten of their own, one tenth and 64 more that share.
+    assert_eq!(told.matches("stat=count").count(), 75);
+    assert!(harness.bench.rejected.contains(&(25, "rollup_series_limit")), "{:?}", harness.bench.rejected);
 }
