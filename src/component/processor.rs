@@ -29,6 +29,12 @@ pub trait Processor {
         self.tick(cx);
     }
 
+    /// Returns how many items this half alone knows of: it has taken them, and no partial of theirs has left
+    /// with a tick. So many are lost with a shard that breaks. Asked of ingest halves alone.
+    fn untold(&self) -> u64 {
+        0
+    }
+
     /// Whether the tick at `now` will emit state that a restart must not fall behind. The engine then
     /// stores a snapshot first, so that a counter never goes back below what was exported.
     fn closes_at(&self, _now: Timestamp) -> bool {

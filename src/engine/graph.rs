@@ -45,6 +45,8 @@ pub(crate) struct Graph {
     partials: Vec<(NodeId, model::Partial)>,
     /// What analysis halves told their ingest halves since it was last taken.
     verdicts: Vec<(NodeId, Bytes)>,
+    /// By node: what only its ingest half knew of when the beat began that is not told yet. None between beats.
+    untold_before: Vec<u64>,
     /// What left pipelines, when it is recorded.
     told: Option<Told>,
 }
@@ -102,6 +104,7 @@ impl Graph {
             bench: Workbench::default(),
             partials: Vec::new(),
             verdicts: Vec::new(),
+            untold_before: Vec::new(),
             told: None,
         }
     }
@@ -155,6 +158,8 @@ impl Graph {
 
     /// Lets every stage close what has ended, upstream before downstream.
     pub(crate) fn beat(&mut self, beat: Beat, order: &[NodeId], now: Timestamp) {
+        self.untold_before.clear();
+        self.untold_before.extend(self.nodes.iter().map(|node| node.ingest.untold()));
         for &node in order {
             for half in [Half::Ingest, Half::Analysis] {
                 self.work(node, half, now, |half, cx| match beat {
@@ -167,7 +172,23 @@ impl Graph {
 
     /// Takes what is to cross the hop.
     pub(crate) fn take_partials(&mut self) -> Vec<(NodeId, model::Partial)> {
+        self.untold_before.clear();
         std::mem::take(&mut self.partials)
+    }
+
+    /// Counts what stages have taken and will never tell, as a stage has panicked, and returns how many items
+    /// that is.
+    pub(crate) fn lose_untold(&mut self) -> u64 {
+        let mut lost = 0;
+        for (id, node) in self.nodes.iter().enumerate() {
+            // A beat that did not end has told nothing, whatever stages have closed.
+            let items = node.ingest.untold().max(self.untold_before.get(id).copied().unwrap_or(0));
+            if items > 0 {
+                node.meters.rejected(items, "shard_broken");
+                lost += items;
+            }
+        }
+        lost
     }
 
     /// Takes what is to go back to the shards.

@@ -195,6 +195,10 @@ impl Shard {
         if !broken.is_cancelled() {
             teller.drain().await;
         }
+        if broken.is_cancelled() {
+            let lost_items = core.graph.borrow_mut().lose_untold();
+            error!(shard = index, lost_items, "what the broken shard had counted and not told is lost");
+        }
         drop((teller, core));
         outlets.finish().await;
         if broken.is_cancelled() { Ended::Broken } else { Ended::Drained }

@@ -47,6 +47,28 @@ fn a_request_that_breaks_a_stage_is_refused_for_good_and_the_next_is_taken() -> 
     Ok(())
 }
 
+#[test]
+fn what_a_broken_shard_had_counted_and_not_told_is_counted_as_dropped() -> Result<()> {
+    let yaml = YAML
+        .replace("exporters:\n  nop:", "exporters:\n  nop:\nconnectors:\n  span_metrics:")
+        .replace("exporters: [nop]}", "exporters: [span_metrics]}")
+        + "    metrics: {receivers: [span_metrics], exporters: [nop]}\n";
+    let rig = Rig::start_with(&yaml, &ManualClock::new(START), &registry())?;
+    let mut client = rig.connect()?;
+    assert_eq!(client.send(Signal::Traces, &wire::testing::trace_request(1, 5))?, 200);
+    // Told with the flush at a whole minute: no longer the shard's alone.
+    rig.advance_to(START + Duration::from_secs(60))?;
+    for seed in 2..4 {
+        assert_eq!(client.send(Signal::Traces, &wire::testing::trace_request(seed, 5))?, 200);
+    }
+    rig.advance_to(START + Duration::from_secs(90))?;
+    assert_eq!(rig.metric("otelcol_connector_dropped_items"), 0);
+    assert_eq!(client.send(Signal::Traces, &wire::testing::trace_request(1, POISON as usize))?, 500);
+    wait_until("the loss is counted", || rig.metric("otelcol_connector_dropped_items") == 10)?;
+    rig.stop();
+    Ok(())
+}
+
 fn try_once(rig: &Rig) -> Result<u16> {
     rig.connect()?.send(Signal::Traces, &wire::testing::trace_request(2, 5))
 }

@@ -21,15 +21,8 @@ use super::{
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Family {
     pub(crate) spec: SeriesSpec,
-    pub(crate) counted: Counted,
-}
-
-/// What the series of a family count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Counted {
-    Spans,
-    /// The events of spans.
-    Events,
+    /// Counts the events of spans, not the spans.
+    pub(crate) of_events: bool,
 }
 
 /// Everything that both halves must agree on, and what the analysis half adds.
@@ -51,7 +44,7 @@ impl Plan {
         let shape: Vec<_> = self
             .families
             .iter()
-            .map(|family| (&family.spec.layout, family.spec.unit, family.counted == Counted::Events))
+            .map(|family| (&family.spec.layout, family.spec.unit, family.of_events))
             .collect();
         super::hashing::mix_bytes(0, format!("{shape:?}").as_bytes())
     }
@@ -59,17 +52,22 @@ impl Plan {
 
 /// Sees spans, on every shard.
 pub(crate) struct IngestHalf {
-    folds: Vec<(Fold, Counted)>,
+    folds: Vec<(Fold, bool)>,
     clock: FlushClock,
     layout: u64,
     overflowed: Counter,
     n_series: Gauge,
+    /// Spans that are counted here and in no partial.
+    counted: u64,
+    /// Spans in partials that leave with the next tick.
+    leaving: u64,
 }
 
 impl IngestHalf {
     pub(crate) fn new(plan: &Plan, cx: &component::BuildCx<'_>) -> Self {
         let seed = super::hashing::seed(cx);
-        let folds = plan.families.iter().map(|family| (Fold::new(family.spec.clone(), seed), family.counted));
+        let folds =
+            plan.families.iter().map(|family| (Fold::new(family.spec.clone(), seed), family.of_events));
         let telemetry = cx.telemetry;
         Self {
             folds: folds.collect(),
@@ -77,10 +75,12 @@ impl IngestHalf {
             layout: plan.layout(),
             overflowed: overflow_counter(plan, telemetry),
             n_series: telemetry.gauge(
-                &format!("otelcol_connector_{}_shard_series", plan.telemetry_name),
+                "otelcol_connector_spanmetrics_shard_series",
                 "Series that the shards count at present",
                 "{series}",
             ),
+            counted: 0,
+            leaving: 0,
         }
     }
 
@@ -97,6 +97,7 @@ impl IngestHalf {
             n_series += fold.n_series();
         }
         self.n_series.set(n_series as u64);
+        self.leaving += std::mem::take(&mut self.counted);
     }
 }
 
@@ -115,13 +116,15 @@ impl Processor for IngestHalf {
 
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         if let Payload::Traces(traces) = &batch.payload {
-            for (fold, counted) in &mut self.folds {
-                match counted {
-                    Counted::Spans => fold.fold(&traces.bytes, &traces.table),
-                    Counted::Events => fold.fold_events(&traces.bytes, &traces.table),
+            for (fold, of_events) in &mut self.folds {
+                if *of_events {
+                    fold.fold_events(&traces.bytes, &traces.table);
+                } else {
+                    fold.fold(&traces.bytes, &traces.table);
                 }
             }
         }
+        self.counted += batch.items;
         cx.absorb(batch);
         if self.folds.iter().any(|(fold, _)| fold.is_full()) {
             self.flush(cx);
@@ -132,10 +135,16 @@ impl Processor for IngestHalf {
         if self.clock.is_due(cx.now()) {
             self.flush(cx);
         }
+        self.leaving = 0;
     }
 
     fn drain(&mut self, cx: &mut Cx<'_>) {
         self.flush(cx);
+        self.leaving = 0;
+    }
+
+    fn untold(&self) -> u64 {
+        self.counted + self.leaving
     }
 }
 

@@ -12,9 +12,7 @@ use super::{
     plan::{plan, rows},
     store::{Fate, Store},
 };
-use crate::aggregation::{
-    attributes::find, halves::Ledger, partial::ResourceRow, spec::service_of, weight::weight_drawn_by,
-};
+use crate::aggregation::{attributes::find, halves::Ledger, partial::ResourceRow, spec::service_of};
 
 /// Pairs the spans of clients and servers into edges.
 pub struct ServiceGraph;
@@ -39,6 +37,7 @@ impl ProcessorDef for ServiceGraph {
             slots,
             writer: HalfWriter::default(),
             resources: Vec::new(),
+            untold: 0,
         })
     }
 
@@ -54,6 +53,8 @@ struct IngestHalf {
     writer: HalfWriter,
     /// Per resource of the request: its service and its values of the dimensions and of database names.
     resources: Vec<OfResource>,
+    /// Spans taken since the last tick.
+    untold: u64,
 }
 
 /// Where the wanted attributes stand.
@@ -121,11 +122,11 @@ impl IngestHalf {
         let values = traces.table.values_of(index);
         let is_server = matches!(span.kind, SERVER | CONSUMER);
         let trace = u128::from_be_bytes(*span.trace_id(request)?);
-        let own_id = span.span_id(request);
-        let client_id = if is_server { span.parent_id(request) } else { Some(own_id?) };
-        // The client's id decides for both sides, so that both round alike.
-        let draws = client_id.or(own_id).map_or(&[][..], |id| id);
-        let weight = weight_drawn_by(span, request, draws).unwrap_or(1);
+        let id = if is_server {
+            span.parent_id(request).copied().unwrap_or_default()
+        } else {
+            *span.span_id(request)?
+        };
         let writer = &mut self.writer;
         let mut text = |slot: &Slot| {
             let value = values.get(slot.0).filter(|value| !value.is_absent())?;
@@ -147,7 +148,7 @@ impl IngestHalf {
         Some(HalfRow {
             trace_high: (trace >> 64) as u64,
             trace_low: trace as u64,
-            span: u64::from_be_bytes(client_id.copied().unwrap_or_default()),
+            span: u64::from_be_bytes(id),
             is_server,
             failed: span.status == STATUS_ERROR,
             is_messaging: matches!(span.kind, PRODUCER | CONSUMER),
@@ -156,7 +157,6 @@ impl IngestHalf {
             peer,
             nanos: span.duration_nanos(),
             dimensions,
-            unseen: weight - 1,
         })
     }
 
@@ -184,11 +184,17 @@ impl Processor for IngestHalf {
         if let Payload::Traces(traces) = &batch.payload {
             self.read(traces, cx);
         }
+        self.untold += batch.items;
         cx.absorb(batch);
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.tell(cx);
+        self.untold = 0;
+    }
+
+    fn untold(&self) -> u64 {
+        self.untold
     }
 }
 

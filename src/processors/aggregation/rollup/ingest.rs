@@ -12,12 +12,9 @@ use super::{
     partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, VersionRow, WindowRow},
     read::{Reading, point_row, read},
 };
-use crate::aggregation::{
-    spec::{
-        Head, ResourceRule, SERVICE_VERSION, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity,
-        service_of, text_of,
-    },
-    weight::weight_of,
+use crate::aggregation::spec::{
+    Head, ResourceRule, SERVICE_VERSION, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity,
+    service_of, text_of,
 };
 use wire::view::groups;
 
@@ -34,6 +31,8 @@ pub(super) struct IngestHalf {
     versions: BTreeMap<(String, String), u64>,
     spans: SeriesSpec,
     left_out: Counter,
+    /// Items taken since the last tick.
+    untold: u64,
 }
 
 /// So many rows are told at once, before the next tick, so that a partial stays small.
@@ -57,6 +56,7 @@ impl IngestHalf {
                 "Data points without a usable value: none recorded, NaN, or inconsistent buckets",
                 "{datapoint}",
             ),
+            untold: 0,
         }
     }
 
@@ -97,10 +97,7 @@ impl IngestHalf {
             let key = (span.resource, span.name.of(&traces.bytes), kind, status, window);
             let cell = found.entry(key).or_default();
             let millis = span.duration_nanos() as f64 / 1e6;
-            match weight_of(span, &traces.bytes) {
-                Some(weight) => cell.add_sampled(millis, weight),
-                None => cell.add(millis),
-            }
+            cell.add(millis);
             if let Some(trace_id) = span.trace_id(&traces.bytes) {
                 cell.offer(millis, *trace_id);
             }
@@ -121,7 +118,7 @@ impl IngestHalf {
                 attributes: attributes.into(),
                 kind: Kind::Spans.into(),
             };
-            let items = cell.n_seen();
+            let items = cell.moments.count;
             add(&mut self.cells, series, window, &cell, items);
         }
     }
@@ -168,6 +165,7 @@ impl Processor for IngestHalf {
             Payload::Traces(traces) if self.config.spans => self.read_spans(traces, cx.now()),
             _ => {}
         }
+        self.untold += batch.items;
         cx.pass(batch);
         if self.cells.len() + self.points.len() >= ROWS_PER_PARTIAL {
             self.tell(cx);
@@ -176,5 +174,10 @@ impl Processor for IngestHalf {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.tell(cx);
+        self.untold = 0;
+    }
+
+    fn untold(&self) -> u64 {
+        self.untold
     }
 }
