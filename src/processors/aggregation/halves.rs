@@ -21,8 +21,15 @@ use super::{
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Family {
     pub(crate) spec: SeriesSpec,
-    /// Counts the events of spans, not the spans.
-    pub(crate) of_events: bool,
+    pub(crate) counted: Counted,
+}
+
+/// What the series of a family count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Counted {
+    Spans,
+    /// The events of spans.
+    Events,
 }
 
 /// Everything that both halves must agree on, and what the analysis half adds.
@@ -44,7 +51,7 @@ impl Plan {
         let shape: Vec<_> = self
             .families
             .iter()
-            .map(|family| (&family.spec.layout, family.spec.unit, family.of_events))
+            .map(|family| (&family.spec.layout, family.spec.unit, family.counted == Counted::Events))
             .collect();
         super::hashing::mix_bytes(0, format!("{shape:?}").as_bytes())
     }
@@ -52,7 +59,7 @@ impl Plan {
 
 /// Sees spans, on every shard.
 pub(crate) struct IngestHalf {
-    folds: Vec<(Fold, bool)>,
+    folds: Vec<(Fold, Counted)>,
     clock: FlushClock,
     layout: u64,
     overflowed: Counter,
@@ -66,8 +73,7 @@ pub(crate) struct IngestHalf {
 impl IngestHalf {
     pub(crate) fn new(plan: &Plan, cx: &component::BuildCx<'_>) -> Self {
         let seed = super::hashing::seed(cx);
-        let folds =
-            plan.families.iter().map(|family| (Fold::new(family.spec.clone(), seed), family.of_events));
+        let folds = plan.families.iter().map(|family| (Fold::new(family.spec.clone(), seed), family.counted));
         let telemetry = cx.telemetry;
         Self {
             folds: folds.collect(),
@@ -75,7 +81,7 @@ impl IngestHalf {
             layout: plan.layout(),
             overflowed: overflow_counter(plan, telemetry),
             n_series: telemetry.gauge(
-                "otelcol_connector_spanmetrics_shard_series",
+                &format!("otelcol_connector_{}_shard_series", plan.telemetry_name),
                 "Series that the shards count at present",
                 "{series}",
             ),
@@ -116,11 +122,10 @@ impl Processor for IngestHalf {
 
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         if let Payload::Traces(traces) = &batch.payload {
-            for (fold, of_events) in &mut self.folds {
-                if *of_events {
-                    fold.fold_events(&traces.bytes, &traces.table);
-                } else {
-                    fold.fold(&traces.bytes, &traces.table);
+            for (fold, counted) in &mut self.folds {
+                match counted {
+                    Counted::Spans => fold.fold(&traces.bytes, &traces.table),
+                    Counted::Events => fold.fold_events(&traces.bytes, &traces.table),
                 }
             }
         }

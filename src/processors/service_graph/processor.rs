@@ -12,7 +12,9 @@ use super::{
     plan::{plan, rows},
     store::{Fate, Store},
 };
-use crate::aggregation::{attributes::find, halves::Ledger, partial::ResourceRow, spec::service_of};
+use crate::aggregation::{
+    attributes::find, halves::Ledger, partial::ResourceRow, spec::service_of, weight::weight_drawn_by,
+};
 
 /// Pairs the spans of clients and servers into edges.
 pub struct ServiceGraph;
@@ -122,11 +124,11 @@ impl IngestHalf {
         let values = traces.table.values_of(index);
         let is_server = matches!(span.kind, SERVER | CONSUMER);
         let trace = u128::from_be_bytes(*span.trace_id(request)?);
-        let id = if is_server {
-            span.parent_id(request).copied().unwrap_or_default()
-        } else {
-            *span.span_id(request)?
-        };
+        let own_id = span.span_id(request);
+        let client_id = if is_server { span.parent_id(request) } else { Some(own_id?) };
+        // The client's id decides for both sides, so that both round alike.
+        let draws = client_id.or(own_id).map_or(&[][..], |id| id);
+        let weight = weight_drawn_by(span, request, draws).unwrap_or(1);
         let writer = &mut self.writer;
         let mut text = |slot: &Slot| {
             let value = values.get(slot.0).filter(|value| !value.is_absent())?;
@@ -148,7 +150,7 @@ impl IngestHalf {
         Some(HalfRow {
             trace_high: (trace >> 64) as u64,
             trace_low: trace as u64,
-            span: u64::from_be_bytes(id),
+            span: u64::from_be_bytes(client_id.copied().unwrap_or_default()),
             is_server,
             failed: span.status == STATUS_ERROR,
             is_messaging: matches!(span.kind, PRODUCER | CONSUMER),
@@ -157,6 +159,7 @@ impl IngestHalf {
             peer,
             nanos: span.duration_nanos(),
             dimensions,
+            unseen: weight - 1,
         })
     }
 

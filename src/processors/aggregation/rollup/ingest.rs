@@ -12,9 +12,12 @@ use super::{
     partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, VersionRow, WindowRow},
     read::{Reading, point_row, read},
 };
-use crate::aggregation::spec::{
-    Head, ResourceRule, SERVICE_VERSION, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity,
-    service_of, text_of,
+use crate::aggregation::{
+    spec::{
+        Head, ResourceRule, SERVICE_VERSION, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity,
+        service_of, text_of,
+    },
+    weight::weight_of,
 };
 use wire::view::groups;
 
@@ -97,7 +100,10 @@ impl IngestHalf {
             let key = (span.resource, span.name.of(&traces.bytes), kind, status, window);
             let cell = found.entry(key).or_default();
             let millis = span.duration_nanos() as f64 / 1e6;
-            cell.add(millis);
+            match weight_of(span, &traces.bytes) {
+                Some(weight) => cell.add_sampled(millis, weight),
+                None => cell.add(millis),
+            }
             if let Some(trace_id) = span.trace_id(&traces.bytes) {
                 cell.offer(millis, *trace_id);
             }
@@ -118,7 +124,7 @@ impl IngestHalf {
                 attributes: attributes.into(),
                 kind: Kind::Spans.into(),
             };
-            let items = cell.moments.count;
+            let items = cell.n_seen();
             add(&mut self.cells, series, window, &cell, items);
         }
     }
