@@ -176,7 +176,11 @@ impl Maturity {
 /// How unusual each row is.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct AnomalyColumns {
-    /// 0 for as expected; above 3 is rare. NaN when the row was not scored.
+    /// One scale for all detectors: 0 for as expected, from 3 on worth an episode. NaN when the row was not
+    /// scored.
+    ///
+    /// Of spans it stays high while the departure lasts. Of metrics it speaks once, at the opening and when the
+    /// episode is half as bad again: who counts values from 3 on counts alarms.
     pub score: Vec<f32>,
     /// Whether an episode is open.
     pub is_anomalous: Vec<bool>,

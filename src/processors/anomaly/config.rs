@@ -45,7 +45,10 @@ pub(crate) enum DetectorName {
     Iqr,
     /// Flatlines, leaks, periodic spikes and steps.
     Pattern,
+    /// Services that no longer rise and fall together.
     Relation,
+    /// Rare combinations of a service's departures.
+    Forest,
 }
 
 /// One entry of `detectors`: a name, or a name with settings.
@@ -118,6 +121,7 @@ impl DetectorName {
             Self::Iqr => "iqr",
             Self::Pattern => "pattern",
             Self::Relation => "relation",
+            Self::Forest => "forest",
         }
     }
 }

@@ -310,4 +310,4 @@ const WARNING_WEIGHT: f64 = 0.2;
 /// 99.9 % in less than a day.
 const SEVERE_ERRORS: f64 = 0.2;
 /// What a gauge means is not known: it warns when it is surely unusual.
-const IMPACT_OF_GAUGES: f64 = 0.3;
+const IMPACT_OF_GAUGES: f64 = 0.4;

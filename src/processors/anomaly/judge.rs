@@ -19,7 +19,7 @@ pub(crate) struct Judge {
     minimum_effect: MinimumEffectConfig,
     pace: Pace,
     /// −log10 of the chance that a calm series scores 3 in a window.
-    improbability_of_opening: f64,
+    pub(crate) improbability_of_opening: f64,
 }
 
 /// Which detectors are asked.
@@ -182,6 +182,16 @@ impl Judge {
             judgement.is_active = false;
         }
         Some(judgement)
+    }
+
+    /// Returns the level of a detector that judges services.
+    pub(crate) fn level_of(&self, detector: Detector) -> f64 {
+        self.levels[Class::Metrics as usize].of(detector)
+    }
+
+    /// Whether such a detector may open episodes.
+    pub(crate) fn opens(&self, detector: Detector) -> bool {
+        self.levels[Class::Metrics as usize].openers.contains(detector)
     }
 
     /// Returns −log10 of the chance that a calm series scores so much in a window.

@@ -8,23 +8,26 @@ use super::{
 
 /// False alarms per series and day at which the detectors' levels were measured.
 const MEASURED_BUDGET: f64 = 0.1;
+/// Width of the windows on which they were. *Units*: seconds.
+const MINUTE: f64 = 60.0;
+const FIVE_MINUTES: f64 = 300.0;
 /// The seasonal level at that budget, and by how much a tenth of the false alarms raises it.
 ///
 /// *Source*: 105 held-out series of WSD, one minute: 0.1 false alarms per series-day at 3.0, 0.03 at 3.5.
-const SEASONAL: Curve = Curve { level: 3.0, per_decade: 0.5 / 0.522_879, least: 1.0 };
+const SEASONAL: Curve = Curve { level: 3.0, per_decade: 0.5 / 0.522_879, least: 1.0, width: MINUTE };
 /// The same for novelty; below 1.7 no value is in the tail.
 ///
 /// *Source*: 58 series of NAB, five minutes: points above 2.5 come at 0.128 per series-day, above 3 at
 /// 0.074, above 4 at 0.022. At 2.5, where several points make one alarm, alarms are 0.1.
-const NOVELTY: Curve = Curve { level: 2.5, per_decade: 1.96, least: 1.7 };
+const NOVELTY: Curve = Curve { level: 2.5, per_decade: 1.96, least: 1.7, width: FIVE_MINUTES };
 /// What novelty must reach where the daily course tells more: on WSD it found half as many faults.
-const NOVELTY_OF_SPANS: Curve = Curve { level: 4.0, per_decade: 1.96, least: 1.7 };
+const NOVELTY_OF_SPANS: Curve = Curve { level: 4.0, per_decade: 1.96, least: 1.7, width: MINUTE };
 /// z at which three in a thousand normal values lie.
-const ZSCORE: Curve = Curve { level: 3.0, per_decade: 0.0, least: 0.0 };
+const ZSCORE: Curve = Curve { level: 3.0, per_decade: 0.0, least: 0.0, width: MINUTE };
 /// Tukey's fences.
-const IQR: Curve = Curve { level: 1.5, per_decade: 0.0, least: 0.0 };
+const IQR: Curve = Curve { level: 1.5, per_decade: 0.0, least: 0.0, width: MINUTE };
 /// Courses and relations say by themselves what is 1.
-const RULE: Curve = Curve { level: 1.0, per_decade: 0.0, least: 0.0 };
+const RULE: Curve = Curve { level: 1.0, per_decade: 0.0, least: 0.0, width: MINUTE };
 
 /// The opening level as a function of the budget.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -33,6 +36,8 @@ struct Curve {
     /// What a tenth of the false alarms adds.
     per_decade: f64,
     least: f64,
+    /// Of the windows on which it was measured. *Units*: seconds.
+    width: f64,
 }
 
 /// A set of detectors.
@@ -61,6 +66,8 @@ pub(crate) struct Levels {
     curves: [Curve; Detector::COUNT],
     /// Decades below [`MEASURED_BUDGET`] that the configuration asks for.
     budget_decades: f64,
+    /// Width of the windows. *Units*: seconds.
+    width: f64,
     levels: [f64; Detector::COUNT],
     pub(crate) openers: DetectorSet,
 }
@@ -70,6 +77,7 @@ impl Levels {
         let mut all = Self {
             curves: [RULE; Detector::COUNT],
             budget_decades: (MEASURED_BUDGET / config.false_alarms_per_series_day).log10(),
+            width: config.window.get().as_secs_f64(),
             levels: [0.0; Detector::COUNT],
             openers: DetectorSet::default(),
         };
@@ -78,8 +86,12 @@ impl Levels {
         for entry in &config.detectors {
             for (detector, curve, opens) in defaults(entry.name, source, has_novelty) {
                 let at = *detector as usize;
-                all.curves[at] =
-                    entry.level.map_or(*curve, |level| Curve { level, per_decade: 0.0, least: 0.0 });
+                all.curves[at] = entry.level.map_or(*curve, |level| Curve {
+                    level,
+                    per_decade: 0.0,
+                    least: 0.0,
+                    width: MINUTE,
+                });
                 if entry.opens.unwrap_or(*opens) {
                     all.openers.insert(*detector);
                 }
@@ -92,7 +104,9 @@ impl Levels {
     pub(crate) fn tuned(mut self, decades: f64) -> Self {
         let decades = self.budget_decades + decades;
         for (level, curve) in self.levels.iter_mut().zip(&self.curves) {
-            *level = (curve.level + curve.per_decade * decades).max(curve.least);
+            // More windows a day are more chances. Fewer are none less: a fault shows in one window as well.
+            let more_windows = (curve.width / self.width).log10().max(0.0);
+            *level = (curve.level + curve.per_decade * (decades + more_windows)).max(curve.least);
         }
         self
     }
@@ -150,6 +164,7 @@ const fn defaults(name: DetectorName, source: Source, has_novelty: bool) -> &'st
             (Detector::RateOfChange, RULE, false),
         ],
         DetectorName::Relation => &[(Detector::Relation, RULE, true)],
+        DetectorName::Forest => &[(Detector::Forest, RULE, true)],
     }
 }
 

@@ -7,12 +7,12 @@ use model::{Batch, Columns, Payload, Series, SignalSet, Slots};
 
 use super::{
     config::{AnomalyConfig, DetectorName},
-    detectors::Relations,
+    detectors::{Forests, Relations},
     episodes::Episodes,
     hierarchy::Hierarchy,
     judge::{Class, Judge},
     levels::Tuning,
-    relations,
+    services::relation_of,
     snapshot::{Memory, VERSION},
     state::SeriesState,
 };
@@ -55,6 +55,8 @@ pub(super) struct AnalysisHalf {
     pub(super) relations: Relations,
     /// The series that stand for the relations, in the same order.
     pub(super) related: Vec<Arc<Series>>,
+    pub(super) has_forests: bool,
+    pub(super) forests: Forests,
     /// Services with open episodes at the last window, to say once that there are none.
     pub(super) reported: Vec<Arc<str>>,
     pub(super) opened: Counter,
@@ -73,6 +75,7 @@ impl AnalysisHalf {
             let description = "Episodes that ended without having been told";
             telemetry.with("reason", reason).counter(&name("withheld_episodes"), description, "{episode}")
         };
+        let is_listed = |name| config.detectors.iter().any(|entry| entry.name == name);
         let window = config.window.get();
         let relations = Relations::new(&config.relations);
         Self {
@@ -85,8 +88,14 @@ impl AnalysisHalf {
             episodes: Episodes::default(),
             hierarchy: Hierarchy::new(config.incidents_per_service_day),
             tunings: [Tuning::default(); Class::COUNT],
-            has_relations: config.detectors.iter().any(|entry| entry.name == DetectorName::Relation),
-            related: relations.pairs.iter().map(relations::series_of).collect(),
+            has_relations: is_listed(DetectorName::Relation),
+            has_forests: is_listed(DetectorName::Forest),
+            forests: Forests::default(),
+            related: relations
+                .pairs
+                .iter()
+                .map(|pair| relation_of(&pair.services.0, &pair.services.1))
+                .collect(),
             relations,
             reported: Vec::new(),
             opened: telemetry.counter(&name("opened_episodes"), "Episodes that were opened", "{episode}"),
@@ -117,6 +126,9 @@ impl AnalysisHalf {
                 *mine = stored;
             }
         }
+        if self.has_forests {
+            self.forests.of = memory.forests.into_iter().collect();
+        }
         self.reported = memory.reported;
     }
 }
@@ -132,17 +144,16 @@ impl Processor for AnalysisHalf {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
+        let purses = self.hierarchy.purses.iter().map(|(service, purse)| (Arc::clone(service), *purse));
+        let forests = self.forests.of.iter().map(|(service, forest)| (Arc::clone(service), forest.clone()));
         let memory = Memory {
+            window: self.window,
             series: Vec::new(),
             episodes: self.episodes.all().cloned().collect(),
-            purses: self
-                .hierarchy
-                .purses
-                .iter()
-                .map(|(service, purse)| (Arc::clone(service), *purse))
-                .collect(),
+            purses: purses.collect(),
             tunings: self.tunings.to_vec(),
             relations: self.relations.pairs.clone(),
+            forests: forests.collect(),
             reported: self.reported.clone(),
         };
         Some(Snapshot { version: VERSION, bytes: memory.encode(self.series.iter()) })
@@ -152,7 +163,12 @@ impl Processor for AnalysisHalf {
         if snapshot.version != VERSION {
             return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
         }
-        self.remember(Memory::decode(&snapshot.bytes)?);
+        let memory = Memory::decode(&snapshot.bytes)?;
+        if memory.window != self.window {
+            let (was, is) = (memory.window, self.window);
+            return Err(RestoreError::Damaged(format!("windows were {was:?} wide and are {is:?} now")));
+        }
+        self.remember(memory);
         Ok(())
     }
 }

@@ -1,14 +1,15 @@
 //! What survives a restart, versioned.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use component::RestoreError;
 use model::{Series, Statistic, Timestamp, TraceId};
 use prost::Message;
-use stats::{EwCovariance, TokenBucket};
+use rapidhash::v3::rapidhash_v3;
+use stats::{EwCovariance, Tail, TokenBucket};
 
 use super::{
-    detectors::{Detector, Evidence, Relation},
+    detectors::{Detector, Evidence, Forest, Relation},
     episodes::{Episode, Peak, Severity},
     hierarchy::{Purse, Withheld},
     judge::Row,
@@ -20,13 +21,16 @@ use super::{
 pub(super) const VERSION: u32 = 1;
 
 /// All that a stage remembers.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
+    /// Width of the windows that all counts of windows are of.
+    pub(super) window: Duration,
     pub(super) series: Vec<(u64, SeriesState)>,
     pub(super) episodes: Vec<Episode>,
     pub(super) purses: Vec<(Arc<str>, Purse)>,
     pub(super) tunings: Vec<Tuning>,
     pub(super) relations: Vec<Relation>,
+    pub(super) forests: Vec<(Arc<str>, Forest)>,
     /// Services whose open episodes were reported at the last window.
     pub(super) reported: Vec<Arc<str>>,
 }
@@ -46,6 +50,11 @@ struct AnomalySnapshot {
     relations: Vec<RelationRecord>,
     #[prost(string, repeated, tag = "6")]
     reported: Vec<String>,
+    /// Nanoseconds.
+    #[prost(fixed64, tag = "7")]
+    window: u64,
+    #[prost(message, repeated, tag = "8")]
+    forests: Vec<ForestRecord>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -157,8 +166,29 @@ struct RelationRecord {
     now: Vec<f32>,
 }
 
+#[derive(Clone, PartialEq, Message)]
+struct ForestRecord {
+    #[prost(string, tag = "1")]
+    service: String,
+    #[prost(fixed64, repeated, tag = "2")]
+    places: Vec<u64>,
+    #[prost(float, repeated, tag = "3")]
+    points: Vec<f32>,
+    #[prost(uint64, tag = "4")]
+    epoch: u64,
+    /// Threshold, mean excess, variance.
+    #[prost(float, repeated, tag = "5")]
+    tail: Vec<f32>,
+    #[prost(uint32, tag = "6")]
+    values: u32,
+    #[prost(uint32, tag = "7")]
+    excesses: u32,
+    #[prost(uint32, tag = "8")]
+    idle: u32,
+}
+
 impl Memory {
-    /// Returns the snapshot's bytes: their length first, so that none may be missing.
+    /// Returns the snapshot's bytes: their hash first, so that none is missing or changed.
     pub(super) fn encode<'a>(&self, series: impl Iterator<Item = (u64, &'a SeriesState)>) -> Vec<u8> {
         let mut records = Vec::new();
         series.for_each(|(fingerprint, state)| write(&mut records, fingerprint, state));
@@ -168,10 +198,12 @@ impl Memory {
             purses: self.purses.iter().map(|(service, purse)| PurseRecord::of(service, purse)).collect(),
             tunings: self.tunings.iter().map(TuningRecord::of).collect(),
             relations: self.relations.iter().map(RelationRecord::of).collect(),
+            window: self.window.as_nanos() as u64,
+            forests: self.forests.iter().map(|(service, forest)| ForestRecord::of(service, forest)).collect(),
             reported: self.reported.iter().map(|service| service.to_string()).collect(),
         };
         let body = snapshot.encode_to_vec();
-        let mut out = (body.len() as u64).to_le_bytes().to_vec();
+        let mut out = rapidhash_v3(&body).to_le_bytes().to_vec();
         out.extend(body);
         out
     }
@@ -183,11 +215,12 @@ impl Memory {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, RestoreError> {
         let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
         let body =
-            bytes.split_first_chunk().filter(|(len, body)| u64::from_le_bytes(**len) == body.len() as u64);
-        let (_, body) = body.ok_or_else(|| damaged("its length is not the one it tells"))?;
+            bytes.split_first_chunk().filter(|(hash, body)| u64::from_le_bytes(**hash) == rapidhash_v3(body));
+        let (_, body) = body.ok_or_else(|| damaged("its bytes are not those that were written"))?;
         let snapshot =
             AnomalySnapshot::decode(body).map_err(|problem| RestoreError::Damaged(problem.to_string()))?;
         let mut memory = Self {
+            window: Duration::from_nanos(snapshot.window),
             purses: snapshot.purses.iter().map(PurseRecord::read).collect(),
             tunings: snapshot.tunings.iter().map(TuningRecord::read).collect(),
             reported: snapshot.reported.iter().map(|service| service.as_str().into()).collect(),
@@ -202,6 +235,9 @@ impl Memory {
         }
         for record in &snapshot.relations {
             memory.relations.push(record.read().ok_or_else(|| damaged("a relation is not readable"))?);
+        }
+        for record in &snapshot.forests {
+            memory.forests.push(record.read().ok_or_else(|| damaged("a forest is not readable"))?);
         }
         Ok(memory)
     }
@@ -397,5 +433,31 @@ impl RelationRecord {
             usual: covariance(&self.usual)?,
             now: covariance(&self.now)?,
         })
+    }
+}
+
+impl ForestRecord {
+    fn of(service: &str, forest: &Forest) -> Self {
+        let Tail { threshold, mean_excess, variance, values, excesses } = forest.tail;
+        Self {
+            service: service.to_owned(),
+            places: forest.places.clone(),
+            points: forest.points.clone(),
+            epoch: forest.epoch,
+            tail: vec![threshold, mean_excess, variance],
+            values: u32::from(values),
+            excesses: u32::from(excesses),
+            idle: forest.idle,
+        }
+    }
+
+    fn read(&self) -> Option<(Arc<str>, Forest)> {
+        let [threshold, mean_excess, variance] = <[f32; 3]>::try_from(&self.tail[..]).ok()?;
+        let values = u16::try_from(self.values).ok()?;
+        let excesses = u16::try_from(self.excesses).ok()?;
+        let tail = Tail { threshold, mean_excess, variance, values, excesses };
+        let (places, points) = (self.places.clone(), self.points.clone());
+        let forest = Forest::restored(places, points, self.epoch, tail, self.idle)?;
+        Some((self.service.as_str().into(), forest))
     }
 }

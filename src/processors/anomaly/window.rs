@@ -7,13 +7,13 @@ use model::{AnomalyColumns, BaselineColumns, Payload, Rollups, Series, Timestamp
 
 use super::{
     config::AnomalyConfig,
-    detectors::OPENS_AT,
+    detectors::{Detector, Evidence, OPENS_AT},
     episodes::{Episode, Severity, Sighting, Transition},
     hierarchy::{Tick, Withheld},
     judge::{Class, JUST_BELOW, Row},
     output::{Accounting, Measured, write_logs, write_metrics},
     processor::AnalysisHalf,
-    relations,
+    services::{Verdict, forest_of},
     state::{Kind, SeriesState, Source, Traits},
 };
 
@@ -40,7 +40,7 @@ impl AnalysisHalf {
         let columns = self.judge_rows(rollups, &baseline, &mut seen);
         rollups.baseline = Some(baseline);
         rollups.anomaly = Some(columns);
-        self.judge_relations(start, now, &mut seen);
+        self.judge_services(start, now, &mut seen);
         if seen.without_room > 0 {
             cx.reject(seen.without_room, "anomaly_series_limit");
         }
@@ -97,6 +97,9 @@ impl AnalysisHalf {
             if self.has_relations && traits.kind == Kind::Rate && traits.source == Source::Requests {
                 self.relations.note(&series.service, judgement.z);
             }
+            if self.has_forests && judgement.z.is_finite() {
+                self.forests.note(&series.service, series.fingerprint, judgement.z);
+            }
             if judgement.score >= STANDS_OUT {
                 let improbability = self.judge.improbability(&judgement, class);
                 seen.tick.note(&series.service, 10_f64.powf(-improbability));
@@ -136,34 +139,43 @@ impl AnalysisHalf {
         columns
     }
 
-    /// Judges pairs of services, once all rows have been seen.
-    fn judge_relations(&mut self, start: Timestamp, now: Timestamp, seen: &mut Seen) {
-        if !self.has_relations {
-            return;
+    /// Judges pairs of services and services as a whole, once all rows have been seen.
+    fn judge_services(&mut self, start: Timestamp, now: Timestamp, seen: &mut Seen) {
+        let mut verdicts = Vec::new();
+        if self.has_relations {
+            let bonds = self.relations.close(self.window.as_secs_f64());
+            let of_relation =
+                |(at, bond): &(usize, _)| (Arc::clone(&self.related[*at]), Verdict::of_relation(bond));
+            verdicts.extend(bonds.iter().map(of_relation));
         }
-        for (at, bond) in self.relations.close(self.window.as_secs_f64()) {
-            let series = &self.related[at];
-            let (judgement, row) = relations::judge(&bond);
-            let is_open = self.episodes.get(series.fingerprint).is_some();
-            if judgement.score < OPENS_AT && !is_open {
+        if self.has_forests {
+            let level = self.judge.level_of(Detector::Forest) * self.judge.improbability_of_opening;
+            let omens = self.forests.close();
+            let of_forest =
+                |(service, omen): &(Arc<str>, _)| (forest_of(service), Verdict::of_forest(omen, level));
+            verdicts.extend(omens.iter().map(of_forest));
+        }
+        for (series, verdict) in verdicts {
+            let Verdict { judgement, row, chance } = &verdict;
+            let opens = judgement.score >= OPENS_AT && self.opens_of_services(&judgement.evidence);
+            if !opens && self.episodes.get(series.fingerprint).is_none() {
                 continue;
             }
-            let traits = Traits::of(series, 0);
+            let traits = Traits::of(&series, 0);
             seen.tick.add(&series.service, 1);
-            seen.tick.note(&series.service, relations::chance(&bond));
-            let sighting = Sighting {
-                series,
-                traits,
-                judgement: &judgement,
-                row: &row,
-                start,
-                end: now,
-                exemplars: &[],
-            };
+            seen.tick.note(&series.service, *chance);
+            let sighting =
+                Sighting { series: &series, traits, judgement, row, start, end: now, exemplars: &[] };
             if self.episodes.add(&sighting).is_none() {
                 seen.without_room += 1;
             }
         }
+    }
+
+    fn opens_of_services(&self, evidence: &Evidence) -> bool {
+        [Detector::Relation, Detector::Forest]
+            .into_iter()
+            .any(|detector| evidence.of(detector) >= OPENS_AT && self.judge.opens(detector))
     }
 
     /// Keeps the account of alarms and budgets, and moves the levels once a day.

@@ -3,6 +3,7 @@
 //! All detectors speak on one scale: 3 is the level at which one opens an episode, and what it says is
 //! in proportion to that.
 
+mod forest;
 mod iqr;
 mod novelty;
 mod pattern;
@@ -11,6 +12,7 @@ mod seasonal;
 
 use super::levels::DetectorSet;
 
+pub(crate) use forest::{Forest, Forests, Omen};
 pub(crate) use iqr::Quartiles;
 pub(crate) use novelty::{Glance, Novelty, Told};
 pub(crate) use pattern::{Pace, Pattern, Point};
@@ -38,12 +40,14 @@ pub(crate) enum Detector {
     RateOfChange,
     /// Two services no longer rise and fall together.
     Relation,
+    /// A combination of a service's departures that is rare.
+    Forest,
     /// Silence of a series that used to be there always. Always on: the baseline says so.
     Absence,
 }
 
 impl Detector {
-    pub(crate) const COUNT: usize = 10;
+    pub(crate) const COUNT: usize = 11;
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::Seasonal,
         Self::Novelty,
@@ -54,6 +58,7 @@ impl Detector {
         Self::PeriodicSpikes,
         Self::RateOfChange,
         Self::Relation,
+        Self::Forest,
         Self::Absence,
     ];
 
@@ -69,6 +74,7 @@ impl Detector {
             Self::PeriodicSpikes => "periodic_spikes",
             Self::RateOfChange => "rate_of_change",
             Self::Relation => "relation",
+            Self::Forest => "forest",
             Self::Absence => "absence",
         }
     }

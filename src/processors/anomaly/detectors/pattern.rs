@@ -167,7 +167,7 @@ impl Pattern {
             return 0.0;
         }
         self.sum += value;
-        self.in_block += 1;
+        self.in_block = self.in_block.saturating_add(1);
         if self.in_block >= pace.block {
             self.end_block();
         }
@@ -225,7 +225,7 @@ impl Pattern {
         let since = self.since_spike.saturating_add(1);
         if z.abs() < SPIKE_Z {
             self.since_spike = since;
-            let patience = self.interval + self.tolerance();
+            let patience = self.interval.saturating_add(self.tolerance());
             let goes_on = self.regular >= REGULAR && since <= patience;
             if since > patience {
                 self.regular = 0;

@@ -7,6 +7,8 @@ use stats::{EwCovariance, correlation_change, decay_gain, fisher_z};
 /// *Units*: seconds.
 const USUAL: f64 = 86_400.0;
 const NOW: f64 = 3_600.0;
+/// By which learning is slower while the relation is broken.
+const RELUCTANCE: f64 = 10.0;
 /// Standard errors of Fisher's z by which a correlation must fall.
 const LEVEL: f64 = 5.0;
 /// A weaker correlation was none.
@@ -80,10 +82,12 @@ impl Relations {
             }
             let (x, y) = (first.0 / f64::from(first.1), second.0 / f64::from(second.1));
             pair.now.update(x, y, decay_gain(width_seconds, NOW));
-            if let Some(bond) = pair.bond() {
-                bonds.push((at, bond));
-            }
-            pair.usual.update(x, y, decay_gain(width_seconds, USUAL));
+            let bond = pair.bond();
+            // What is broken is learned as usual too, but not before it was told.
+            let is_broken = bond.is_some_and(|bond| bond.broken >= 1.0);
+            let memory = if is_broken { USUAL * RELUCTANCE } else { USUAL };
+            pair.usual.update(x, y, decay_gain(width_seconds, memory));
+            bonds.extend(bond.map(|bond| (at, bond)));
         }
         bonds
     }

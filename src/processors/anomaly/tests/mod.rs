@@ -1,4 +1,9 @@
 //! The processor under windows whose baselines are made by hand.
 
+mod budget;
+mod config;
+mod detectors;
+mod memory;
+mod output;
 mod rows;
 mod seasonal;

@@ -104,7 +104,7 @@ pub(super) fn window(minute: u64, readings: &[Reading<'_>]) -> Rollups {
 
 /// Noise that is the same in every run: uniform in −1 to 1.
 pub(super) fn noise(minute: u64, of: u64) -> f64 {
-    let mut word = (minute << 8 ^ of).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut word = (minute << 16 ^ of).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((word ^ word >> 31) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0

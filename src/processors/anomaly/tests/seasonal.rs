@@ -20,8 +20,8 @@ fn a_slow_operation_is_one_episode_from_its_beginning_to_its_end() {
         factor * calm(&subject, minute)
     });
     expect![[r#"
-        100: p95 of span.duration of checkout is 411.2, expected 99.85 to 100.2 (open) critical up ["novelty","seasonal","rate_of_change"]
-        119: p95 of span.duration of checkout is 411.2, expected 99.85 to 100.2 (closed) critical up ["novelty","seasonal","rate_of_change"]
+        100: p95 of span.duration of checkout is 389.2, expected 99.85 to 100.2 (open) critical up ["novelty","seasonal","rate_of_change"]
+        119: p95 of span.duration of checkout is 389.2, expected 99.85 to 100.2 (closed) critical up ["novelty","seasonal","rate_of_change"]
     "#]].assert_eq(&bench.told);
     assert!(bench.n_open() >= 10, "{}", bench.n_open());
 }

@@ -1,0 +1,193 @@
+//! False alarms: what is withheld, counted and learned from.
+
+use std::sync::Arc;
+
+use model::{Maturity, Statistic, Timestamp};
+
+use super::rows::{BEGIN, Bench, MINUTE, Subject, noise};
+use crate::anomaly::{
+    AnomalyConfig,
+    config::NoiseConfig,
+    hierarchy::{Hierarchy, Tick},
+    levels::Tuning,
+};
+
+fn counter(bench: &Bench, name: &str) -> u64 {
+    let all = bench.harness.telemetry.read();
+    all.iter().filter(|one| one.name.ends_with(name)).map(|one| one.value).sum()
+}
+
+fn service(name: &str) -> Arc<str> {
+    name.into()
+}
+
+#[test]
+fn one_odd_row_is_significant_of_a_single_series_and_not_among_many_services() {
+    let mut alone = Tick::default();
+    alone.add(&service("a"), 1);
+    alone.note(&service("a"), 1e-4);
+    assert_eq!(alone.significant().len(), 1);
+    let mut among = Tick::default();
+    for at in 0..1000 {
+        among.add(&service(&format!("s{at}")), 20);
+    }
+    among.note(&service("s7"), 1e-4);
+    assert_eq!(among.significant().len(), 0);
+}
+
+#[test]
+fn several_odd_rows_of_a_service_are_significant_where_one_is_not() {
+    let mut tick = Tick::default();
+    for at in 0..100 {
+        tick.add(&service(&format!("s{at}")), 20);
+    }
+    tick.note(&service("s7"), 1e-4);
+    for _ in 0..12 {
+        tick.note(&service("s8"), 1e-4);
+    }
+    assert_eq!(tick.significant().into_iter().collect::<Vec<_>>(), [service("s8")]);
+}
+
+#[test]
+fn a_service_spends_two_incidents_a_day_and_more_episodes_of_one_incident_are_free() {
+    let mut hierarchy = Hierarchy::new(2.0);
+    let at = |minutes: u32| BEGIN + MINUTE * minutes;
+    let spend = |hierarchy: &mut Hierarchy, minutes| hierarchy.spend(&service("a"), at(minutes));
+    let spent: Vec<_> = [0, 3, 8, 60, 120, 180].map(|minutes| spend(&mut hierarchy, minutes)).into();
+    assert_eq!(spent, [true, true, true, true, false, false]);
+    assert!(hierarchy.spend(&service("b"), at(180)), "each service has its own");
+    assert!(spend(&mut hierarchy, 24 * 60), "half a day earns one");
+    hierarchy.forget(at(10 * 24 * 60));
+    assert!(hierarchy.purses.is_empty());
+}
+
+#[test]
+fn less_than_one_incident_a_day_is_one_in_several() {
+    let mut hierarchy = Hierarchy::new(0.5);
+    let at = |hours: u64| Timestamp::from_secs(1_767_571_200 + hours * 3600);
+    let spent = [0, 25, 47, 49].map(|hours| hierarchy.spend(&service("a"), at(hours)));
+    assert_eq!(spent, [true, false, false, true]);
+}
+
+#[test]
+fn what_the_budget_withholds_is_counted_at_its_end() {
+    let subject = Subject::p95("checkout");
+    let config = AnomalyConfig { incidents_per_service_day: 1.0, ..AnomalyConfig::default() };
+    let mut bench = Bench::new(&config);
+    bench.run(1..1000, &[&subject], |minute, _| {
+        let is_slow = (100..110).contains(&(minute % 300));
+        100.0 * if is_slow { 5.0 } else { (0.05 * noise(minute, 1)).exp() }
+    });
+    assert_eq!(counter(&bench, "opened_episodes"), 3);
+    assert_eq!(bench.told.lines().count(), 2, "{}", bench.told);
+    let withheld: Vec<_> = bench
+        .harness
+        .telemetry
+        .read()
+        .into_iter()
+        .filter(|one| one.name.ends_with("withheld_episodes"))
+        .map(|one| (one.labels[0].1.clone(), one.value))
+        .collect();
+    assert_eq!(withheld, [("incident_budget".to_owned(), 2), ("not_significant".to_owned(), 0)]);
+}
+
+#[test]
+fn marks_raise_the_level_of_the_series_they_name() {
+    let course = |minute: u64| 100.0 * if (100..110).contains(&minute) { 2.9 } else { 1.0 };
+    let subject = Subject::p95("checkout");
+    let noise = NoiseConfig { service: Some("checkout".to_owned()), count: 9, ..NoiseConfig::default() };
+    let detectors = AnomalyConfig::default().detectors.into_iter().take(1).collect::<Vec<_>>();
+    for (marked, is_told) in [(Vec::new(), true), (vec![noise], false)] {
+        let config =
+            AnomalyConfig { noise: marked, detectors: detectors.clone(), ..AnomalyConfig::default() };
+        let mut bench = Bench::new(&config);
+        bench.run(1..150, &[&subject], |minute, _| course(minute));
+        assert_eq!(!bench.told.is_empty(), is_told, "{}", bench.told);
+    }
+}
+
+#[test]
+fn levels_rise_when_alarms_exceed_the_budget_and_fall_back_to_what_was_measured() {
+    let mut tuning = Tuning::default();
+    for _ in 0..10 {
+        tuning.alarms += 100.0;
+        tuning.watch(1000, 1.0);
+        tuning.adjust(0.01);
+    }
+    let raised = tuning.decades;
+    assert!(raised > 0.9 && raised <= 1.5, "{raised}");
+    assert!((tuning.realised().expect("days were watched") - 0.1).abs() < 0.02);
+    for _ in 0..40 {
+        tuning.watch(1000, 1.0);
+        tuning.adjust(0.01);
+    }
+    assert_eq!(tuning.decades, 0.0);
+}
+
+#[test]
+fn few_series_teach_nothing() {
+    let mut tuning = Tuning { alarms: 20.0, ..Tuning::default() };
+    for _ in 0..10 {
+        tuning.watch(3, 1.0);
+        assert!(!tuning.adjust(0.1));
+    }
+}
+
+#[test]
+fn calm_series_keep_the_budget_once_levels_have_followed() {
+    const DAY: u64 = 24 * 60;
+    let subjects: Vec<_> =
+        (0..30).map(|at| Subject { scale: 2.0, ..Subject::gauge(&format!("s{at}")) }).collect();
+    let all: Vec<_> = subjects.iter().collect();
+    let mut bench =
+        Bench::new(&AnomalyConfig { false_alarms_per_series_day: 0.2, ..AnomalyConfig::default() });
+    // Sums of uniform numbers: nearly normal, with a deviation of 2.
+    let value = |minute: u64, at: usize| {
+        100.0 + (0..12).map(|part| noise(minute, (at * 16 + part) as u64)).sum::<f64>()
+    };
+    bench.run(1..6 * DAY, &all, value);
+    let before = counter(&bench, "opened_episodes");
+    bench.run(6 * DAY..10 * DAY, &all, value);
+    let rate = (counter(&bench, "opened_episodes") - before) as f64 / (30.0 * 4.0);
+    assert!(rate <= 0.2, "{rate} a series-day, {before} in the first six days");
+}
+
+#[test]
+fn a_series_that_is_hardly_known_warns_at_most_and_only_of_gross_faults() {
+    let subject = Subject { maturity: Maturity::Gross, ..Subject::p95("checkout") };
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..100, &[&subject], |minute, _| if minute < 50 { 100.0 } else { 280.0 });
+    assert_eq!(bench.told, "");
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..100, &[&subject], |minute, _| if minute < 50 { 100.0 } else { 1000.0 });
+    assert!(bench.told.contains("warning") && !bench.told.contains("critical"), "{}", bench.told);
+}
+
+#[test]
+fn what_three_services_suffer_at_once_is_critical() {
+    let of = |service| Subject::new(service, "span.duration", Statistic::P95, 100.0, 0.05);
+    let client = |service| {
+        let mut subject = of(service);
+        let series = Arc::make_mut(&mut subject.series);
+        series.attributes = Arc::default();
+        subject
+    };
+    let three = [client("a"), client("b"), client("c")];
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    let slow = |minute: u64, _| if minute < 50 { 100.0 } else { 400.0 };
+    bench.run(1..100, &three.iter().collect::<Vec<_>>(), slow);
+    assert_eq!(bench.told.matches("critical").count(), 3, "{}", bench.told);
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..100, &[&three[0]], slow);
+    assert_eq!(bench.told.matches("critical").count(), 0, "{}", bench.told);
+}
+
+#[test]
+fn an_episode_expires_after_two_days_and_does_not_open_again() {
+    let subject = Subject::p95("checkout");
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..3 * 24 * 60, &[&subject], |minute, _| if minute < 50 { 100.0 } else { 400.0 });
+    let states: Vec<_> = bench.told.lines().map(|line| line.split(['(', ')']).nth(1).unwrap_or("")).collect();
+    assert_eq!(states, ["open", "expired"], "{}", bench.told);
+    assert_eq!(bench.open.iter().filter(|rows| rows[0]).count(), 48 * 60);
+}

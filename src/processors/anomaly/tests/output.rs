@@ -1,0 +1,119 @@
+//! Log records and metrics as others read them.
+
+use bytes::Bytes;
+use expect_test::expect;
+use model::{Payload, TraceId};
+use wire::view::{LogRecord, groups};
+
+use super::rows::{Bench, Subject, noise, window};
+use crate::{anomaly::AnomalyConfig, testing::lines};
+
+const WORST: TraceId = [0xab; 16];
+
+/// Runs a fault of ten minutes and returns all that was emitted.
+fn fault(config: &AnomalyConfig) -> Vec<Payload> {
+    let subject = Subject::p95("checkout");
+    let mut bench = Bench::new(config);
+    let mut emitted = Vec::new();
+    for minute in 1..130 {
+        let is_slow = (100..110).contains(&minute);
+        let value = 100.0 * if is_slow { 4.0 } else { (0.05 * noise(minute, 1)).exp() };
+        let mut rollups = window(minute, &[(&subject, value, 1000)]);
+        if is_slow {
+            rollups.exemplars.insert(0, vec![WORST]);
+        }
+        emitted.extend(bench.judge(rollups));
+    }
+    emitted
+}
+
+fn logs(payloads: &[Payload]) -> Vec<&Bytes> {
+    let logs = payloads.iter().filter_map(|payload| match payload {
+        Payload::Logs(bytes) => Some(bytes),
+        _ => None,
+    });
+    logs.collect()
+}
+
+#[test]
+fn an_episode_is_a_log_record_that_says_all_about_it() {
+    let emitted = fault(&AnomalyConfig::default());
+    let group = groups(logs(&emitted)[0]).next().expect("there is a group");
+    let record = LogRecord::of(group.items().next().expect("there is a record"));
+    assert_eq!(record.event_name, b"trueline.anomaly");
+    assert_eq!(record.trace_id, WORST);
+    let service = group.resource.attribute("service.name").expect("the resource has a name");
+    let mut said = vec![
+        format!("resource service.name={}", service.to_label_string()),
+        format!("severity {} {}", record.severity_number, String::from_utf8_lossy(record.severity_text)),
+        format!("body {}", record.body.to_label_string()),
+    ];
+    said.extend(record.attributes().map(|attribute| {
+        format!("{}={}", String::from_utf8_lossy(attribute.key), attribute.value().to_label_string())
+    }));
+    expect![[r#"
+        resource service.name=checkout
+        severity 17 ERROR
+        body p95 of span.duration of checkout is 400.0, expected 99.85 to 100.2 (open)
+        span.kind=SPAN_KIND_SERVER
+        span.name=GET /
+        trueline.anomaly.id=c01e4db630b0410d
+        trueline.anomaly.state=open
+        trueline.anomaly.severity=critical
+        trueline.anomaly.direction=up
+        trueline.anomaly.metric=span.duration
+        trueline.anomaly.unit=ms
+        trueline.anomaly.stat=p95
+        trueline.anomaly.score=22.5
+        trueline.anomaly.confidence=0.6387225548902196
+        trueline.anomaly.value=400
+        trueline.anomaly.expected=100
+        trueline.anomaly.lower=99.85
+        trueline.anomaly.upper=100.15
+        trueline.anomaly.z=27.725887222397798
+        trueline.anomaly.maturity=0.75
+        trueline.anomaly.evidence.novelty=22.5
+        trueline.anomaly.evidence.seasonal=3.46187162399292
+        trueline.anomaly.evidence.rate_of_change=3.3322839736938477
+        trueline.anomaly.support=1000
+        trueline.anomaly.start=1767577140000000000
+        trueline.anomaly.peak=1767577200000000000
+        trueline.anomaly.duration=60000000000
+        trueline.anomaly.detectors=["novelty","seasonal","rate_of_change"]
+        trueline.anomaly.exemplars=["abababababababababababababababab"]"#]]
+    .assert_eq(&said.join("\n"));
+}
+
+#[test]
+fn logs_can_be_turned_off() {
+    let emitted = fault(&AnomalyConfig { emit_logs: false, ..AnomalyConfig::default() });
+    assert_eq!(logs(&emitted).len(), 0);
+}
+
+#[test]
+fn open_episodes_are_measured_until_there_are_none() {
+    let emitted = fault(&AnomalyConfig::default());
+    let metrics = emitted.into_iter().filter(|payload| matches!(payload, Payload::Metrics(_)));
+    let metrics: Vec<_> = metrics.map(|payload| lines(&[payload])).collect();
+    expect![[r#"
+        resource {service.name=checkout} scope anomaly
+          trueline.anomaly.score unit="1" gauge
+            {span.kind=SPAN_KIND_SERVER,span.name=GET /,metric=span.duration,stat=p95} -1700000040..67577160 = 22.5
+        resource {service.name=checkout} scope anomaly
+          trueline.anomalies.open unit="{episode}" gauge
+            {severity=info} -1700000040..67577160 = 0
+            {severity=warning} -1700000040..67577160 = 0
+            {severity=critical} -1700000040..67577160 = 1
+
+        ---
+        resource {service.name=checkout} scope anomaly
+          trueline.anomalies.open unit="{episode}" gauge
+            {severity=info} -1700000040..67578300 = 0
+            {severity=warning} -1700000040..67578300 = 0
+            {severity=critical} -1700000040..67578300 = 0
+    "#]].assert_eq(&format!(
+        "{}\n---\n{}",
+        metrics[0],
+        metrics.last().expect("there are metrics")
+    ));
+}
