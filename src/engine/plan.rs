@@ -3,6 +3,7 @@
 //! `validate` and `run` make the same plan by the same function, so what one accepts the other
 //! starts. A plan is data: building it opens nothing and starts nothing.
 
+mod addresses;
 mod build;
 mod settings;
 #[cfg(test)]

@@ -92,7 +92,7 @@ service:
             18 |       processors: [batch]
                |                    ^^^^^
                |
-               = help: add `batch:` to `processors`
+               = help: exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter
 
             error: service::pipelines::traces: references exporter "tempo" which is not configured
               --> yaml::19:25
@@ -100,7 +100,7 @@ service:
             19 |       exporters: [otlp, tempo]
                |                         ^^^^^
                |
-               = help: add `tempo:` to `exporters`"#]],
+               = help: there is no exporter of this type; valid values: otlp_grpc, otlp_http, otlp_file, debug, nop, prometheus, prometheus_remote_write"#]],
     );
 }
 
@@ -147,6 +147,49 @@ service:
                |                   ^^^^^^^^^^^^^^^^^^^^^^^
                |
                = help: move it to a pipeline of metrics"#]],
+    );
+}
+
+#[test]
+fn two_parts_that_listen_on_one_address_are_refused_with_both_places() {
+    check(
+        "
+receivers:
+  otlp: {protocols: {grpc: {endpoint: 'localhost:4317'}}}
+  otlp/2: {protocols: {http: {endpoint: '127.0.0.1:4317'}}}
+exporters:
+  prometheus:
+    endpoint: '0.0.0.0:13133'
+  prometheus/2: {endpoint: 'localhost:8888'}
+  prometheus/3: {endpoint: '127.0.0.1:0'}
+  prometheus/4: {endpoint: '127.0.0.1:0'}
+extensions:
+  health_check:
+service:
+  extensions: [health_check]
+  pipelines:
+    metrics: {receivers: [otlp, otlp/2], exporters: [prometheus, prometheus/2, prometheus/3, prometheus/4]}
+",
+        expect![[r#"
+            error: receivers::otlp/2: receivers::otlp/2 (http) listens on 127.0.0.1:4317, and so does receivers::otlp (grpc) at yaml::3:3
+             --> yaml::4:41
+              |
+            4 |   otlp/2: {protocols: {http: {endpoint: '127.0.0.1:4317'}}}
+              |                                         ^^^^^^^^^^^^^^^^
+              |
+              = help: give one of them another port
+
+            error: extensions::health_check: extensions::health_check (http) listens on localhost:13133, and so does exporters::prometheus (metrics) at yaml::7:15
+              --> yaml::12:3
+               |
+            12 |   health_check:
+               |   ^^^^^^^^^^^^
+               |
+               = help: give one of them another port
+
+            error: service::telemetry::metrics::readers: the page of self-metrics listens on localhost:8888, and so does exporters::prometheus/2 (metrics) at yaml::8:28
+             |
+             = help: give one of them another port"#]],
     );
 }
 

@@ -14,7 +14,7 @@ use model::{Columns, SignalSet};
 
 use super::{
     Output, Place, Plan, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline, PlannedReceiver,
-    Settings, settings::EngineConfig,
+    Settings, addresses::check_addresses, settings::EngineConfig,
 };
 
 /// What a configuration amounts to.
@@ -28,7 +28,8 @@ pub struct Loaded {
 
 /// Reads a configuration and plans it. `validate` and the start both call this.
 pub fn load(uris: &[ConfigUri], environment: &dyn Environment, registry: &Registry) -> Loaded {
-    let Document { collector, mut problems, .. } = Document::load(uris, environment);
+    let Document { collector, mut problems, .. } =
+        Document::load_with(uris, environment, &|kind, name| help_for_missing(kind, name, registry));
     let parts = Parts::read(&collector, registry, &mut problems);
     let engine = engine_config(&collector, &mut problems);
     let lines = Lines::connect(&collector, &parts, registry, &mut problems);
@@ -36,6 +37,10 @@ pub fn load(uris: &[ConfigUri], environment: &dyn Environment, registry: &Regist
         return Loaded { plan: None, telemetry: None, problems };
     }
     let plan = lines.into_plan(&collector, parts, &engine);
+    check_addresses(&plan, &collector, &mut problems);
+    if problems.has_errors() {
+        return Loaded { plan: None, telemetry: None, problems };
+    }
     Loaded { plan: Some(plan), telemetry: Some(collector.service.telemetry), problems }
 }
 
@@ -98,14 +103,41 @@ fn unknown_type<T: ?Sized>(component: &Component, table: &[component::Entry<T>])
     let ComponentId { component_type, .. } = &component.id;
     let section = component.kind.section();
     let message = format!("unknown type: \"{component_type}\" for id: \"{}\"", component.id);
+    let help = help_for_type(component.kind, component_type, table);
+    Problem::error(Some(component.place.clone()), section, message).with_help(help)
+}
+
+/// Says what to write instead of a type that is in no table of its section.
+fn help_for_type<T: ?Sized>(kind: ComponentKind, name: &str, table: &[component::Entry<T>]) -> String {
+    if let Some(instead) = instead_of(kind, name) {
+        return instead.to_owned();
+    }
     let names = table.iter().flat_map(|row| std::iter::once(row.kind).chain(row.aliases.iter().copied()));
     let valid: Vec<_> = table.iter().map(|row| row.kind).collect();
-    let near = did_you_mean(component_type, names).map(|near| format!("did you mean `{near}`? "));
-    let help = match instead_of(component.kind, component_type) {
-        Some(instead) => instead.to_owned(),
-        None => format!("{}valid values: {}", near.unwrap_or_default(), valid.join(", ")),
-    };
-    Problem::error(Some(component.place.clone()), section, message).with_help(help)
+    let near = did_you_mean(name, names).map(|near| format!("did you mean `{near}`? "));
+    format!("{}valid values: {}", near.unwrap_or_default(), valid.join(", "))
+}
+
+/// The same for a component that a pipeline names and nobody has configured; none where it can be added.
+fn help_for_missing(kind: ComponentKind, name: &str, registry: &Registry) -> Option<String> {
+    fn among<T: ?Sized>(kind: ComponentKind, name: &str, table: &[component::Entry<T>]) -> Option<String> {
+        let is_known = table.iter().any(|row| row.answers_to(name));
+        (!is_known).then(|| match instead_of(kind, name) {
+            Some(instead) => instead.to_owned(),
+            None => format!("there is no {kind} of this type; {}", help_for_type(kind, name, table)),
+        })
+    }
+    let is_end = matches!(kind, ComponentKind::Receiver | ComponentKind::Exporter);
+    if is_end && registry.connectors.iter().any(|row| row.answers_to(name)) {
+        return Some(format!("it is a connector: add `{name}:` to `connectors`"));
+    }
+    match kind {
+        ComponentKind::Receiver => among(kind, name, &registry.receivers),
+        ComponentKind::Processor => among(kind, name, &registry.processors),
+        ComponentKind::Connector => among(kind, name, &registry.connectors),
+        ComponentKind::Exporter => among(kind, name, &registry.exporters),
+        ComponentKind::Extension => among(kind, name, &registry.extensions),
+    }
 }
 
 /// The pipelines, as far as they can be connected.
