@@ -58,7 +58,7 @@ enum Subject<'a> {
     Measured(&'a Cell),
     /// An operation: all its spans, whatever their status.
     Operation {
-        all: Cell,
+        all: Box<Cell>,
         n_errors: u64,
         worst_error: Option<TraceId>,
     },
@@ -72,7 +72,7 @@ impl<'a> Subjects<'a> {
         }
         let (attributes, is_error) = without_status(&window.series.attributes);
         let key = SeriesKey { attributes, ..window.series.clone() };
-        let fresh = || Subject::Operation { all: Cell::default(), n_errors: 0, worst_error: None };
+        let fresh = || Subject::Operation { all: Box::default(), n_errors: 0, worst_error: None };
         let subject = self.0.entry(key).or_insert_with(fresh);
         if let Subject::Operation { all, n_errors, worst_error } = subject {
             all.merge(&window.cell);
