@@ -19,7 +19,8 @@
 //! E. McKenzie 1985 for the damping; P. K. Sen 1968 for the line.
 //!
 //! *Cost*: 344 bytes per chosen series, 1.2 kB more per capacity; nothing for the others but their place
-//! in a table. An addition per row; 1 µs per series and hour.
+//! in a table. 25 ns per row, 0.1 µs more at the end of an hour, 1.4 µs every four minutes to
+//! tell a series; 9 ns per row of the others (20,000 series in memory, one of two shared cores, 2026-11-21).
 
 mod candidates;
 mod capacity;

@@ -71,9 +71,9 @@ struct Forecaster {
     scratch: Vec<f64>,
 }
 
-/// More often than once a minute nobody reads what changes once an hour; more seldom, Prometheus would take the
-/// series for gone.
-const TELL_NANOS: u64 = 60_000_000_000;
+/// What changes once an hour is told at its end, and every four minutes, as Prometheus takes what is silent for
+/// five for gone.
+const TELL_NANOS: u64 = 240_000_000_000;
 const DAY_NANOS: u64 = 86_400_000_000_000;
 /// A value further from the expectation than so many half bands is cut before it is learned.
 const WIDEST: f64 = 2.0;
@@ -108,7 +108,7 @@ impl Forecaster {
         self.meters.overflowed_series.set(self.last.1);
         let told_at = self.memory.told_at.as_nanos();
         // A table may come in parts, and the time may have been set back.
-        if end.as_nanos() <= told_at || end.as_nanos() - told_at >= TELL_NANOS {
+        if end.as_nanos() <= told_at || end.as_nanos() / TELL_NANOS > told_at / TELL_NANOS {
             self.memory.told_at = end;
             self.tell(rollups, cx);
         }

@@ -17,7 +17,6 @@ use wire::build::key_value;
 use super::{Forecast, ForecastConfig};
 use crate::testing::{decoded, labels};
 
-pub(super) const MINUTE: u64 = 60;
 pub(super) const HOUR: u64 = 3600;
 pub(super) const DAY: u64 = 86_400;
 /// A Monday at midnight.
