@@ -18,11 +18,11 @@ use crate::{
 
 /// An OpenTelemetry collector that knows what normal looks like
 #[derive(Parser)]
-#[command(name = "trueline", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(name = "trueline", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Without a command, `--config` runs the collector
+    /// Without a command, `--config` runs the collector; before `run` and `validate` it is theirs
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -82,22 +82,34 @@ pub(crate) mod exit {
 
 impl Cli {
     pub(crate) fn run(self) -> ExitCode {
+        let before = self.config;
         match self.command {
-            Some(Command::Run(args)) => run::run(&args),
+            None => run::run(&before),
+            Some(Command::Run(args)) => run::run(&before.and(args)),
             Some(Command::Validate(args)) => {
-                validate::validate(&args.config, args.format, args.deny_warnings)
+                validate::validate(&before.and(args.config), args.format, args.deny_warnings)
             }
+            Some(_) if !before.is_empty() => fail(
+                exit::USAGE,
+                "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
+            ),
             Some(Command::Components) => components::list(),
             Some(Command::Detect(args)) => detect::run(&args),
             Some(Command::Replay(args)) => replay::run(&args),
             Some(Command::Backtest(args)) => backtest::run(&args),
             Some(Command::Load(args)) => load::run(args),
-            None => run::run(&self.config),
         }
     }
 }
 
 impl ConfigArgs {
+    /// Adds those that stand later on the command line.
+    fn and(mut self, later: Self) -> Self {
+        self.config.extend(later.config);
+        self.set.extend(later.set);
+        self
+    }
+
     /// Whether no location is given.
     pub(crate) fn is_empty(&self) -> bool {
         self.config.is_empty() && self.set.is_empty()
@@ -123,4 +135,29 @@ impl ConfigArgs {
 pub(crate) fn fail(code: u8, message: &str) -> ExitCode {
     eprintln!("error: {message}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the files that a command line has `validate` read.
+    fn validated(line: &str) -> Vec<String> {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Some(Command::Validate(args)) = cli.command else { panic!("{line} is no validate") };
+        cli.config.and(args.config).config
+    }
+
+    #[test]
+    fn a_configuration_may_stand_before_and_behind_validate() {
+        assert_eq!(validated("trueline --config=a validate"), ["a"]);
+        assert_eq!(validated("trueline validate --config=a"), ["a"]);
+        assert_eq!(validated("trueline --config=a validate --config=b"), ["a", "b"], "later ones win");
+    }
+
+    #[test]
+    fn a_command_that_takes_no_configuration_before_it_says_so() {
+        let cli = Cli::try_parse_from(["trueline", "--config=a", "components"]).unwrap();
+        assert_eq!(cli.run(), ExitCode::from(exit::USAGE));
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_enum, default_value_t = Protocol::Grpc)]
     pub(crate) protocol: Protocol,
     /// Spans per second; 0 is as fast as they are acknowledged.
-    #[arg(long, value_name = "SPANS", default_value_t = 500.0, value_parser = parse_rate)]
+    #[arg(long, value_name = "SPANS", default_value_t = 500.0, value_parser = parse_rate, allow_hyphen_values = true)]
     pub(crate) rate: f64,
     /// How long customers come; without it until Ctrl-C.
     #[arg(long, value_parser = parse_duration)]

@@ -139,6 +139,13 @@ fn all_three_signals_come_unless_some_are_left_out() {
 }
 
 #[test]
+fn a_rate_below_zero_is_told_what_a_rate_must_be() {
+    let refused = Command::try_parse_from(["load", "--rate", "-1"]).map(|command| command.load.rate);
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains("rate `-1` must be a number from 0 to 1e9"), "{told}");
+}
+
+#[test]
 fn the_rate_is_held() {
     for rate in [200, 5_000] {
         let n_spans = n_spans(&requests(&format!("--rate {rate}"), 20)) as f64;
