@@ -124,5 +124,7 @@ fn what_can_not_be_replayed_is_told_by_the_exit_code() -> Result<()> {
     assert_eq!(code(&["replay", &damaged])?, Some(2));
     let prometheus = ["--prometheus", "http://127.0.0.1:1", "--query", "up", "--start", "1", "--end", "99"];
     assert_eq!(code(&[&["replay", "--config", config][..], &prometheus].concat())?, Some(6));
+    let backwards = ["--prometheus", "http://127.0.0.1:1", "--query", "up", "--start", "99", "--end", "1"];
+    assert_eq!(code(&[&["replay", "--config", config][..], &backwards].concat())?, Some(2));
     Ok(())
 }

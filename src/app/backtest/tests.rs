@@ -100,7 +100,8 @@ fn the_table_has_a_column_for_each_configuration() {
         recall                       0.50            –
         delay (median)              30.0s            –
         delay (longest)             30.0s            –
-    "#]].assert_eq(&String::from_utf8(out).unwrap());
+    "#]]
+    .assert_eq(&String::from_utf8(out).unwrap());
 }
 
 /// A quiet series of a week with a step up for two hours of the last day.

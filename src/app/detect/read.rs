@@ -76,7 +76,7 @@ pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
             number if number < 1e17 => 1e3,
             _ => 1.0,
         };
-        return (number >= 0.0 && number < 1.8e19).then_some(Timestamp((number * nanos_per_unit) as u64));
+        return (0.0..1.8e19).contains(&number).then_some(Timestamp((number * nanos_per_unit) as u64));
     }
     let instant = text.parse::<Instant>().ok().or_else(|| {
         let date_time = text.parse::<DateTime>().ok()?;

@@ -12,7 +12,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use model::Timestamp;
 
-use super::output::rfc3339;
+use super::output::rfc3339_seconds;
 
 /// How many damaged lines are named; the rest is only counted.
 const MOST_NAMED: u64 = 20;
@@ -60,14 +60,14 @@ impl Console {
         }
         told.at = self.bar.elapsed();
         if !self.bar.is_hidden() {
-            self.bar.set_message(rfc3339(at));
+            self.bar.set_message(rfc3339_seconds(at));
             return;
         }
         let length = self.bar.length().unwrap_or(0).max(1);
         let tenths = (self.bar.position().saturating_mul(10) / length).min(10);
         if tenths > told.tenths {
             told.tenths = tenths;
-            self.say(&format!("{} %, at {}", tenths * 10, rfc3339(at)));
+            self.say(&format!("{} %, at {}", tenths * 10, rfc3339_seconds(at)));
         }
     }
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 use model::{Signal, Timestamp};
 use receivers::recorded::{Content, Line, Lines, signal_and_time};
 
-use super::{console::Console, output::rfc3339, source::Recorded};
+use super::{console::Console, output::rfc3339_seconds, source::Recorded};
 
 /// As the receiver `otlp_file` has it by default.
 const LONGEST_LINE_BYTES: usize = 64 << 20;
@@ -90,9 +90,9 @@ impl<'a> Files<'a> {
             (0, Some(reached)) => Ok(reached),
             (_, Some(reached)) if at.since(reached) > LONGEST_GAP => Err(format!(
                 "its time {} is more than {} days after the line before, at {}; replay what follows a gap apart",
-                rfc3339(at),
+                rfc3339_seconds(at),
                 LONGEST_GAP.as_secs() / 86_400,
-                rfc3339(reached)
+                rfc3339_seconds(reached)
             )),
             _ => Ok(at),
         }

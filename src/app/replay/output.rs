@@ -55,6 +55,11 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     Instant::from_nanosecond(nanos).map_or_else(|_| nanos.to_string(), |at| at.to_string())
 }
 
+/// A time in UTC, without the part of a second.
+pub(crate) fn rfc3339_seconds(at: Timestamp) -> String {
+    rfc3339(at.window_start(Duration::from_secs(1)))
+}
+
 /// A span of time in its two largest units: `3h 20m`.
 pub(crate) fn short_span(span: Duration) -> String {
     let seconds = span.as_secs();

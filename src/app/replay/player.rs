@@ -16,24 +16,22 @@ const ASKED_EVERY: Duration = Duration::from_secs(60);
 
 /// The pipelines of a configuration, with time told by what they are given.
 pub(crate) struct Player {
-    stage: Stage,
+    /// Until something comes: before, it is not known when it begins.
+    plan: Option<Plan>,
+    playing: Option<Playing>,
     pub(crate) n_requests: u64,
     pub(crate) n_items: u64,
     pub(crate) n_events: u64,
 }
 
-enum Stage {
-    /// Nothing has come, so it is not known when it begins.
-    Waiting(Option<Plan>),
-    Playing {
-        offline: Box<Offline>,
-        begin: Timestamp,
-    },
+struct Playing {
+    offline: Offline,
+    begin: Timestamp,
 }
 
 impl Player {
     pub(crate) fn new(plan: Plan) -> Self {
-        Self { stage: Stage::Waiting(Some(plan)), n_requests: 0, n_items: 0, n_events: 0 }
+        Self { plan: Some(plan), playing: None, n_requests: 0, n_items: 0, n_events: 0 }
     }
 
     /// Moves the time to a request and gives it to the pipelines. What is found on the way goes to `found`.
@@ -46,7 +44,11 @@ impl Player {
         found: &mut Vec<Event>,
     ) -> Result<(), wire::Malformed> {
         let n_before = found.len();
-        let offline = self.stage.offline(recorded.at);
+        let playing = self.playing.get_or_insert_with(|| {
+            let plan = self.plan.take().expect("a plan waits until it is played");
+            Playing::begin(plan, recorded.at)
+        });
+        let offline = &mut playing.offline;
         while offline.now() + ASKED_EVERY < recorded.at {
             offline.advance(offline.now() + ASKED_EVERY);
             found.extend(events::of(&offline.told().exports));
@@ -61,40 +63,26 @@ impl Player {
 
     /// Ends the pipelines as a stop does, and returns what was found then.
     pub(crate) fn end(&mut self) -> Vec<Event> {
-        let Stage::Playing { offline, .. } = &mut self.stage else { return Vec::new() };
-        offline.end();
-        let found = events::of(&offline.told().exports);
+        let Some(playing) = &mut self.playing else { return Vec::new() };
+        playing.offline.end();
+        let found = events::of(&playing.offline.told().exports);
         self.n_events += found.len() as u64;
         found
     }
 
     /// The state of every stage, by key.
     pub(crate) fn snapshots(&mut self) -> Vec<(String, Snapshot)> {
-        match &mut self.stage {
-            Stage::Playing { offline, .. } => offline.snapshots(),
-            Stage::Waiting(_) => Vec::new(),
-        }
+        self.playing.as_mut().map(|playing| playing.offline.snapshots()).unwrap_or_default()
     }
 
     /// From when to when time has gone; none when nothing came.
     pub(crate) fn played(&self) -> Option<(Timestamp, Timestamp)> {
-        match &self.stage {
-            Stage::Playing { offline, begin } => Some((*begin, offline.now())),
-            Stage::Waiting(_) => None,
-        }
+        self.playing.as_ref().map(|playing| (playing.begin, playing.offline.now()))
     }
 }
 
-impl Stage {
-    fn offline(&mut self, at: Timestamp) -> &mut Offline {
-        if let Self::Waiting(plan) = self {
-            let plan = plan.take().expect("a plan waits until it is played");
-            let offline = Box::new(Offline::new(plan, &Telemetry::default(), at));
-            *self = Self::Playing { offline, begin: at };
-        }
-        match self {
-            Self::Playing { offline, .. } => offline,
-            Self::Waiting(_) => unreachable!("it has just begun"),
-        }
+impl Playing {
+    fn begin(plan: Plan, at: Timestamp) -> Self {
+        Self { offline: Offline::new(plan, &Telemetry::default(), at), begin: at }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     console::Console,
     events::Event,
     files::Files,
-    output::{self, rfc3339, short_span},
+    output::{self, rfc3339_seconds, short_span},
     player::Player,
     prometheus::{self, History},
     source::{Recorded, on_its_own_thread},
@@ -25,6 +25,8 @@ use crate::commands::{exit, fail, validate};
 enum Ended {
     /// What is wrong with the configuration, rendered.
     Refused(String),
+    /// Options that contradict one another.
+    Misused(anyhow::Error),
     Unreached(anyhow::Error),
     Failed(anyhow::Error),
 }
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
         Ok(0) => ExitCode::SUCCESS,
         Ok(left_out) => fail(exit::RUNTIME, &format!("{left_out} damaged lines were left out")),
         Err(Ended::Refused(problem)) => fail(exit::CONFIG, &problem),
+        Err(Ended::Misused(problem)) => fail(exit::USAGE, &format!("{problem:#}")),
         Err(Ended::Unreached(problem)) => fail(exit::UNREACHED, &format!("{problem:#}")),
         Err(Ended::Failed(problem)) => fail(exit::RUNTIME, &format!("{problem:#}")),
     }
@@ -61,36 +64,36 @@ fn replay(args: &ReplayArgs, plan: Plan) -> Result<u64, Ended> {
     let (player, console) = match &args.prometheus.url {
         None => {
             let console = Console::new(Files::length(&args.files)?);
-            (play(Files::open(&args.files, &console)?, player, args.format, &console)?, console)
+            let files = Files::open(&args.files, &console)?;
+            (play(files, player, &mut Printer::new(args, &console))?, console)
         }
         Some(url) => {
-            let range = prometheus::Range::of(&args.prometheus)?;
+            let range = prometheus::Range::of(&args.prometheus).map_err(Ended::Misused)?;
             let console = Console::new(range.n_points());
-            let history = History::new(url, &args.prometheus, range, &console)?;
-            (play(history, player, args.format, &console)?, console)
+            let history = History::new(url, &args.prometheus, range, &console).map_err(Ended::Misused)?;
+            (play(history, player, &mut Printer::new(args, &console))?, console)
         }
     };
     finish(player, state, &console)
 }
 
 /// Gives everything to the pipelines and prints what they find.
-fn play<S>(source: S, mut player: Player, format: Format, console: &Console) -> anyhow::Result<Player>
+fn play<S>(source: S, mut player: Player, printer: &mut Printer<'_>) -> anyhow::Result<Player>
 where
     S: Iterator<Item = anyhow::Result<Recorded>> + Send,
 {
-    let mut out = io::BufWriter::new(io::stdout());
     let mut found = Vec::new();
     let played = on_its_own_thread(source, |recorded| {
         if let Err(problem) = player.take(&recorded, &mut found) {
-            console.damaged(&recorded.place, &problem.to_string());
+            printer.console.damaged(&recorded.place, &problem.to_string());
         }
-        print(&mut found, format, &mut out, console)?;
-        console.reached(recorded.at);
+        printer.print(&mut found)?;
+        printer.console.reached(recorded.at);
         Ok(())
     });
     let printed = played.and_then(|()| {
         found.extend(player.end());
-        print(&mut found, format, &mut out, console)
+        Ok(printer.print(&mut found)?)
     });
     match printed {
         // Whoever reads has seen enough.
@@ -99,21 +102,41 @@ where
     }
 }
 
-fn print(
-    found: &mut Vec<Event>,
+/// Standard output.
+struct Printer<'a> {
+    out: io::BufWriter<io::Stdout>,
     format: Format,
-    out: &mut impl Write,
-    console: &Console,
-) -> anyhow::Result<()> {
-    if found.is_empty() {
-        return Ok(());
+    console: &'a Console,
+    /// Whether the replay is for more than what is printed, and goes on when nobody reads.
+    goes_on: bool,
+    is_closed: bool,
+}
+
+impl<'a> Printer<'a> {
+    fn new(args: &ReplayArgs, console: &'a Console) -> Self {
+        let out = io::BufWriter::new(io::stdout());
+        Self { out, format: args.format, console, goes_on: args.save_state, is_closed: false }
     }
-    console.print(|| {
-        let written: io::Result<()> =
-            found.drain(..).try_for_each(|event| output::write(&event, format, out));
-        written.and_then(|()| out.flush())
-    })?;
-    Ok(())
+
+    /// Prints events and takes them.
+    fn print(&mut self, found: &mut Vec<Event>) -> io::Result<()> {
+        if found.is_empty() || self.is_closed {
+            found.clear();
+            return Ok(());
+        }
+        let (out, format) = (&mut self.out, self.format);
+        let printed = self.console.print(|| {
+            found.drain(..).try_for_each(|event| output::write(&event, format, out))?;
+            out.flush()
+        });
+        match printed {
+            Err(problem) if problem.kind() == ErrorKind::BrokenPipe && self.goes_on => {
+                self.is_closed = true;
+                Ok(())
+            }
+            printed => printed,
+        }
+    }
 }
 
 fn is_closed_pipe(problem: &anyhow::Error) -> bool {
@@ -130,8 +153,8 @@ fn finish(mut player: Player, state: Option<StateDirectory>, console: &Console) 
     console.say(&format!(
         "replayed {} ({} to {}) in {}, {:.0} times real time: {} items in {} requests, {} events",
         short_span(span),
-        rfc3339(begin),
-        rfc3339(end),
+        rfc3339_seconds(begin),
+        rfc3339_seconds(end),
         short_span(elapsed),
         span.as_secs_f64() / elapsed.as_secs_f64().max(1e-9),
         player.n_items,

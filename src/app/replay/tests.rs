@@ -125,18 +125,18 @@ fn what_is_damaged_is_counted_and_the_rest_goes_on() {
 fn a_fault_is_found_when_it_comes_and_nothing_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.jsonl.zst");
-    record(&file, "--rate 300 --duration 18m --fault payment:latency@15m+2m=30");
+    record(&file, "--rate 150 --duration 14m --fault cart:latency@12m+90s=30");
     let mut player = Player::new(judging("", ""));
     let found = played(&mut player, &[file]);
-    let fault = Timestamp::from_secs(START + 15 * 60);
+    let fault = Timestamp::from_secs(START + 12 * 60);
     let early: Vec<_> = found.iter().filter(|event| event.at < fault).map(|event| &event.body).collect();
     assert_eq!(early, Vec::<&String>::new());
-    let of_service = found.iter().find(|event| event.service == "payment").expect("the fault is told");
+    let of_service = found.iter().find(|event| event.service == "cart").expect("the fault is told");
     assert_eq!(of_service.name, "trueline.anomaly");
     assert!(of_service.at.since(fault).as_secs() < 90, "{of_service:?}");
     assert!(of_service.own("score").unwrap().is_f64());
     let (begin, end) = player.played().unwrap();
-    assert!(end.since(begin).as_secs() > 17 * 60);
+    assert!(end.since(begin).as_secs() > 13 * 60);
 }
 
 #[test]
@@ -200,7 +200,8 @@ fn written(format: Format) -> String {
 fn text_is_a_sentence_that_moves_no_cursor() {
     expect![[r#"
         2026-01-01T00:00:00Z  WARN   p95 of cart�[2J is 9
-    "#]].assert_eq(&written(Format::Text));
+    "#]]
+    .assert_eq(&written(Format::Text));
 }
 
 #[test]

@@ -31,7 +31,6 @@ use series::{Identity, Names};
 /// Points of a series that are asked for at once. Prometheus refuses more than 11,000; a day and a half of
 /// minutes keeps the answer for a thousand series below 60 MB.
 const POINTS_PER_REQUEST: u64 = 2_000;
-/// Instants of one request to the pipelines would be more than one time; so it is one each.
 const SCOPE: &str = "prometheus";
 
 /// The instants of a range, from the first to the last that is not after the end.
