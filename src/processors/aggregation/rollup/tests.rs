@@ -542,7 +542,7 @@ fn a_sampled_span_counts_for_those_it_stands_for_and_is_evidence_once() {
             {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,window=10s,stat=stddev} 10..20 = 0.0
             {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=count} 10..20 = 3.0
             {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=sum} 10..20 = 40.0
-            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=stddev} 10..20 = 4.714045207910317"#]].assert_eq(&of_window.collect::<Vec<_>>().join("\n"));
+            {service.name=cart,span.name=GET /cart,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=stddev} 10..20 = 4.714045207910317"#]].assert_eq(&of_window.map(str::trim_start).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
@@ -579,7 +579,8 @@ fn spans_over_capacity_keep_their_service_kind_and_status() {
     }
     let told = harness.tick(at(40));
     let lines = lines(&told);
-    let counts: Vec<&str> = lines.lines().filter(|line| line.contains("stat=count")).collect();
+    let counts: Vec<&str> =
+        lines.lines().filter(|line| line.contains("stat=count")).map(str::trim_start).collect();
     expect![[r#"
             {service.name=a,span.name=GET /0,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_ERROR,window=10s,stat=count} 10..20 = 1.0
             {service.name=a,span.name=GET /0,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET,window=10s,stat=count} 10..20 = 1.0
@@ -590,7 +591,8 @@ fn spans_over_capacity_keep_their_service_kind_and_status() {
     let ratios: Vec<&str> = rows.lines().filter(|line| line.contains("error_ratio")).collect();
     expect![[r#"
         10+10s a span.duration error_ratio = 0.5000 of 2 trace …0
-        10+10s a span.duration error_ratio = 0.5000 of 4 trace …1"#]].assert_eq(&ratios.join("\n"));
+        10+10s a span.duration error_ratio = 0.5000 of 4 trace …1"#]]
+    .assert_eq(&ratios.join("\n"));
 }
 
 #[test]
