@@ -9,6 +9,7 @@
 //! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
+//! * `normal`: a service that becomes slow is told first, of recorded load as warm-up.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
 
@@ -18,6 +19,7 @@ mod dashboards;
 mod gateway;
 mod go_equivalence;
 mod jaeger;
+mod normal;
 mod refused;
 mod restart;
 mod sdk;
