@@ -7,7 +7,7 @@ use model::{BaselineColumns, Maturity, Rollups};
 use super::{
     config::{AnomalyConfig, DetectorName, MinimumEffectConfig},
     detectors::{Detector, Evidence, Glance, LARGEST_Z, OPENS_AT, Pace, Point},
-    levels::{Levels, Tuning, decades_of_marks},
+    levels::{Levels, Tuning},
     state::{Kind, SeriesState, Source, Traits},
 };
 
@@ -172,13 +172,13 @@ impl Judge {
         let mut judgement = if marks == 0 {
             self.listen(row, traits, levels, state)
         } else {
-            self.listen(row, traits, &levels.tuned(decades_of_marks(marks)), state)
+            self.listen(row, traits, &levels.marked(marks), state)
         };
         if gap > LONGEST_GAP {
             return None;
         }
         if judgement.score >= OPENS_AT && !self.matters(row, traits.kind) {
-            judgement.score = JUST_BELOW;
+            judgement.score = IMMATERIAL;
             judgement.is_active = false;
         }
         Some(judgement)
@@ -279,6 +279,8 @@ impl Judge {
     }
 }
 
+/// The most that a departure without size scores: it does not stand out.
+const IMMATERIAL: f32 = 1.99;
 /// Just below [`OPENS_AT`].
 pub(crate) const JUST_BELOW: f32 = 2.999;
 /// Of a series that is not known well, only such a multiple or fraction of what is expected counts.

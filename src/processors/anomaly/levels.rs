@@ -66,6 +66,8 @@ pub(crate) struct Levels {
     curves: [Curve; Detector::COUNT],
     /// Decades below [`MEASURED_BUDGET`] that the configuration asks for.
     budget_decades: f64,
+    /// Decades that tuning asks for.
+    tuned_decades: f64,
     /// Width of the windows. *Units*: seconds.
     width: f64,
     levels: [f64; Detector::COUNT],
@@ -77,6 +79,7 @@ impl Levels {
         let mut all = Self {
             curves: [RULE; Detector::COUNT],
             budget_decades: (MEASURED_BUDGET / config.false_alarms_per_series_day).log10(),
+            tuned_decades: 0.0,
             width: config.window.get().as_secs_f64(),
             levels: [0.0; Detector::COUNT],
             openers: DetectorSet::default(),
@@ -102,6 +105,7 @@ impl Levels {
 
     /// Returns the levels at which so many tenths fewer false alarms come.
     pub(crate) fn tuned(mut self, decades: f64) -> Self {
+        self.tuned_decades = decades;
         let decades = self.budget_decades + decades;
         for (level, curve) in self.levels.iter_mut().zip(&self.curves) {
             // More windows a day are more chances. Fewer are none less: a fault shows in one window as well.
@@ -109,6 +113,12 @@ impl Levels {
             *level = (curve.level + curve.per_decade * (decades + more_windows)).max(curve.least);
         }
         self
+    }
+
+    /// Returns the levels of a series that a person called noise.
+    pub(crate) fn marked(&self, marks: u8) -> Self {
+        // Each mark is a false alarm against the budget of the series.
+        self.tuned(self.tuned_decades + (1.0 + f64::from(marks)).log10())
     }
 
     #[inline]
@@ -140,7 +150,7 @@ type Meaning = (Detector, Curve, bool);
 /// What an entry means: its detectors, their levels, and whether they open episodes.
 ///
 /// Of metrics novelty finds what the seasonal score does not: on NAB the seasonal score alone comes at
-/// 1.1 false alarms per series-day at its level. It is evidence there, unless it stands alone.
+/// 0.8 points per series-day at its level. It is evidence there, unless it stands alone.
 const fn defaults(name: DetectorName, source: Source, has_novelty: bool) -> &'static [Meaning] {
     let is_metric = matches!(source, Source::Metric);
     match name {
@@ -219,10 +229,4 @@ impl Tuning {
         self.decades = (before + PACE * ratio.log10()).clamp(0.0, FURTHEST);
         self.decades != before
     }
-}
-
-/// Returns by how many tenths a person's marks lower the rate of a series: each counts as a false alarm
-/// against its budget.
-pub(crate) fn decades_of_marks(marks: u8) -> f64 {
-    (1.0 + f64::from(marks)).log10()
 }

@@ -12,7 +12,7 @@
 //! 3. [`episodes`](self::episodes) join windows: one per departure, with its peak, confidence and
 //!    severity. [`calibration`](self::calibration) has the tables behind confidences.
 //! 4. [`hierarchy`](self::hierarchy) decides what is told, service by service.
-//! 5. `window` does all this for one window, `services` for what concerns no single series.
+//! 5. `rows` and `window` do all this for one window, `services` for what concerns no single series.
 //!
 //! *Source*: the seasonal score was chosen on labelled series of web services (WSD), novelty on those of the
 //! Numenta Anomaly Benchmark; each constant names where it comes from.
@@ -29,6 +29,7 @@ mod levels;
 mod output;
 mod processor;
 mod record;
+mod rows;
 mod services;
 mod snapshot;
 mod state;
@@ -37,4 +38,4 @@ mod tests;
 mod window;
 
 pub use config::AnomalyConfig;
-pub use processor::Anomaly;
+pub use processor::{AnalysisHalf, Anomaly};

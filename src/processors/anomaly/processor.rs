@@ -40,7 +40,8 @@ impl ProcessorDef for Anomaly {
     }
 }
 
-pub(super) struct AnalysisHalf {
+/// The half that judges windows.
+pub struct AnalysisHalf {
     pub(super) config: AnomalyConfig,
     pub(super) window: Duration,
     pub(super) max_series: usize,
@@ -68,7 +69,7 @@ pub(super) struct AnalysisHalf {
 }
 
 impl AnalysisHalf {
-    fn new(config: &AnomalyConfig, cx: &BuildCx<'_>) -> Self {
+    pub fn new(config: &AnomalyConfig, cx: &BuildCx<'_>) -> Self {
         let name = |name: &str| format!("otelcol_processor_anomaly_{name}");
         let telemetry = cx.telemetry;
         let withheld = |reason| {
@@ -105,6 +106,17 @@ impl AnalysisHalf {
             n_open: telemetry.gauge(&name("open_episodes"), "Episodes that are open", "{episode}"),
             n_series: telemetry.gauge(&name("series"), "Series of which something is remembered", "{series}"),
         }
+    }
+
+    /// Counts a false alarm against a series, whose levels rise. Returns whether the series is known.
+    ///
+    /// *Cost*: a walk over all series; meant for what a person says.
+    pub fn mark_as_noise(&mut self, fingerprint: u64) -> bool {
+        let found = self.series.seen_mut().find(|(_, of, _)| *of == fingerprint);
+        found.is_some_and(|(_, _, state)| {
+            state.marks = state.marks.saturating_add(1);
+            true
+        })
     }
 
     fn remember(&mut self, memory: Memory) {

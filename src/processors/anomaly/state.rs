@@ -36,7 +36,7 @@ impl SeriesState {
     pub(crate) fn advance(&mut self, now: Timestamp, width: Duration) -> u32 {
         let window = (now.as_nanos() / width.as_nanos().max(1) as u64).min(u64::from(u32::MAX)) as u32;
         let gap = if self.last_window == 0 { 1 } else { window.saturating_sub(self.last_window) };
-        self.last_window = window;
+        self.last_window = self.last_window.max(window);
         gap
     }
 

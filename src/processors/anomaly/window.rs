@@ -1,36 +1,24 @@
-//! One window: its rows in a loop, then what follows for episodes, services and levels.
+//! What follows from the rows of a window: for episodes, services and levels.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use component::Cx;
-use model::{AnomalyColumns, BaselineColumns, Payload, Rollups, Series, Timestamp};
+use model::{Payload, Rollups, Timestamp};
 
 use super::{
-    config::AnomalyConfig,
     detectors::{Detector, Evidence, OPENS_AT},
     episodes::{Episode, Severity, Sighting, Transition},
     hierarchy::{Tick, Withheld},
-    judge::{Class, JUST_BELOW, Row},
+    judge::Class,
     output::{Accounting, Measured, write_logs, write_metrics},
     processor::AnalysisHalf,
+    rows::Seen,
     services::{Verdict, forest_of},
-    state::{Kind, SeriesState, Source, Traits},
+    state::Traits,
 };
 
-/// Rows with this score stand out, though they may not open an episode.
-const STANDS_OUT: f32 = 2.0;
 /// Episodes of one service that are open at once are no false alarms.
 const COMPANY: usize = 3;
-
-/// What a loop over rows leaves for after it.
-#[derive(Default)]
-struct Seen {
-    tick: Tick,
-    n_scored: [usize; Class::COUNT],
-    /// Service and class of each episode that was opened.
-    opened: Vec<(Arc<str>, Class)>,
-    without_room: u64,
-}
 
 impl AnalysisHalf {
     pub(super) fn judge_window(&mut self, rollups: &mut Rollups, cx: &mut Cx<'_>) {
@@ -51,92 +39,6 @@ impl AnalysisHalf {
         events.extend(self.end(ended));
         self.tell(events, now, cx);
         self.forget(now);
-    }
-
-    fn judge_rows(
-        &mut self,
-        rollups: &Rollups,
-        baseline: &BaselineColumns,
-        seen: &mut Seen,
-    ) -> AnomalyColumns {
-        let mut columns = AnomalyColumns {
-            score: vec![f32::NAN; rollups.len()],
-            is_anomalous: vec![false; rollups.len()],
-            episode: vec![0; rollups.len()],
-        };
-        let now = rollups.end();
-        // Rows of a service mostly stand together, so that one look-up serves many.
-        let mut run: Option<(&Arc<str>, usize)> = None;
-        for at in 0..rollups.len() {
-            let series = &rollups.series[at];
-            let slot = rollups.slots[at];
-            if self.series.len() >= self.max_series && self.series.get(slot, series.fingerprint).is_none() {
-                seen.without_room += 1;
-                continue;
-            }
-            let state = self.series.get_or_insert_with(slot, series.fingerprint, SeriesState::default);
-            let gap = state.advance(now, self.window);
-            let traits = match state.traits {
-                Some(traits) => traits,
-                None => *state.traits.insert(traits_of(&self.config, series)),
-            };
-            let row = Row::of(rollups, baseline, at);
-            let Some(judgement) = self.judge.judge(&row, gap, traits, state) else { continue };
-            columns.score[at] = judgement.score;
-            let class = Class::of(traits.source);
-            seen.n_scored[class as usize] += 1;
-            run = match run {
-                Some((service, count)) if Arc::ptr_eq(service, &series.service) => Some((service, count + 1)),
-                other => {
-                    if let Some((service, count)) = other {
-                        seen.tick.add(service, count);
-                    }
-                    Some((&series.service, 1))
-                }
-            };
-            if self.has_relations && traits.kind == Kind::Rate && traits.source == Source::Requests {
-                self.relations.note(&series.service, judgement.z);
-            }
-            if self.has_forests && judgement.z.is_finite() {
-                self.forests.note(&series.service, series.fingerprint, judgement.z);
-            }
-            if judgement.score >= STANDS_OUT {
-                let improbability = self.judge.improbability(&judgement, class);
-                seen.tick.note(&series.service, 10_f64.powf(-improbability));
-            }
-            state.is_open = state.is_open && self.episodes.get(series.fingerprint).is_some();
-            if judgement.score < OPENS_AT && !state.is_open {
-                continue;
-            }
-            let exemplars = rollups.exemplars.get(&(at as u32)).map_or(&[][..], Vec::as_slice);
-            let sighting = Sighting {
-                series,
-                traits,
-                judgement: &judgement,
-                row: &row,
-                start: rollups.start,
-                end: now,
-                exemplars,
-            };
-            let Some((episode, is_alarm)) = self.episodes.add(&sighting) else {
-                seen.without_room += 1;
-                continue;
-            };
-            if class == Class::Metrics && !is_alarm {
-                // Of a metric the score speaks once, lest who counts high scores counts an episode twice.
-                columns.score[at] = judgement.score.min(JUST_BELOW);
-            }
-            columns.is_anomalous[at] = !episode.is_expired;
-            columns.episode[at] = if episode.is_expired { 0 } else { episode.id };
-            if !state.is_open {
-                seen.opened.push((Arc::clone(&series.service), class));
-            }
-            state.is_open = true;
-        }
-        if let Some((service, count)) = run {
-            seen.tick.add(service, count);
-        }
-        columns
     }
 
     /// Judges pairs of services and services as a whole, once all rows have been seen.
@@ -185,18 +87,29 @@ impl AnalysisHalf {
         for (tuning, n_scored) in self.tunings.iter_mut().zip(seen.n_scored) {
             tuning.watch(n_scored, days);
         }
-        for (service, class) in &seen.opened {
-            let company = self.episodes.iter().filter(|episode| episode.series.service == *service).count();
-            if company < COMPANY {
-                self.tunings[*class as usize].alarms += 1.0;
-            }
-        }
+        self.count_alarms(seen);
         let mut has_changed = false;
         for tuning in &mut self.tunings {
             has_changed |= tuning.adjust(self.config.false_alarms_per_series_day);
         }
         if has_changed {
             self.judge.tune(&self.tunings);
+        }
+    }
+
+    /// Counts the opened episodes that have too little company to be faults.
+    fn count_alarms(&mut self, seen: &Seen) {
+        if seen.opened.is_empty() {
+            return;
+        }
+        let mut company: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for episode in self.episodes.iter() {
+            *company.entry(&episode.series.service).or_default() += 1;
+        }
+        for (service, class) in &seen.opened {
+            if company.get(service).is_none_or(|company| *company < COMPANY) {
+                self.tunings[*class as usize].alarms += 1.0;
+            }
         }
     }
 
@@ -300,8 +213,3 @@ impl AnalysisHalf {
 const FORGETS_EACH: Duration = Duration::from_secs(3600);
 /// A week, so that what happens on one weekday only is not forgotten.
 const REMEMBERED: Duration = Duration::from_secs(8 * 86_400);
-
-fn traits_of(config: &AnomalyConfig, series: &Series) -> Traits {
-    let marks = config.noise.iter().filter(|noise| noise.covers(series)).map(|noise| noise.count);
-    Traits::of(series, marks.fold(0, u8::saturating_add))
-}

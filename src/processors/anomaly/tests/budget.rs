@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use model::{Maturity, Statistic, Timestamp};
+use component::{BuildCx, Cx, Processor as _, Telemetry, Workbench};
+use model::{Ack, Batch, Maturity, Payload, Statistic, Timestamp};
 
-use super::rows::{BEGIN, Bench, MINUTE, Subject, noise};
+use super::rows::{BEGIN, Bench, MINUTE, Subject, noise, window};
 use crate::anomaly::{
-    AnomalyConfig,
+    AnalysisHalf, AnomalyConfig,
     config::NoiseConfig,
     hierarchy::{Hierarchy, Tick},
     levels::Tuning,
@@ -104,6 +105,35 @@ fn marks_raise_the_level_of_the_series_they_name() {
         bench.run(1..150, &[&subject], |minute, _| course(minute));
         assert_eq!(!bench.told.is_empty(), is_told, "{}", bench.told);
     }
+}
+
+#[test]
+fn a_series_that_a_person_calls_noise_is_judged_less_strictly_from_then_on() {
+    let telemetry = Telemetry::default();
+    let cx = BuildCx {
+        id: "anomaly",
+        telemetry: &telemetry,
+        instance_id: "test",
+        started_at: BEGIN,
+        is_watched: true,
+    };
+    let detectors = AnomalyConfig::default().detectors.into_iter().take(1).collect();
+    let mut half = AnalysisHalf::new(&AnomalyConfig { detectors, ..AnomalyConfig::default() }, &cx);
+    let subject = Subject::p95("checkout");
+    let score = |half: &mut AnalysisHalf, minute| {
+        let payload = Payload::Rollups(Box::new(window(minute, &[(&subject, 290.0, 1000)])));
+        let mut bench = Workbench::default();
+        half.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(BEGIN, &mut bench));
+        let passed = bench.out.pop().expect("the window is passed on");
+        let Payload::Rollups(rollups) = passed.payload else { panic!("{passed:?}") };
+        rollups.anomaly.expect("the columns were added").score[0]
+    };
+    let before = score(&mut half, 1);
+    assert!(!half.mark_as_noise(7));
+    for _ in 0..9 {
+        assert!(half.mark_as_noise(subject.series.fingerprint));
+    }
+    assert!(before > 3.0 && score(&mut half, 2) < 0.9 * before, "{before}");
 }
 
 #[test]

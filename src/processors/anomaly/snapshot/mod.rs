@@ -1,0 +1,118 @@
+//! What survives a restart, versioned.
+
+mod episodes;
+mod services;
+
+use std::{sync::Arc, time::Duration};
+
+use component::RestoreError;
+use prost::Message;
+use rapidhash::v3::rapidhash_v3;
+
+use self::{
+    episodes::EpisodeRecord,
+    services::{ForestRecord, PurseRecord, RelationRecord, TuningRecord},
+};
+use super::{
+    detectors::{Forest, Relation},
+    episodes::Episode,
+    hierarchy::Purse,
+    levels::Tuning,
+    record::{Reader, write},
+    state::SeriesState,
+};
+
+pub(super) const VERSION: u32 = 1;
+
+/// All that a stage remembers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// Width of the windows that all counts of windows are of.
+    pub(super) window: Duration,
+    pub(super) series: Vec<(u64, SeriesState)>,
+    pub(super) episodes: Vec<Episode>,
+    pub(super) purses: Vec<(Arc<str>, Purse)>,
+    pub(super) tunings: Vec<Tuning>,
+    pub(super) relations: Vec<Relation>,
+    pub(super) forests: Vec<(Arc<str>, Forest)>,
+    /// Services whose open episodes were reported at the last window.
+    pub(super) reported: Vec<Arc<str>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AnomalySnapshot {
+    /// In the layout of `record`.
+    #[prost(bytes = "vec", tag = "1")]
+    series: Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    episodes: Vec<EpisodeRecord>,
+    #[prost(message, repeated, tag = "3")]
+    purses: Vec<PurseRecord>,
+    #[prost(message, repeated, tag = "4")]
+    tunings: Vec<TuningRecord>,
+    #[prost(message, repeated, tag = "5")]
+    relations: Vec<RelationRecord>,
+    #[prost(string, repeated, tag = "6")]
+    reported: Vec<String>,
+    /// Nanoseconds.
+    #[prost(fixed64, tag = "7")]
+    window: u64,
+    #[prost(message, repeated, tag = "8")]
+    forests: Vec<ForestRecord>,
+}
+
+impl Memory {
+    /// Returns the snapshot's bytes: their hash first, so that none is missing or changed.
+    pub(super) fn encode<'a>(&self, series: impl Iterator<Item = (u64, &'a SeriesState)>) -> Vec<u8> {
+        let mut records = Vec::new();
+        series.for_each(|(fingerprint, state)| write(&mut records, fingerprint, state));
+        let snapshot = AnomalySnapshot {
+            series: records,
+            episodes: self.episodes.iter().map(EpisodeRecord::of).collect(),
+            purses: self.purses.iter().map(|(service, purse)| PurseRecord::of(service, purse)).collect(),
+            tunings: self.tunings.iter().map(TuningRecord::of).collect(),
+            relations: self.relations.iter().map(RelationRecord::of).collect(),
+            window: self.window.as_nanos() as u64,
+            forests: self.forests.iter().map(|(service, forest)| ForestRecord::of(service, forest)).collect(),
+            reported: self.reported.iter().map(|service| service.to_string()).collect(),
+        };
+        let body = snapshot.encode_to_vec();
+        let mut out = rapidhash_v3(&body).to_le_bytes().to_vec();
+        out.extend(body);
+        out
+    }
+
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    /// When the bytes are cut or changed.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, RestoreError> {
+        let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
+        let body =
+            bytes.split_first_chunk().filter(|(hash, body)| u64::from_le_bytes(**hash) == rapidhash_v3(body));
+        let (_, body) = body.ok_or_else(|| damaged("its bytes are not those that were written"))?;
+        let snapshot =
+            AnomalySnapshot::decode(body).map_err(|problem| RestoreError::Damaged(problem.to_string()))?;
+        let mut memory = Self {
+            window: Duration::from_nanos(snapshot.window),
+            purses: snapshot.purses.iter().map(PurseRecord::read).collect(),
+            tunings: snapshot.tunings.iter().map(TuningRecord::read).collect(),
+            reported: snapshot.reported.iter().map(|service| service.as_str().into()).collect(),
+            ..Self::default()
+        };
+        let mut reader = Reader(&snapshot.series);
+        while !reader.0.is_empty() {
+            memory.series.push(reader.series().ok_or_else(|| damaged("a series is not readable"))?);
+        }
+        for record in &snapshot.episodes {
+            memory.episodes.push(record.read().ok_or_else(|| damaged("an episode is not readable"))?);
+        }
+        for record in &snapshot.relations {
+            memory.relations.push(record.read().ok_or_else(|| damaged("a relation is not readable"))?);
+        }
+        for record in &snapshot.forests {
+            memory.forests.push(record.read().ok_or_else(|| damaged("a forest is not readable"))?);
+        }
+        Ok(memory)
+    }
+}

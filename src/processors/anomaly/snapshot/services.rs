@@ -1,0 +1,159 @@
+//! What is remembered of services and budgets, in its stored form.
+
+use std::sync::Arc;
+
+use model::Timestamp;
+use prost::Message;
+use stats::{EwCovariance, Tail, TokenBucket};
+
+use crate::anomaly::{
+    detectors::{Forest, Relation},
+    hierarchy::Purse,
+    levels::Tuning,
+};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PurseRecord {
+    #[prost(string, tag = "1")]
+    service: String,
+    #[prost(double, tag = "2")]
+    tokens: f64,
+    #[prost(fixed64, tag = "3")]
+    updated: u64,
+    #[prost(fixed64, tag = "4")]
+    told: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TuningRecord {
+    #[prost(double, tag = "1")]
+    alarms: f64,
+    #[prost(double, tag = "2")]
+    series_days: f64,
+    #[prost(double, tag = "3")]
+    since: f64,
+    #[prost(double, tag = "4")]
+    decades: f64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RelationRecord {
+    #[prost(string, tag = "1")]
+    first: String,
+    #[prost(string, tag = "2")]
+    second: String,
+    #[prost(float, repeated, tag = "3")]
+    usual: Vec<f32>,
+    #[prost(float, repeated, tag = "4")]
+    now: Vec<f32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ForestRecord {
+    #[prost(string, tag = "1")]
+    service: String,
+    #[prost(fixed64, repeated, tag = "2")]
+    places: Vec<u64>,
+    #[prost(float, repeated, tag = "3")]
+    points: Vec<f32>,
+    #[prost(uint64, tag = "4")]
+    epoch: u64,
+    /// Threshold, mean excess, variance.
+    #[prost(float, repeated, tag = "5")]
+    tail: Vec<f32>,
+    #[prost(uint32, tag = "6")]
+    values: u32,
+    #[prost(uint32, tag = "7")]
+    excesses: u32,
+    #[prost(uint32, tag = "8")]
+    idle: u32,
+}
+
+impl PurseRecord {
+    pub(super) fn of(service: &str, purse: &Purse) -> Self {
+        Self {
+            service: service.to_owned(),
+            tokens: purse.bucket.tokens,
+            updated: purse.bucket.updated,
+            told: purse.told.as_nanos(),
+        }
+    }
+
+    pub(super) fn read(&self) -> (Arc<str>, Purse) {
+        let bucket = TokenBucket { tokens: self.tokens, updated: self.updated };
+        (self.service.as_str().into(), Purse { bucket, told: Timestamp(self.told) })
+    }
+}
+
+impl TuningRecord {
+    pub(super) fn of(tuning: &Tuning) -> Self {
+        let Tuning { alarms, series_days, since, decades } = *tuning;
+        Self { alarms, series_days, since, decades }
+    }
+
+    pub(super) fn read(&self) -> Tuning {
+        let Self { alarms, series_days, since, decades } = *self;
+        Tuning { alarms, series_days, since, decades }
+    }
+}
+
+impl RelationRecord {
+    pub(super) fn of(relation: &Relation) -> Self {
+        let numbers = |of: &EwCovariance| {
+            vec![
+                of.mean_x,
+                of.mean_y,
+                of.variance_x,
+                of.variance_y,
+                of.covariance,
+                of.weight,
+                of.squared_weight,
+            ]
+        };
+        Self {
+            first: relation.services.0.clone(),
+            second: relation.services.1.clone(),
+            usual: numbers(&relation.usual),
+            now: numbers(&relation.now),
+        }
+    }
+
+    pub(super) fn read(&self) -> Option<Relation> {
+        let covariance = |numbers: &[f32]| {
+            let [mean_x, mean_y, variance_x, variance_y, covariance, weight, squared_weight] =
+                <[f32; 7]>::try_from(numbers).ok()?;
+            Some(EwCovariance { mean_x, mean_y, variance_x, variance_y, covariance, weight, squared_weight })
+        };
+        Some(Relation {
+            services: (self.first.clone(), self.second.clone()),
+            usual: covariance(&self.usual)?,
+            now: covariance(&self.now)?,
+        })
+    }
+}
+
+impl ForestRecord {
+    pub(super) fn of(service: &str, forest: &Forest) -> Self {
+        let Tail { threshold, mean_excess, variance, values, excesses } = forest.tail;
+        Self {
+            service: service.to_owned(),
+            places: forest.places.clone(),
+            points: forest.points.clone(),
+            epoch: forest.epoch,
+            tail: vec![threshold, mean_excess, variance],
+            values: u32::from(values),
+            excesses: u32::from(excesses),
+            idle: forest.idle,
+        }
+    }
+
+    pub(super) fn read(&self) -> Option<(Arc<str>, Forest)> {
+        let [threshold, mean_excess, variance] = <[f32; 3]>::try_from(&self.tail[..]).ok()?;
+        let values = u16::try_from(self.values).ok()?;
+        let excesses = u16::try_from(self.excesses).ok()?;
+        let tail = Tail { threshold, mean_excess, variance, values, excesses };
+        let (places, points) = (self.places.clone(), self.points.clone());
+        let forest = Forest::restored(places, points, self.epoch, tail, self.idle)?;
+        Some((self.service.as_str().into(), forest))
+    }
+}
