@@ -200,7 +200,7 @@ proptest! {
         SpanEditor::new().append(&mut traces, |index, _| if index % 2 == 0 { &field } else { &[] });
         assert_table_is_fresh(&traces, &matcher);
         let mut index = 0;
-        let verdict = AnyValue { value: Some(opentelemetry_proto::tonic::common::v1::any_value::Value::DoubleValue(3.5)) };
+        let verdict = AnyValue { value: Some(Value::DoubleValue(3.5)) };
         for_spans(&mut expected, |attributes| {
             if index % 2 == 0 {
                 attributes.push(KeyValue { key: "verdict".to_owned(), value: Some(verdict.clone()), key_strindex: 0 });
