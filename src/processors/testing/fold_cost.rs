@@ -41,7 +41,13 @@ impl Subject {
     fn new() -> Self {
         let telemetry = Telemetry::default();
         let started_at = Timestamp::from_secs(1_700_000_000);
-        let cx = BuildCx { id: "span_metrics", telemetry: &telemetry, instance_id: "bench", started_at, is_watched: false };
+        let cx = BuildCx {
+            id: "span_metrics",
+            telemetry: &telemetry,
+            instance_id: "bench",
+            started_at,
+            is_watched: false,
+        };
         let mut half = SpanMetrics::ingest(&SpanMetricsConfig::benchmark(&testing::DIMENSIONS), &cx);
         let mut keys = KeySet::default();
         half.want(&mut keys);
