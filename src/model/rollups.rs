@@ -188,6 +188,11 @@ pub struct AnomalyColumns {
     pub episode: Vec<u64>,
 }
 
+impl AnomalyColumns {
+    /// The score at which a departure deserves attention.
+    pub const OPENS_AT: f32 = 3.0;
+}
+
 /// A set of columns of [`Rollups`].
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Columns(u8);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use model::{Rollups, Series};
+use model::{AnomalyColumns, Rollups, Series};
 use serde::Serialize;
 
 use super::read::Point;
@@ -14,6 +14,7 @@ pub(super) struct Judged {
     pub(super) lower: f64,
     pub(super) upper: f64,
     pub(super) score: f64,
+    /// Whether an episode is open.
     pub(super) is_anomalous: bool,
 }
 
@@ -71,7 +72,7 @@ impl<W: Write> JsonLines<W> {
 
 impl<W: Write> Writer for JsonLines<W> {
     fn point(&mut self, series: &str, point: &Point, judged: &Judged) -> io::Result<()> {
-        let Judged { expected, lower, upper, score, is_anomalous } = *judged;
+        let Judged { expected, lower, upper, score, .. } = *judged;
         let line = Line {
             series,
             timestamp: &point.text,
@@ -80,7 +81,7 @@ impl<W: Write> Writer for JsonLines<W> {
             lower,
             upper,
             score,
-            anomalous: is_anomalous,
+            anomalous: score >= f64::from(AnomalyColumns::OPENS_AT),
         };
         serde_json::to_writer(&mut self.0, &line)?;
         self.0.write_all(b"\n")

@@ -81,7 +81,7 @@ impl Detector {
 }
 
 /// The score at which an episode opens.
-pub(crate) const OPENS_AT: f32 = 3.0;
+pub(crate) const OPENS_AT: f32 = model::AnomalyColumns::OPENS_AT;
 
 /// What each detector says of one row; 0 where it says nothing.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
