@@ -7,6 +7,7 @@
 //! * [`baseline`]: what is normal for each series.
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
+//! * `glob`: patterns by which an operator chooses names.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 //! * [`service_graph`]: its face for who calls whom.
 
@@ -17,6 +18,7 @@ pub mod attributes;
 pub mod baseline;
 pub mod enrichment;
 pub mod forecast;
+mod glob;
 pub mod resource;
 pub mod service_graph;
 pub mod span_metrics;

@@ -6,6 +6,7 @@ use model::Statistic;
 use serde::Deserialize;
 
 use super::{exclusion::Exclusion, rhythm::MAX_BINS};
+use crate::glob::fits;
 
 /// Settings of `baseline`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -147,21 +148,4 @@ fn check_statistics(key: &str, names: &[String], checks: &mut Checks) {
             checks.error(&format!("{key}.{index}"), message);
         }
     }
-}
-
-/// Whether a pattern with `*` for any text fits a whole name.
-pub(crate) fn fits(pattern: &str, name: &str) -> bool {
-    let Some((head, mut pattern)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(mut rest) = name.strip_prefix(head) else {
-        return false;
-    };
-    while let Some((part, after)) = pattern.split_once('*') {
-        let Some((_, left)) = rest.split_once(part) else {
-            return false;
-        };
-        (rest, pattern) = (left, after);
-    }
-    rest.ends_with(pattern)
 }

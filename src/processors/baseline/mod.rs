@@ -40,5 +40,4 @@ mod window;
 mod working;
 
 pub use config::BaselineConfig;
-pub(crate) use config::fits;
 pub use processor::Baseline;

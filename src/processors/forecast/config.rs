@@ -8,7 +8,7 @@ use model::Statistic;
 use serde::Deserialize;
 
 use super::trend::Target;
-use crate::baseline::fits;
+use crate::glob::fits;
 
 /// Settings of `forecast`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
