@@ -8,7 +8,10 @@ use std::{
 
 use component::{Counter, Listen, Permit, Socket, Stop};
 use socket2::{Domain, Protocol, SockAddr, Type};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
 use tracing::warn;
 
 use crate::{service::Shared, shard::ShardState};
@@ -106,10 +109,26 @@ pub(crate) async fn accept(listener: TcpListener, target: Target, shared: Arc<Sh
         Target::Shards { .. } => Arc::clone(&shared.connections),
         Target::One(_) => connection_limit(MAX_QUESTIONERS),
     };
+    while let Some((stream, peer, claim)) = next_connection(&listener, &limit, &refused, &stop).await {
+        if let Err(problem) =
+            stream.set_nodelay(true).and_then(|()| hand_out(stream, peer, claim, &target, &shared))
+        {
+            warn!(error = %problem, %peer, "could not hand a connection to its receiver");
+        }
+    }
+}
+
+/// Waits for a connection that has room; none once stopped. What has no room is closed at once and counted.
+pub(crate) async fn next_connection(
+    listener: &tokio::net::TcpListener,
+    limit: &Arc<Semaphore>,
+    refused: &Counter,
+    stop: &Stop,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return None,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -119,14 +138,9 @@ pub(crate) async fn accept(listener: TcpListener, target: Target, shared: Arc<Sh
                 continue;
             }
         };
-        let Ok(claim) = Arc::clone(&limit).try_acquire_owned() else {
-            refused.add(1);
-            continue;
-        };
-        if let Err(problem) =
-            stream.set_nodelay(true).and_then(|()| hand_out(stream, peer, claim, &target, &shared))
-        {
-            warn!(error = %problem, %peer, "could not hand a connection to its receiver");
+        match Arc::clone(limit).try_acquire_owned() {
+            Ok(claim) => return Some((stream, peer, claim)),
+            Err(_) => refused.add(1),
         }
     }
 }
@@ -137,9 +151,9 @@ fn refused_counter(shared: &Shared) -> Counter {
 }
 
 fn hand_out(
-    stream: tokio::net::TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
-    limit: tokio::sync::OwnedSemaphorePermit,
+    limit: OwnedSemaphorePermit,
     target: &Target,
     shared: &Shared,
 ) -> std::io::Result<()> {

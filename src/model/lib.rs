@@ -18,7 +18,7 @@ pub use rollups::{
 };
 pub use signal::{Signal, SignalSet};
 pub use slots::Slots;
-pub use spans::{KeySet, ResourceRec, ScopeRec, Slice, Slot, SpanRec, SpanTable};
+pub use spans::{KeySet, ResourceRec, SPAN_KINDS, ScopeRec, Slice, Slot, SpanRec, SpanTable};
 pub use time::Timestamp;
 
 mod ack;

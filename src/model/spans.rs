@@ -89,6 +89,16 @@ impl SpanRec {
     }
 }
 
+/// The names of OTLP's span kinds, by number.
+pub const SPAN_KINDS: [&str; 6] = [
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+];
+
 /// One `ResourceSpans`.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceRec {

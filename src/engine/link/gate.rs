@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     hop::{HopMessage, MAX_SOURCES},
+    listen::next_connection,
     service::Shared,
 };
 
@@ -26,7 +27,6 @@ pub(super) const SILENCE: Duration = Duration::from_secs(15);
 /// A peer that sends slower is as good as silent. *Units*: bytes in a second.
 const SLOWEST_PEER: usize = 1 << 20;
 const MAX_PEERS: usize = 256;
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The receiving end.
 pub(crate) struct Gate {
@@ -82,23 +82,7 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, s
     let peers = Arc::new(Semaphore::new(MAX_PEERS));
     // One message of the largest size, or many small ones.
     let room = Arc::new(Semaphore::new(MAX_FRAME));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(problem) => {
-                warn!(error = %problem, "could not accept a connection for partials");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let Ok(claim) = Arc::clone(&peers).try_acquire_owned() else {
-            refused.add(1);
-            continue;
-        };
+    while let Some((stream, peer, claim)) = next_connection(&listener, &peers, &refused, &stop).await {
         info!(%peer, "a process that ingests has connected");
         let (events, room, teller) = (events.clone(), Arc::clone(&room), Teller::new(Arc::clone(shared)));
         spawn_local(async move {

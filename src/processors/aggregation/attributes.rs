@@ -4,7 +4,7 @@
 //! in equal order have equal bytes, because strings and scalars are spelled anew.
 
 use wire::{
-    build::{Attributes, encode_value, key_value},
+    build::{encode_value, key_value},
     view::{AnyValue, KeyValue, attributes},
 };
 
@@ -55,15 +55,6 @@ pub(crate) fn entries(list: &[u8]) -> impl Iterator<Item = KeyValue<'_>> + Clone
 /// Finds a value in a list.
 pub(crate) fn find<'a>(list: &'a [u8], key: &str) -> Option<KeyValue<'a>> {
     entries(list).find(|entry| entry.key == key.as_bytes())
-}
-
-/// Returns a list in the form that writers take.
-pub(crate) fn for_writer(list: &[u8]) -> Attributes {
-    let mut attributes = Attributes::new();
-    for entry in entries(list) {
-        attributes.push_encoded(entry.key, entry.value);
-    }
-    attributes
 }
 
 /// Returns a resource's attributes in their only form: sorted by key, of duplicates the first, and only

@@ -7,7 +7,6 @@ use wire::{
 };
 
 use super::{
-    attributes::for_writer,
     buckets::{Layout, Unit},
     cumulative::{Counts, Cumulative, OfResource, Point},
     spec::SeriesSpec,
@@ -50,7 +49,7 @@ impl Output {
         let mut writer = MetricsWriter::new();
         let mut points = 0;
         for (resource, of_resource) in &series.resources {
-            writer.resource(&for_writer(resource));
+            writer.resource(&Attributes::of_list(resource));
             writer.scope(self.scope, "");
             for metric in &self.metrics {
                 points +=
@@ -78,7 +77,7 @@ impl Output {
             return 0;
         }
         let head = MetricHead { name: &metric.name, description: metric.description, unit: metric.unit };
-        let all = family.iter().map(|(attributes, point)| (for_writer(attributes), point));
+        let all = family.iter().map(|(attributes, point)| (Attributes::of_list(attributes), point));
         match (metric.column, &spec.layout) {
             (Column::Calls, _) => {
                 let mut points = writer.sum(&head, self.temporality, true);

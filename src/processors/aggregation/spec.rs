@@ -1,6 +1,6 @@
 //! What the series of one family are told apart by, and how their attributes are spelled.
 
-use model::{KeySet, Slot};
+use model::{KeySet, SPAN_KINDS, Slot};
 use wire::{build::encode_value, view::AnyValue};
 
 use super::{
@@ -174,7 +174,7 @@ impl SeriesSpec {
 
     fn push_kind_and_status(&self, list: &mut AttributeList, head: Head) {
         if let Some(key) = &self.intrinsics.kind {
-            list.push_str(key, KINDS.get(usize::from(head.kind)).unwrap_or(&""));
+            list.push_str(key, SPAN_KINDS.get(usize::from(head.kind)).unwrap_or(&""));
         }
         if let Some(key) = &self.intrinsics.status {
             list.push_str(key, STATUSES.get(usize::from(head.status)).unwrap_or(&""));
@@ -193,17 +193,9 @@ pub(crate) struct Head {
     pub(crate) is_extrapolated: bool,
 }
 
-pub(crate) const UNKNOWN_KIND: u8 = KINDS.len() as u8;
+pub(crate) const UNKNOWN_KIND: u8 = SPAN_KINDS.len() as u8;
 pub(crate) const UNKNOWN_STATUS: u8 = STATUSES.len() as u8;
 
-const KINDS: [&str; 6] = [
-    "SPAN_KIND_UNSPECIFIED",
-    "SPAN_KIND_INTERNAL",
-    "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",
-    "SPAN_KIND_PRODUCER",
-    "SPAN_KIND_CONSUMER",
-];
 const STATUSES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
 const SCOPE_NAME: &str = "span.instrumentation.scope.name";
 const SCOPE_VERSION: &str = "span.instrumentation.scope.version";

@@ -6,7 +6,7 @@ use model::Timestamp;
 use prost::Message;
 use wire::{
     build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint},
-    view::{AnyValue, Number, attributes},
+    view::{AnyValue, Number},
 };
 
 use super::{
@@ -21,7 +21,7 @@ const EVENT: &str = "trueline.anomaly";
 pub(super) fn write_logs(events: &[(Transition, Episode)], now: Timestamp) -> (Vec<u8>, u64) {
     let mut writer = LogsWriter::new();
     for (transition, episode) in events {
-        writer.resource(&list(&episode.series.resource));
+        writer.resource(&Attributes::of_list(&episode.series.resource));
         writer.scope(SCOPE, "");
         let attributes = describe(*transition, episode, now);
         let (severity_number, severity_text) = log_severity(episode.severity);
@@ -51,7 +51,7 @@ const fn log_severity(severity: Severity) -> (u8, &'static str) {
 }
 
 fn describe(transition: Transition, episode: &Episode, now: Timestamp) -> Attributes {
-    let mut out = list(&episode.series.attributes);
+    let mut out = Attributes::of_list(&episode.series.attributes);
     let row = &episode.peak.row;
     let mut text = |key: &str, value: &str| out.push_str(&format!("{EVENT}.{key}"), value);
     text("id", &format!("{:016x}", episode.id));
@@ -144,15 +144,6 @@ fn strings(items: impl Iterator<Item = String>) -> Vec<u8> {
     Value { array: Some(Array { values }) }.encode_to_vec()
 }
 
-/// Returns encoded attributes in the form that writers take.
-fn list(encoded: &[u8]) -> Attributes {
-    let mut out = Attributes::new();
-    for attribute in attributes(encoded, 1) {
-        out.push_encoded(attribute.key, attribute.value);
-    }
-    out
-}
-
 /// What there is to measure at the end of a window.
 pub(super) struct Measured<'a> {
     /// Open episodes, in the order of their series.
@@ -197,9 +188,9 @@ struct Metrics {
 impl Metrics {
     fn score(&mut self, episode: &Episode) {
         let series = &episode.series;
-        self.writer.resource(&list(&series.resource));
+        self.writer.resource(&Attributes::of_list(&series.resource));
         self.writer.scope(SCOPE, "");
-        let mut attributes = list(&series.attributes);
+        let mut attributes = Attributes::of_list(&series.attributes);
         attributes.push_str("metric", &series.metric);
         attributes.push_str("stat", series.statistic.name());
         let head = MetricHead {

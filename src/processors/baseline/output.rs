@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{Rollups, Series};
 use wire::{
     build::{Attributes, MetricHead, MetricsWriter, NumberPoint},
-    view::{Number, Temporality, attributes},
+    view::{Number, Temporality},
 };
 
 use super::{BaselineConfig, state::SeriesState};
@@ -32,7 +32,7 @@ pub(super) fn write_bands<'a>(
     for of_metric in rows.chunk_by(is_same) {
         let first = series(of_metric[0]);
         if resource != Some(&first.resource) {
-            bands.writer.resource(&listed(&first.resource));
+            bands.writer.resource(&Attributes::of_list(&first.resource));
             bands.writer.scope("baseline", "");
             resource = Some(&first.resource);
         }
@@ -92,16 +92,7 @@ fn point<'a>(rollups: &Rollups, value: Number, attributes: &'a Attributes) -> Nu
 }
 
 fn own_attributes(series: &Series) -> Attributes {
-    let mut all = listed(&series.attributes);
+    let mut all = Attributes::of_list(&series.attributes);
     all.push_str("stat", series.statistic.name());
-    all
-}
-
-/// Returns a list of encoded attributes in the form that writers take.
-fn listed(list: &[u8]) -> Attributes {
-    let mut all = Attributes::new();
-    for attribute in attributes(list, 1) {
-        all.push_encoded(attribute.key, attribute.value);
-    }
     all
 }

@@ -78,14 +78,12 @@ impl Splicer {
         for subject in verdicts.subjects {
             let service = self.services.entry(subject.service).or_default();
             let is_anomalous = subject.is_anomalous;
-            let list = || attributes(&subject.attributes, 1);
+            let written = Attributes::of_list(&subject.attributes);
             if subject.metric == SPANS {
-                let fields = list().flat_map(|it| span_attribute(it.key, it.value)).collect();
+                let fields = written.iter().flat_map(|it| span_attribute(it.key, it.value)).collect();
                 service.operations.insert(subject.key, Operation { is_anomalous, fields });
                 continue;
             }
-            let mut written = Attributes::new();
-            list().for_each(|it| written.push_encoded(it.key, it.value));
             let known = Known { is_anomalous, attributes: written };
             if subject.metric.is_empty() {
                 service.itself = Some(known);

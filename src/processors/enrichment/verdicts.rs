@@ -1,5 +1,6 @@
 //! What the halves tell each other; `proto/verdicts.proto` is its description.
 
+use model::SPAN_KINDS;
 use prost::Message;
 use wire::view::KeyValue;
 
@@ -58,15 +59,7 @@ pub(super) fn operation_key(kind: u8, name: &[u8], into: &mut Vec<u8>) {
 
 /// Returns the number of a span kind by its name in attributes.
 pub(super) fn kind_of(name: &[u8]) -> u8 {
-    KINDS.iter().position(|kind| kind.as_bytes() == name).map_or(UNKNOWN_KIND, |at| at as u8)
+    SPAN_KINDS.iter().position(|kind| kind.as_bytes() == name).map_or(UNKNOWN_KIND, |at| at as u8)
 }
 
-const KINDS: [&str; 6] = [
-    "SPAN_KIND_UNSPECIFIED",
-    "SPAN_KIND_INTERNAL",
-    "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",
-    "SPAN_KIND_PRODUCER",
-    "SPAN_KIND_CONSUMER",
-];
-const UNKNOWN_KIND: u8 = KINDS.len() as u8;
+const UNKNOWN_KIND: u8 = SPAN_KINDS.len() as u8;

@@ -12,7 +12,6 @@ use super::{
     outlook::Outlook,
     trend::{Course, Crossing, Target},
 };
-use crate::aggregation::attributes::for_writer;
 
 const SCOPE: &str = "forecast";
 const EVENT: &str = "trueline.capacity";
@@ -42,7 +41,7 @@ pub(super) struct Event<'r> {
 pub(super) fn write_metrics(told: &[Told<'_>], config: &ForecastConfig, at: Timestamp) -> (Vec<u8>, u64) {
     let mut metrics = Metrics { writer: MetricsWriter::new(), at, n_points: 0 };
     for of_resource in told.chunk_by(|a, b| a.series.resource == b.series.resource) {
-        metrics.writer.resource(&for_writer(&of_resource[0].series.resource));
+        metrics.writer.resource(&Attributes::of_list(&of_resource[0].series.resource));
         metrics.writer.scope(SCOPE, "");
         let is_same = |a: &Told<'_>, b: &Told<'_>| {
             (&a.series.metric, &a.series.unit) == (&b.series.metric, &b.series.unit)
@@ -73,7 +72,7 @@ impl Metrics {
             for (horizon, forecasted) in HORIZONS.iter().zip(&outlook.horizons) {
                 let Some(forecasted) = forecasted else { continue };
                 let mut add = |bound: &str, value: f64| {
-                    let mut attributes = for_writer(&series.attributes);
+                    let mut attributes = Attributes::of_list(&series.attributes);
                     attributes.push_str("stat", series.statistic.name());
                     attributes.push_str("horizon", horizon);
                     attributes.push_str("bound", bound);
@@ -233,7 +232,7 @@ fn add_crossing(
 
 /// Returns the attributes of a series with what tells its metric and statistic, and more.
 fn with(series: &Series, more: &[(&str, &str)]) -> Attributes {
-    let mut attributes = for_writer(&series.attributes);
+    let mut attributes = Attributes::of_list(&series.attributes);
     attributes.push_str("metric", &series.metric);
     attributes.push_str("stat", series.statistic.name());
     for (key, value) in more {
@@ -246,7 +245,7 @@ fn with(series: &Series, more: &[(&str, &str)]) -> Attributes {
 pub(super) fn write_logs(events: &[Event<'_>], config: &ForecastConfig, at: Timestamp) -> (Vec<u8>, u64) {
     let mut writer = LogsWriter::new();
     for of_resource in events.chunk_by(|a, b| a.series.resource == b.series.resource) {
-        writer.resource(&for_writer(&of_resource[0].series.resource));
+        writer.resource(&Attributes::of_list(&of_resource[0].series.resource));
         writer.scope(SCOPE, "");
         for event in of_resource {
             let name = &config.capacity[event.index].name;
@@ -278,7 +277,7 @@ const fn log_severity(verdict: Verdict) -> (u8, &'static str) {
 }
 
 fn describe(event: &Event<'_>, name: &str) -> Attributes {
-    let mut out = for_writer(&event.series.attributes);
+    let mut out = Attributes::of_list(&event.series.attributes);
     let assessment = &event.assessment;
     let texts = [
         ("name", name),

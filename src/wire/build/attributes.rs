@@ -17,6 +17,15 @@ impl Attributes {
         Self { bytes: Vec::new() }
     }
 
+    /// Takes over a list of attributes that is encoded as in a `Resource` message.
+    pub fn of_list(list: &[u8]) -> Self {
+        let mut attributes = Self::new();
+        for attribute in crate::view::attributes(list, 1) {
+            attributes.push_encoded(attribute.key, attribute.value);
+        }
+        attributes
+    }
+
     /// Adds an attribute; whether the key is there already is the caller's business.
     pub fn push(&mut self, key: impl AsRef<[u8]>, value: AnyValue<'_>) {
         self.push_encoded(key, &encode_value(value));

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use wire::{
-    build::{MetricHead, MetricsWriter, NumberPoint},
+    build::{Attributes, MetricHead, MetricsWriter, NumberPoint},
     view::Number,
 };
 
 use super::{read::SUFFIX, state::Closed};
-use crate::aggregation::attributes::for_writer;
 
 /// Writes windows, which are sorted by series. Returns the request and its data points.
 ///
@@ -18,7 +17,7 @@ pub(super) fn write(closed: &[Closed]) -> (Vec<u8>, u64) {
     let mut writer = MetricsWriter::new();
     let mut n_points = 0;
     for of_resource in closed.chunk_by(|a, b| a.series.resource == b.series.resource) {
-        writer.resource(&for_writer(&of_resource[0].series.resource));
+        writer.resource(&Attributes::of_list(&of_resource[0].series.resource));
         writer.scope("aggregation", "");
         let same_metric =
             |a: &Closed, b: &Closed| (&a.series.name, &a.series.unit) == (&b.series.name, &b.series.unit);
@@ -29,7 +28,7 @@ pub(super) fn write(closed: &[Closed]) -> (Vec<u8>, u64) {
             for window in of_metric {
                 let width = width_text(window.width);
                 for (stat, value) in window.cell.statistics() {
-                    let mut attributes = for_writer(&window.series.attributes);
+                    let mut attributes = Attributes::of_list(&window.series.attributes);
                     attributes.push_str("window", &width);
                     attributes.push_str("stat", stat);
                     points.point(&NumberPoint {
