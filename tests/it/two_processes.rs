@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -28,20 +28,22 @@ pub(crate) struct Wire {
 
 struct State {
     target: Mutex<SocketAddr>,
-    open: Mutex<Vec<TcpStream>>,
-    /// What the target answers does not arrive.
-    swallows_answers: AtomicBool,
+    open: Mutex<Open>,
+}
+
+/// The connections since the last cut.
+#[derive(Default)]
+struct Open {
+    streams: Vec<TcpStream>,
+    /// What the target answers over them does not arrive.
+    swallow_answers: Arc<AtomicBool>,
 }
 
 impl Wire {
     pub(crate) fn to(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
-            target: Mutex::new(target),
-            open: Mutex::default(),
-            swallows_answers: AtomicBool::new(false),
-        });
+        let state = Arc::new(State { target: Mutex::new(target), open: Mutex::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -56,44 +58,47 @@ impl Wire {
         *self.state.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
+    /// Answers do not arrive any more, also over new connections, until the next cut.
     pub(crate) fn swallow_answers(&self) {
-        self.state.swallows_answers.store(true, Ordering::Release);
+        self.state.open().swallow_answers.store(true, Ordering::Release);
     }
 
-    /// Ends all connections; new ones are made as before.
+    /// Ends all connections; new ones are made and work.
     pub(crate) fn cut(&self) {
-        for stream in self.state.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let cut = std::mem::take(&mut *self.state.open());
+        for stream in cut.streams {
             // One that has ended needs no end.
             let _ended = stream.shutdown(Shutdown::Both);
         }
-        self.state.swallows_answers.store(false, Ordering::Release);
     }
 }
 
 impl State {
-    fn join(self: &Arc<Self>, client: &TcpStream) -> std::io::Result<()> {
-        let target = *self.target.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = TcpStream::connect(target)?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.extend([client.try_clone()?, server.try_clone()?]);
-        self.copy(client.try_clone()?, server.try_clone()?, false);
-        self.copy(server, client.try_clone()?, true);
-        Ok(())
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn copy(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream, are_answers: bool) {
-        let state = Arc::clone(self);
-        std::thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(read @ 1..) = from.read(&mut chunk) {
-                let is_swallowed = are_answers && state.swallows_answers.load(Ordering::Acquire);
-                if !is_swallowed && to.write_all(&chunk[..read]).is_err() {
-                    break;
-                }
-            }
-            let _ended = to.shutdown(Shutdown::Both);
-        });
+    fn join(&self, client: &TcpStream) -> std::io::Result<()> {
+        let target = *self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = TcpStream::connect(target)?;
+        let mut open = self.open();
+        open.streams.extend([client.try_clone()?, server.try_clone()?]);
+        copy(client.try_clone()?, server.try_clone()?, Arc::default());
+        copy(server, client.try_clone()?, Arc::clone(&open.swallow_answers));
+        Ok(())
     }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, swallow: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut chunk) {
+            if !swallow.load(Ordering::Acquire) && to.write_all(&chunk[..read]).is_err() {
+                break;
+            }
+        }
+        let _ended = to.shutdown(Shutdown::Both);
+    });
 }
 
 fn yaml(hop: &str, out: &Path, state: Option<&Path>) -> String {
