@@ -110,6 +110,8 @@ pub(crate) struct Core {
 
 /// Everything a shard's thread needs, made on another thread.
 pub(crate) struct Shard {
+    /// From when on it closes seconds. Set before the thread runs, which may begin much later.
+    pub(crate) since: Timestamp,
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) inbox: ShardInbox,
@@ -156,7 +158,7 @@ impl Shard {
     }
 
     async fn work(self) -> Ended {
-        let Self { index, shared, inbox, state, hop, stop, generation } = self;
+        let Self { since, index, shared, inbox, state, hop, stop, generation } = self;
         let outlets = Outlets::for_shard(&shared);
         let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
         let graph =
@@ -178,7 +180,7 @@ impl Shard {
         let source = Self::source(&shared, index, generation);
         let mut teller = Teller { core: Rc::clone(&core), state, hop, source, sequence: 0, verdicts_seen: 0 };
         tokio::select! {
-            () = teller.tick() => {}
+            () = teller.tick(since) => {}
             () = receivers.end(&shared) => {}
             () = broken.cancelled() => {}
         }
@@ -318,13 +320,13 @@ struct Teller {
     verdicts_seen: u64,
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+/// What a shard closes at a time.
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 impl Teller {
-    async fn tick(&mut self) {
+    async fn tick(&mut self, since: Timestamp) {
         let clock = Arc::clone(&self.core.shared.clock);
-        let mut last = clock.now().window_start(SECOND);
-        self.state.told_until.store(last.as_nanos(), Ordering::Release);
+        let mut last = since;
         loop {
             clock.sleep_until(last + SECOND).await;
             last = clock.now().window_start(SECOND).max(last);

@@ -1,6 +1,10 @@
 //! The supervisor: builds broken shards anew, and waits for all at the end.
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use component::Stop;
 use model::Timestamp;
@@ -10,7 +14,7 @@ use tracing::error;
 use crate::{
     hop::{self, HopMessage},
     service::Shared,
-    shard::{self, Ended, Shard, ShardState},
+    shard::{self, Ended, SECOND, Shard, ShardState},
 };
 
 /// One shard's thread, and what is needed to build it anew.
@@ -38,7 +42,10 @@ impl Supervised {
     ) -> std::io::Result<Self> {
         let (handle, inbox) = shard::channels(&shared.plan, Arc::clone(&state));
         let broken = handle.broken.clone();
+        let since = shared.clock.now().window_start(SECOND);
+        state.told_until.store(since.as_nanos(), Ordering::Release);
         let shard = Shard {
+            since,
             index,
             shared: Arc::clone(shared),
             inbox,
