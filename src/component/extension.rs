@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::{BoxError, Clock, Config, Listen, Sockets, Stop, Telemetry};
+use crate::{Asks, BoxError, Clock, Config, Listen, Sockets, Stop, Telemetry};
 
 /// A kind of extension: one row of its layer's table.
 pub trait ExtensionDef: Send + Sync + 'static {
@@ -38,6 +38,8 @@ pub struct ExtensionCx {
     pub clock: Arc<dyn Clock>,
     pub telemetry: Telemetry,
     pub state: Arc<dyn ServiceState>,
+    /// The stages, for those who ask.
+    pub stages: Arc<dyn Asks>,
 }
 
 /// How the service is, for health checks.

@@ -4,6 +4,7 @@
 //! * [`config`](Config): what every component's configuration must do.
 //! * [`receiver`](ReceiverDef), [`processor`](ProcessorDef), [`exporter`](ExporterDef), [`extension`](ExtensionDef):
 //!   one definition per kind of component, and what it builds.
+//! * [`question`](Question): what people and programs ask of stages while they run.
 //! * [`registry`](Registry): the definitions with their types erased, as plain tables.
 //! * [`telemetry`](Telemetry): counters and gauges that components own and the service exposes.
 //! * [`clock`](Clock): the only way to learn the time outside a processor.
@@ -18,6 +19,7 @@ mod delivery;
 mod exporter;
 mod extension;
 mod processor;
+mod question;
 mod receiver;
 mod registry;
 mod snapshot;
@@ -32,6 +34,7 @@ pub use delivery::{
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
 pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
 pub use processor::{BuildCx, Cx, Processor, ProcessorDef, Workbench};
+pub use question::{Answer, AskError, Asks, Question};
 pub use receiver::{
     Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket,
     Sockets,

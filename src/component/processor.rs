@@ -2,7 +2,7 @@
 
 use model::{Ack, Batch, Columns, KeySet, Payload, SignalSet, SpanTable, Timestamp};
 
-use crate::{Config, RestoreError, Snapshot, Telemetry};
+use crate::{Answer, Config, Question, RestoreError, Snapshot, Telemetry};
 
 /// A stage of a pipeline, or one half of it.
 ///
@@ -44,6 +44,12 @@ pub trait Processor {
     /// Returns the state that must survive a restart. Asked of analysis halves alone.
     fn snapshot(&self) -> Option<Snapshot> {
         None
+    }
+
+    /// Answers a question of a user or of a program, or does what it asks. Asked of analysis halves alone, and
+    /// only on the topics of the definition; the state is stored before the answer is given.
+    fn answer(&mut self, _question: &Question, _cx: &mut Cx<'_>) -> Answer {
+        Answer::not_found()
     }
 
     /// Takes back a snapshot. Called before the first batch.
@@ -141,9 +147,18 @@ pub trait ProcessorDef: Send + Sync + 'static {
     const ALIASES: &'static [&'static str] = &[];
     /// Columns of closed windows that the stage needs; stages before it in the pipeline must add them.
     const READS: Columns = Columns::NONE;
+    /// What it takes as well, when stages before it add it.
+    const HEARS: Columns = Columns::NONE;
+    /// What its analysis half answers questions about: `alerts` for those under `/api/v1/alerts`.
+    const TOPICS: &'static [&'static str] = &[];
     /// Columns that it adds for the stages after it.
     const ADDS: Columns = Columns::NONE;
     type Config: Config;
+
+    /// Returns the columns that it needs as configured; by default those it always needs.
+    fn reads(_config: &Self::Config) -> Columns {
+        Self::READS
+    }
 
     /// Returns what the stage reads; other payloads pass it by.
     fn consumes(config: &Self::Config) -> SignalSet;

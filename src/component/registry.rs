@@ -69,6 +69,8 @@ pub trait ConfiguredProcessor: Send + Sync {
     fn emits(&self) -> SignalSet;
     fn reads(&self) -> Columns;
     fn adds(&self) -> Columns;
+    fn hears(&self) -> Columns;
+    fn topics(&self) -> &'static [&'static str];
     fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor>;
     fn analysis(&self, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>>;
 }
@@ -152,7 +154,13 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
         D::emits(&self.config)
     }
     fn reads(&self) -> Columns {
-        D::READS
+        D::reads(&self.config)
+    }
+    fn hears(&self) -> Columns {
+        D::HEARS
+    }
+    fn topics(&self) -> &'static [&'static str] {
+        D::TOPICS
     }
     fn adds(&self) -> Columns {
         D::ADDS

@@ -19,6 +19,7 @@ use crate::{
     listen::{self, Bound, Owner, Target},
     outlets::Outlets,
     plan::HopRole,
+    questions::Asked,
     service::Shared,
 };
 use half::AnalysisHalf;
@@ -90,7 +91,8 @@ impl Analysis {
                 announce(ready);
                 let half = AnalysisHalf::new(Arc::clone(&shared), graph, store);
                 let gate = hop_listener.map(|listener| Gate::open(listener, &shared, &stop));
-                merge(half, hop, sources, gate, &stop).await;
+                let questions = shared.questions.inbox();
+                merge(half, hop, sources, gate, questions, &stop).await;
             }
         }
         shared.close_queues();
@@ -123,6 +125,7 @@ fn start_extensions(shared: &Arc<Shared>, sockets: Vec<Vec<Sockets>>, stop: &Sto
             clock: Arc::clone(&shared.clock),
             telemetry: shared.telemetry.with("extension", &planned.id),
             state: Arc::clone(&shared.health) as Arc<dyn component::ServiceState>,
+            stages: Arc::clone(&shared.questions) as Arc<dyn component::Asks>,
         };
         let extension: Box<dyn Extension> = planned.configured.build(cx);
         let (id, stop, shared) = (planned.id.clone(), stop.clone(), Arc::clone(shared));
@@ -142,6 +145,7 @@ async fn merge(
     mut hop: mpsc::Receiver<HopMessage>,
     sources: Vec<String>,
     mut remote: Option<Gate>,
+    mut questions: Option<mpsc::Receiver<Asked>>,
     stop: &Stop,
 ) {
     half.restore();
@@ -168,6 +172,10 @@ async fn merge(
                 }
                 None => remote = None,
             },
+            asked = next(&mut questions) => {
+                half.answer(asked).await;
+                continue;
+            }
             () = stop.cancelled(), if remote.is_some() => break,
         }
         half.advance(merger.complete()).await;
@@ -181,6 +189,16 @@ async fn merge(
     half.advance(merger.complete()).await;
     half.end().await;
     peers.confirm(&merger, &half);
+}
+
+/// Returns the next question; never resolves when nobody can ask.
+async fn next(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
+    if let Some(inbox) = questions
+        && let Some(asked) = inbox.recv().await
+    {
+        return asked;
+    }
+    std::future::pending().await
 }
 
 /// The sources of other processes, and where to confirm what they told.

@@ -10,8 +10,8 @@ mod node;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use component::{Cx, Processor, Telemetry, Workbench};
-use model::{Ack, Batch, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
+use component::{Answer, Cx, Processor, Question, Telemetry, Workbench};
+use model::{Ack, Batch, Columns, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
 
 use crate::{
     offline::Told,
@@ -283,7 +283,7 @@ impl Graph {
                     self.tell(id, verdicts.clone(), now);
                     self.verdicts.push((id, verdicts));
                 }
-                Payload::Rollups(_) => self.judge_after(id, batch, now),
+                Payload::Rollups(_) | Payload::Conditions(_) => self.judge_after(id, batch, now),
                 _ => self.follow(id, batch, now),
             }
         }
@@ -318,14 +318,28 @@ impl Graph {
         self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
     }
 
-    /// Passes closed windows to the next stage of the pipeline that reads them. After the last one they end:
-    /// all that may leave a pipeline has been emitted as OTLP.
+    /// Asks a stage that owns state, and routes what it emits on the way.
+    pub(crate) fn ask(&mut self, node: NodeId, question: &Question, now: Timestamp) -> Answer {
+        let mut answer = Answer::not_found();
+        self.work(node, Half::Analysis, now, |half, cx| answer = half.answer(question, cx));
+        if answer.is_changed {
+            self.change(node);
+        }
+        answer
+    }
+
+    /// Passes closed windows and conditions to the next stage of the pipeline that reads them. After the last
+    /// one they end: all that may leave a pipeline has been emitted as OTLP.
     fn judge_after(&mut self, id: NodeId, batch: Batch, now: Timestamp) {
         let Some(After::Stage { pipeline, stage }) = self.nodes.get(id).map(|node| node.after.clone()) else {
             return;
         };
         let Some(line) = self.pipelines.get(pipeline) else { return };
-        let reads = |&node: &NodeId| self.nodes.get(node).is_some_and(|node| !node.reads.is_empty());
+        let wanted = match batch.payload {
+            Payload::Conditions(_) => Columns::CONDITIONS,
+            _ => Columns::WINDOWS,
+        };
+        let reads = |&node: &NodeId| self.nodes.get(node).is_some_and(|node| node.reads.meets(wanted));
         match (line.stages.iter().skip(stage).copied().find(reads), batch.payload) {
             (Some(node), payload) => self.judge(node, Batch { payload, ..batch }, now),
             (None, Payload::Rollups(table)) => {

@@ -26,6 +26,7 @@ mod listen;
 mod offline;
 mod outlets;
 mod plan;
+mod questions;
 mod queue;
 mod service;
 mod shard;

@@ -8,7 +8,7 @@ use model::{Ack, Batch, Export, Payload, Rollups, Signal, Timestamp};
 
 use crate::{
     graph::{Beat, Graph, Identity, NodeId, Side},
-    plan::Plan,
+    plan::{Plan, PlannedNode},
     verdicts::Verdicts,
 };
 
@@ -157,7 +157,7 @@ impl Offline {
 
     fn first_judge(&self) -> Option<NodeId> {
         let mut stages = self.plan.pipelines.iter().flat_map(|line| &line.stages).copied();
-        stages.find(|&node| self.plan.nodes.get(node).is_some_and(|it| !it.configured.reads().is_empty()))
+        stages.find(|&node| self.plan.nodes.get(node).is_some_and(PlannedNode::judges))
     }
 }
 

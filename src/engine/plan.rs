@@ -12,7 +12,7 @@ pub(crate) mod tests;
 use std::{collections::BTreeMap, sync::Arc};
 
 use component::{ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver};
-use model::{Signal, SignalSet};
+use model::{Columns, Signal, SignalSet};
 
 use crate::graph::NodeId;
 
@@ -73,6 +73,13 @@ pub(crate) struct PlannedNode {
     pub(crate) place: Place,
 }
 
+impl PlannedNode {
+    /// Whether the stage takes closed windows.
+    pub(crate) fn judges(&self) -> bool {
+        self.configured.reads().union(self.configured.hears()).meets(Columns::WINDOWS)
+    }
+}
+
 /// Where a stage stands and where its output goes on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
@@ -106,7 +113,7 @@ impl Plan {
         let Place::Stage { pipeline, stage } = *place else { return false };
         let Some(line) = self.pipelines.get(pipeline) else { return false };
         let mut later = line.stages.iter().skip(stage + 1);
-        later.any(|&node| self.nodes.get(node).is_some_and(|node| !node.configured.reads().is_empty()))
+        later.any(|&node| self.nodes.get(node).is_some_and(PlannedNode::judges))
     }
 
     pub(crate) fn stage_key(&self, node: NodeId) -> &str {

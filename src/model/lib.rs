@@ -3,6 +3,7 @@
 //!
 //! Nothing here does I/O, and nothing here decodes: bytes become tables in `wire`.
 
+mod alerts;
 mod civil;
 mod payload;
 mod rollups;
@@ -11,6 +12,7 @@ mod slots;
 mod spans;
 mod time;
 
+pub use alerts::{AlertSubject, Condition, Conditions, Severity, alert_event};
 pub use civil::Civil;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
 pub use rollups::{

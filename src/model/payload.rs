@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Ack, Rollups, Signal, SpanTable, Timestamp};
+use crate::{Ack, Conditions, Rollups, Signal, SpanTable, Timestamp};
 
 /// A trace request and the table that one walk over it left.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,8 @@ pub enum Payload {
     Partial(Partial),
     /// A closed window, from one analysis half to those after it in the pipeline.
     Rollups(Box<Rollups>),
+    /// What may deserve an alarm, from an analysis half to the one after it that alerts.
+    Conditions(Box<Conditions>),
     /// From an analysis half to its ingest halves on every shard, against the stream: a message of the
     /// component's own schema in `proto/`, which replaces the one before.
     Verdicts(Bytes),
@@ -46,7 +48,7 @@ impl Payload {
             Self::Traces(_) => Some(Signal::Traces),
             Self::Metrics(_) => Some(Signal::Metrics),
             Self::Logs(_) => Some(Signal::Logs),
-            Self::Partial(_) | Self::Rollups(_) | Self::Verdicts(_) => None,
+            Self::Partial(_) | Self::Rollups(_) | Self::Conditions(_) | Self::Verdicts(_) => None,
         }
     }
 
@@ -56,7 +58,7 @@ impl Payload {
             Self::Traces(traces) => Some(&traces.bytes),
             Self::Metrics(bytes) | Self::Logs(bytes) | Self::Verdicts(bytes) => Some(bytes),
             Self::Partial(partial) => Some(&partial.bytes),
-            Self::Rollups(_) => None,
+            Self::Rollups(_) | Self::Conditions(_) => None,
         }
     }
 }

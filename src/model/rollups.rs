@@ -203,6 +203,10 @@ impl Columns {
     pub const VALUES: Self = Self(1);
     pub const BASELINE: Self = Self(2);
     pub const ANOMALY: Self = Self(4);
+    /// Not a column: what [`crate::Conditions`] hold, which travel beside.
+    pub const CONDITIONS: Self = Self(8);
+    /// Every column of [`Rollups`].
+    pub const WINDOWS: Self = Self(7);
 
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -216,6 +220,11 @@ impl Columns {
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+
+    /// Whether the sets have any in common.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 impl fmt::Display for Columns {
@@ -224,6 +233,7 @@ impl fmt::Display for Columns {
             (Self::VALUES, "windows of series"),
             (Self::BASELINE, "baselines"),
             (Self::ANOMALY, "anomalies"),
+            (Self::CONDITIONS, "conditions"),
         ];
         let names: Vec<_> =
             all.iter().filter(|(set, _)| set.0 & self.0 != 0).map(|(_, name)| *name).collect();

@@ -13,6 +13,7 @@ use crate::{
     graph::{Beat, Graph, NodeId},
     hop::{self, Complete, HopMessage, MAX_SOURCES, Mark, Merger, Ready, StagePartial, Watermark},
     plan::HopRole,
+    questions::Asked,
     service::Shared,
 };
 
@@ -159,6 +160,19 @@ impl AnalysisHalf {
             self.save(|_, change| change != Change::Stored).await;
             self.stored_at = self.reached;
         }
+    }
+
+    /// Asks the stage that a question is for. What it changed is stored before it is answered.
+    pub(super) async fn answer(&mut self, Asked { node: asked, question, reply }: Asked) {
+        let now = self.shared.clock.now().max(self.reached);
+        let answer = self.graph.ask(asked, &question, now);
+        self.note_changes();
+        if answer.is_changed {
+            self.save(|node, _| node == asked).await;
+        }
+        self.shared.verdicts.publish(self.graph.take_verdicts());
+        // Who asked may have gone.
+        let _gone = reply.send(answer);
     }
 
     /// Whether all that was merged is stored, as far as the disk takes it; what it does not take must

@@ -21,7 +21,7 @@ pub(super) struct Node {
     pub(super) consumes: SignalSet,
     /// The analysis half has taken something since it was last asked.
     pub(super) is_changed: bool,
-    /// Columns of closed windows that the analysis half reads.
+    /// Columns of closed windows, and conditions, that the analysis half takes.
     pub(super) reads: Columns,
     pub(super) after: After,
     pub(super) meters: Meters,
@@ -66,7 +66,7 @@ impl Node {
             analysis,
             consumes: stage.configured.consumes(),
             is_changed: false,
-            reads: stage.configured.reads(),
+            reads: stage.configured.reads().union(stage.configured.hears()),
             after,
             meters: Meters::new(label, telemetry),
         }

@@ -57,7 +57,7 @@ impl Processor for Editor {
                     *bytes = edited;
                 }
             }
-            Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => {}
+            Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {}
         }
         cx.pass(batch);
     }

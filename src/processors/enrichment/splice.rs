@@ -167,7 +167,7 @@ impl Processor for Splicer {
                         *bytes = spliced;
                     }
                 }
-                Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => {}
+                Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {}
             }
         }
         cx.pass(batch);

@@ -40,7 +40,9 @@ impl Processor for Editor {
             }
             Payload::Metrics(bytes) => (Signal::Metrics, bytes),
             Payload::Logs(bytes) => (Signal::Logs, bytes),
-            Payload::Partial(_) | Payload::Rollups(_) | Payload::Verdicts(_) => return cx.pass(batch),
+            Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {
+                return cx.pass(batch);
+            }
         };
         if let Some(edited) = edit_resources(signal, bytes, &self.edits) {
             *bytes = edited;

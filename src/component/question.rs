@@ -1,0 +1,91 @@
+//! What people and programs ask of stages while they run, in the terms of HTTP.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+
+/// A request under `/api/v1/`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Question {
+    /// In capitals: `GET`, `POST`, `PUT`, `DELETE`.
+    pub method: String,
+    /// The parts of the path after `/api/v1/`; the first is the topic.
+    pub path: Vec<String>,
+    /// The parameters of the query, decoded; of one name the last counts.
+    pub parameters: BTreeMap<String, String>,
+    pub body: Bytes,
+    /// Who asks, as the one who let them in knows them; empty when nobody had to say.
+    pub author: String,
+}
+
+impl Question {
+    /// Returns what it is about.
+    pub fn topic(&self) -> &str {
+        self.path.first().map_or("", String::as_str)
+    }
+
+    /// Returns the parts of the path after the topic.
+    pub fn rest(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().skip(1).map(String::as_str)
+    }
+}
+
+/// What a stage says to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// HTTP's status code.
+    pub status: u16,
+    /// JSON.
+    pub body: Bytes,
+    /// Whether the stage has changed and must be stored before the answer is given.
+    pub is_changed: bool,
+}
+
+impl Answer {
+    /// An answer to a question that changes nothing.
+    pub fn ok(json: impl Into<Bytes>) -> Self {
+        Self { status: 200, body: json.into(), is_changed: false }
+    }
+
+    /// The answer to what has been done.
+    pub fn done(status: u16, json: impl Into<Bytes>) -> Self {
+        Self { status, body: json.into(), is_changed: true }
+    }
+
+    /// Refuses what was asked, saying what is wrong and what would be right.
+    pub fn refused(status: u16, problem: &str) -> Self {
+        let body = serde_json::json!({ "error": problem }).to_string();
+        Self { status, body: body.into(), is_changed: false }
+    }
+
+    pub fn not_found() -> Self {
+        Self::refused(404, "there is no such thing here")
+    }
+}
+
+/// A way to ask the stages of the running service.
+pub trait Asks: Send + Sync {
+    /// Asks the stage that has the topic. When several have it, the parameter `component` names one.
+    fn ask(&self, question: Question) -> LocalBoxFuture<'static, Result<Answer, AskError>>;
+
+    /// Returns the topics that stages of this configuration have, each with its components.
+    fn topics(&self) -> BTreeMap<&'static str, Vec<String>>;
+}
+
+/// Why nobody answered.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AskError {
+    #[error("no stage of this configuration answers about {0:?}")]
+    UnknownTopic(String),
+    #[error("{topic:?} is answered by {}; say which with the parameter `component`", components.join(", "))]
+    SeveralComponents { topic: String, components: Vec<String> },
+    #[error("{component:?} does not answer about {topic:?}; {} do", components.join(", "))]
+    UnknownComponent { topic: String, component: String, components: Vec<String> },
+    #[error("this process only ingests; ask the one that analyses")]
+    NotHere,
+    #[error("too many questions wait; ask again in a second")]
+    Busy,
+    #[error("the service ends")]
+    Ends,
+}

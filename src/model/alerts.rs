@@ -1,0 +1,136 @@
+//! What may deserve an alarm, and what is told of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{Timestamp, TraceId};
+
+/// One evaluation of all conditions of a stage, for the stage that alerts.
+///
+/// A condition that is missing has gone from the stage's configuration: its alert ends.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Conditions {
+    /// The component that evaluates: `sla`, `sla/checkout`.
+    pub source: Arc<str>,
+    /// The time up to which the evaluation saw everything.
+    pub at: Timestamp,
+    /// How often the stage evaluates.
+    pub every: Duration,
+    /// In the order of their subjects.
+    pub all: Vec<Condition>,
+}
+
+/// Whether something that deserves an alarm is so right now.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Condition {
+    /// The same at every evaluation, as long as the configuration is.
+    pub subject: Arc<AlertSubject>,
+    /// None when there is too little data to tell.
+    pub is_true: Option<bool>,
+    /// What was compared with the threshold; NaN when there is none.
+    pub value: f64,
+    /// Traces that show it, the worst first.
+    pub exemplars: Vec<TraceId>,
+}
+
+/// What an alert is about: its identity and how it is to be treated.
+///
+/// Ordered by name and labels, which are the identity.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AlertSubject {
+    /// The label `alertname`.
+    pub name: String,
+    /// All other labels. They are part of the identity, so nothing that changes belongs here.
+    pub labels: BTreeMap<String, String>,
+    /// Text for people, templates already filled.
+    pub annotations: BTreeMap<String, String>,
+    pub severity: Severity,
+    /// How long the condition must be true before the alert fires.
+    pub hold: Duration,
+    /// How long the alert goes on firing after the condition was last true.
+    pub keep_firing_for: Duration,
+    /// What `value` is compared with.
+    pub threshold: f64,
+    /// What kind of rule it is: `gt`, `burn_rate`, `anomaly`.
+    pub rule_type: &'static str,
+    /// The objective that it guards, empty for none: the label `sloth_id` has the same.
+    pub slo_id: String,
+}
+
+/// How much an alert matters; later is more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Severity {
+    Info,
+    #[default]
+    Warning,
+    Critical,
+    Emergency,
+}
+
+impl Severity {
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Critical, Self::Emergency];
+
+    /// Returns the value of the label `severity`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Emergency => "emergency",
+        }
+    }
+
+    /// Returns the severity of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.name() == name)
+    }
+
+    /// Returns OTLP's severity number of a log record.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Info => 9,
+            Self::Warning => 13,
+            Self::Critical => 17,
+            Self::Emergency => 21,
+        }
+    }
+}
+
+/// Names in the log records that tell of alerts: one writes them, exporters read them.
+pub mod alert_event {
+    /// The prefix of every `EventName`; the word after it is the [`STATE`].
+    pub const PREFIX: &str = "trueline.alert.";
+    /// Text: `pending`, `firing`, `resolved`, `suppressed`, `escalated`, `acknowledged`.
+    pub const STATE: &str = "trueline.alert.state";
+    /// Text: names this transition; the same when it is told again, also by another replica.
+    pub const ID: &str = "trueline.alert.id";
+    /// Text, 16 hexadecimal digits: names the alert, whatever its state.
+    pub const FINGERPRINT: &str = "trueline.alert.fingerprint";
+    /// Whole number: grows with every transition of this alert.
+    pub const SEQUENCE: &str = "trueline.alert.sequence";
+    /// Truth: told again, so that a destination that has lost it learns of it.
+    pub const IS_REMINDER: &str = "trueline.alert.is_reminder";
+    /// Text: the rule's name, which is the label `alertname`.
+    pub const RULE_NAME: &str = "trueline.alert.rule.name";
+    /// Text: `gt`, `burn_rate`, ….
+    pub const RULE_TYPE: &str = "trueline.alert.rule.type";
+    /// Text: `info`, `warning`, `critical`, `emergency`.
+    pub const SEVERITY: &str = "trueline.alert.severity";
+    /// A map of texts, with `alertname`.
+    pub const LABELS: &str = "trueline.alert.labels";
+    /// A map of texts.
+    pub const ANNOTATIONS: &str = "trueline.alert.annotations";
+    /// Number: what was compared; absent when there is none.
+    pub const VALUE: &str = "trueline.alert.value";
+    /// Number: with what it was compared.
+    pub const THRESHOLD: &str = "trueline.alert.threshold";
+    /// Whole number: since when it fires, in nanoseconds since the epoch.
+    pub const STARTS_AT: &str = "trueline.alert.starts_at";
+    /// Whole number: since when it does not fire any more, in nanoseconds since the epoch; absent before.
+    pub const ENDS_AT: &str = "trueline.alert.ends_at";
+    /// A list of texts: which silences and schedules keep it from being notified; absent when none does.
+    pub const SUPPRESSED_BY: &str = "trueline.alert.suppressed_by";
+    /// Text: the only destination that shall get it, as `alert_webhook` names it; absent for all.
+    pub const DESTINATION: &str = "trueline.alert.destination";
+    /// Text: the objective that the alert guards; absent when none.
+    pub const SLO_ID: &str = "trueline.slo.id";
+}
