@@ -26,7 +26,7 @@ use crate::{
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const MARK: &str = "busiest";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Finds the most requests that a shard has had in one second, and writes it into each that follows.
 struct Busiest;
