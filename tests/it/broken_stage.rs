@@ -37,7 +37,7 @@ fn a_request_that_breaks_a_stage_is_refused_for_good_and_the_next_is_taken() -> 
     let since = Instant::now();
     // Until the shard is there again, connections are closed or requests told to come back.
     while !matches!(try_once(&rig), Ok(200)) {
-        ensure!(since.elapsed() < Duration::from_secs(10), "the shard was not built anew");
+        ensure!(since.elapsed() < Duration::from_secs(120), "the shard was not built anew");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(rig.metric("trueline_shard_restarts"), 1);
@@ -87,7 +87,7 @@ fn what_a_broken_shard_had_queued_is_delivered() -> Result<()> {
     // The next shard is there while the broken one still has what it could not deliver.
     let since = Instant::now();
     while !matches!(try_once(&rig), Ok(200)) {
-        ensure!(since.elapsed() < Duration::from_secs(10), "the shard was not built anew");
+        ensure!(since.elapsed() < Duration::from_secs(120), "the shard was not built anew");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(hand.items(), 0);

@@ -162,7 +162,7 @@ service:
 ";
     let rig = Rig::start(yaml, &clock)?;
     send_all(&rig, 0..8, 10)?;
-    testbed::eventually("the spans reach nop", Duration::from_secs(10), || {
+    testbed::eventually("the spans reach nop", Duration::from_secs(120), || {
         let sent = rig.metric("otelcol_exporter_sent_spans");
         ensure!(sent == 80, "{sent} spans were sent, not the 80 that nop takes");
         Ok(())

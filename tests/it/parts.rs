@@ -38,7 +38,7 @@ pub(crate) fn registry() -> Registry {
 pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
     let since = Instant::now();
     while !is_so() {
-        ensure!(since.elapsed() < Duration::from_secs(20), "not in time: {what}");
+        ensure!(since.elapsed() < Duration::from_secs(120), "not in time: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())

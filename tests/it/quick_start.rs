@@ -36,12 +36,12 @@ fn the_quick_start_counts_spans_for_prometheus() -> Result<()> {
     let mut trueline = Trueline::start_with(&yaml, watch, &sets, &[("TRUELINE_STATE", state_path)])?;
     let url = format!("http://127.0.0.1:{http}/v1/traces");
     post(&url, "application/x-protobuf", &[], &wire::testing::trace_request(1, 20))?.success()?;
-    eventually("span metrics on the page", Duration::from_secs(30), || {
+    eventually("span metrics on the page", Duration::from_secs(120), || {
         let page = get(&format!("http://127.0.0.1:{page}/metrics"))?.success()?;
         ensure!(page.contains("traces_span_metrics_calls_total{"), "the page is\n{page}");
         Ok(())
     })?;
-    ensure!(trueline.stop(Duration::from_secs(30))?.success(), "it did not end well:\n{}", trueline.log());
+    ensure!(trueline.stop(Duration::from_secs(120))?.success(), "it did not end well:\n{}", trueline.log());
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a part may take to end by itself when its value is dropped.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+const STOP_GRACE: Duration = Duration::from_secs(30);
 
 /// How much of a log an error quotes.
 const TAIL_LINES: usize = 40;

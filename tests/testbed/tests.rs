@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::clients::{self, Args, Protocol, Sent};
 use crate::*;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 
 /// A collector that counts all signals in its log and hands them on to further exporters.
 struct Counting {

@@ -48,7 +48,7 @@ logs: {receivers: [otlp], exporters: [nop]}",
     ensure!(sent.n_spans == N_SPANS, "the client sent {} spans", sent.n_spans);
     let refused = gateway.counter("otelcol_receiver_refused_spans", &[("receiver", "otlp")])?;
     ensure!(refused >= N_SPANS as f64 / 3.0, "only {refused} spans were refused: nothing was shown");
-    eventually("every span is counted once", Duration::from_secs(20), || {
+    eventually("every span is counted once", Duration::from_secs(120), || {
         let counted = total(&out, "traces.span.metrics.calls")?;
         ensure!(counted == N_SPANS, "{counted} calls are counted of {N_SPANS} spans, {refused} refused");
         Ok(())
