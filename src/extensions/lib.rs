@@ -1,5 +1,6 @@
 //! What runs beside the pipelines.
 
+mod api;
 mod file_storage;
 mod health_check;
 
@@ -7,5 +8,9 @@ use component::ExtensionEntry;
 
 /// Every extension: one row per folder.
 pub fn table() -> Vec<ExtensionEntry> {
-    vec![ExtensionEntry::of::<file_storage::FileStorage>(), ExtensionEntry::of::<health_check::HealthCheck>()]
+    vec![
+        ExtensionEntry::of::<api::Api>(),
+        ExtensionEntry::of::<file_storage::FileStorage>(),
+        ExtensionEntry::of::<health_check::HealthCheck>(),
+    ]
 }
