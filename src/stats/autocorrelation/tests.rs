@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use statrs::statistics::Statistics;
 
 use super::{autocorrelation, period_strength};
 use crate::testing::Normals;
@@ -57,5 +58,34 @@ proptest! {
         let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 1e-6;
         prop_assert!(close(autocorrelation(&values, lag), autocorrelation(&moved, lag)));
         prop_assert!(close(period_strength(&values, lag), period_strength(&moved, lag)));
+    }
+}
+
+/// The share of variance that one value for each place in the period leaves unexplained, with R² adjusted.
+fn strength_by_definition(values: &[f64], period: usize) -> f64 {
+    let n = values.len() as f64;
+    let of_place = |place: usize| -> Vec<f64> {
+        (0..values.len()).filter(|at| at % period == place).map(|at| values[at]).collect()
+    };
+    let fitted: Vec<f64> = (0..values.len()).map(|at| Statistics::mean(&of_place(at % period))).collect();
+    let residual: f64 = values.iter().zip(&fitted).map(|(value, fit)| (value - fit) * (value - fit)).sum();
+    let total = Statistics::population_variance(values) * n;
+    (1.0 - (residual / (n - period as f64)) / (total / (n - 1.0))).clamp(0.0, 1.0)
+}
+
+proptest! {
+    #[test]
+    fn both_agree_with_their_definitions(
+        values in prop::collection::vec(-10.0..10.0_f64, 24..80),
+        lag in 2_usize..12,
+    ) {
+        let mean = Statistics::mean(&values);
+        let early: Vec<f64> = values[..values.len() - lag].iter().map(|value| value - mean).collect();
+        let late: Vec<f64> = values[lag..].iter().map(|value| value - mean).collect();
+        let product: f64 = (0..early.len()).map(|at| early[at] * late[at]).sum();
+        let expected = product / (Statistics::population_variance(&values) * values.len() as f64);
+        prop_assert!((autocorrelation(&values, lag).unwrap() - expected).abs() < 1e-9);
+        let expected = strength_by_definition(&values, lag);
+        prop_assert!((period_strength(&values, lag).unwrap() - expected).abs() < 1e-9);
     }
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use statrs::statistics::Statistics;
 
 use super::{EwVariance, Ewma};
 use crate::decay_gain;
@@ -64,5 +65,20 @@ proptest! {
         prop_assert!((average.value().unwrap() - mean).abs() < 2e-3);
         prop_assert_eq!(average.value(), variance.value());
         prop_assert!((variance.deviation().unwrap() - spread.sqrt()).abs() < 1e-3 * spread.sqrt() + 2e-3);
+    }
+}
+
+proptest! {
+    /// With a gain so small that nothing is forgotten yet, all values weigh the same.
+    #[test]
+    fn before_it_forgets_it_agrees_with_statrs(values in prop::collection::vec(-1e3..1e3_f64, 1..200)) {
+        let (mut average, mut variance) = (Ewma::default(), EwVariance::default());
+        for &value in &values {
+            average.update(value, 1e-9);
+            variance.update(value, 1e-9);
+        }
+        let (mean, deviation) = (Statistics::mean(&values), Statistics::population_std_dev(&values));
+        prop_assert!((average.value().unwrap() - mean).abs() < 1e-2, "{average:?} {mean}");
+        prop_assert!((variance.deviation().unwrap() - deviation).abs() < 1e-3 * deviation + 1e-2, "{variance:?}");
     }
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use statrs::distribution::DiscreteCDF;
 
 use super::binomial_tail;
 use crate::beta_cdf;
@@ -65,5 +66,15 @@ proptest! {
         let k = 1 + (share * (n - 1) as f64) as u64;
         let expected = beta_cdf(p, k as f64, (n - k + 1) as f64);
         prop_assert!((binomial_tail(k, n, p) - expected).abs() <= 1e-8 * expected + 1e-12);
+    }
+}
+
+proptest! {
+    #[test]
+    fn tails_agree_with_those_of_statrs(n in 1_u64..20_000, share in 0.0..=1.0_f64, p in 1e-6..0.999_f64) {
+        let k = 1 + (share * (n - 1) as f64) as u64;
+        let expected = statrs::distribution::Binomial::new(p, n).unwrap().sf(k - 1);
+        let got = binomial_tail(k, n, p);
+        prop_assert!((got - expected).abs() <= 1e-8 * expected + 1e-12, "{got} {expected}");
     }
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use statrs::statistics::Statistics;
 
 use super::{EwCovariance, correlation_change, fisher_z};
 use crate::testing::Normals;
@@ -79,5 +80,36 @@ proptest! {
         let (correlation, count) = reference(&pairs, gain);
         prop_assert!((covariance.correlation().unwrap() - correlation).abs() < 1e-3);
         prop_assert!((covariance.effective_count() / count - 1.0).abs() < 1e-3);
+    }
+}
+
+proptest! {
+    /// With a gain so small that nothing is forgotten yet, all pairs weigh the same.
+    #[test]
+    fn before_it_forgets_it_agrees_with_statrs(
+        pairs in prop::collection::vec((-1e2..1e2_f64, -1e2..1e2_f64), 3..200),
+    ) {
+        let covariance = after(&pairs, 1e-9);
+        let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        let expected = Statistics::population_covariance(&x, &y)
+            / (Statistics::population_std_dev(&x) * Statistics::population_std_dev(&y));
+        prop_assert!((covariance.correlation().unwrap() - expected).abs() < 1e-3, "{covariance:?} {expected}");
+    }
+
+    #[test]
+    fn fishers_transformation_is_half_the_logarithm_of_a_ratio(r in -0.999_99..0.999_99_f64) {
+        let expected = 0.5 * ((1.0 + r) / (1.0 - r)).ln();
+        prop_assert!((fisher_z(r) - expected).abs() <= 1e-10 * expected.abs().max(1.0));
+    }
+
+    #[test]
+    fn a_change_is_the_difference_in_standard_errors(
+        a in -0.99..0.99_f64, b in -0.99..0.99_f64, n in 3.5..1e4_f64, m in 3.5..1e4_f64,
+    ) {
+        let error = ((n + m - 6.0) / ((n - 3.0) * (m - 3.0))).sqrt();
+        let expected = (a.atanh() - b.atanh()) / error;
+        let got = correlation_change(a, n, b, m).unwrap();
+        prop_assert!((got - expected).abs() <= 1e-9 * expected.abs().max(1.0));
+        prop_assert_eq!(correlation_change(b, m, a, n), Some(-got));
     }
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use statrs::distribution::ContinuousCDF;
 
 use super::{
     beta_cdf, beta_quantile, normal_cdf, normal_quantile, normal_two_sided, student_t_cdf,
@@ -142,5 +143,45 @@ proptest! {
         let x = beta_quantile(p, a, b);
         // Close to 1 neighbouring doubles are far apart in probability.
         prop_assert!(x > 0.999_999 || (beta_cdf(x, a, b) - p).abs() < 1e-9);
+    }
+}
+
+// The distributions of `statrs`, whose own errors bound what can be asked for.
+
+proptest! {
+    #[test]
+    fn the_normal_distribution_agrees_with_that_of_statrs(z in -35.0..35.0_f64, p in 1e-12..1.0_f64) {
+        let normal = statrs::distribution::Normal::standard();
+        let expected = normal.cdf(z);
+        prop_assert!((normal_cdf(z) - expected).abs() <= 1e-9 * expected, "{} {expected}", normal_cdf(z));
+        let outside = normal.cdf(-z.abs()) + normal.sf(z.abs());
+        prop_assert!((normal_two_sided(z) - outside).abs() <= 1e-9 * outside);
+        let quantile = normal.inverse_cdf(p);
+        prop_assert!((normal_quantile(p) - quantile).abs() <= 1e-9 * quantile.abs().max(1.0));
+    }
+
+    #[test]
+    fn the_beta_distribution_agrees_with_that_of_statrs(
+        x in 0.0..=1.0_f64, a in 0.1..300.0_f64, b in 0.1..300.0_f64, p in 0.001..0.999_f64,
+    ) {
+        let beta = statrs::distribution::Beta::new(a, b).unwrap();
+        prop_assert!((beta_cdf(x, a, b) - beta.cdf(x)).abs() <= 1e-9, "{} {}", beta_cdf(x, a, b), beta.cdf(x));
+        // The other's quantile is as good as its search: its probability is compared, not its place.
+        let found = beta.inverse_cdf(p);
+        prop_assert!((beta_cdf(found, a, b) - p).abs() < 1e-6, "{found}");
+        prop_assert!((beta.cdf(beta_quantile(p, a, b)) - p).abs() < 1e-9 || beta_quantile(p, a, b) > 0.999_999);
+    }
+
+    #[test]
+    fn students_distribution_agrees_with_that_of_statrs(
+        // Nearer to 0 the other loses the digits of t² beside its freedom.
+        size in 0.01..40.0_f64, is_negative: bool, freedom in 0.3..1e4_f64, p in 0.001..0.999_f64,
+    ) {
+        let t = if is_negative { -size } else { size };
+        let student = statrs::distribution::StudentsT::new(0.0, 1.0, freedom).unwrap();
+        prop_assert!((student_t_cdf(t, freedom) - student.cdf(t)).abs() <= 1e-9);
+        let outside = student.cdf(-t.abs()) + student.sf(t.abs());
+        prop_assert!((student_t_two_sided(t, freedom) - outside).abs() <= 1e-9);
+        prop_assert!((student.cdf(student_t_quantile(p, freedom)) - p).abs() < 1e-9);
     }
 }

@@ -81,3 +81,20 @@ proptest! {
         prop_assert_eq!(ExactSum::from_parts(lowest, digits, special), Some(sum));
     }
 }
+
+proptest! {
+    #[test]
+    fn products_are_added_as_integers_would_be(factors in prop::collection::vec((any::<i32>(), any::<i32>(), 0_u32..20), 0..40)) {
+        let mut sum = ExactSum::default();
+        let mut exact = 0_i128;
+        for (a, b, e) in factors {
+            // 2^32 + 1 makes 64 significant bits of each product, more than a double has.
+            let a = i64::from(a) * ((1 << 20) + 1);
+            sum.add_product(a as f64, f64::from(b) * 2_f64.powi(e as i32));
+            exact += i128::from(a) * i128::from(b) << e;
+        }
+        prop_assert_eq!(sum.value(), exact as f64);
+        let (value, rest) = sum.value_and_rest();
+        prop_assert_eq!(value as i128 + rest as i128, exact, "106 bits hold the sum and its rest");
+    }
+}

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use statrs::statistics::{Data, OrderStatistics};
 
 use super::{Buckets, ExponentialHistogram, MAX_SCALE, MIN_SCALE, bucket_index, index_at_scale_3};
 
@@ -136,5 +137,30 @@ proptest! {
         let made = histogram_of(&values, 3, 160);
         let again = ExponentialHistogram::from_parts(made.scale(), 160, made.zero_count(), made.positive(), made.negative());
         prop_assert_eq!(Some(made), again);
+    }
+}
+
+proptest! {
+    #[test]
+    fn quantiles_are_within_a_bucket_of_the_order_statistics_of_statrs(
+        values in prop::collection::vec(1e-3_f64..1e6, 1..200), q in 0.01..=1.0_f64, scale in 0..6_i32,
+    ) {
+        let estimate = histogram_of(&values, scale, 10_000).quantile(q).unwrap();
+        let rank = ((q * values.len() as f64).ceil() as usize).clamp(1, values.len());
+        let truth = Data::new(values).order_statistic(rank);
+        let width = 2_f64.powf(2_f64.powi(-scale)) * (1.0 + 1e-12);
+        prop_assert!(estimate <= truth * width && estimate >= truth / width, "{estimate} {truth}");
+    }
+
+    #[test]
+    fn half_the_resolution_is_the_histogram_made_so_from_the_start(
+        values in prop::collection::vec(prop_oneof![1e-3..1e6_f64, -1e6..-1e-3_f64], 0..40),
+        scale in 0..8_i32,
+        by in 0_u32..12,
+    ) {
+        let mut got = histogram_of(&values, scale, 100_000);
+        got.downscale(by);
+        let expected = histogram_of(&values, (scale - by as i32).max(MIN_SCALE), 100_000);
+        prop_assert_eq!(got, expected);
     }
 }

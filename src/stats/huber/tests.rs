@@ -1,6 +1,13 @@
 use proptest::prelude::*;
+use statrs::{
+    distribution::ContinuousCDF,
+    statistics::{Data, Median},
+};
 
-use super::{departure_score, huber_clip, median, median_absolute_deviation, weighted_median};
+use super::{
+    MAD_TO_DEVIATION, departure_score, huber_clip, median, median_absolute_deviation, weighted_median,
+};
+use crate::normal_quantile;
 
 fn plain_median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -58,4 +65,31 @@ proptest! {
         let expected = (!copies.is_empty()).then(|| plain_median(&copies));
         prop_assert_eq!(weighted_median(&mut weighted), expected);
     }
+}
+
+proptest! {
+    #[test]
+    fn the_median_agrees_with_that_of_statrs(values in prop::collection::vec(-1e6..1e6_f64, 1..80)) {
+        let expected = Data::new(values.clone()).median();
+        prop_assert!((median(&mut values.clone()).unwrap() - expected).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_clipped_error_is_the_nearest_within_the_limit(error in -1e3..1e3_f64, limit in 0.0..100.0_f64) {
+        let expected = if error > limit { limit } else if error < -limit { -limit } else { error };
+        prop_assert_eq!(huber_clip(error, limit), expected);
+    }
+
+    #[test]
+    fn the_score_is_the_logarithm_of_both_departures(z in -1e3..1e3_f64, zbar in -1e3..1e3_f64) {
+        let expected = (1.0 + (z * z + 4.0 * zbar * zbar).sqrt()).ln();
+        prop_assert!((departure_score(z, zbar) - expected).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn a_deviation_of_a_normal_distribution_is_so_many_median_deviations() {
+    let normal = statrs::distribution::Normal::standard();
+    assert!((MAD_TO_DEVIATION - 1.0 / normal.inverse_cdf(0.75)).abs() < 1e-12);
+    assert!((MAD_TO_DEVIATION - 1.0 / normal_quantile(0.75)).abs() < 1e-15);
 }

@@ -74,3 +74,31 @@ proptest! {
         prop_assert!(fitted.knots.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1));
     }
 }
+
+proptest! {
+    #[test]
+    fn between_knots_the_function_is_straight(
+        steps in prop::collection::vec((0.01..5.0_f64, 0.0..3.0_f64), 1..12), x in -2.0..40.0_f64,
+    ) {
+        let mut at = (0.0, 0.0);
+        let knots: Vec<(f64, f64)> = steps
+            .iter()
+            .map(|step| {
+                at = (at.0 + step.0, at.1 + step.1);
+                at
+            })
+            .collect();
+        let fitted = Isotonic { knots: knots.clone() };
+        let (first, last) = (knots[0], knots[knots.len() - 1]);
+        let between = knots.windows(2).find(|pair| (pair[0].0..=pair[1].0).contains(&x));
+        let expected = match between {
+            Some(pair) => {
+                let share = (x - pair[0].0) / (pair[1].0 - pair[0].0);
+                pair[0].1 * (1.0 - share) + pair[1].1 * share
+            }
+            None if x < first.0 => first.1,
+            None => last.1,
+        };
+        prop_assert!((fitted.value(x) - expected).abs() < 1e-9, "{} {expected}", fitted.value(x));
+    }
+}

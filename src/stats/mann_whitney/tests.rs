@@ -1,4 +1,8 @@
 use proptest::prelude::*;
+use statrs::stats_tests::{
+    Alternative,
+    mannwhitneyu::{MannWhitneyUMethod, mannwhitneyu},
+};
 
 use super::mann_whitney;
 use crate::{ExponentialHistogram, normal_two_sided, testing::Normals};
@@ -70,6 +74,23 @@ proptest! {
                 prop_assert_eq!(got.p_value, normal_two_sided(got.z));
             }
             None => prop_assert!(variance <= 1e-9),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_p_value_agrees_with_that_of_statrs(
+        a in prop::collection::vec(1..12_i32, 2..40),
+        b in prop::collection::vec(1..12_i32, 2..40),
+    ) {
+        let powers = |places: &[i32]| -> Vec<f64> { places.iter().map(|place| 2_f64.powi(*place)).collect() };
+        let got = mann_whitney(&histogram(&powers(&a), 0), &histogram(&powers(&b), 0));
+        let method = MannWhitneyUMethod::AsymptoticInclContinuityCorrection;
+        let (_, expected) = mannwhitneyu(&a, &b, method, Alternative::TwoSided).unwrap();
+        match got {
+            Some(got) => prop_assert!((got.p_value - expected).abs() < 1e-9, "{} {expected}", got.p_value),
+            None => prop_assert!(a.iter().chain(&b).all(|place| *place == a[0])),
         }
     }
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use statrs::statistics::Statistics;
 
 use super::Moments;
 
@@ -62,5 +63,17 @@ proptest! {
         prop_assert_eq!(at_once.sum.value(), one_by_one.sum.value());
         prop_assert_eq!(at_once.deviation(), one_by_one.deviation());
         prop_assert_eq!((at_once.count, at_once.min, at_once.max), (one_by_one.count, one_by_one.min, one_by_one.max));
+    }
+}
+
+proptest! {
+    #[test]
+    fn moments_agree_with_those_of_statrs(values in prop::collection::vec(-1e6..1e6_f64, 1..200)) {
+        let moments = moments_of(&values);
+        let (mean, deviation) = (moments.mean().unwrap(), moments.deviation().unwrap());
+        prop_assert!((mean - Statistics::mean(&values)).abs() <= 1e-9 * 1e6);
+        let expected = Statistics::population_std_dev(&values);
+        prop_assert!((deviation - expected).abs() <= 1e-9 * expected.max(1.0), "{deviation} {expected}");
+        prop_assert_eq!((moments.min, moments.max), (Statistics::min(&values), Statistics::max(&values)));
     }
 }

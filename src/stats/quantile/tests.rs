@@ -27,3 +27,33 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// Each observation stands at its share of the way through its bucket; the quantile is found by going
+    /// through them one by one.
+    #[test]
+    fn quantiles_agree_with_walking_through_the_observations(
+        counts in prop::collection::vec(0_u64..40, 4),
+        q in 0.0..=1.0_f64,
+        lowest in prop_oneof![Just(-3.0_f64), Just(0.0), Just(0.5)],
+    ) {
+        let bounds = [lowest, 2.0, 7.0];
+        let edges: [(f64, f64); 4] = [(lowest.min(0.0), lowest), (lowest, 2.0), (2.0, 7.0), (7.0, 7.0)];
+        let total: u64 = counts.iter().sum();
+        let rank = q * total as f64;
+        let mut left = rank;
+        let mut expected = None;
+        for (&count, &(low, high)) in counts.iter().zip(&edges).filter(|(count, _)| **count > 0) {
+            if left <= count as f64 {
+                let low = if high <= 0.0 { high } else { low };
+                expected = Some(low + (high - low) * left / count as f64);
+                break;
+            }
+            left -= count as f64;
+        }
+        match (quantile_of_buckets(&bounds, &counts, q), expected) {
+            (Some(got), Some(expected)) => prop_assert!((got - expected).abs() < 1e-9, "{got} {expected}"),
+            (got, expected) => prop_assert_eq!(got, expected),
+        }
+    }
+}

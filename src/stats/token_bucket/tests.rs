@@ -57,3 +57,22 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn a_bucket_agrees_with_one_that_is_filled_hour_by_hour(gaps in prop::collection::vec(0..30_u64, 1..200)) {
+        // An eighth of a token an hour: sums of doubles are exact.
+        let rate = TokenRate { capacity: 4.0, refill_time: 32.0 * HOUR as f64 };
+        let mut bucket = TokenBucket::full(rate, 0);
+        let (mut now, mut eighths) = (0, 32_u64);
+        for gap in gaps {
+            for _ in 0..gap {
+                now += HOUR;
+                eighths = 32.min(eighths + 1);
+            }
+            let is_allowed = eighths >= 8;
+            eighths -= if is_allowed { 8 } else { 0 };
+            prop_assert_eq!(bucket.take(rate, now), is_allowed, "at hour {}", now / HOUR);
+        }
+    }
+}
