@@ -67,7 +67,7 @@ fn strength_by_definition(values: &[f64], period: usize) -> f64 {
     let of_place = |place: usize| -> Vec<f64> {
         (0..values.len()).filter(|at| at % period == place).map(|at| values[at]).collect()
     };
-    let fitted: Vec<f64> = (0..values.len()).map(|at| Statistics::mean(&of_place(at % period))).collect();
+    let fitted: Vec<f64> = (0..values.len()).map(|at| Statistics::mean(of_place(at % period))).collect();
     let residual: f64 = values.iter().zip(&fitted).map(|(value, fit)| (value - fit) * (value - fit)).sum();
     let total = Statistics::population_variance(values) * n;
     (1.0 - (residual / (n - period as f64)) / (total / (n - 1.0))).clamp(0.0, 1.0)

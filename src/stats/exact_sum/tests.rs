@@ -91,7 +91,7 @@ proptest! {
             // 2^32 + 1 makes 64 significant bits of each product, more than a double has.
             let a = i64::from(a) * ((1 << 20) + 1);
             sum.add_product(a as f64, f64::from(b) * 2_f64.powi(e as i32));
-            exact += i128::from(a) * i128::from(b) << e;
+            exact += (i128::from(a) * i128::from(b)) << e;
         }
         prop_assert_eq!(sum.value(), exact as f64);
         let (value, rest) = sum.value_and_rest();
