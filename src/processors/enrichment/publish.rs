@@ -1,10 +1,10 @@
 //! The half that sees closed windows, and tells what they mean.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use component::{Cx, Processor};
-use model::{AnomalyColumns, BaselineColumns, Batch, Payload, Rollups, Series, Statistic};
+use model::{AnomalyColumns, BaselineColumns, Batch, Payload, Rollups, Series, Statistic, Timestamp};
 use prost::Message;
 use wire::{
     build::{encode_value, key_value},
@@ -18,13 +18,25 @@ use super::{
 
 /// Publishes a verdict for each subject of the last window.
 pub(super) struct Publisher {
-    tells_usual: bool,
-    /// The last verdicts; equal ones are not published again.
-    last: Bytes,
+    config: EnrichmentConfig,
+    /// Whether the last verdicts said anything: that there is nothing to say is published once, all else in
+    /// each window, as it holds for some windows only.
+    said_something: bool,
+    /// Of the last window, whose table may come in several parts.
+    present: Part,
+    /// Of series that are silent. Their rows come when the next window begins, and hold until it is judged.
+    absent: Part,
+}
+
+/// What is found of one window.
+#[derive(Default)]
+struct Part {
+    start: Timestamp,
+    subjects: BTreeMap<Name, Findings>,
 }
 
 /// Everything that one window says of one subject.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Findings {
     /// The worst row's score and episode.
     worst: Option<(f32, u64)>,
@@ -38,27 +50,54 @@ type Name = (String, String, Vec<u8>);
 
 impl Publisher {
     pub(super) fn new(config: &EnrichmentConfig) -> Self {
-        Self { tells_usual: config.tells_usual(), last: Bytes::new() }
+        // Before a restart something may have been said that is over now.
+        let (present, absent) = (Part::default(), Part::default());
+        Self { config: config.clone(), said_something: true, present, absent }
     }
 
-    fn publish(&mut self, table: &Rollups, baseline: &BaselineColumns, cx: &mut Cx<'_>) {
-        let mut subjects: BTreeMap<Name, Findings> = BTreeMap::new();
+    fn learn(&mut self, table: &Rollups, baseline: &BaselineColumns) {
+        let is_before = |part: &Part| part.start + table.width == table.start;
+        self.present.begin(table.start, self.present.start == table.start);
+        self.absent.begin(table.start, self.absent.start == table.start || is_before(&self.absent));
+        let tells_usual = self.config.tells_usual();
         for (row, series) in table.series.iter().enumerate() {
             let score = table.anomaly.as_ref().and_then(|columns| Score::of(columns, row));
-            if !self.tells_usual && score.is_none_or(|score| !score.is_anomalous) {
+            if !tells_usual && score.is_none_or(|score| !score.is_anomalous) {
                 continue;
             }
+            let is_absent = baseline.is_absent.get(row).is_some_and(|flag| *flag);
+            let Part { start, subjects } = if is_absent { &mut self.absent } else { &mut self.present };
+            *start = table.start;
             let of_series = subjects.entry(subject_of(series)).or_default();
             of_series.add(score);
             of_series.add_usual(series, baseline, row);
             let of_service = (series.service.to_string(), String::new(), Vec::new());
             subjects.entry(of_service).or_default().add(score);
         }
-        let subjects = subjects.into_iter().map(|(name, findings)| findings.into_subject(name)).collect();
-        let verdicts = Bytes::from(Verdicts { version: VERSION, subjects }.encode_to_vec());
-        if verdicts != self.last {
-            self.last = verdicts.clone();
-            cx.emit(Payload::Verdicts(verdicts), 0);
+    }
+
+    fn publish(&mut self, width: Duration, cx: &mut Cx<'_>) {
+        let mut findings = self.present.subjects.clone();
+        for (name, of_absent) in &self.absent.subjects {
+            findings.entry(name.clone()).or_default().merge(of_absent);
+        }
+        let subjects = findings.into_iter().map(|(name, findings)| findings.into_subject(name));
+        let subjects: Vec<Subject> = subjects.filter(|subject| !subject.attributes.is_empty()).collect();
+        let says_something = !subjects.is_empty();
+        if says_something || self.said_something {
+            let valid_until = (cx.now() + self.config.validity(width)).as_nanos();
+            let verdicts = Verdicts { version: VERSION, subjects, valid_until };
+            cx.emit(Payload::Verdicts(Bytes::from(verdicts.encode_to_vec())), 0);
+        }
+        self.said_something = says_something;
+    }
+}
+
+impl Part {
+    /// Forgets what is known, unless it still holds in the window that begins at `start`.
+    fn begin(&mut self, start: Timestamp, still_holds: bool) {
+        if !still_holds {
+            *self = Self { start, subjects: BTreeMap::new() };
         }
     }
 }
@@ -68,7 +107,8 @@ impl Processor for Publisher {
         if let Payload::Rollups(table) = &batch.payload
             && let Some(baseline) = &table.baseline
         {
-            self.publish(table, baseline, cx);
+            self.learn(table, baseline);
+            self.publish(table.width, cx);
         }
         cx.pass(batch);
     }
@@ -110,11 +150,23 @@ impl Findings {
     fn add(&mut self, score: Option<Score>) {
         let Some(Score { value, is_anomalous, episode }) = score else { return };
         self.is_anomalous |= is_anomalous;
+        self.add_worst(value, episode);
+    }
+
+    fn add_worst(&mut self, value: f32, episode: u64) {
         // Of open episodes before what is merely unusual.
         let rank = |score: f32, episode: u64| (episode != 0, score);
         if self.worst.is_none_or(|(score, known)| rank(value, episode) > rank(score, known)) {
             self.worst = Some((value, episode));
         }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.is_anomalous |= other.is_anomalous;
+        if let Some((value, episode)) = other.worst {
+            self.add_worst(value, episode);
+        }
+        self.usual.extend(other.usual.iter().map(|(name, value)| (name.clone(), *value)));
     }
 
     fn add_usual(&mut self, series: &Series, baseline: &BaselineColumns, row: usize) {

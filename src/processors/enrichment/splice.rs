@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use component::{BuildCx, Counter, Cx, Processor};
-use model::{Batch, Payload, SpanRec, Traces};
+use model::{Batch, Payload, SpanRec, Timestamp, Traces};
 use prost::Message;
 use wire::{
     build::Attributes,
@@ -22,10 +22,13 @@ use super::{
 pub(super) struct Splicer {
     config: EnrichmentConfig,
     services: HashMap<String, Service>,
+    /// When what is known no longer holds; 0 for never.
+    valid_until: Timestamp,
     editor: SpanEditor,
     key: Vec<u8>,
     enriched: [Counter; 3],
     unreadable: Counter,
+    expired: Counter,
 }
 
 /// What is known of a service and of all that belongs to it.
@@ -57,12 +60,18 @@ impl Splicer {
         Self {
             config: config.clone(),
             services: HashMap::new(),
+            valid_until: Timestamp::default(),
             editor: SpanEditor::new(),
             key: Vec::new(),
             enriched: ["traces", "metrics", "logs"].map(counter),
             unreadable: cx.telemetry.counter(
                 "otelcol_processor_enrichment_unreadable_verdicts",
                 "Verdicts of another release, which are left out",
+                "{verdict}",
+            ),
+            expired: cx.telemetry.counter(
+                "otelcol_processor_enrichment_expired_verdicts",
+                "Verdicts that were forgotten, as no newer ones came in their time",
                 "{verdict}",
             ),
         }
@@ -75,6 +84,7 @@ impl Splicer {
             return;
         };
         self.services.clear();
+        self.valid_until = Timestamp(verdicts.valid_until);
         for subject in verdicts.subjects {
             let service = self.services.entry(subject.service).or_default();
             let is_anomalous = subject.is_anomalous;
@@ -90,6 +100,14 @@ impl Splicer {
             } else {
                 service.metrics.entry(subject.metric.into_bytes()).or_default().insert(subject.key, known);
             }
+        }
+    }
+
+    /// Forgets what no longer holds: who makes verdicts is gone, or nothing comes that could be judged.
+    fn expire(&mut self, now: Timestamp) {
+        if !self.services.is_empty() && self.valid_until.as_nanos() > 0 && now >= self.valid_until {
+            self.services.clear();
+            self.expired.add(1);
         }
     }
 
@@ -167,10 +185,15 @@ impl Processor for Splicer {
                         *bytes = spliced;
                     }
                 }
-                Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {}
+                Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {
+                }
             }
         }
         cx.pass(batch);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.expire(cx.now());
     }
 }
 

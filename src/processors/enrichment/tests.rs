@@ -13,13 +13,19 @@ use opentelemetry_proto::tonic::{
     common::v1::KeyValue,
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
     metrics::v1::{
-        Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point::Value,
+        ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
+        NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint, metric::Data,
+        number_data_point::Value,
     },
     resource::v1::Resource,
 };
 use prost::Message;
 
-use super::{Enrichment, EnrichmentConfig, config::Which};
+use super::{
+    Enrichment, EnrichmentConfig,
+    config::Which,
+    verdicts::{Subject, VERSION, Verdicts},
+};
 use crate::testing::*;
 
 const SERVER: i32 = 2;
@@ -52,6 +58,7 @@ fn window(rows: &[(Series, f32)]) -> Rollups {
         baseline.lower.push(8.0);
         baseline.upper.push(12.0);
         baseline.maturity.push(Maturity::Daily);
+        baseline.is_absent.push(false);
         let is_anomalous = *score > 3.0;
         anomaly.score.push(*score);
         anomaly.is_anomalous.push(is_anomalous);
@@ -91,7 +98,8 @@ fn spans_of_an_operation_with_an_open_episode_are_told_apart() {
     expect!["{http.route=/,trueline.anomaly.is_anomalous=true,trueline.anomaly.score=4.5,trueline.anomaly.id=0000000000000002,trueline.baseline.p95_lower_ms=8,trueline.baseline.p95_ms=10,trueline.baseline.p95_upper_ms=12}"].assert_eq(&sent(&mut harness, "cart", "GET /", 1));
     assert_eq!(sent(&mut harness, "cart", "POST /", 1), "{http.route=/}", "another operation");
     assert_eq!(sent(&mut harness, "pay", "GET /", 1), "{http.route=/}", "another service");
-    harness.judge(window(&rows.map(|(series, _)| (series, 0.5))));
+    let calm = window(&rows.map(|(series, _)| (series, 0.5)));
+    harness.judge(Rollups { start: T0 + Duration::from_secs(60), ..calm });
     assert_eq!(sent(&mut harness, "cart", "GET /", 1), "{http.route=/}", "the episode is over");
 }
 
@@ -119,19 +127,38 @@ fn a_share_of_the_usual_spans_is_enriched_by_whole_traces() {
     assert_eq!(is_enriched, [true, true, false, false]);
 }
 
-fn gauge(host: &str) -> Bytes {
-    let point = NumberDataPoint {
-        attributes: vec![text("zone", "a"), text("host", host)],
-        time_unix_nano: T0.0,
-        value: Some(Value::AsDouble(1.0)),
-        ..NumberDataPoint::default()
-    };
-    let data = Some(Data::Gauge(Gauge { data_points: vec![point] }));
-    let metric = Metric { name: "load".to_owned(), data, ..Metric::default() };
+fn load_of(data: Data) -> Bytes {
+    let metric = Metric { name: "load".to_owned(), data: Some(data), ..Metric::default() };
     let resource = Some(Resource { attributes: vec![text("service.name", "cart")], ..Resource::default() });
     let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
     let resource_metrics = vec![ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() }];
     MetricsRequest { resource_metrics }.encode_to_vec().into()
+}
+
+fn number(host: &str) -> NumberDataPoint {
+    NumberDataPoint {
+        attributes: vec![text("zone", "a"), text("host", host)],
+        time_unix_nano: T0.0,
+        value: Some(Value::AsDouble(1.0)),
+        ..NumberDataPoint::default()
+    }
+}
+
+fn gauge(host: &str) -> Bytes {
+    load_of(Data::Gauge(Gauge { data_points: vec![number(host)] }))
+}
+
+/// The attributes of the only data point of a request.
+fn point_labels(request: &[u8]) -> String {
+    let request = MetricsRequest::decode(request).unwrap();
+    let labels_of = match request.resource_metrics[0].scope_metrics[0].metrics[0].data.as_ref().unwrap() {
+        Data::Gauge(of) => &of.data_points[0].attributes,
+        Data::Sum(of) => &of.data_points[0].attributes,
+        Data::Histogram(of) => &of.data_points[0].attributes,
+        Data::ExponentialHistogram(of) => &of.data_points[0].attributes,
+        Data::Summary(of) => &of.data_points[0].attributes,
+    };
+    labels(labels_of)
 }
 
 #[test]
@@ -142,13 +169,157 @@ fn a_data_point_is_found_whatever_the_order_of_its_attributes() {
     harness.judge(window(&[(load, 5.0)]));
     let mut attributes = |host: &str| {
         let out = harness.push(0, Payload::Metrics(gauge(host)), 1);
-        let request = MetricsRequest::decode(&out[0].bytes().unwrap()[..]).unwrap();
-        let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
-        let Some(Data::Gauge(gauge)) = &metric.data else { panic!("a gauge went in") };
-        labels(&gauge.data_points[0].attributes)
+        point_labels(out[0].bytes().unwrap())
     };
     assert_eq!(attributes("h2"), "{zone=a,host=h2}");
     expect!["{zone=a,host=h1,trueline.anomaly.is_anomalous=true,trueline.anomaly.score=5,trueline.anomaly.id=0000000000000001,trueline.baseline.mean=10,trueline.baseline.mean_lower=8,trueline.baseline.mean_upper=12}"].assert_eq(&attributes("h1"));
+}
+
+#[test]
+fn data_points_of_every_kind_are_found() {
+    let mut harness =
+        harness(&EnrichmentConfig { data_points: Which::Anomalous, ..EnrichmentConfig::default() });
+    let on = [text("host", "h1"), text("zone", "a")];
+    harness.judge(window(&[(series("cart", "load", "1", &on, Statistic::P95), 5.0)]));
+    let attributes = on.to_vec();
+    let histogram = HistogramDataPoint { attributes: attributes.clone(), ..HistogramDataPoint::default() };
+    let exponential = ExponentialHistogramDataPoint {
+        attributes: attributes.clone(),
+        ..ExponentialHistogramDataPoint::default()
+    };
+    let summary = SummaryDataPoint { attributes, ..SummaryDataPoint::default() };
+    for data in [
+        Data::Gauge(Gauge { data_points: vec![number("h1")] }),
+        Data::Sum(Sum { data_points: vec![number("h1")], ..Sum::default() }),
+        Data::Histogram(Histogram { data_points: vec![histogram], ..Histogram::default() }),
+        Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: vec![exponential],
+            ..ExponentialHistogram::default()
+        }),
+        Data::Summary(Summary { data_points: vec![summary] }),
+    ] {
+        let out = harness.push(1, Payload::Metrics(load_of(data.clone())), 1);
+        let labels = point_labels(out[0].bytes().unwrap());
+        assert!(labels.contains("trueline.anomaly.is_anomalous=true"), "{data:?}: {labels}");
+        assert!(labels.contains("trueline.baseline.p95_upper=12"), "{data:?}: {labels}");
+    }
+}
+
+/// Sends a log record of a service and returns its attributes.
+fn record_labels(harness: &mut Harness, service: &str) -> String {
+    let resource = Some(Resource { attributes: vec![text("service.name", service)], ..Resource::default() });
+    let scope_logs = vec![ScopeLogs { log_records: vec![LogRecord::default()], ..ScopeLogs::default() }];
+    let resource_logs = vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }];
+    let request = LogsRequest { resource_logs };
+    let out = harness.push(0, Payload::Logs(request.encode_to_vec().into()), 1);
+    let request = LogsRequest::decode(&out[0].bytes().unwrap()[..]).unwrap();
+    labels(&request.resource_logs[0].scope_logs[0].log_records[0].attributes)
+}
+
+/// What each signal is told of a subject with an open episode, of one without, and of one that has a
+/// baseline and no score, under one choice for all three.
+fn told_of_each(which: Which) -> [[String; 3]; 3] {
+    let config =
+        EnrichmentConfig { spans: which, data_points: which, logs: which, ..EnrichmentConfig::default() };
+    let mut harness = harness(&config);
+    let subjects = [("wild", 4.5), ("calm", 1.0), ("unscored", f32::NAN)];
+    let rows = subjects.map(|(name, score)| {
+        let gauge = series("cart", "load", "1", &[text("host", name), text("zone", "a")], Statistic::Mean);
+        [(operation(name, "GET /", Statistic::P95), score), (gauge, score)]
+    });
+    harness.judge(window(rows.as_flattened()));
+    subjects.map(|(name, _)| {
+        let span = sent(&mut harness, name, "GET /", 1);
+        let point = harness.push(0, Payload::Metrics(gauge(name)), 1);
+        let point = point_labels(point[0].bytes().unwrap());
+        [span, point, record_labels(&mut harness, name)]
+            .map(|labels| labels.replace("http.route=/", "").replace(&format!("zone=a,host={name}"), ""))
+    })
+}
+
+#[test]
+fn each_signal_is_enriched_for_none_for_the_anomalous_or_for_all() {
+    let untouched = ["{}"; 3].map(str::to_owned);
+    assert_eq!(told_of_each(Which::None), [(); 3].map(|()| untouched.clone()));
+    let [wild, calm, unscored] = told_of_each(Which::Anomalous);
+    assert_eq!([&calm, &unscored], [&untouched; 2]);
+    assert!(wild.iter().all(|labels| labels.contains("trueline.anomaly.is_anomalous=true")), "{wild:?}");
+    let all = told_of_each(Which::All);
+    assert_eq!(all[0], wild);
+    expect![[r#"
+        [
+            [
+                "{,trueline.anomaly.is_anomalous=false,trueline.anomaly.score=1,trueline.baseline.p95_lower_ms=8,trueline.baseline.p95_ms=10,trueline.baseline.p95_upper_ms=12}",
+                "{,trueline.anomaly.is_anomalous=false,trueline.anomaly.score=1,trueline.baseline.mean=10,trueline.baseline.mean_lower=8,trueline.baseline.mean_upper=12}",
+                "{trueline.anomaly.is_anomalous=false,trueline.anomaly.score=1}",
+            ],
+            [
+                "{,trueline.baseline.p95_lower_ms=8,trueline.baseline.p95_ms=10,trueline.baseline.p95_upper_ms=12}",
+                "{,trueline.baseline.mean=10,trueline.baseline.mean_lower=8,trueline.baseline.mean_upper=12}",
+                "{}",
+            ],
+        ]
+    "#]]
+    .assert_debug_eq(&&all[1..]);
+}
+
+#[test]
+fn what_has_nothing_to_be_told_is_not_counted_as_enriched() {
+    let all = EnrichmentConfig { logs: Which::All, ..EnrichmentConfig::default() };
+    let mut harness = harness(&all);
+    harness.judge(window(&[(operation("cart", "GET /", Statistic::P95), f32::NAN)]));
+    assert_eq!(record_labels(&mut harness, "cart"), "{}");
+    assert_eq!(counted(&harness, "enriched_items"), 0);
+}
+
+/// The sum of a counter over all signals.
+fn counted(harness: &Harness, name: &str) -> u64 {
+    harness.telemetry.read().iter().filter(|it| it.name.ends_with(name)).map(|it| it.value).sum()
+}
+
+#[test]
+fn marks_end_when_who_judges_is_gone_and_stay_while_it_says_the_same() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    let rows = [(operation("cart", "GET /", Statistic::P95), 4.5)];
+    let minute = Duration::from_secs(60);
+    for passed in 0..5 {
+        harness.tick(T0 + minute * passed);
+        harness.judge(Rollups { start: harness.now - minute, ..window(&rows) });
+        assert!(sent(&mut harness, "cart", "GET /", 1).contains("is_anomalous"), "minute {passed}");
+    }
+    let last = T0 + minute * 4;
+    harness.tick(last + minute * 3 - Duration::from_secs(1));
+    assert!(sent(&mut harness, "cart", "GET /", 1).contains("is_anomalous"), "within three windows");
+    harness.tick(last + minute * 3);
+    assert_eq!(sent(&mut harness, "cart", "GET /", 1), "{http.route=/}");
+    assert_eq!(record_labels(&mut harness, "cart"), "{}");
+    harness.tick(last + minute * 60);
+    assert_eq!(counted(&harness, "expired_verdicts"), 2, "once on each of two shards");
+    harness.judge(window(&rows));
+    assert!(sent(&mut harness, "cart", "GET /", 1).contains("is_anomalous"), "it is back");
+}
+
+#[test]
+fn verdicts_of_short_windows_hold_for_ten_seconds() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    let second = Duration::from_secs(1);
+    harness.judge(Rollups { width: second, ..window(&[(operation("cart", "GET /", Statistic::P95), 4.5)]) });
+    harness.tick(T0 + 9 * second);
+    assert!(sent(&mut harness, "cart", "GET /", 1).contains("is_anomalous"));
+    harness.tick(T0 + 10 * second);
+    assert_eq!(sent(&mut harness, "cart", "GET /", 1), "{http.route=/}");
+}
+
+#[test]
+fn verdicts_of_a_release_that_told_no_end_hold_until_newer_ones_come() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    let attributes = list(&[text("trueline.anomaly.id", "1")]).to_vec();
+    let (service, metric, key) = ("cart".to_owned(), String::new(), Vec::new());
+    let subjects = vec![Subject { service, metric, key, is_anomalous: true, attributes }];
+    let old = Verdicts { version: VERSION, subjects, valid_until: 0 }.encode_to_vec();
+    harness.push(0, Payload::Verdicts(old.into()), 0);
+    harness.tick(T0 + Duration::from_secs(86_400));
+    assert_eq!(record_labels(&mut harness, "cart"), "{trueline.anomaly.id=1}");
 }
 
 #[test]
@@ -158,21 +329,45 @@ fn log_records_of_a_service_with_an_open_episode_name_it() {
         (operation("cart", "GET /", Statistic::P95), 4.5),
         (operation("cart", "GET /", Statistic::Rate), 6.0),
     ]));
-    let mut attributes = |service: &str| {
-        let resource =
-            Some(Resource { attributes: vec![text("service.name", service)], ..Resource::default() });
-        let scope_logs = vec![ScopeLogs { log_records: vec![LogRecord::default()], ..ScopeLogs::default() }];
-        let resource_logs = vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }];
-        let request = LogsRequest { resource_logs };
-        let out = harness.push(0, Payload::Logs(request.encode_to_vec().into()), 1);
-        let request = LogsRequest::decode(&out[0].bytes().unwrap()[..]).unwrap();
-        labels(&request.resource_logs[0].scope_logs[0].log_records[0].attributes)
-    };
+    let mut attributes = |service: &str| record_labels(&mut harness, service);
     assert_eq!(attributes("pay"), "{}");
     expect![
         "{trueline.anomaly.is_anomalous=true,trueline.anomaly.score=6,trueline.anomaly.id=0000000000000002}"
     ]
     .assert_eq(&attributes("cart"));
+}
+
+#[test]
+fn records_of_a_service_whose_requests_no_longer_come_name_the_episode() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    let minute = Duration::from_secs(60);
+    let calm = |start| Rollups { start, ..window(&[(operation("cart", "GET /", Statistic::P95), 1.0)]) };
+    // Rows of silent series come when the next window begins, just before its own.
+    let silent = |start| {
+        let mut table = window(&[(operation("cart", "POST /", Statistic::Rate), 5.0)]);
+        table.baseline.as_mut().unwrap().is_absent = vec![true];
+        Rollups { start, ..table }
+    };
+    harness.judge(calm(T0));
+    harness.judge(silent(T0));
+    harness.judge(calm(T0 + minute));
+    assert!(record_labels(&mut harness, "cart").contains("trueline.anomaly.id=0000000000000001"));
+    harness.judge(silent(T0 + minute));
+    harness.judge(calm(T0 + 2 * minute));
+    assert!(record_labels(&mut harness, "cart").contains("trueline.anomaly.id=0000000000000001"));
+    harness.judge(calm(T0 + 3 * minute));
+    assert_eq!(record_labels(&mut harness, "cart"), "{}", "nothing is silent any more");
+}
+
+#[test]
+fn the_parts_of_one_window_add_up() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    for name in ["GET /", "POST /"] {
+        harness.judge(window(&[(operation("cart", name, Statistic::P95), 4.5)]));
+    }
+    for name in ["GET /", "POST /"] {
+        assert!(sent(&mut harness, "cart", name, 1).contains("is_anomalous=true"), "{name}");
+    }
 }
 
 #[test]
@@ -193,9 +388,7 @@ fn verdicts_of_another_release_are_counted_and_left_out() {
         harness.push(1, Payload::Verdicts(Bytes::from_static(foreign)), 0);
     }
     assert_eq!(sent(&mut harness, "cart", "GET /", 1), before);
-    let read = harness.telemetry.read();
-    let unreadable = read.iter().find(|it| it.name.ends_with("unreadable_verdicts"));
-    assert_eq!(unreadable.map(|it| it.value), Some(2));
+    assert_eq!(counted(&harness, "unreadable_verdicts"), 2);
 }
 
 #[test]
@@ -203,4 +396,11 @@ fn a_share_outside_of_zero_to_one_is_refused() {
     let mut checks = Checks::default();
     EnrichmentConfig { share: 1.5, ..EnrichmentConfig::default() }.validate(&mut checks);
     assert_eq!(checks.into_findings()[0].message, "share is 1.5, must be between 0 and 1");
+}
+
+#[test]
+fn verdicts_that_would_expire_at_once_are_refused() {
+    let mut checks = Checks::default();
+    EnrichmentConfig { expire_after_windows: 0, ..EnrichmentConfig::default() }.validate(&mut checks);
+    assert_eq!(checks.into_findings()[0].message, "expire_after_windows is 0, must be at least 1");
 }
