@@ -8,6 +8,7 @@ mod determinism;
 mod determinism_rollups;
 mod docs;
 mod exact;
+mod hostile_series;
 mod offline;
 mod own_telemetry;
 mod parts;

@@ -15,6 +15,8 @@ pub(super) struct Cell {
     pub(super) worst: Option<Worst>,
     /// Values among the count that nobody saw: what sampled spans stand for beside themselves.
     pub(super) unseen: u64,
+    /// Whether a counter that was not read in its time is caught up with: more than came in one window.
+    pub(super) is_caught_up: bool,
 }
 
 /// The greatest value that has a trace; of equal ones that of the smallest trace id, so that arrival does
@@ -55,7 +57,15 @@ impl Default for Cell {
     fn default() -> Self {
         let spread = Spread::Exponential(ExponentialHistogram::new(SCALE, MAX_SIZE));
         let moments = Moments::default();
-        Self { moments, has_squares: true, has_extremes: true, spread, worst: None, unseen: 0 }
+        Self {
+            moments,
+            has_squares: true,
+            has_extremes: true,
+            spread,
+            worst: None,
+            unseen: 0,
+            is_caught_up: false,
+        }
     }
 }
 
@@ -64,6 +74,18 @@ impl Cell {
         let mut cell = Self::default();
         cell.add(value);
         cell
+    }
+
+    /// Makes a cell that says that something came which can not be read. It has no values, and gives way to any.
+    pub(super) fn unreadable() -> Self {
+        let mut cell = Self::default();
+        cell.moments.sum.add(f64::NAN);
+        cell
+    }
+
+    /// Whether nothing came that can be read, and something that can not.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.moments.count == 0 && self.moments.sum.value().is_nan()
     }
 
     /// Adds a value; the caller has left out NaN.
@@ -96,11 +118,14 @@ impl Cell {
             (moments.min, moments.max) = (min, max);
         }
         let has_extremes = extremes.is_some();
-        Self { moments, has_squares: false, has_extremes, spread, worst: None, unseen: 0 }
+        Self { moments, has_squares: false, has_extremes, spread, ..Self::default() }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         if other.moments.count == 0 {
+            if self.moments.count == 0 {
+                self.moments.sum.merge(&other.moments.sum);
+            }
             return;
         }
         if self.moments.count == 0 {
@@ -109,6 +134,7 @@ impl Cell {
         }
         self.moments.merge(&other.moments);
         self.unseen = self.unseen.saturating_add(other.unseen);
+        self.is_caught_up |= other.is_caught_up;
         self.has_squares &= other.has_squares;
         self.has_extremes &= other.has_extremes;
         self.spread.merge(&other.spread);
@@ -136,8 +162,7 @@ impl Cell {
             has_squares: false,
             has_extremes: false,
             spread: self.spread.since(&earlier.spread)?,
-            worst: None,
-            unseen: 0,
+            ..Self::default()
         })
     }
 

@@ -13,14 +13,14 @@ use super::{read::SUFFIX, state::Closed};
 ///
 /// *Shape*: one gauge per metric; one point per series, window and statistic, told apart by the attributes
 /// `stat` and `window`.
-pub(super) fn write(closed: &[Closed]) -> (Vec<u8>, u64) {
+pub(super) fn write(closed: &[&Closed]) -> (Vec<u8>, u64) {
     let mut writer = MetricsWriter::new();
     let mut n_points = 0;
     for of_resource in closed.chunk_by(|a, b| a.series.resource == b.series.resource) {
         writer.resource(&Attributes::of_list(&of_resource[0].series.resource));
         writer.scope("aggregation", "");
         let same_metric =
-            |a: &Closed, b: &Closed| (&a.series.name, &a.series.unit) == (&b.series.name, &b.series.unit);
+            |a: &&Closed, b: &&Closed| (&a.series.name, &a.series.unit) == (&b.series.name, &b.series.unit);
         for of_metric in of_resource.chunk_by(same_metric) {
             let series = &of_metric[0].series;
             let name = format!("{}{SUFFIX}", series.name);

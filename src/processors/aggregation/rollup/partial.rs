@@ -131,6 +131,9 @@ pub(super) struct CellRow {
     pub(super) worst: Option<WorstRow>,
     #[prost(uint64, tag = "10")]
     pub(super) unseen: u64,
+    /// Whether it holds more than came in its window.
+    #[prost(bool, tag = "11")]
+    pub(super) is_caught_up: bool,
 }
 
 /// The greatest value that has a trace.
@@ -192,6 +195,7 @@ impl CellRow {
             max: cell.has_extremes.then_some(moments.max),
             worst: cell.worst.map(|worst| WorstRow { value: worst.value, trace_id: worst.trace_id.to_vec() }),
             unseen: cell.unseen,
+            is_caught_up: cell.is_caught_up,
             ..Self::default()
         };
         match &cell.spread {
@@ -226,7 +230,8 @@ impl CellRow {
             Some(row) => Some(Worst { value: row.value, trace_id: row.trace_id.try_into().ok()? }),
             None => None,
         };
-        Some(Cell { moments, has_squares, has_extremes, spread, worst, unseen: self.unseen })
+        let (unseen, is_caught_up) = (self.unseen, self.is_caught_up);
+        Some(Cell { moments, has_squares, has_extremes, spread, worst, unseen, is_caught_up })
     }
 }
 

@@ -135,7 +135,8 @@ impl AnalysisHalf {
         if strays.out_of_order > 0 {
             cx.reject(strays.out_of_order, "rollup_out_of_order");
         }
-        let (bytes, points) = write(closed);
+        let readable: Vec<&Closed> = closed.iter().filter(|window| !window.cell.is_unreadable()).collect();
+        let (bytes, points) = write(&readable);
         if points > 0 {
             cx.emit(Payload::Metrics(bytes.into()), points);
         }

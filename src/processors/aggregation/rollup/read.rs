@@ -23,7 +23,8 @@ pub(super) enum Reading {
 /// Ends the names of what roll-ups emit; such metrics are not rolled up again.
 pub(super) const SUFFIX: &str = ".rollup";
 
-/// Reads all points of a request. Points without a value, and NaN, are left out and counted.
+/// Reads all points of a request. Those that have no usable value are counted; unless they say themselves that
+/// they have none, they are told as unreadable, which is another thing than silence.
 pub(super) fn read(request: &[u8], mut take: impl FnMut(SeriesKey, Reading)) -> u64 {
     let mut left_out = 0;
     for group in groups(request) {
@@ -31,8 +32,13 @@ pub(super) fn read(request: &[u8], mut take: impl FnMut(SeriesKey, Reading)) -> 
         {
             let of_metric = OfMetric::new(&group, &metric);
             read_metric(&metric, |attributes, reading| match reading {
-                Some(reading) => take(of_metric.key(attributes), reading),
-                None => left_out += 1,
+                Ok(reading) => take(of_metric.key(attributes), reading),
+                Err(time) => {
+                    left_out += 1;
+                    if let Some(time) = time {
+                        take(of_metric.key(attributes), Reading::New { time, cell: Cell::unreadable() });
+                    }
+                }
             });
         }
     }
@@ -79,7 +85,10 @@ fn kind_of(data: &MetricData<'_>) -> Kind {
     }
 }
 
-fn read_metric<'a>(metric: &Metric<'a>, mut take: impl FnMut(Vec<KeyValue<'a>>, Option<Reading>)) {
+/// What a point says, or the time of one that can not be read.
+type Read = Result<Reading, Option<u64>>;
+
+fn read_metric<'a>(metric: &Metric<'a>, mut take: impl FnMut(Vec<KeyValue<'a>>, Read)) {
     match metric.data {
         MetricData::Empty => {}
         MetricData::Gauge(points) => read_points::<NumberPoint<'_>>(points, Counting::Anew, &mut take),
@@ -103,10 +112,10 @@ fn read_metric<'a>(metric: &Metric<'a>, mut take: impl FnMut(Vec<KeyValue<'a>>, 
 fn read_points<'a, P: Point<'a>>(
     points: Points<'a>,
     counting: Counting,
-    take: &mut impl FnMut(Vec<KeyValue<'a>>, Option<Reading>),
+    take: &mut impl FnMut(Vec<KeyValue<'a>>, Read),
 ) {
     for point in points.iter().map(P::read) {
-        take(point.attributes(), point.reading(counting));
+        take(point.attributes(), point.reading(counting).ok_or_else(|| point.told_at()));
     }
 }
 
@@ -141,6 +150,8 @@ trait Point<'a> {
     fn attributes(&self) -> Vec<KeyValue<'a>>;
     /// Returns what the point says; none when it has no usable value.
     fn reading(&self, counting: Counting) -> Option<Reading>;
+    /// Returns the time of a point that does not say itself that it has no value.
+    fn told_at(&self) -> Option<u64>;
 }
 
 impl<'a> Point<'a> for NumberPoint<'a> {
@@ -153,12 +164,18 @@ impl<'a> Point<'a> for NumberPoint<'a> {
     }
 
     fn reading(&self, counting: Counting) -> Option<Reading> {
-        let value = number(self)?;
+        // A counter is neither endless nor below zero; one such value would spoil the next as well.
+        let is_possible = |value: &f64| counting == Counting::Anew || (value.is_finite() && *value >= 0.0);
+        let value = number(self).filter(is_possible)?;
         let (start, time) = (self.start, self.time);
         Some(match counting {
             Counting::Anew => Reading::New { time, cell: Cell::of_value(value) },
             Counting::FromStart => Reading::Since { start, time, value: Some(value), cell: None },
         })
+    }
+
+    fn told_at(&self) -> Option<u64> {
+        (!self.has_no_value()).then_some(self.time)
     }
 }
 
@@ -175,6 +192,10 @@ impl<'a> Point<'a> for HistogramPoint<'a> {
         let cell = (!self.has_no_value()).then(|| explicit(self)).flatten()?;
         Some(counting.reading(self.start, self.time, cell))
     }
+
+    fn told_at(&self) -> Option<u64> {
+        (!self.has_no_value()).then_some(self.time)
+    }
 }
 
 impl<'a> Point<'a> for ExponentialPoint<'a> {
@@ -189,6 +210,10 @@ impl<'a> Point<'a> for ExponentialPoint<'a> {
     fn reading(&self, counting: Counting) -> Option<Reading> {
         let cell = (!self.has_no_value()).then(|| exponential(self)).flatten()?;
         Some(counting.reading(self.start, self.time, cell))
+    }
+
+    fn told_at(&self) -> Option<u64> {
+        (!self.has_no_value()).then_some(self.time)
     }
 }
 
@@ -205,6 +230,10 @@ impl<'a> Point<'a> for SummaryPoint<'a> {
         let is_told = !self.has_no_value() && !self.sum.is_nan();
         let cell = is_told.then(|| Cell::of_sums(self.count, self.sum, None, Spread::Unknown))?;
         Some(counting.reading(self.start, self.time, cell))
+    }
+
+    fn told_at(&self) -> Option<u64> {
+        (!self.has_no_value()).then_some(self.time)
     }
 }
 

@@ -90,9 +90,12 @@ impl Subject<'_> {
         let mut dropped = 0;
         let seconds = table.width.as_secs_f64();
         let mut row = |statistic: Statistic, value: f64, support: u64, example: Option<TraceId>| {
-            if !value.is_finite() {
+            // That something came is told even when its value can not be: it is no silence.
+            let tells_presence = matches!(statistic, Statistic::Rate | Statistic::Mean);
+            if !value.is_finite() && !tells_presence {
                 return;
             }
+            let value = if value.is_finite() { value } else { f64::NAN };
             match catalog.place(key, statistic, table.end()) {
                 Some((slot, series)) => {
                     if let Some(trace) = example {
@@ -109,6 +112,10 @@ impl Subject<'_> {
                 match key.kind() {
                     Kind::Level => {
                         row(Statistic::Mean, cell.moments.mean().unwrap_or(f64::NAN), count, None);
+                    }
+                    // What came in several windows is no rate of this one.
+                    Kind::Counter | Kind::Distribution if cell.is_caught_up || cell.is_unreadable() => {
+                        row(Statistic::Rate, f64::NAN, 0, None)
                     }
                     Kind::Counter => row(Statistic::Rate, sum / seconds, count, None),
                     Kind::Distribution | Kind::Spans => {

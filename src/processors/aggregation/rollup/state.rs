@@ -44,6 +44,10 @@ struct Last {
     value: Option<f64>,
     cell: Option<Cell>,
     seen: Timestamp,
+    /// *Units*: nanoseconds since the point before it; 0 when that is not known.
+    step: u64,
+    /// Whether the point after it had counted less, without having begun anew.
+    is_doubted: bool,
 }
 
 /// A window of one series that has ended.
@@ -160,8 +164,12 @@ impl State {
             strays.dropped += 1;
             return;
         };
+        // A clock that runs ahead must not make all that follows look old.
+        let latest = now + self.lateness + self.first_width();
+        let seen_time = if Timestamp(time) > latest { now.as_nanos() } else { time };
+        let mut point = Last { start, time: seen_time, value, cell, seen: now, step: 0, is_doubted: false };
         let last = self.last.get(&series);
-        if last.is_some_and(|last| time <= last.time) {
+        if last.is_some_and(|last| point.time <= last.time && !point.has_counted_on(last)) {
             strays.out_of_order += 1;
             return;
         }
@@ -169,11 +177,18 @@ impl State {
             strays.dropped += 1;
             return;
         }
-        let point = Last { start, time, value, cell, seen: now };
-        let increase = point.since(last, self.started_at);
+        let window = Timestamp(time).window_start(self.first_width()).as_nanos();
+        let increase = point.follow(last, self.started_at, self.first_width());
+        if increase.is_none() {
+            add(&mut self.came, series.clone(), window, &Cell::unreadable(), 1);
+            // The next point tells whether this one was wrong, or the one before it.
+            if let Some(last) = self.last.get_mut(&series).filter(|last| !last.is_doubted) {
+                last.is_doubted = true;
+                return;
+            }
+        }
         self.last.insert(series.clone(), point);
         if let Some(increase) = increase {
-            let window = Timestamp(time).window_start(self.first_width()).as_nanos();
             add(&mut self.came, series, window, &increase, 1);
         }
     }
@@ -336,7 +351,7 @@ impl State {
                     return false;
                 }
                 let cell = cell.and_then(CellRow::cell);
-                last.insert(series, Last { start, time, value, cell, seen: now });
+                last.insert(series, Last { start, time, value, cell, seen: now, step: 0, is_doubted: false });
             }
             open.push(windows);
         }
@@ -372,22 +387,51 @@ fn of_window(
 }
 
 impl Last {
-    /// What is new beside an earlier point. A counter that went down, or has a new start, began again at
-    /// zero. Of the first point of a counter only that is new which is known to have come since we run.
+    /// Returns what is new beside an earlier point, and notes the step from it.
+    fn follow(&mut self, earlier: Option<&Self>, started_at: Timestamp, window: Duration) -> Option<Cell> {
+        let increase = self.since(earlier, started_at);
+        let Some(earlier) = earlier else { return increase };
+        let step = self.time.saturating_sub(earlier.time);
+        let is_late = earlier.step > 0 && step / 3 > earlier.step / 2;
+        // One long step is no new habit, several are.
+        self.step = if is_late { step.min(earlier.step.saturating_mul(2)) } else { step };
+        let is_caught_up = is_late && Duration::from_nanos(step) > window;
+        increase.map(|cell| Cell { is_caught_up, ..cell })
+    }
+
+    /// What is new beside an earlier point; none when that can not be told. A counter that began after the
+    /// earlier point, or fell to less than half, began again at zero. Of one that fell by less the source is
+    /// at fault: all that it ever counted would be taken for what is new. Of the first point of a counter only
+    /// that is new which is known to have come since we run.
     fn since(&self, earlier: Option<&Self>, started_at: Timestamp) -> Option<Cell> {
         let Some(earlier) = earlier else {
             return (self.start >= started_at.as_nanos()).then(|| self.whole());
         };
-        let has_restarted = self.start != earlier.start;
-        match (self.value, earlier.value, &self.cell, &earlier.cell) {
-            (Some(now), Some(then), _, _) if !has_restarted && now >= then => {
-                Some(Cell::of_value(now - then))
-            }
-            (_, _, Some(now), Some(then)) if !has_restarted => {
-                Some(now.since(then).unwrap_or_else(|| self.whole()))
-            }
-            _ => Some(self.whole()),
+        if self.start != earlier.start && self.start > earlier.time {
+            return Some(self.whole());
         }
+        self.growth(earlier).or_else(|| (self.size() < earlier.size() / 2.0).then(|| self.whole()))
+    }
+
+    /// What came since an earlier point, unless something went down.
+    fn growth(&self, earlier: &Self) -> Option<Cell> {
+        match (self.value, earlier.value, &self.cell, &earlier.cell) {
+            (Some(now), Some(then), _, _) => (now >= then).then(|| Cell::of_value(now - then)),
+            (_, _, Some(now), Some(then)) => now.since(then),
+            _ => None,
+        }
+    }
+
+    /// Whether this point, though dated before an earlier one, has counted on from it: then a clock was set
+    /// back. What comes out of order has counted less.
+    fn has_counted_on(&self, earlier: &Self) -> bool {
+        self.time < earlier.time && self.size() >= earlier.size() && self.growth(earlier).is_some()
+    }
+
+    /// How much was counted.
+    fn size(&self) -> f64 {
+        let of_cell = |cell: &Cell| cell.moments.count as f64;
+        self.value.unwrap_or_else(|| self.cell.as_ref().map_or(0.0, of_cell))
     }
 
     fn whole(&self) -> Cell {
