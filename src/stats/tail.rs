@@ -15,7 +15,7 @@ const FIRST_STEP: f32 = 12.5;
 /// For an exponential tail the mean excess is 1 / ln 50 of the threshold.
 const FIRST_EXCESS: f32 = 0.256;
 /// Excesses that the first mean excess counts for.
-const PRIOR_EXCESSES: u16 = 4;
+const PRIOR_EXCESSES: u8 = 4;
 /// Excesses remembered: about 3,200 values.
 const EXCESSES: f32 = 64.0;
 /// Greater excesses, in mean excesses, teach no more than this.
@@ -31,10 +31,13 @@ const GREATEST_SCORE: f32 = 15.0;
 /// Excesses over a high quantile follow a generalised Pareto distribution whatever the values follow.
 /// The quantile is tracked by stochastic approximation, the distribution fitted by its moments.
 ///
-/// *Cost*: 16 bytes; about 5 ns below the threshold, 30 ns above.
+/// Packed, as many are kept: memories of four and some cells then fit the size classes of allocators.
+///
+/// *Cost*: 15 bytes; about 5 ns below the threshold, 30 ns above.
 /// *Source*: J. Pickands, "Statistical inference using extreme order statistics", 1975; A. Siffer et al.,
 /// "Anomaly detection in streams with extreme value theory", 2017, here without a store of excesses.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[repr(C, packed)]
 pub struct Tail {
     /// The 0.98 quantile; while warming up the second greatest value.
     pub threshold: f32,
@@ -43,8 +46,8 @@ pub struct Tail {
     pub variance: f32,
     /// Values seen, saturating.
     pub values: u16,
-    /// Excesses seen, saturating.
-    pub excesses: u16,
+    /// Excesses seen, saturating: those beyond 64 make no difference.
+    pub excesses: u8,
 }
 
 impl Tail {

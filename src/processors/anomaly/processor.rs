@@ -13,7 +13,7 @@ use super::{
     judge::{Class, Judge},
     levels::Tuning,
     services::relation_of,
-    snapshot::{Memory, VERSION},
+    snapshot::{Memory, READABLE, VERSION},
     state::SeriesState,
 };
 
@@ -172,10 +172,10 @@ impl Processor for AnalysisHalf {
     }
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
-        if snapshot.version != VERSION {
-            return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
+        if !READABLE.contains(&snapshot.version) {
+            return Err(RestoreError::Version { found: snapshot.version, readable: "1 and 2" });
         }
-        let memory = Memory::decode(&snapshot.bytes)?;
+        let memory = Memory::decode(snapshot.version, &snapshot.bytes)?;
         if memory.window != self.window {
             let (was, is) = (memory.window, self.window);
             return Err(RestoreError::Damaged(format!("windows were {was:?} wide and are {is:?} now")));

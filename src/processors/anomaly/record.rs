@@ -1,10 +1,13 @@
 //! A series' state in a fixed layout, little-endian.
+//!
+//! Version 1 had the means of a pattern as eight f32; version 2 has the last of them as f32, seven differences
+//! from it as f16, and their exponent.
 
 use model::Maturity;
-use stats::{Tail, ValueCells};
+use stats::{Half, Tail, ValueCells};
 
 use super::{
-    detectors::{Novelty, Pattern, Quartiles, Sustained, Told},
+    detectors::{BLOCKS, BlockMeans, Novelty, Pattern, Quartiles, Sustained, Told},
     state::SeriesState,
 };
 
@@ -12,7 +15,7 @@ const IS_OPEN: u8 = 1;
 const HAS_NOVELTY: u8 = 2;
 const HAS_PATTERN: u8 = 4;
 
-/// Appends the record of a series: 38 bytes, 640 more with novelty and 66 with patterns.
+/// Appends the record of a series: 38 bytes, 640 more with novelty and 50 with patterns.
 pub(super) fn write(out: &mut Vec<u8>, fingerprint: u64, state: &SeriesState) {
     out.extend(fingerprint.to_le_bytes());
     let has = |is: bool, flag: u8| if is { flag } else { 0 };
@@ -40,16 +43,17 @@ fn write_novelty(out: &mut Vec<u8>, novelty: &Novelty) {
     }
     for tail in &novelty.tails {
         put(out, &[tail.threshold, tail.mean_excess, tail.variance]);
-        put_u16(out, &[tail.values, tail.excesses]);
+        put_u16(out, &[tail.values, u16::from(tail.excesses)]);
     }
 }
 
 fn write_pattern(out: &mut Vec<u8>, pattern: &Pattern) {
     put(out, &[pattern.previous, pattern.usual_step, pattern.moving, pattern.sum]);
-    put(out, &pattern.means);
+    put(out, &[pattern.means.last]);
+    put_u16(out, &pattern.means.differences.map(|half| half.bits));
     put_u16(out, &[pattern.seen, pattern.still, pattern.longest_still, pattern.since_spike]);
     put_u16(out, &[pattern.interval, pattern.in_block]);
-    out.extend([pattern.regular, pattern.n_blocks, pattern.falls]);
+    out.extend([pattern.regular, pattern.n_blocks, pattern.falls, pattern.means.exponent as u8]);
 }
 
 fn put(out: &mut Vec<u8>, values: &[f32]) {
@@ -60,8 +64,11 @@ fn put_u16(out: &mut Vec<u8>, values: &[u16]) {
     out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
 }
 
-/// Reads records one after the other.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+/// Reads records of a version one after the other.
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a [u8],
+    pub(super) version: u32,
+}
 
 impl Reader<'_> {
     /// Returns the next series; none when the bytes are no record.
@@ -96,6 +103,7 @@ impl Reader<'_> {
         for tail in &mut novelty.tails {
             let [threshold, mean_excess, variance] = self.floats()?;
             let [values, excesses] = self.shorts()?;
+            let excesses = u8::try_from(excesses).unwrap_or(u8::MAX);
             *tail = Tail { threshold, mean_excess, variance, values, excesses };
         }
         Some(novelty)
@@ -103,10 +111,18 @@ impl Reader<'_> {
 
     fn pattern(&mut self) -> Option<Pattern> {
         let [previous, usual_step, moving, sum] = self.floats()?;
-        let means = self.floats()?;
+        let old_means = if self.version == 1 { Some(BlockMeans::of(self.floats()?)) } else { None };
+        let mut means = old_means.unwrap_or_default();
+        if self.version > 1 {
+            [means.last] = self.floats()?;
+            means.differences = self.shorts()?.map(|bits| Half { bits });
+        }
         let [seen, still, longest_still, since_spike, interval, in_block] = self.shorts()?;
         let [regular, n_blocks, falls] = self.array()?;
-        let is_possible = usize::from(n_blocks) <= means.len();
+        if self.version > 1 {
+            means.exponent = self.array().map(i8::from_le_bytes)?;
+        }
+        let is_possible = usize::from(n_blocks) <= BLOCKS;
         is_possible.then_some(Pattern {
             previous,
             usual_step,
@@ -142,8 +158,8 @@ impl Reader<'_> {
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (first, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
+        let (first, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
         Some(*first)
     }
 }

@@ -102,7 +102,7 @@ fn encode_aside(aside: &Aside) -> (u8, [u8; ASIDE_BYTES]) {
         }
         Aside::Pool { errors, support, seconds } => {
             put(&errors.to_le_bytes());
-            put(&support.to_le_bytes());
+            put(&f64::from(*support).to_le_bytes());
             put(&seconds.to_le_bytes());
             2
         }
@@ -171,7 +171,7 @@ fn decode_aside(kind: u8, mut bytes: &[u8]) -> Option<Aside> {
         2 => {
             let (errors, support) = (f64::from_le_bytes(take(rest)?), f64::from_le_bytes(take(rest)?));
             let [seconds] = floats(rest)?;
-            Some(Aside::Pool { errors, support, seconds })
+            Some(Aside::Pool { errors, support: support as f32, seconds })
         }
         _ => None,
     }

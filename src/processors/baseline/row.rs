@@ -159,13 +159,16 @@ impl SeriesState {
         let longest = LONGEST_POOL_SECONDS.max(30.0 * pace.width as f32);
         let (errors, support, seconds) = match self.aside {
             Aside::Pool { errors: before, support: n_before, seconds: waited } if waited < longest => {
-                (before + errors, n_before + support, waited + seconds as f32)
+                (before + errors, f64::from(n_before) + support, waited + seconds as f32)
             }
             _ => (errors, support, seconds as f32),
         };
         let observation = ratio(errors, support);
-        self.aside =
-            if observation.is_some() { Aside::EMPTY_POOL } else { Aside::Pool { errors, support, seconds } };
+        self.aside = match observation {
+            Some(_) => Aside::EMPTY_POOL,
+            // Few enough to be exact.
+            None => Aside::Pool { errors, support: support as f32, seconds },
+        };
         observation.map(|observation| (observation, f64::from(seconds)))
     }
 

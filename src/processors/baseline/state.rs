@@ -66,7 +66,7 @@ pub(super) enum Aside {
     /// Errors and observations of windows that have too few of their own, and the time they took.
     Pool {
         errors: f64,
-        support: f64,
+        support: f32,
         seconds: f32,
     },
 }

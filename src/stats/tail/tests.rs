@@ -1,4 +1,8 @@
 use proptest::prelude::*;
+use statrs::{
+    distribution::ContinuousCDF,
+    statistics::{Data, OrderStatistics},
+};
 
 use super::{GREATEST_SCORE, Tail, WARM_UP};
 use crate::testing::{Normals, Uniforms};
@@ -24,8 +28,8 @@ fn check(distances: impl Iterator<Item = f64>, least: f64, most: f64) {
 }
 
 #[test]
-fn the_state_takes_16_bytes() {
-    assert_eq!(size_of::<Tail>(), 16);
+fn the_state_takes_15_bytes() {
+    assert_eq!(size_of::<Tail>(), 15);
 }
 
 #[test]
@@ -126,5 +130,42 @@ proptest! {
             prop_assert!(tail.threshold.is_finite() && tail.mean_excess.is_finite() && tail.variance.is_finite());
         }
         prop_assert!(tail.score(a.min(b), FLOOR) <= tail.score(a.max(b), FLOOR));
+    }
+}
+
+proptest! {
+    /// Excesses above a threshold follow a generalised Pareto distribution: with a shape above zero it is a
+    /// Pareto distribution moved to begin at zero, with a shape of zero an exponential one.
+    #[test]
+    fn scores_agree_with_the_distributions_of_statrs(
+        mean in 0.01..100.0_f32, ratio in 0.5..6.0_f32, excesses in 0.0..30.0_f32, threshold in 0.1..100.0_f32,
+    ) {
+        let variance = mean * mean * ratio;
+        let tail = Tail { threshold, mean_excess: mean, variance, values: 1000, excesses: 64 };
+        let distance = threshold + excesses * mean;
+        let excess = f64::from(distance) - f64::from(threshold);
+        let (mean, variance) = (f64::from(mean), f64::from(variance));
+        let shape = (0.5 * (1.0 - mean * mean / variance)).clamp(0.0, 0.4);
+        let scale = mean * (1.0 - shape);
+        let beyond = if shape < 1e-3 {
+            statrs::distribution::Exp::new(1.0 / scale).unwrap().sf(excess)
+        } else {
+            statrs::distribution::Pareto::new(scale / shape, 1.0 / shape).unwrap().sf(scale / shape + excess)
+        };
+        let expected = if excess > 0.0 { -(0.02 * beyond).log10() } else { 0.0 };
+        let expected = expected.min(f64::from(GREATEST_SCORE));
+        let got = f64::from(tail.score(distance, FLOOR));
+        prop_assert!((got - expected).abs() < 1e-3 * expected.max(1.0), "{got} {expected} at shape {shape}");
+    }
+
+    #[test]
+    fn the_threshold_is_near_the_quantile_of_the_sorted_distances(seed: u64) {
+        let distances: Vec<f64> = Uniforms::new(seed).map(|u| -u.ln()).take(20_000).collect();
+        let mut tail = Tail::default();
+        distances.iter().for_each(|distance| { tail.update(*distance as f32, FLOOR); });
+        // What it remembers: the last 2,500.
+        let expected = Data::new(distances[17_500..].to_vec()).quantile(0.98);
+        let got = f64::from(tail.threshold);
+        prop_assert!((got / expected - 1.0).abs() < 0.35, "{got} {expected}");
     }
 }

@@ -25,7 +25,7 @@ const ALARM: f32 = 3.0;
 /// distances before it, and the departure from what was expected by a tail of its own. All constants
 /// count windows, not time: they were measured alike on series of 1 and 5 minutes.
 ///
-/// *Cost*: 640 bytes; about 0.2 µs.
+/// *Cost*: 636 bytes, which a size class of 640 holds; about 0.2 µs.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Novelty {
     pub(crate) cells: [ValueCells<CELLS>; 3],

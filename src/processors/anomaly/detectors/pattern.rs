@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use stats::Half;
+
 use super::{Detector, Evidence};
 
 /// Means over blocks of time that a climb is looked for in.
-const BLOCKS: usize = 8;
+pub(crate) const BLOCKS: usize = 8;
 /// Time in which a climb is looked for.
 const CLIMB: Duration = Duration::from_secs(6 * 3600);
 /// Student's t of a climb, of eight means: 6 degrees of freedom.
@@ -42,7 +44,7 @@ const MOST: f64 = 2.0;
 
 /// What is remembered of a series' course.
 ///
-/// *Cost*: 68 bytes, 10 ns; every 45 minutes 50 ns.
+/// *Cost*: 52 bytes, 10 ns; every 45 minutes 60 ns.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Pattern {
     /// The last value; NaN before the first and after a gap.
@@ -61,8 +63,59 @@ pub(crate) struct Pattern {
     pub(crate) falls: u8,
     pub(crate) in_block: u16,
     pub(crate) sum: f32,
-    /// The last ones stand first.
-    pub(crate) means: [f32; BLOCKS],
+    pub(crate) means: BlockMeans,
+}
+
+/// Means of the last blocks. Those before the last are differences from it in half precision: climbs are
+/// asked for, whatever the level, and of them one part in 2,048 is enough.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct BlockMeans {
+    pub(crate) last: f32,
+    /// From the last to those before it, the latest first, in units of two to the power of `exponent`.
+    pub(crate) differences: [Half; BLOCKS - 1],
+    pub(crate) exponent: i8,
+}
+
+/// By how many powers of two the greatest difference exceeds a unit: halves tell 2,048 from 2,049.
+const UNITS: f32 = 10.0;
+
+impl BlockMeans {
+    /// Stores means, the last first.
+    pub(crate) fn of(means: [f32; BLOCKS]) -> Self {
+        let [last, before @ ..] = means;
+        let differences = before.map(|mean| (mean - last).clamp(f32::MIN, f32::MAX));
+        let greatest = differences.iter().fold(f32::MIN_POSITIVE, |most, it| most.max(it.abs()));
+        let exponent = (greatest.log2().floor() - UNITS) as i8;
+        let unit = f64::from(exponent).exp2();
+        let half = |difference: f32| Half::nearest((f64::from(difference) / unit) as f32);
+        Self { last, differences: differences.map(half), exponent }
+    }
+
+    /// Returns the means, the last first.
+    fn all(&self) -> [f32; BLOCKS] {
+        let unit = f64::from(self.exponent).exp2();
+        let before = |half: Half| (f64::from(self.last) + f64::from(half.to_f32()) * unit) as f32;
+        let mut means = [self.last; BLOCKS];
+        for (mean, &half) in means[1..].iter_mut().zip(&self.differences) {
+            *mean = before(half);
+        }
+        means
+    }
+
+    pub(crate) fn push(&mut self, mean: f32) {
+        let mut means = self.all();
+        means.copy_within(..BLOCKS - 1, 1);
+        means[0] = mean;
+        *self = Self::of(means);
+    }
+
+    /// Returns by how much the last mean lies above that of `blocks` blocks before it.
+    pub(crate) fn climbed(&self, blocks: usize) -> f32 {
+        match blocks {
+            0 => 0.0,
+            _ => -(f64::from(self.differences[blocks - 1].to_f32()) * f64::from(self.exponent).exp2()) as f32,
+        }
+    }
 }
 
 impl Default for Pattern {
@@ -81,7 +134,7 @@ impl Default for Pattern {
             falls: 0,
             in_block: 0,
             sum: 0.0,
-            means: [0.0; BLOCKS],
+            means: BlockMeans::default(),
         }
     }
 }
@@ -161,7 +214,7 @@ impl Pattern {
         let value = (point.observed - point.seasonal) as f32;
         let climbed = self.climbed();
         let least = CLIMB_SCALES * point.scale as f32;
-        if self.n_blocks >= LEAST_BLOCKS && climbed > least && self.means[0] - value > climbed / 2.0 {
+        if self.n_blocks >= LEAST_BLOCKS && climbed > least && self.means.last - value > climbed / 2.0 {
             self.falls = self.falls.saturating_add(1);
             self.forget_climb();
             return 0.0;
@@ -178,8 +231,7 @@ impl Pattern {
     }
 
     fn end_block(&mut self) {
-        self.means.copy_within(..BLOCKS - 1, 1);
-        self.means[0] = self.sum / f32::from(self.in_block);
+        self.means.push(self.sum / f32::from(self.in_block));
         self.n_blocks = (self.n_blocks + 1).min(BLOCKS as u8);
         (self.sum, self.in_block) = (0.0, 0);
         let is_level = usize::from(self.n_blocks) == BLOCKS && self.slope_t() <= 0.0;
@@ -193,18 +245,16 @@ impl Pattern {
     }
 
     fn climbed(&self) -> f32 {
-        match self.n_blocks {
-            0 => 0.0,
-            blocks => self.means[0] - self.means[usize::from(blocks) - 1],
-        }
+        self.means.climbed(usize::from(self.n_blocks.saturating_sub(1)))
     }
 
     /// Student's t of the line of least squares through the blocks.
     fn slope_t(&self) -> f64 {
         let n = BLOCKS as f64;
-        let mean = self.means.iter().map(|&value| f64::from(value)).sum::<f64>() / n;
+        let means = self.means.all();
+        let mean = means.iter().map(|&value| f64::from(value)).sum::<f64>() / n;
         let (mut times, mut products, mut values) = (0.0, 0.0, 0.0);
-        for (at, &value) in self.means.iter().enumerate() {
+        for (at, &value) in means.iter().enumerate() {
             let time = (n - 1.0) / 2.0 - at as f64;
             let difference = f64::from(value) - mean;
             times += time * time;

@@ -22,7 +22,10 @@ use super::{
     state::SeriesState,
 };
 
-pub(super) const VERSION: u32 = 1;
+/// The layout that is written.
+pub(super) const VERSION: u32 = 2;
+/// Of all layouts that are read only the records of series differ.
+pub(super) const READABLE: std::ops::RangeInclusive<u32> = 1..=VERSION;
 
 /// All that a stage remembers.
 #[derive(Clone, Debug, Default)]
@@ -82,11 +85,11 @@ impl Memory {
         out
     }
 
-    /// Reads a snapshot.
+    /// Reads a snapshot of a version that is readable.
     ///
     /// # Errors
     /// When the bytes are cut or changed.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, RestoreError> {
+    pub(super) fn decode(version: u32, bytes: &[u8]) -> Result<Self, RestoreError> {
         let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
         let body =
             bytes.split_first_chunk().filter(|(hash, body)| u64::from_le_bytes(**hash) == rapidhash_v3(body));
@@ -100,8 +103,8 @@ impl Memory {
             reported: snapshot.reported.iter().map(|service| service.as_str().into()).collect(),
             ..Self::default()
         };
-        let mut reader = Reader(&snapshot.series);
-        while !reader.0.is_empty() {
+        let mut reader = Reader { rest: &snapshot.series, version };
+        while !reader.rest.is_empty() {
             memory.series.push(reader.series().ok_or_else(|| damaged("a series is not readable"))?);
         }
         for record in &snapshot.episodes {

@@ -32,6 +32,7 @@ pub(super) struct TuningRecord {
     series_days: f64,
     #[prost(double, tag = "3")]
     since: f64,
+    /// Of all detectors, as releases before wrote it.
     #[prost(double, tag = "4")]
     decades: f64,
 }
@@ -150,7 +151,7 @@ impl ForestRecord {
     pub(super) fn read(&self) -> Option<(Arc<str>, Forest)> {
         let [threshold, mean_excess, variance] = <[f32; 3]>::try_from(&self.tail[..]).ok()?;
         let values = u16::try_from(self.values).ok()?;
-        let excesses = u16::try_from(self.excesses).ok()?;
+        let excesses = u8::try_from(self.excesses).unwrap_or(u8::MAX);
         let tail = Tail { threshold, mean_excess, variance, values, excesses };
         let (places, points) = (self.places.clone(), self.points.clone());
         let forest = Forest::restored(places, points, self.epoch, tail, self.idle)?;

@@ -6,6 +6,7 @@ use super::rows::{Bench, Subject, noise};
 use crate::anomaly::{
     AnomalyConfig,
     config::{DetectorConfig, DetectorName},
+    detectors::BlockMeans,
 };
 
 const DAY: u64 = 24 * 60;
@@ -166,4 +167,20 @@ fn a_combination_that_never_was_is_told_by_the_forest() {
     let opened = openings(&bench);
     assert!(opened.len() <= 2 && opened.iter().any(|minute| (1400..1403).contains(minute)), "{}", bench.told);
     assert!(bench.told.contains("trueline.forest.score of shop"), "{}", bench.told);
+}
+
+#[test]
+fn means_of_blocks_keep_their_differences_whatever_the_level() {
+    for (level, step) in [(0.0, 1e-30), (1e9, 1e6), (-3e20, 2e18), (5.0, 0.0)] {
+        let means: [f32; 8] = std::array::from_fn(|at| (level - step * at as f64) as f32);
+        let mut blocks = BlockMeans::of(means);
+        for more in 1..=20 {
+            blocks.push((level + step * f64::from(more)) as f32);
+        }
+        let climbed = f64::from(blocks.climbed(7));
+        assert!((climbed - 7.0 * step).abs() <= 0.004 * 7.0 * step, "{level} {step}: {climbed}");
+    }
+    let mut one = BlockMeans::default();
+    one.push(7.0);
+    assert_eq!(one.climbed(0), 0.0);
 }
