@@ -5,9 +5,6 @@ use crate::bucket_index;
 #[cfg(test)]
 mod tests;
 
-/// The level whose coverage steers the adaptation.
-pub const CONFORMAL_LEVEL: f64 = 0.95;
-
 const BINS: usize = 24;
 /// Four bins to the octave: 24 span a factor of 64, of which only the greatest errors matter.
 const SCALE: i32 = 2;
@@ -16,8 +13,8 @@ const UNIT: u16 = 32;
 /// At so many errors all counts are halved: between 256 and 512 are remembered. 240 were enough for
 /// 0.94 to 0.95 at 0.95 on hourly web traffic.
 const REMEMBERED: u32 = 512;
-/// With fewer errors no finite interval covers 95 %.
-const FEWEST: u32 = 20;
+/// With fewer errors no finite interval covers 95 %; greater shares need more.
+const FEWEST: f64 = 20.0;
 /// While fewer are known, an error beyond the bins moves them by a factor of 4, later of 2.
 const YOUNG: u32 = 64;
 /// Bins above the greatest error that are left free before the bins move down.
@@ -25,12 +22,13 @@ const FREE: usize = 8;
 /// Speed of adaptation, as published for errors that change slowly.
 const ADAPTATION: f64 = 0.01;
 /// Bounds of the adapted miscoverage: outside, the sketch of some hundred errors knows nothing.
-const MISCOVERAGE: (f64, f64) = (0.001, 0.5);
+const MISCOVERAGE: (f64, f64) = (0.001, 0.9);
 
 /// Recent errors of a forecast and the interval that they warrant.
 ///
-/// The half width is a quantile of recent absolute errors, taken at a level that moves with each hit and
-/// miss until the wanted share is covered, even when errors drift or depend on each other.
+/// The half width is a quantile of recent absolute errors, taken at a share that moves with each hit and
+/// miss until the wanted share is covered, even when errors drift or depend on each other. The wanted share,
+/// `level` from 0 to 1, is the caller's and the same in every call: it is not kept.
 ///
 /// *Shape*: one per series and horizon.
 /// *Cost*: 64 bytes; about 45 ns per error.
@@ -43,50 +41,52 @@ pub struct Conformal {
     pub counts: [u16; BINS],
     /// Index of the highest bin at scale 2 of an exponential histogram.
     pub top: i16,
-    /// The share that may miss, adapted, for [`CONFORMAL_LEVEL`].
+    /// The share that may miss, adapted.
     pub miscoverage: f32,
     /// Errors for which there had been an interval, and those within it.
     pub judged: u32,
     pub covered: u32,
 }
 
-impl Default for Conformal {
-    fn default() -> Self {
-        let miscoverage = (1.0 - CONFORMAL_LEVEL) as f32;
-        Self { counts: [0; BINS], top: i16::MIN, miscoverage, judged: 0, covered: 0 }
-    }
-}
-
 impl Conformal {
-    /// Judges the present interval by an error, adapts, and learns the error. What is not finite
-    /// teaches nothing.
+    /// Makes a state without errors for the share `level`.
+    pub fn new(level: f64) -> Self {
+        Self { counts: [0; BINS], top: i16::MIN, miscoverage: (1.0 - level) as f32, judged: 0, covered: 0 }
+    }
+
+    /// Keeps the errors and begins anew what follows from a level: adaptation and coverage.
+    pub fn turn_to(&mut self, level: f64) {
+        *self = Self { counts: self.counts, top: self.top, ..Self::new(level) };
+    }
+
+    /// Judges the present interval by an error, adapts, and learns the error. Returns whether it lay within,
+    /// none when there was no interval yet. What is not finite teaches nothing.
     ///
     /// *Units*: of the forecast value.
-    pub fn update(&mut self, error: f64) {
+    pub fn update(&mut self, error: f64, level: f64) -> Option<bool> {
         if !error.is_finite() {
-            return;
+            return None;
         }
         let error = error.abs();
-        if let Some(half_width) = self.interval(CONFORMAL_LEVEL) {
-            self.judge(error <= half_width);
+        let is_covered = self.interval(level).map(|half_width| error <= half_width);
+        if let Some(is_covered) = is_covered {
+            self.judge(is_covered, level);
         }
         self.learn(error);
+        is_covered
     }
 
     /// Returns the distance from the forecast within which the share `level` of values lies, or none
-    /// with fewer than 20 errors and for a level that is not within 0..1.
-    ///
-    /// Levels other than [`CONFORMAL_LEVEL`] are adapted in proportion.
+    /// with fewer errors than an interval of that level needs, at least 20, and for a level that is not
+    /// within 0..1.
     pub fn interval(&self, level: f64) -> Option<f64> {
         let total = self.total();
-        let errors = total / u32::from(UNIT);
-        if errors < FEWEST || !(0.0..1.0).contains(&level) {
+        let errors = f64::from(total / u32::from(UNIT));
+        if !(0.0..1.0).contains(&level) || errors < fewest(level) {
             return None;
         }
-        let adapted = (1.0 - level) * f64::from(self.miscoverage) / (1.0 - CONFORMAL_LEVEL);
-        let errors = f64::from(errors);
         // One more than there are: the error to come is as likely to be any of them.
-        let share = ((1.0 - adapted.min(1.0)) * (errors + 1.0) / errors).min(1.0);
+        let share = ((1.0 - f64::from(self.miscoverage)) * (errors + 1.0) / errors).min(1.0);
         Some(self.quantile((1.0 - share) * f64::from(total)))
     }
 
@@ -95,7 +95,7 @@ impl Conformal {
         (self.judged > 0).then(|| f64::from(self.covered) / f64::from(self.judged))
     }
 
-    fn judge(&mut self, is_covered: bool) {
+    fn judge(&mut self, is_covered: bool, level: f64) {
         if self.judged == u32::MAX {
             self.judged /= 2;
             self.covered /= 2;
@@ -103,7 +103,7 @@ impl Conformal {
         self.judged += 1;
         self.covered = self.covered.saturating_add(u32::from(is_covered));
         let missed = if is_covered { 0.0 } else { 1.0 };
-        let adapted = f64::from(self.miscoverage) + ADAPTATION * (1.0 - CONFORMAL_LEVEL - missed);
+        let adapted = f64::from(self.miscoverage) + ADAPTATION * (1.0 - level - missed);
         self.miscoverage = adapted.clamp(MISCOVERAGE.0, MISCOVERAGE.1) as f32;
     }
 
@@ -184,4 +184,9 @@ impl Conformal {
     fn total(&self) -> u32 {
         self.counts.iter().map(|&count| u32::from(count)).sum()
     }
+}
+
+/// Errors without which no finite interval covers a share: the greatest of n exceeds the next with 1 in n + 1.
+fn fewest(level: f64) -> f64 {
+    (level / (1.0 - level)).max(FEWEST)
 }

@@ -66,7 +66,7 @@ pub use autocorrelation::{autocorrelation, period_strength};
 pub use average::{EwVariance, Ewma};
 pub use binomial::binomial_tail;
 pub use cells::ValueCells;
-pub use conformal::{CONFORMAL_LEVEL, Conformal};
+pub use conformal::Conformal;
 pub use correlation::{EwCovariance, correlation_change, fisher_z};
 pub use decay::{Decay, decay_gain};
 pub use distribution::{

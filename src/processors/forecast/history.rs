@@ -4,8 +4,10 @@ use stats::{Conformal, Half, median, theil_sen};
 
 use super::{
     candidates::narrow,
+    capacity,
     peaks::Peaks,
     state::Contest,
+    study::{MONTH_AHEAD, Study},
     trend::{MONTH_DAYS, damped},
 };
 
@@ -54,15 +56,15 @@ pub(super) struct Model {
 }
 
 impl History {
-    pub(super) fn new(unit: f64) -> Self {
+    pub(super) fn new(unit: f64, confidence: f64) -> Self {
         Self {
             unit,
             days: [[MISSING; 3]; DAYS],
             last_day: 0,
             model: Model::default(),
             awaited: [f32::NAN; MONTH],
-            month_ahead: Conformal::default(),
-            rises: Conformal::default(),
+            month_ahead: Conformal::new(confidence),
+            rises: Conformal::new(capacity::LEVEL),
             peaks: Peaks::default(),
             greatest: f32::NEG_INFINITY,
             told: 0,
@@ -82,7 +84,7 @@ impl History {
     }
 
     /// Ends a day: judges what was foretold for it, learns it, and lets a new model compete with the one in use.
-    pub(super) fn end_day(&mut self, day: u16, mean: f64, scratch: &mut Vec<f64>) -> Option<Contest> {
+    pub(super) fn end_day(&mut self, day: u16, mean: f64, study: &mut Study) {
         let passed = usize::from(day.saturating_sub(self.last_day).max(1));
         // A forecast whose day was missing comes to nothing.
         for missed in 1..passed.min(MONTH + 1) {
@@ -94,13 +96,12 @@ impl History {
         let foretold = std::mem::replace(awaited, f32::NAN);
         if !foretold.is_nan() {
             let error = mean - f64::from(foretold) * self.unit;
-            self.month_ahead.update(error);
-            self.rises.update(error.max(0.0));
+            study.tally.judge(MONTH_AHEAD, self.month_ahead.update(error, study.confidence));
+            self.rises.update(error.max(0.0), capacity::LEVEL);
         }
-        let contest = self.compete(scratch);
-        let told = self.in_a_month(scratch).map_or(f32::NAN, |value| narrow(value / self.unit));
+        study.tally.settle(self.compete(&mut study.scratch));
+        let told = self.in_a_month(&mut study.scratch).map_or(f32::NAN, |value| narrow(value / self.unit));
         self.awaited[usize::from(day) % MONTH] = told;
-        contest
     }
 
     fn push(&mut self, passed: usize, mean: f64) {

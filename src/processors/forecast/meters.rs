@@ -2,7 +2,7 @@
 
 use component::{Counter, Gauge, Telemetry};
 
-use super::state::{Contest, Rejection};
+use super::{output::HORIZONS, state::Rejection, study::Tally};
 
 /// The processor's instruments.
 pub(super) struct Meters {
@@ -12,6 +12,9 @@ pub(super) struct Meters {
     out_of_order: Counter,
     replaced: Counter,
     kept: Counter,
+    /// By horizon.
+    within: [Counter; 3],
+    outside: [Counter; 3],
 }
 
 impl Meters {
@@ -27,6 +30,11 @@ impl Meters {
                 "Models of capacities that were fitted, by whether they were better than the last";
             telemetry.with("result", result).counter(&name("models"), description, "{model}")
         };
+        let judged = |horizon: &str, result: &str| {
+            let description = "Values for which an interval had been foretold, by whether they lay within it";
+            let telemetry = telemetry.with("horizon", horizon).with("result", result);
+            telemetry.counter(&name("judged_values"), description, "{value}")
+        };
         Self {
             series: gauge("series", "Series that are forecast"),
             overflowed_series: gauge(
@@ -37,6 +45,8 @@ impl Meters {
             out_of_order: rejected("out_of_order"),
             replaced: models("replaced"),
             kept: models("kept"),
+            within: HORIZONS.map(|horizon| judged(horizon, "within")),
+            outside: HORIZONS.map(|horizon| judged(horizon, "outside")),
         }
     }
 
@@ -47,10 +57,11 @@ impl Meters {
         }
     }
 
-    pub(super) fn count(&self, contest: Contest) {
-        match contest {
-            Contest::Replaced => self.replaced.add(1),
-            Contest::Kept => self.kept.add(1),
+    pub(super) fn count(&self, tally: &Tally) {
+        self.replaced.add(tally.replaced);
+        self.kept.add(tally.kept);
+        for (counters, counts) in [(&self.within, tally.within), (&self.outside, tally.outside)] {
+            counters.iter().zip(counts).for_each(|(counter, count)| counter.add(count));
         }
     }
 }

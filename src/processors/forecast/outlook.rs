@@ -67,8 +67,8 @@ impl Lens<'_> {
         ];
         let crossings = role.thresholds.iter().flat_map(|all| all.iter());
         let crossings = crossings.filter_map(|&index| {
-            let target = self.config.thresholds.get(index)?.target()?;
-            Some((index, self.time_to(target, state, course.as_ref()?)?))
+            let target = self.config.thresholds.get(usize::from(index))?.target()?;
+            Some((usize::from(index), self.time_to(target, state, course.as_ref()?)?))
         });
         Outlook {
             horizons: std::array::from_fn(|at| horizons[at].filter(|_| self.tells[at])),
@@ -90,7 +90,14 @@ impl Lens<'_> {
     ) -> Option<Forecasted> {
         let of_line = course.map(|course| course.month_half_width(self.quantiles));
         let Some(history) = &state.history else {
-            return forecasted(statistic, course?.in_a_month(), of_line, None);
+            let errors = state.month.as_deref().map(|month| &month.errors);
+            let half_width = errors.and_then(|errors| errors.interval(self.config.confidence)).or(of_line);
+            return forecasted(
+                statistic,
+                course?.in_a_month(),
+                half_width,
+                errors.and_then(Conformal::coverage),
+            );
         };
         let half_width = history.month_ahead.interval(self.config.confidence).or(of_line);
         let value = history.in_a_month(scratch).or(course.map(Course::in_a_month))?;
@@ -109,7 +116,7 @@ impl Lens<'_> {
         course: Option<&Course>,
         scratch: &mut Vec<f64>,
     ) -> Option<(usize, Assessment)> {
-        let (index, history) = (role.capacity?, state.history.as_deref()?);
+        let (index, history) = (usize::from(role.capacity?), state.history.as_deref()?);
         let capacity = self.config.capacity.get(index)?;
         let demand = self.demand(history, course, scratch);
         let peak_ratio = history.peak_ratio(scratch);

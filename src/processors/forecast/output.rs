@@ -15,7 +15,15 @@ use super::{
 
 const SCOPE: &str = "forecast";
 const EVENT: &str = "trueline.capacity";
-const HORIZONS: [&str; 3] = ["1h", "24h", "30d"];
+pub(super) const HORIZONS: [&str; 3] = ["1h", "24h", "30d"];
+/// A request is sent on once it has so many bytes, and one more such part: receivers refuse 4 MiB.
+const PART_BYTES: usize = 512 << 10;
+/// Data points of a series without thresholds, at most, and what each has beside the attributes of its series.
+const POINTS: usize = 24;
+const POINT_BYTES: usize = 96;
+const POINTS_PER_THRESHOLD: usize = 3;
+/// Log records of a request.
+const PART_RECORDS: usize = 500;
 
 /// What is told of a row.
 pub(super) struct Told<'r> {
@@ -34,27 +42,48 @@ pub(super) struct Event<'r> {
     pub(super) verdict: Verdict,
 }
 
-/// Writes what is told of series, which are sorted. Returns the request and its data points.
+/// Writes what is told of series, which are sorted, and gives away requests with their data points.
 ///
 /// *Shape*: per resource and metric the gauge `.forecast`; per resource the gauges of `trueline.`, whose points name
-/// the metric.
-pub(super) fn write_metrics(told: &[Told<'_>], config: &ForecastConfig, at: Timestamp) -> (Vec<u8>, u64) {
+/// the metric. A resource of many series, and what follows it, is in several requests: none has more than about a
+/// megabyte.
+pub(super) fn write_metrics(
+    told: &[Told<'_>],
+    config: &ForecastConfig,
+    at: Timestamp,
+    mut give: impl FnMut(Vec<u8>, u64),
+) {
     let mut metrics = Metrics { writer: MetricsWriter::new(), at, n_points: 0 };
-    for of_resource in told.chunk_by(|a, b| a.series.resource == b.series.resource) {
-        metrics.writer.resource(&Attributes::of_list(&of_resource[0].series.resource));
-        metrics.writer.scope(SCOPE, "");
-        let is_same = |a: &Told<'_>, b: &Told<'_>| {
-            (&a.series.metric, &a.series.unit) == (&b.series.metric, &b.series.unit)
-        };
-        for of_metric in of_resource.chunk_by(is_same) {
-            metrics.forecasts(of_metric);
+    let of_resources = told.chunk_by(|a, b| a.series.resource == b.series.resource);
+    for part in of_resources.flat_map(Parts) {
+        metrics.part(part, config);
+        if metrics.writer.len() >= PART_BYTES {
+            give(metrics.writer.take(), std::mem::take(&mut metrics.n_points));
         }
-        metrics.coverage(of_resource);
-        metrics.thresholds(of_resource, config);
-        metrics.trends(of_resource);
-        metrics.capacities(of_resource, config);
     }
-    (metrics.writer.take(), metrics.n_points)
+    if metrics.n_points > 0 {
+        give(metrics.writer.take(), metrics.n_points);
+    }
+}
+
+/// Cuts the series of a resource where what they say would be too long.
+struct Parts<'t, 'r>(&'t [Told<'r>]);
+
+impl<'t, 'r> Iterator for Parts<'t, 'r> {
+    type Item = &'t [Told<'r>];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut n_bytes = 0;
+        let fitting = self.0.iter().take_while(|told| {
+            let n_points = POINTS + POINTS_PER_THRESHOLD * told.outlook.crossings.len();
+            n_bytes += n_points * (POINT_BYTES + told.series.attributes.len() + told.series.metric.len());
+            n_bytes <= PART_BYTES
+        });
+        let n_fitting = fitting.count().max(1).min(self.0.len());
+        let (part, rest) = self.0.split_at(n_fitting);
+        self.0 = rest;
+        (!part.is_empty()).then_some(part)
+    }
 }
 
 struct Metrics {
@@ -64,6 +93,22 @@ struct Metrics {
 }
 
 impl Metrics {
+    /// Writes series of one resource.
+    fn part(&mut self, told: &[Told<'_>], config: &ForecastConfig) {
+        self.writer.resource(&Attributes::of_list(&told[0].series.resource));
+        self.writer.scope(SCOPE, "");
+        let is_same = |a: &Told<'_>, b: &Told<'_>| {
+            (&a.series.metric, &a.series.unit) == (&b.series.metric, &b.series.unit)
+        };
+        for of_metric in told.chunk_by(is_same) {
+            self.forecasts(of_metric);
+        }
+        self.coverage(told);
+        self.thresholds(told, config);
+        self.trends(told);
+        self.capacities(told, config);
+    }
+
     fn forecasts(&mut self, told: &[Told<'_>]) {
         let series = told[0].series;
         let name = format!("{}.forecast", series.metric);
@@ -99,7 +144,7 @@ impl Metrics {
         }
         let head = MetricHead {
             name: "trueline.forecast.coverage_ratio",
-            description: "Share of values that lay within the 95 % interval that was foretold for them",
+            description: "Share of values that lay within the interval that was foretold for them",
             unit: "1",
         };
         self.gauge(&head, points);
@@ -241,8 +286,19 @@ fn with(series: &Series, more: &[(&str, &str)]) -> Attributes {
     attributes
 }
 
-/// Writes events in the order of their series. Returns the request and its records.
-pub(super) fn write_logs(events: &[Event<'_>], config: &ForecastConfig, at: Timestamp) -> (Vec<u8>, u64) {
+/// Writes events in the order of their series, and gives away requests with their records.
+pub(super) fn write_logs(
+    events: &[Event<'_>],
+    config: &ForecastConfig,
+    at: Timestamp,
+    mut give: impl FnMut(Vec<u8>, u64),
+) {
+    for part in events.chunks(PART_RECORDS) {
+        give(write_records(part, config, at), part.len() as u64);
+    }
+}
+
+fn write_records(events: &[Event<'_>], config: &ForecastConfig, at: Timestamp) -> Vec<u8> {
     let mut writer = LogsWriter::new();
     for of_resource in events.chunk_by(|a, b| a.series.resource == b.series.resource) {
         writer.resource(&Attributes::of_list(&of_resource[0].series.resource));
@@ -264,7 +320,7 @@ pub(super) fn write_logs(events: &[Event<'_>], config: &ForecastConfig, at: Time
             });
         }
     }
-    (writer.take(), events.len() as u64)
+    writer.take()
 }
 
 /// OTLP's number and text.

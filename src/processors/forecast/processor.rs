@@ -1,7 +1,9 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
+use std::sync::Arc;
+
 use component::{BuildCx, Cx, Processor, ProcessorDef, RestoreError, Snapshot};
-use model::{Batch, Columns, Payload, Rollups, SignalSet, Slots, Timestamp};
+use model::{Batch, Columns, Payload, Rollups, Series, SignalSet, Slots, Timestamp};
 
 use super::{
     ForecastConfig,
@@ -11,8 +13,10 @@ use super::{
     outlook::{Lens, Outlook},
     output::{Event, Told, write_logs, write_metrics},
     role::Role,
+    round::Round,
     snapshot::{self, VERSION},
-    state::{Sample, SeriesState},
+    state::{Rejection, Sample, SeriesState},
+    study::Study,
     trend::Quantiles,
 };
 
@@ -39,11 +43,46 @@ impl ProcessorDef for Forecast {
     }
 }
 
-/// What is known of a slot: why its series is forecast, found once, and its state if it is.
+/// What is known of a slot. Most series are not forecast: theirs are small.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tracked {
-    pub(super) role: Option<Role>,
-    pub(super) state: Option<Box<SeriesState>>,
+    pub(super) choice: Choice,
+    pub(super) chosen: Option<Box<Chosen>>,
+}
+
+/// Whether a series is to be forecast, which takes a look at the whole configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Choice {
+    #[default]
+    Unknown,
+    Passed,
+    Wanted,
+}
+
+/// A series that is forecast, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    pub(super) role: Role,
+    pub(super) state: SeriesState,
+}
+
+impl Tracked {
+    /// Puts back a state, whose series may no longer be chosen.
+    pub(super) fn restored(role: Role, state: SeriesState) -> Self {
+        Self { choice: Choice::Unknown, chosen: Some(Box::new(Chosen { role, state })) }
+    }
+
+    /// Looks once whether and why the series is chosen.
+    fn choose(&mut self, series: &Series, config: &ForecastConfig) -> Choice {
+        if self.choice == Choice::Unknown {
+            let role = Role::of(series, config);
+            self.choice = if role.is_chosen() { Choice::Wanted } else { Choice::Passed };
+            if let Some(chosen) = &mut self.chosen {
+                chosen.role = role;
+            }
+        }
+        self.choice
+    }
 }
 
 /// What must survive a restart.
@@ -52,7 +91,7 @@ pub(super) struct Memory {
     pub(super) slots: Slots<Tracked>,
     /// Series with a state.
     pub(super) n_states: u64,
-    /// End of the last window of which something was told.
+    /// End of the last window.
     pub(super) told_at: Timestamp,
     /// The day of the last window, since the epoch.
     pub(super) day: u64,
@@ -66,14 +105,19 @@ struct Forecaster {
     memory: Memory,
     resources: Resources,
     meters: Meters,
-    /// End of the last window, and its series that found no room.
-    last: (Timestamp, u64),
-    scratch: Vec<f64>,
+    last: LastWindow,
+    study: Study,
 }
 
-/// What changes once an hour is told at its end, and every four minutes, as Prometheus takes what is silent for
-/// five for gone.
-const TELL_NANOS: u64 = 240_000_000_000;
+/// The window that is open: its table may come in parts.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastWindow {
+    end: Timestamp,
+    round: Round,
+    /// Series that found no room.
+    n_overflowed: u64,
+}
+
 const DAY_NANOS: u64 = 86_400_000_000_000;
 /// A value further from the expectation than so many half bands is cut before it is learned.
 const WIDEST: f64 = 2.0;
@@ -88,84 +132,94 @@ impl Forecaster {
             memory: Memory::default(),
             resources: Resources::default(),
             meters: Meters::new(cx.telemetry),
-            last: (Timestamp::default(), 0),
-            scratch: Vec::new(),
+            last: LastWindow::default(),
+            study: Study::new(config),
             config: config.clone(),
         }
     }
 
     fn judge(&mut self, rollups: &Rollups, cx: &mut Cx<'_>) {
         let end = rollups.end();
-        if end != self.last.0 {
-            self.last = (end, 0);
+        if end != self.last.end {
+            let round = Round::new(end, rollups.width, self.memory.told_at);
+            self.last = LastWindow { end, round, n_overflowed: 0 };
+            self.memory.told_at = end;
             self.resources.clear();
             self.sweep(rollups.start);
         }
-        for row in 0..rollups.len() {
+        let mut due_rows = Vec::new();
+        let mut turn: Option<(&Arc<[u8]>, bool)> = None;
+        for (row, series) in rollups.series.iter().enumerate() {
             self.learn(rollups, row);
+            // Rows of a resource stand together.
+            let is_due = match turn {
+                Some((resource, is_due)) if Arc::ptr_eq(resource, &series.resource) => is_due,
+                _ => self.last.round.is_due(&series.resource),
+            };
+            turn = Some((&series.resource, is_due));
+            if is_due {
+                due_rows.push(row);
+            }
         }
+        self.meters.count(&std::mem::take(&mut self.study.tally));
         self.meters.series.set(self.memory.n_states);
-        self.meters.overflowed_series.set(self.last.1);
-        let told_at = self.memory.told_at.as_nanos();
-        // A table may come in parts, and the time may have been set back.
-        if end.as_nanos() <= told_at || end.as_nanos() / TELL_NANOS > told_at / TELL_NANOS {
-            self.memory.told_at = end;
-            self.tell(rollups, cx);
-        }
+        self.meters.overflowed_series.set(self.last.n_overflowed);
+        self.tell(rollups, &due_rows, cx);
     }
 
     fn learn(&mut self, rollups: &Rollups, row: usize) {
         let series = &rollups.series[row];
         let tracked =
             self.memory.slots.get_or_insert_with(rollups.slots[row], series.fingerprint, Tracked::default);
-        let role = tracked.role.get_or_insert_with(|| Role::of(series, &self.config));
-        if !role.is_chosen() {
+        if tracked.choose(series, &self.config) != Choice::Wanted {
             // What was chosen by an earlier configuration is forgotten.
-            self.memory.n_states -= u64::from(tracked.state.take().is_some());
+            self.memory.n_states -= u64::from(tracked.chosen.take().is_some());
             return;
         }
         let Some(sample) = sample(rollups, row) else { return };
-        if tracked.state.is_none() {
+        if tracked.chosen.is_none() {
             if self.memory.n_states >= self.config.max_series {
-                self.last.1 += 1;
+                self.last.n_overflowed += 1;
                 return;
             }
             if !sample.value.is_finite() {
-                self.meters.reject(super::state::Rejection::Unreadable);
+                self.meters.reject(Rejection::Unreadable);
                 return;
             }
             self.memory.n_states += 1;
         }
-        let state = tracked.state.get_or_insert_with(|| Box::new(SeriesState::new(&sample)));
-        let capacity = role.capacity.and_then(|index| self.config.capacity.get(index));
+        let Chosen { role, state } = &mut **tracked.chosen.get_or_insert_with(|| {
+            let state = SeriesState::new(&sample, self.config.confidence);
+            Box::new(Chosen { role: Role::of(series, &self.config), state })
+        });
+        let capacity = role.capacity.and_then(|index| self.config.capacity.get(usize::from(index)));
         match (capacity, state.history.is_some()) {
-            (Some(capacity), false) => state.history = Some(Box::new(History::new(capacity.capacity))),
+            (Some(capacity), false) => {
+                state.month = None;
+                state.history = Some(Box::new(History::new(capacity.capacity, self.config.confidence)));
+            }
             (None, true) => state.history = None,
             _ => {}
         }
-        match state.take(&sample, &mut self.scratch) {
-            Ok(Some(contest)) => self.meters.count(contest),
-            Ok(None) => {}
-            Err(rejection) => self.meters.reject(rejection),
+        if let Err(rejection) = state.take(&sample, &mut self.study) {
+            self.meters.reject(rejection);
         }
     }
 
-    /// Tells of the chosen series of a table.
-    fn tell(&mut self, rollups: &Rollups, cx: &mut Cx<'_>) {
-        let mut told = self.outlooks(rollups);
+    /// Tells of the chosen series among some rows.
+    fn tell(&mut self, rollups: &Rollups, rows: &[usize], cx: &mut Cx<'_>) {
+        let mut told = self.outlooks(rollups, rows);
         told.sort_unstable_by(|a, b| a.series.cmp(b.series));
-        let (bytes, points) = write_metrics(&told, &self.config, rollups.end());
-        if points > 0 {
+        write_metrics(&told, &self.config, rollups.end(), |bytes, points| {
             cx.emit(Payload::Metrics(bytes.into()), points);
-        }
-        let events = self.events(&told, rollups);
-        if !events.is_empty() {
-            let (bytes, records) = write_logs(&events, &self.config, rollups.end());
+        });
+        let events = self.events(&told);
+        write_logs(&events, &self.config, rollups.end(), |bytes, records| {
             cx.emit(Payload::Logs(bytes.into()), records);
-        }
+        });
     }
 
-    fn outlooks<'r>(&mut self, rollups: &'r Rollups) -> Vec<Told<'r>> {
+    fn outlooks<'r>(&mut self, rollups: &'r Rollups, rows: &[usize]) -> Vec<Told<'r>> {
         let lens = Lens {
             config: &self.config,
             tells: self.tells,
@@ -173,10 +227,11 @@ impl Forecaster {
             capacity_quantiles: &self.capacity_quantiles,
         };
         let mut all = Vec::new();
-        for (series, &slot) in rollups.series.iter().zip(&rollups.slots) {
+        for &row in rows {
+            let (series, slot) = (&rollups.series[row], rollups.slots[row]);
             let Some(tracked) = self.memory.slots.get(slot, series.fingerprint) else { continue };
-            let (Some(role), Some(state)) = (&tracked.role, &tracked.state) else { continue };
-            let outlook: Outlook = lens.look(series, role, state, &mut self.scratch);
+            let Some(chosen) = &tracked.chosen else { continue };
+            let outlook: Outlook = lens.look(series, &chosen.role, &chosen.state, &mut self.study.scratch);
             if let Some((index, assessment)) = &outlook.capacity
                 && let Some(kind) = self.config.capacity[*index].kind
             {
@@ -188,8 +243,7 @@ impl Forecaster {
     }
 
     /// Returns the capacities of which something else is to be said than before, and notes that it was.
-    fn events<'t>(&mut self, told: &'t [Told<'t>], rollups: &Rollups) -> Vec<Event<'t>> {
-        debug_assert!(told.len() <= rollups.len());
+    fn events<'t>(&mut self, told: &'t [Told<'t>]) -> Vec<Event<'t>> {
         let mut events = Vec::new();
         for told in told {
             let Some((index, assessment)) = told.outlook.capacity else { continue };
@@ -198,10 +252,8 @@ impl Forecaster {
             let verdict = assessment.verdict(is_idle);
             let tracked =
                 self.memory.slots.get_or_insert_with(told.slot, told.series.fingerprint, Tracked::default);
-            let Some(history) = tracked.state.as_deref_mut().and_then(|state| state.history.as_deref_mut())
-            else {
-                continue;
-            };
+            let state = tracked.chosen.as_deref_mut().map(|chosen| &mut chosen.state);
+            let Some(history) = state.and_then(|state| state.history.as_deref_mut()) else { continue };
             let before = Verdict::of_number(history.told).unwrap_or(Verdict::Enough);
             if before != verdict {
                 history.told = verdict as u8;
@@ -223,7 +275,7 @@ impl Forecaster {
         let retention_hours = self.config.series_retention.get().as_secs() / 3600;
         let oldest = before.saturating_mul(24).saturating_sub(retention_hours);
         let is_kept =
-            |tracked: &Tracked| tracked.state.as_ref().is_some_and(|state| u64::from(state.hour) > oldest);
+            |tracked: &Tracked| tracked.chosen.as_ref().is_some_and(|it| u64::from(it.state.hour) > oldest);
         self.memory.slots.retain(is_kept);
         self.memory.n_states = self.memory.slots.len() as u64;
     }
@@ -264,11 +316,11 @@ impl Processor for Forecaster {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        Some(Snapshot { version: VERSION, bytes: snapshot::write(&self.memory) })
+        Some(Snapshot { version: VERSION, bytes: snapshot::write(&self.memory, self.config.confidence) })
     }
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
-        self.memory = snapshot::read(&snapshot)?;
+        self.memory = snapshot::read(&snapshot, self.config.confidence)?;
         self.meters.series.set(self.memory.n_states);
         Ok(())
     }

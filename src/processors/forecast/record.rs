@@ -1,4 +1,4 @@
-//! A series' memory in bytes: version 1.
+//! A series' memory in bytes: version 2.
 //!
 //! Everything is little-endian and has its place:
 //! ```text
@@ -12,21 +12,27 @@
 //!  94  hours of the day, follows  2 × u8   188  conformal, an hour ahead   62 bytes
 //!                                          250  conformal, a day ahead     62 bytes
 //! 312  sum, excess             2 × f32     320  last day of the trend      u16
-//! 322  whether a history follows    u8
+//! 322  what follows                 u8
 //! ```
+//! What follows is, by its bits, 1 a history and 2 a month, which version 1 did not have: foretold 15 × f32 (NaN for
+//! none) and a conformal of 62 bytes.
 //! A history is unit f64, days 90 × 3 × f16, last day u16, slope f32, days of the week 7 × f32, foretold
 //! 30 × f32, two conformals of 62 bytes, peaks 96 × u16 and i16, greatest f32 (NaN for none), told u8.
 
 use super::{
     candidates::Errors,
+    capacity,
     codec::{Reader, put_conformal, put_floats, put_halves, put_u16s},
     history::{DAYS, History, MONTH, Model, WEEK},
     hours::{AWAITED, DayRing, HOURS},
+    month::Month,
     peaks::{BINS, Peaks},
     state::{GREATEST, SeriesState},
     trend::Trend,
 };
 
+const HAS_HISTORY: u8 = 1;
+const HAS_MONTH: u8 = 2;
 /// The last hour that a `u32` of seconds tells.
 const LAST_HOUR: u32 = u32::MAX / 3600;
 /// Exponents of all doubles, and beyond by what the ring leaves as room.
@@ -54,9 +60,14 @@ pub(super) fn write(state: &SeriesState, out: &mut Vec<u8>) {
     put_conformal(out, &state.day_ahead);
     put_floats(out, &[state.sum, state.excess]);
     put_u16s(out, &[state.trend_day]);
-    out.push(u8::from(state.history.is_some()));
+    let has = |is: bool, flag: u8| if is { flag } else { 0 };
+    out.push(has(state.history.is_some(), HAS_HISTORY) | has(state.month.is_some(), HAS_MONTH));
     if let Some(history) = &state.history {
         write_history(history, out);
+    }
+    if let Some(month) = &state.month {
+        put_floats(out, &month.awaited);
+        put_conformal(out, &month.errors);
     }
 }
 
@@ -97,11 +108,9 @@ pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
     let (hour_ahead, day_ahead) = (from.conformal()?, from.conformal()?);
     let [sum, excess] = from.floats()?;
     let trend_day = from.u16()?;
-    let history = match from.u8()? {
-        0 => None,
-        1 => Some(Box::new(read_history(from)?)),
-        _ => return None,
-    };
+    let follows_it = from.u8().filter(|flags| *flags <= HAS_HISTORY | HAS_MONTH)?;
+    let history = if follows_it & HAS_HISTORY != 0 { Some(Box::new(read_history(from)?)) } else { None };
+    let month = if follows_it & HAS_MONTH != 0 { Some(Box::new(read_month(from)?)) } else { None };
     Some(SeriesState {
         ring,
         seen_at,
@@ -121,13 +130,19 @@ pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
         hour_ahead,
         day_ahead,
         trend,
+        month,
         history,
     })
 }
 
+fn read_month(from: &mut Reader<'_>) -> Option<Month> {
+    Some(Month { awaited: from.maybe_floats()?, errors: from.conformal()? })
+}
+
 fn read_history(from: &mut Reader<'_>) -> Option<History> {
     let unit = from.finite().filter(|unit| *unit > 0.0)?;
-    let mut history = History::new(unit);
+    // Its intervals are read below.
+    let mut history = History::new(unit, capacity::LEVEL);
     for day in history.days.iter_mut().take(DAYS) {
         *day = from.halves()?;
     }

@@ -12,22 +12,20 @@ use super::config::{ForecastConfig, Selector};
 pub(super) struct Role {
     pub(super) is_emitted: bool,
     /// Indices of `thresholds`; none for nothing.
-    pub(super) thresholds: Option<Arc<[usize]>>,
+    pub(super) thresholds: Option<Arc<[u16]>>,
     /// Index of `capacity`, the first that fits.
-    pub(super) capacity: Option<usize>,
+    pub(super) capacity: Option<u16>,
 }
 
 impl Role {
     pub(super) fn of(series: &Series, config: &ForecastConfig) -> Self {
-        let fitting = |(index, _): (usize, _)| index;
-        let thresholds: Vec<usize> = config
-            .thresholds
-            .iter()
-            .enumerate()
+        // Both lists are shorter than a u16 tells: `validate` sees to it.
+        let thresholds: Vec<u16> = (0..)
+            .zip(&config.thresholds)
             .filter(|(_, threshold)| fits(&threshold.selector(), series))
-            .map(fitting)
+            .map(|(index, _)| index)
             .collect();
-        let mut capacities = config.capacity.iter().enumerate();
+        let mut capacities = (0..).zip(&config.capacity);
         Self {
             is_emitted: config.emits(&series.metric, series.statistic),
             thresholds: (!thresholds.is_empty()).then(|| thresholds.into()),

@@ -1,31 +1,37 @@
 //! The whole memory in bytes, and back.
 //!
-//! Version 1, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
-//! last window u64, number of series u64, and for each its fingerprint u64 and its record (`record`).
+//! Version 2, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
+//! last window u64, confidence of the intervals f64, number of series u64, and for each its fingerprint u64 and its
+//! record (`record`). Version 1 had no confidence: it was 0.95.
 
 use component::{RestoreError, Snapshot};
 use model::Timestamp;
 
 use super::{
+    capacity,
     codec::Reader,
     processor::{Memory, Tracked},
     record,
+    role::Role,
+    state::SeriesState,
 };
 
 /// The layout that is written.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
+/// Of all intervals of version 1.
+const OLD_CONFIDENCE: f64 = 0.95;
 /// Bytes of a record without history, for the first allocation.
 const USUAL_BYTES: usize = 340;
 
-pub(super) fn write(memory: &Memory) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32 + memory.n_states as usize * USUAL_BYTES);
-    for number in [0, memory.told_at.as_nanos(), memory.day, memory.n_states] {
+pub(super) fn write(memory: &Memory, confidence: f64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(40 + memory.n_states as usize * USUAL_BYTES);
+    for number in [0, memory.told_at.as_nanos(), memory.day, confidence.to_bits(), memory.n_states] {
         out.extend_from_slice(&number.to_le_bytes());
     }
     for (fingerprint, tracked) in memory.slots.iter() {
-        if let Some(state) = &tracked.state {
+        if let Some(chosen) = &tracked.chosen {
             out.extend_from_slice(&fingerprint.to_le_bytes());
-            record::write(state, &mut out);
+            record::write(&chosen.state, &mut out);
         }
     }
     let hash = hash_of(&out[8..]);
@@ -33,31 +39,46 @@ pub(super) fn write(memory: &Memory) -> Vec<u8> {
     out
 }
 
-/// Reads a snapshot of any version that this release knows.
+/// Reads a snapshot of any version that this release knows. Intervals of another confidence keep their errors and
+/// begin to adapt anew.
 ///
 /// *Errors*: the version is unknown, or the bytes are damaged.
-pub(super) fn read(snapshot: &Snapshot) -> Result<Memory, RestoreError> {
+pub(super) fn read(snapshot: &Snapshot, confidence: f64) -> Result<Memory, RestoreError> {
     match snapshot.version {
-        VERSION => read_v1(&snapshot.bytes)
+        1 | VERSION => read_known(snapshot.version, &snapshot.bytes, confidence)
             .ok_or_else(|| RestoreError::Damaged("the forecasts are cut or changed".to_owned())),
-        found => Err(RestoreError::Version { found, readable: "1" }),
+        found => Err(RestoreError::Version { found, readable: "1 and 2" }),
     }
 }
 
-fn read_v1(bytes: &[u8]) -> Option<Memory> {
+fn read_known(version: u32, bytes: &[u8], confidence: f64) -> Option<Memory> {
     let mut from = Reader(bytes);
     if from.u64()? != hash_of(from.0) {
         return None;
     }
     let mut memory = Memory { told_at: Timestamp(from.u64()?), day: from.u64()?, ..Memory::default() };
+    let stored_confidence = if version == 1 { OLD_CONFIDENCE } else { from.finite()? };
     memory.n_states = from.u64()?;
     for _ in 0..memory.n_states {
         let fingerprint = from.u64()?;
-        let state = record::read(&mut from)?;
-        memory.slots.restore(fingerprint, Tracked { role: None, state: Some(Box::new(state)) });
+        let mut state = record::read(&mut from)?;
+        if stored_confidence != confidence {
+            state.turn_to_confidence(confidence);
+        }
+        if version == 1 {
+            forget_old_rises(&mut state);
+        }
+        memory.slots.restore(fingerprint, Tracked::restored(Role::default(), state));
     }
     let is_whole = from.0.is_empty() && memory.slots.len() as u64 == memory.n_states;
     is_whole.then_some(memory)
+}
+
+/// In version 1 demand was adapted for the confidence of intervals, not for its own.
+fn forget_old_rises(state: &mut SeriesState) {
+    if let Some(history) = &mut state.history {
+        history.rises.turn_to(capacity::LEVEL);
+    }
 }
 
 /// Finds what was cut or changed; the same in every release.

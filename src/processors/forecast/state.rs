@@ -6,7 +6,9 @@ use super::{
     candidates::{self, Errors, Last, OF_DAY, OF_HOUR, narrow},
     history::History,
     hours::{DayRing, HOURS},
-    trend::Trend,
+    month::Month,
+    study::{DAY_AHEAD, HOUR_AHEAD, MONTH_AHEAD, Study},
+    trend::{Course, Trend},
 };
 
 /// A day counts for the trend with at least so many hours: the others are taken from the day before.
@@ -15,6 +17,8 @@ const LEAST_HOURS: u8 = 18;
 const SHRINKAGE: f64 = 0.5;
 /// Greater values are no measurements.
 pub(super) const GREATEST: f64 = 1e30;
+/// From the middle of a day to its end, in days.
+const FROM_NOON: f64 = 0.5;
 /// Deviations from the mean of the day are remembered over a week of hours.
 const REMEMBERED_HOURS: u16 = 168;
 
@@ -51,6 +55,8 @@ pub(super) struct SeriesState {
     pub(super) hour_ahead: Conformal,
     pub(super) day_ahead: Conformal,
     pub(super) trend: Trend,
+    /// Of others than capacities, once thirty days ahead is foretold.
+    pub(super) month: Option<Box<Month>>,
     /// Of capacities.
     pub(super) history: Option<Box<History>>,
 }
@@ -82,7 +88,7 @@ pub(super) enum Contest {
 }
 
 impl SeriesState {
-    pub(super) fn new(first: &Sample) -> Self {
+    pub(super) fn new(first: &Sample, confidence: f64) -> Self {
         Self {
             ring: DayRing::new(first.value),
             seen_at: 0,
@@ -99,9 +105,10 @@ impl SeriesState {
             of_day: Errors::default(),
             deviation: 0.0,
             shifts: [0.0; 2],
-            hour_ahead: Conformal::default(),
-            day_ahead: Conformal::default(),
+            hour_ahead: Conformal::new(confidence),
+            day_ahead: Conformal::new(confidence),
             trend: Trend::default(),
+            month: None,
             history: None,
         }
     }
@@ -110,11 +117,7 @@ impl SeriesState {
     ///
     /// A window that is more than an hour older than the last one means that the time was set back: then it
     /// goes on from there.
-    pub(super) fn take(
-        &mut self,
-        sample: &Sample,
-        scratch: &mut Vec<f64>,
-    ) -> Result<Option<Contest>, Rejection> {
+    pub(super) fn take(&mut self, sample: &Sample, study: &mut Study) -> Result<(), Rejection> {
         if !is_readable(sample.value) {
             return Err(Rejection::Unreadable);
         }
@@ -122,7 +125,9 @@ impl SeriesState {
             return Err(Rejection::OutOfOrder);
         }
         let hour = sample.start / 3600;
-        let mut contest = if hour == self.hour { None } else { self.turn_to(hour, scratch) };
+        if hour != self.hour {
+            self.turn_to(hour, study);
+        }
         self.seen_at = sample.end;
         let above_base = sample.value - self.ring.base;
         self.sum = narrow(f64::from(self.sum) + above_base);
@@ -133,19 +138,21 @@ impl SeriesState {
         }
         let next_hour = sample.end / 3600;
         if next_hour > self.hour {
-            contest = self.turn_to(next_hour, scratch).or(contest);
+            self.turn_to(next_hour, study);
         }
-        Ok(contest)
+        Ok(())
     }
 
     /// Ends the open hour, the day if it was its last, and begins another hour.
-    fn turn_to(&mut self, hour: u32, scratch: &mut Vec<f64>) -> Option<Contest> {
+    fn turn_to(&mut self, hour: u32, study: &mut Study) {
         let is_learned = self.count > 0;
         if is_learned {
-            self.learn_hour();
+            self.learn_hour(study);
         }
         let (day, next_day) = (self.hour / HOURS as u32, hour / HOURS as u32);
-        let contest = if day == next_day { None } else { self.end_day(day, scratch) };
+        if day != next_day {
+            self.end_day(day, study);
+        }
         self.follows = is_learned && hour == self.hour + 1;
         if hour > self.hour {
             self.ring.skip(self.hour + u32::from(is_learned), hour);
@@ -153,18 +160,17 @@ impl SeriesState {
             self.ring.skip(0, HOURS as u32);
         }
         (self.hour, self.sum, self.excess, self.count) = (hour, 0.0, 0.0, 0);
-        contest
     }
 
-    fn learn_hour(&mut self) {
+    fn learn_hour(&mut self, study: &mut Study) {
         let n = f64::from(self.count);
         let value = self.ring.base + f64::from(self.sum) / n;
         let kept = self.ring.base + f64::from(self.sum - self.excess) / n;
         let yesterday = self.ring.value(self.hour);
         let mean = self.ring.mean();
-        self.judge_hour(value, kept, mean);
+        self.judge_hour(value, kept, mean, study);
         if let Some(foretold) = self.ring.awaited(self.hour) {
-            self.day_ahead.update(value - foretold);
+            study.tally.judge(DAY_AHEAD, self.day_ahead.update(value - foretold, study.confidence));
         }
         if let Some(mean) = mean {
             let gain = 1.0 / f64::from(self.n_hours.clamp(1, REMEMBERED_HOURS));
@@ -180,13 +186,13 @@ impl SeriesState {
     }
 
     /// Compares an hour with what was foretold for it.
-    fn judge_hour(&mut self, value: f64, kept: f64, mean: Option<f64>) {
+    fn judge_hour(&mut self, value: f64, kept: f64, mean: Option<f64>, study: &mut Study) {
         let told = candidates::of_hour(self.ring.value(self.hour), self.last(), mean);
         let yesterday = self.ring.value(self.hour);
         if let Some(foretold) = self.of_hour.mix(&told).filter(|_| self.follows) {
             // On the first day forecasts know no season; their errors would widen intervals for weeks.
             if yesterday.is_some() {
-                self.hour_ahead.update(value - foretold);
+                study.tally.judge(HOUR_AHEAD, self.hour_ahead.update(value - foretold, study.confidence));
             }
             self.of_hour.learn(&told, kept, self.n_hours);
         }
@@ -203,16 +209,15 @@ impl SeriesState {
     }
 
     /// Learns a day of which enough hours are known.
-    fn end_day(&mut self, day: u32, scratch: &mut Vec<f64>) -> Option<Contest> {
+    fn end_day(&mut self, day: u32, study: &mut Study) {
         let hours = std::mem::take(&mut self.hours_of_day);
         self.ring.centre();
         let is_whole = hours >= LEAST_HOURS && self.ring.is_full();
-        let history = self.history.as_deref_mut();
         let Some(mean) = self.ring.mean().filter(|_| is_whole) else {
-            if let Some(history) = history {
+            if let Some(history) = &mut self.history {
                 history.forget_today();
             }
-            return None;
+            return;
         };
         let day = u16::try_from(day).unwrap_or(u16::MAX);
         // After the time was set back, and on the first day, a day has passed.
@@ -221,7 +226,29 @@ impl SeriesState {
         self.trend_day = day;
         self.shifts[1] = self.shifts[0];
         self.shifts[0] = narrow(SHRINKAGE * (self.trend.mean_value - mean));
-        history.and_then(|history| history.end_day(day, mean, scratch))
+        match &mut self.history {
+            Some(history) => history.end_day(day, mean, study),
+            None => self.end_day_of_month(day, step, mean, study),
+        }
+    }
+
+    /// Judges what was foretold thirty days ago, and keeps what is foretold now.
+    fn end_day_of_month(&mut self, day: u16, step: u16, mean: f64, study: &mut Study) {
+        // Not before anything is foretold: until then nothing is kept either.
+        let told = self.trend.course(FROM_NOON).as_ref().map(Course::in_a_month);
+        if self.month.is_none() && (told.is_none() || !study.is_month_told) {
+            return;
+        }
+        let month = self.month.get_or_insert_with(|| Box::new(Month::new(study.confidence)));
+        study.tally.judge(MONTH_AHEAD, month.end_day(day, step, mean, told, study.confidence));
+    }
+
+    /// Begins the adaptation of all intervals anew, for another confidence.
+    pub(super) fn turn_to_confidence(&mut self, confidence: f64) {
+        let of_month = self.month.as_deref_mut().map(|month| &mut month.errors);
+        let of_history = self.history.as_deref_mut().map(|history| &mut history.month_ahead);
+        let all = [&mut self.hour_ahead, &mut self.day_ahead].into_iter().chain(of_month).chain(of_history);
+        all.for_each(|errors| errors.turn_to(confidence));
     }
 
     /// Foretells the mean of the hour that is open.

@@ -1,11 +1,19 @@
 use proptest::prelude::*;
 
-use super::{CONFORMAL_LEVEL, Conformal};
+use super::Conformal;
 use crate::testing::{Normals, Students};
 
+const LEVEL: f64 = 0.95;
+
 fn after(errors: impl Iterator<Item = f64>) -> Conformal {
-    let mut conformal = Conformal::default();
-    errors.for_each(|error| conformal.update(error));
+    at_level(LEVEL, errors)
+}
+
+fn at_level(level: f64, errors: impl Iterator<Item = f64>) -> Conformal {
+    let mut conformal = Conformal::new(level);
+    for error in errors {
+        conformal.update(error, level);
+    }
     conformal
 }
 
@@ -61,18 +69,28 @@ fn errors_that_grow_a_hundredfold_or_shrink_are_covered_again() {
 }
 
 #[test]
-fn other_levels_are_about_right() {
-    let conformal = after(Normals::new(8).take(4_000));
-    for (level, expected) in [(0.5, 0.674), (0.8, 1.282), (0.95, 1.960)] {
+fn every_level_is_covered_as_promised() {
+    for (level, expected) in [(0.5, 0.674), (0.8, 1.282), (0.9, 1.645), (0.95, 1.960), (0.99, 2.576)] {
+        let conformal = at_level(level, Normals::new(8).take(20_000));
         let half_width = conformal.interval(level).unwrap();
-        assert!((half_width / expected - 1.0_f64).abs() < 0.2, "{level}: {half_width}");
+        assert!((half_width / expected - 1.0_f64).abs() < 0.25, "{level}: {half_width}");
+        let coverage = conformal.coverage().unwrap();
+        assert!((coverage - level).abs() < 0.02, "{level}: {coverage}");
     }
+}
+
+#[test]
+fn another_level_keeps_the_errors_and_begins_its_own_account() {
+    let mut conformal = after(Normals::new(8).take(4_000));
+    conformal.turn_to(0.8);
+    assert_eq!(conformal.coverage(), None);
+    assert!((conformal.interval(0.8).unwrap() / 1.282 - 1.0_f64).abs() < 0.2, "{conformal:?}");
 }
 
 #[test]
 fn an_early_outlier_does_not_widen_the_interval_for_long() {
     let conformal = after([1e-6, 1e9].into_iter().chain(Normals::new(9).take(600)));
-    assert!(conformal.interval(CONFORMAL_LEVEL).unwrap() < 4.0, "{conformal:?}");
+    assert!(conformal.interval(LEVEL).unwrap() < 4.0, "{conformal:?}");
 }
 
 #[test]
@@ -81,7 +99,8 @@ fn too_few_errors_give_no_interval() {
     assert_eq!((conformal.interval(0.5), conformal.coverage()), (None, None));
     let conformal = after(Normals::new(10).take(20));
     assert!(conformal.interval(0.5).is_some());
-    assert_eq!([1.0, -0.1, f64::NAN].map(|level| conformal.interval(level)), [None; 3]);
+    assert_eq!([0.99, 1.0, -0.1, f64::NAN].map(|level| conformal.interval(level)), [None; 4]);
+    assert!(after(Normals::new(10).take(100)).interval(0.99).is_some());
 }
 
 #[test]
@@ -102,7 +121,7 @@ proptest! {
         level in 0.5..0.95_f64,
     ) {
         let mut conformal = after(errors.iter().copied());
-        conformal.miscoverage = 1.0 - CONFORMAL_LEVEL as f32;
+        conformal.turn_to(level);
         let mut sorted = errors;
         sorted.sort_by(f64::total_cmp);
         let rank = level * (sorted.len() + 1) as f64;
@@ -118,7 +137,7 @@ proptest! {
     ) {
         let mut conformal = Conformal { counts, top, miscoverage, judged, covered };
         for error in errors {
-            conformal.update(error);
+            conformal.update(error, LEVEL);
             prop_assert!(conformal.interval(0.95).is_none_or(|half_width| half_width >= 0.0));
         }
     }
@@ -130,7 +149,12 @@ proptest! {
         b in 0.0..1.0_f64,
     ) {
         let conformal = after(errors.into_iter());
-        if let (Some(low), Some(high)) = (conformal.interval(a.min(b)), conformal.interval(a.max(b))) {
+        let at = |level: f64| {
+            let mut turned = conformal;
+            turned.turn_to(level);
+            turned.interval(level)
+        };
+        if let (Some(low), Some(high)) = (at(a.min(b)), at(a.max(b))) {
             prop_assert!(0.0 <= low && low <= high);
         }
         prop_assert!(conformal.covered <= conformal.judged);

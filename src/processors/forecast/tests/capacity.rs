@@ -8,6 +8,7 @@ use crate::{
         history::{History, Model},
         peaks::Peaks,
         state::Contest,
+        study::{Study, Tally},
     },
     testing::value_text,
 };
@@ -88,13 +89,18 @@ fn cpu_and_memory_that_idle_together_are_oversized_and_either_alone_is_not() {
 
 #[test]
 fn a_new_model_takes_over_only_when_it_was_better_on_days_it_had_not_seen() {
-    let mut scratch = Vec::new();
-    let mut give = |history: &mut History, day: u16, mean: f64| {
+    let give = |history: &mut History, day: u16, mean: f64| {
+        let mut study = Study { confidence: 0.95, ..Study::default() };
         history.note(mean);
-        history.end_day(day, mean, &mut scratch)
+        history.end_day(day, mean, &mut study);
+        match study.tally {
+            Tally { replaced: 0, kept: 0, .. } => None,
+            Tally { kept: 0, .. } => Some(Contest::Replaced),
+            _ => Some(Contest::Kept),
+        }
     };
     // A level with noise: no line is better than none.
-    let mut steady = History::new(100.0);
+    let mut steady = History::new(100.0, 0.95);
     let contests: Vec<_> =
         (100..180).filter_map(|day| give(&mut steady, day, 50.0 + normal(7, u64::from(day)))).collect();
     assert_eq!(contests.len(), 80 - 20);
@@ -103,7 +109,7 @@ fn a_new_model_takes_over_only_when_it_was_better_on_days_it_had_not_seen() {
     assert!(steady.model.slope.abs() < 0.002, "{:?}", steady.model);
 
     // A line: the first model that knows it takes over, and an equal one does not.
-    let mut rising = History::new(100.0);
+    let mut rising = History::new(100.0, 0.95);
     let contests: Vec<_> =
         (100..140).filter_map(|day| give(&mut rising, day, f64::from(day - 100))).collect();
     assert_eq!(contests[0], Contest::Replaced);

@@ -104,10 +104,11 @@ impl Feed {
         out
     }
 
-    /// Gives a value for each window of a time and returns what was told last.
+    /// Gives a value for each window of a time and returns what was told last: narrow windows have their turns.
     pub(super) fn run(&mut self, from: u64, to: u64, value: impl Fn(u64) -> f64) -> Points {
         let windows = (from..to).step_by(self.width as usize);
-        Points::of(&windows.map(|since| self.give(since, &[value(since)])).last().unwrap_or_default())
+        let told = windows.map(|since| self.give(since, &[value(since)])).filter(|told| !told.is_empty());
+        Points::of(&told.last().unwrap_or_default())
     }
 
     /// Sums an instrument over its labels.

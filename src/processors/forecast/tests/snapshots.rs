@@ -48,8 +48,47 @@ fn a_snapshot_that_is_cut_anywhere_is_refused() {
     }
     let longer = component::Snapshot { bytes: [&snapshot.bytes[..], &[0]].concat(), ..snapshot };
     assert!(feed.harness.analysis().restore(longer).is_err());
-    let newer = component::Snapshot { version: 2, ..snapshot };
-    assert!(matches!(feed.harness.analysis().restore(newer), Err(RestoreError::Version { found: 2, .. })));
+    let newer = component::Snapshot { version: 3, ..snapshot };
+    assert!(matches!(feed.harness.analysis().restore(newer), Err(RestoreError::Version { found: 3, .. })));
+}
+
+/// As the release before wrote it: without a confidence, and of series that are too young for a month.
+fn version_1(snapshot: &component::Snapshot) -> component::Snapshot {
+    let mut bytes = [&snapshot.bytes[..24], &snapshot.bytes[32..]].concat();
+    let hash = rapidhash::v3::rapidhash_v3(&bytes[8..]);
+    bytes[..8].copy_from_slice(&hash.to_le_bytes());
+    component::Snapshot { version: 1, bytes }
+}
+
+#[test]
+fn a_snapshot_of_version_1_is_read() {
+    let snapshot = fed(30 * HOUR).harness.analysis().snapshot().unwrap();
+    let mut feed = Feed::of(ALL, Vec::new());
+    feed.harness.analysis().restore(version_1(&snapshot)).expect("version 1 is readable");
+    assert_eq!(feed.harness.analysis().snapshot(), Some(snapshot));
+}
+
+#[test]
+fn another_confidence_begins_its_own_account_with_the_errors_that_are_known() {
+    let mut whole = fed(10 * DAY);
+    let snapshot = whole.harness.analysis().snapshot().unwrap();
+    let [before, after] = ["0.95", "0.6"].map(|confidence| {
+        let mut feed = Feed::of(&format!("{ALL}confidence: {confidence}\n"), whole.series.clone());
+        feed.harness.analysis().restore(snapshot.clone()).expect("the snapshot is sound");
+        Points::of(&feed.give(10 * DAY, &values(10 * DAY)))
+    });
+    let load = ["stat=mean", "disk=2"];
+    let width = |told: &Points| {
+        let bound = |bound: &str| {
+            told.get(&[&["load.forecast{", "horizon=24h", &format!("bound={bound}")], &load[..]].concat())
+                .unwrap()
+        };
+        bound("upper") - bound("lower")
+    };
+    assert!(width(&after) < 0.6 * width(&before), "{} {}", width(&after), width(&before));
+    let coverage = |told: &Points| told.get(&[&["coverage_ratio", "horizon=1h"], &load[..]].concat());
+    assert!(coverage(&before).is_some_and(|ratio| ratio > 0.9), "{:?}", coverage(&before));
+    assert!(coverage(&after).is_none_or(|ratio| ratio == 0.0 || ratio == 1.0), "one hour was judged");
 }
 
 #[test]

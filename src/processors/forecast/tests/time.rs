@@ -1,4 +1,5 @@
 use super::*;
+use crate::forecast::round::Round;
 
 const EVERYTHING: &str = "window: 1h\nemit: {metrics: ['*']}\n";
 
@@ -150,4 +151,44 @@ fn what_changes_once_an_hour_is_told_every_four_minutes() {
         n_told += usize::from(since >= 2 * HOUR && !out.is_empty());
     }
     assert_eq!(n_told, 15);
+}
+
+#[test]
+fn every_resource_has_its_turn_once_in_a_round_and_few_have_it_at_once() {
+    let width = Duration::from_secs(10);
+    let mut n_told = vec![0; 1000];
+    let mut told_at = BEGIN;
+    for window in 1..=72 {
+        // One window never comes, and its resources have their turn with the next.
+        if window == 30 {
+            continue;
+        }
+        let end = BEGIN + width * window;
+        let round = Round::new(end, width, told_at);
+        let due: Vec<usize> = (0..1000).filter(|it: &usize| round.is_due(&it.to_le_bytes())).collect();
+        assert!(due.len() < if window == 31 { 140 } else { 70 }, "{window}: {}", due.len());
+        due.into_iter().for_each(|resource| n_told[resource] += 1);
+        told_at = end;
+    }
+    assert!(n_told.iter().all(|count| *count == 3));
+    let after_a_gap = Round::new(BEGIN + Duration::from_secs(7200), width, told_at);
+    assert!((0..1000_usize).filter(|it| after_a_gap.is_due(&it.to_le_bytes())).count() < 70);
+    let wide = Round::new(BEGIN, Duration::from_secs(3600), Timestamp::default());
+    assert!((0..1000_usize).all(|it| wide.is_due(&it.to_le_bytes())));
+}
+
+#[test]
+fn what_is_told_of_many_series_comes_in_requests_of_bounded_bytes() {
+    let all: Vec<_> = (0..4000).map(|number| series(number, "load")).collect();
+    let mut feed = Feed::of(EVERYTHING, all);
+    let mut told = Vec::new();
+    for hour in 0..30 {
+        told = feed.give(hour * HOUR, &[100.0 + normal(1, hour); 4000]);
+    }
+    let sizes: Vec<usize> = told.iter().map(|it| it.bytes().expect("metrics are bytes").len()).collect();
+    assert!(sizes.len() > 1, "{sizes:?}");
+    assert!(sizes.iter().all(|size| (100_000..1_200_000).contains(size)), "{sizes:?}");
+    // Each is told once.
+    let points = Points::of(&told);
+    assert_eq!(points.0.keys().filter(|key| key.contains("horizon=24h")).count(), 4000);
 }
