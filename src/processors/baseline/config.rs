@@ -1,7 +1,7 @@
 //! Settings.
 
 use component::{Checks, Config};
-use config::{Duration, SignedDuration};
+use config::{Duration, NotSupported, NotSupportedKeys, SignedDuration};
 use model::Statistic;
 use serde::Deserialize;
 
@@ -30,8 +30,8 @@ pub struct BaselineConfig {
     pub(crate) emit: EmitConfig,
     /// Ranges of time that are neither learned nor scored, now or afterwards.
     pub(crate) exclude: Vec<Exclusion>,
-    /// Earlier states that are kept, to which an exclusion can go back.
-    pub(crate) checkpoints: u64,
+    /// Earlier states that are kept, to which an exclusion can go back; see [`Self::n_checkpoints`].
+    pub(crate) checkpoints: Option<u64>,
     /// Time from one of them to the next.
     pub(crate) checkpoint_interval: Duration,
     /// How much worse than expected the last hour must be to count as degraded.
@@ -52,6 +52,9 @@ const ALL: &str = "all";
 const DAY_SECONDS: u64 = 86_400;
 const MAX_SERIES: u64 = 10_000_000;
 const MAX_CHECKPOINTS: u64 = 30;
+const USUAL_CHECKPOINTS: u64 = 2;
+/// Checkpoints of so many series take 67 MB; of more nobody gets them who did not ask for them.
+const FEW_SERIES: u64 = 100_000;
 const MAX_EXCLUSIONS: usize = 256;
 
 impl Default for BaselineConfig {
@@ -60,13 +63,13 @@ impl Default for BaselineConfig {
             window: Duration::from_secs(60),
             statistics: vec![ALL.to_owned()],
             band: 3.0,
-            max_series: 100_000,
+            max_series: FEW_SERIES,
             series_retention: Duration::from_secs(30 * DAY_SECONDS),
             season_bins: MAX_BINS as u64,
             time_zone_offset: SignedDuration { nanoseconds: 0 },
             emit: EmitConfig::default(),
             exclude: Vec::new(),
-            checkpoints: 2,
+            checkpoints: None,
             checkpoint_interval: Duration::from_secs(3 * DAY_SECONDS),
             degradation_ratio: 0.2,
         }
@@ -74,6 +77,16 @@ impl Default for BaselineConfig {
 }
 
 impl Config for BaselineConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[(
+        "",
+        &[NotSupported::new(
+            "backfill",
+            "a stage asks nobody for data",
+            "learn from the past before the start with `trueline replay --save-state`, from recorded files or \
+             from a Prometheus with `--prometheus`, and remove the key",
+        )],
+    )];
+
     fn validate(&self, checks: &mut Checks) {
         self.check_times(checks);
         check_statistics("statistics", &self.statistics, checks);
@@ -84,7 +97,7 @@ impl Config for BaselineConfig {
         let ranges = [
             ("max_series", self.max_series, 1, MAX_SERIES),
             ("season_bins", self.season_bins, 24, MAX_BINS as u64),
-            ("checkpoints", self.checkpoints, 0, MAX_CHECKPOINTS),
+            ("checkpoints", self.n_checkpoints(), 0, MAX_CHECKPOINTS),
         ];
         for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {
@@ -125,6 +138,12 @@ impl BaselineConfig {
                 checks.error(&format!("exclude.{index}.to"), "to is not after from: the range is empty");
             }
         }
+    }
+
+    /// Returns how many earlier states are kept: what is configured, or 2, or none with a `max_series` above 100,000.
+    pub(super) fn n_checkpoints(&self) -> u64 {
+        let usual = if self.max_series <= FEW_SERIES { USUAL_CHECKPOINTS } else { 0 };
+        self.checkpoints.unwrap_or(usual)
     }
 
     pub(super) fn learns(&self, statistic: Statistic) -> bool {

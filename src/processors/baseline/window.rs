@@ -210,10 +210,11 @@ impl Memory {
     fn keep_checkpoint(&mut self, config: &BaselineConfig) {
         let interval = config.checkpoint_interval.get().as_nanos() as u64;
         let last = self.checkpoints.back().map_or(self.learned_since, |last| last.until);
-        if config.checkpoints == 0 || self.open_until.as_nanos() / interval <= last.as_nanos() / interval {
+        let most = config.n_checkpoints();
+        if most == 0 || self.open_until.as_nanos() / interval <= last.as_nanos() / interval {
             return;
         }
-        while self.checkpoints.len() as u64 >= config.checkpoints {
+        while self.checkpoints.len() as u64 >= most {
             self.checkpoints.pop_front();
         }
         let records = record::write_all(self.slots.iter().map(|(id, tracked)| (id, &tracked.state)));

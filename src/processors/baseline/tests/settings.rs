@@ -6,6 +6,7 @@ use super::{
     super::{
         config::EmitConfig,
         exclusion::{Exclusion, parse},
+        record::ENTRY_BYTES,
     },
     *,
 };
@@ -29,7 +30,7 @@ fn every_problem_is_told_at_once() {
         band: -1.0,
         max_series: 0,
         season_bins: 12,
-        checkpoints: 31,
+        checkpoints: Some(31),
         checkpoint_interval: config::Duration::from_secs(60),
         degradation_ratio: f64::NAN,
         exclude: vec![Exclusion { from: now, to: now }],
@@ -117,4 +118,16 @@ fn bands_of_chosen_series_become_metrics() {
     assert!(told.starts_with("resource {service.name=shop} scope baseline\n"), "{told}");
     assert!(told.contains("{span=cart,stat=mean}") && told.contains("= 0.25\n"), "{told}");
     assert!(told.contains("span.duration.level_shifts unit=\"{shift}\" sum temporality=2 monotonic=true"));
+}
+
+#[test]
+fn checkpoints_are_kept_without_asking_of_as_many_series_as_fit_in_70_megabytes() {
+    let kept = |max_series: u64, checkpoints: Option<u64>| {
+        BaselineConfig { max_series, checkpoints, ..BaselineConfig::default() }.n_checkpoints()
+    };
+    assert_eq!(
+        [kept(100_000, None), kept(100_001, None), kept(1_000_000, Some(1)), kept(1, Some(0))],
+        [2, 0, 1, 0]
+    );
+    assert!(kept(100_000, None) * 100_000 * ENTRY_BYTES as u64 <= 70_000_000);
 }

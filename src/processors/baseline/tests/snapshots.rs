@@ -155,8 +155,9 @@ fn a_layout_is_read_by_the_release_that_follows() {
 
 #[test]
 fn a_series_costs_what_the_page_says() {
-    assert_eq!(size_of::<SeriesState>(), 336);
-    assert!(size_of::<Option<(u64, Tracked)>>() <= 360);
+    assert_eq!(size_of::<SeriesState>(), 328);
+    // The tests of `anomaly` add this to what that stage holds.
+    assert_eq!(size_of::<Option<(u64, Tracked)>>(), 344);
     assert_eq!(write_all([(7, &SeriesState::new(Statistic::Rate))].into_iter()).len(), 334);
 }
 
@@ -215,7 +216,7 @@ fn checkpoints_are_bounded() {
     let mut harness = harness(&config());
     feed(&mut harness, 0, 9 * DAY);
     assert_eq!(metric(&harness, "checkpoint_bytes"), 2 * 4 * 334);
-    let mut without = self::harness(&BaselineConfig { checkpoints: 0, ..config() });
+    let mut without = self::harness(&BaselineConfig { checkpoints: Some(0), ..config() });
     feed(&mut without, 0, 3 * DAY);
     assert_eq!(metric(&without, "checkpoint_bytes"), 0);
 }
