@@ -157,6 +157,7 @@ fn plans() -> Vec<Plan> {
         plans.push(Plan { with_snapshots, ..plan(judge(Stage::Novelty), size) });
     }
     plans.push(plan(vec![Stage::Baseline, Stage::Novelty], MOST));
+    plans.push(plan(vec![Stage::Baseline, Stage::Novelty, Stage::ForecastOfRates], MOST));
     plans.push(Plan { order: Order::Shuffled, ..plan(judge(Stage::Novelty), STAGES_AT) });
     plans.push(Plan { warm_up: OLD, ..plan(judge(Stage::Novelty), SIZES[0]) });
     plans

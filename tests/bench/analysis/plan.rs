@@ -17,6 +17,8 @@ pub(super) enum Stage {
     Pattern,
     /// `forecast` of every series.
     Forecast,
+    /// `forecast` of what a person would look at: how much is asked of each operation.
+    ForecastOfRates,
 }
 
 impl Stage {
@@ -25,7 +27,7 @@ impl Stage {
         match self {
             Self::Baseline => "baseline",
             Self::Seasonal | Self::Novelty | Self::Pattern => "anomaly",
-            Self::Forecast => "forecast",
+            Self::Forecast | Self::ForecastOfRates => "forecast",
         }
     }
 
@@ -36,6 +38,7 @@ impl Stage {
             Self::Novelty => "`anomaly`: `seasonal`, `novelty`",
             Self::Pattern => "`anomaly`: `seasonal`, `novelty`, `pattern`",
             Self::Forecast => "`forecast` of every series",
+            Self::ForecastOfRates => "`forecast` of each operation's rate",
         }
     }
 
@@ -50,6 +53,7 @@ impl Stage {
             Self::Novelty => "detectors: [seasonal, novelty]",
             Self::Pattern => "detectors: [seasonal, novelty, pattern]",
             Self::Forecast => "emit: {metrics: ['*']}",
+            Self::ForecastOfRates => "emit: {metrics: [span.duration], statistics: [rate]}",
         };
         format!("{{{common}, {own}}}")
     }

@@ -207,10 +207,10 @@ fn snapshots(measured: &Measured, scale: f64) -> Option<Table> {
 
 fn memory(measured: &Measured) -> Option<Table> {
     let n_series = f64::from(MOST.0);
-    let run_of = |stages: usize| {
-        measured.runs.iter().find(|run| run.plan.n_series == MOST.0 && run.plan.stages.len() == stages)
+    let run_of = |last: Stage| {
+        measured.runs.iter().find(|run| run.plan.n_series == MOST.0 && run.plan.stages.last() == Some(&last))
     };
-    let judged = run_of(2)?;
+    let judged = run_of(Stage::Novelty)?;
     let checkpointed = measured.runs.iter().find(|run| run.plan.with_checkpoints)?;
     let checkpoints =
         checkpointed.figures.checkpoint_rss_bytes as f64 / f64::from(checkpointed.plan.n_series) * n_series;
@@ -221,13 +221,17 @@ fn memory(measured: &Measured) -> Option<Table> {
     let warm = judged.figures.warm_rss_bytes as f64;
     let mut lines = vec![
         line("`baseline`, `anomaly`", warm),
-        line("with both checkpoints of `baseline`, once a week has passed", warm + checkpoints),
+        line("with two checkpoints of `baseline`, once a week has passed", warm + checkpoints),
     ];
-    if let Some(Run { figures, .. }) = run_of(3) {
-        lines.push(line("and `forecast` of every series, without them", figures.warm_rss_bytes as f64));
-        lines
-            .push(line("after the turn of an hour, at which all forecasts go out", figures.rss_bytes as f64));
-        lines.push(line("while they go out", figures.peak_rss_bytes as f64));
+    for (stage, what) in [
+        (Stage::ForecastOfRates, "and `forecast` of the rate of each operation, 16 % of all series"),
+        (Stage::Forecast, "and `forecast` of every series"),
+    ] {
+        if let Some(Run { figures, .. }) = run_of(stage) {
+            lines.push(line(what, figures.warm_rss_bytes as f64));
+            lines.push(line("… after the turn of an hour", figures.rss_bytes as f64));
+            lines.push(line("… at most, while forecasts go out", figures.peak_rss_bytes as f64));
+        }
     }
     Some(Table {
         caption: format!(
