@@ -1,10 +1,13 @@
 //! What is normal, end to end: half an hour that was recorded warms the baselines, then a service of the shop
-//! becomes slow, and Prometheus, Jaeger and the log records say so, of that service first.
+//! becomes slow, and Prometheus, Jaeger and the log records say so, of that service first. Then it is as before,
+//! and so are they.
 
 use std::{
+    cell::Cell,
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,6 +18,7 @@ use testbed::{Jaeger, Prometheus, Trueline, Version, Watch, eventually, free_por
 /// The fault: everything that this service does takes ten times as long.
 const SLOW: &str = "currency";
 const WINDOW: Duration = Duration::from_secs(10);
+const RATE: &str = "200";
 
 struct Watchers {
     prometheus: Prometheus,
@@ -46,7 +50,7 @@ impl Watchers {
 processors:
   aggregation: {{windows: [10s], allowed_lateness: 3s, metrics: false}}
   baseline: {{window: 10s, emit: {{metrics: [span.duration]}}}}
-  anomaly: {{window: 10s, detectors: [seasonal]}}
+  anomaly: {{window: 10s, detectors: [seasonal], quiet_windows: 2}}
   enrichment:
 exporters:
   otlp_grpc: {{endpoint: '{jaeger}', tls: {{insecure: true}}}}
@@ -79,25 +83,80 @@ service:
         Trueline::start(&self.config(), watch)
     }
 
-    /// The episodes that were opened, as (nanoseconds since the epoch, service).
-    fn episodes(&self) -> Result<Vec<(u64, String)>> {
-        let told = fs::read_to_string(self.path("told.jsonl")).unwrap_or_default();
-        let mut episodes = Vec::new();
+    /// What was told of episodes, in its order.
+    fn told(&self) -> Result<Vec<Told>> {
+        let lines = fs::read_to_string(self.path("told.jsonl")).unwrap_or_default();
+        let mut told = Vec::new();
         // The last line may be half written.
-        for line in told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             for resource in elements(&line["resourceLogs"]) {
                 let service = attribute(&resource["resource"], "service.name").unwrap_or_default();
                 for scope in elements(&resource["scopeLogs"]) {
                     for record in elements(&scope["logRecords"]) {
-                        let state = attribute(record, "trueline.anomaly.state");
-                        if record["eventName"] == "trueline.anomaly" && state.as_deref() == Some("open") {
-                            episodes.push((nanos(&record["timeUnixNano"])?, service.clone()));
+                        let of = |key: &str| attribute(record, &format!("trueline.anomaly.{key}"));
+                        if record["eventName"] == "trueline.anomaly" {
+                            let (id, state) = (of("id").context("an id")?, of("state").context("a state")?);
+                            let at = nanos(&record["timeUnixNano"])?;
+                            told.push(Told { at, service: service.clone(), id, state });
                         }
                     }
                 }
             }
         }
-        Ok(episodes)
+        Ok(told)
+    }
+
+    /// Starts a load through which the fault comes and goes.
+    fn load(&self, schedule: &Schedule) -> Result<Child> {
+        let fault = format!("{SLOW}:latency@{}s+{}s=10", schedule.quiet.as_secs(), schedule.slow.as_secs());
+        let truth = self.path("truth.jsonl");
+        let duration = format!("{}s", schedule.whole().as_secs());
+        let arguments = [
+            "load",
+            "--endpoint",
+            &self.grpc,
+            "--rate",
+            RATE,
+            "--signals",
+            "traces",
+            "--duration",
+            &duration,
+            "--fault",
+            &fault,
+            "--truth",
+            text(&truth)?,
+        ];
+        Ok(Command::new(trueline_binary()?).args(arguments).stdout(Stdio::null()).spawn()?)
+    }
+
+    /// When the fault began and ended.
+    fn fault(&self, schedule: &Schedule) -> Result<(u64, u64)> {
+        let truth: Value = serde_json::from_str(fs::read_to_string(self.path("truth.jsonl"))?.trim())?;
+        let began = nanos(&truth["start_unix_nano"])?;
+        Ok((began, began + schedule.slow.as_nanos() as u64))
+    }
+}
+
+/// A log record about an episode.
+#[derive(Debug)]
+struct Told {
+    /// *Units*: nanoseconds since the epoch.
+    at: u64,
+    service: String,
+    id: String,
+    state: String,
+}
+
+/// What the load does, in its order.
+struct Schedule {
+    quiet: Duration,
+    slow: Duration,
+    quiet_again: Duration,
+}
+
+impl Schedule {
+    fn whole(&self) -> Duration {
+        self.quiet + self.slow + self.quiet_again
     }
 }
 
@@ -150,59 +209,104 @@ fn text(path: &Path) -> Result<&str> {
 }
 
 #[test]
-fn a_service_that_becomes_slow_is_told_first_and_found_in_jaeger_and_prometheus() {
+fn a_service_that_becomes_slow_is_told_first_and_only_while_it_is() {
     let watchers = Watchers::start().unwrap();
-    let rate = "200";
-    warm(&watchers, Duration::from_secs(1800), rate).unwrap();
+    warm(&watchers, Duration::from_secs(1800), RATE).unwrap();
     let mut trueline = watchers.run().unwrap();
-    let (quiet, slow) = (3 * WINDOW, 4 * WINDOW);
-    let fault = format!("{SLOW}:latency@{}s+{}s=10", quiet.as_secs(), slow.as_secs());
-    let truth = watchers.path("truth.jsonl");
-    let duration = format!("{}s", (quiet + slow).as_secs());
-    let arguments =
-        ["--endpoint", &watchers.grpc, "--rate", rate, "--signals", "traces", "--duration", &duration];
-    let faulty = ["--fault", &fault, "--truth", text(&truth).unwrap()];
-    let all: Vec<&str> = std::iter::once("load").chain(arguments).chain(faulty).collect();
-    let mut load = Command::new(trueline_binary().unwrap())
-        .args(all)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let soon = quiet + slow + 3 * WINDOW;
-    eventually("an episode of the slow service", soon, || {
-        let episodes = watchers.episodes()?;
-        ensure!(episodes.iter().any(|(_, service)| service == SLOW), "told: {episodes:?}");
+    // After the fault: the window in which it ends, two quiet ones that end episodes, time for a busy machine to
+    // tell so, and a last one to be quiet in.
+    let schedule = Schedule { quiet: 2 * WINDOW, slow: 3 * WINDOW, quiet_again: 7 * WINDOW };
+    let mut load = watchers.load(&schedule).unwrap();
+    let patience = schedule.whole() + 6 * WINDOW;
+    eventually("an episode of the slow service", patience, || {
+        let told = watchers.told()?;
+        ensure!(told.iter().any(|told| told.service == SLOW && told.state == "open"), "told: {told:?}");
         Ok(())
     })
     .unwrap();
-    eventually("spans that say so in Jaeger", soon, || {
-        let found = watchers.jaeger.search(SLOW, &[("trueline.anomaly.is_anomalous", "true")])?;
+    eventually("spans that say so in Jaeger", patience, || {
+        let found = watchers.jaeger.search(SLOW, &[MARK])?;
         ensure!(!found.is_empty(), "no trace has the attribute");
         Ok(())
     })
     .unwrap();
     let ended = load.wait().unwrap();
     assert!(ended.success(), "{ended}");
+    check_band(&watchers, patience);
+    let last_sent = check_all_is_quiet_again(&watchers, &schedule, patience);
+    check_told(&watchers, &schedule);
+    check_marks(&watchers, &schedule, last_sent);
+    trueline.terminate().unwrap();
+}
+
+const MARK: (&str, &str) = ("trueline.anomaly.is_anomalous", "true");
+
+fn check_band(watchers: &Watchers, patience: Duration) {
     let band = format!(
         "count(span_duration_upper_milliseconds{{stat=\"p95\",service_name=\"{SLOW}\"}} > \
          span_duration_lower_milliseconds{{stat=\"p95\",service_name=\"{SLOW}\"}})"
     );
-    eventually("the band in Prometheus", soon, || {
+    eventually("the band in Prometheus", patience, || {
         let found = watchers.prometheus.value(&band)?;
         ensure!(found >= 1.0, "{found} bands");
         Ok(())
     })
     .unwrap();
-    let truth: Value = serde_json::from_str(fs::read_to_string(&truth).unwrap().trim()).unwrap();
-    let began = nanos(&truth["start_unix_nano"]).unwrap();
-    let episodes = watchers.episodes().unwrap();
-    let (first, _) = episodes[0];
-    assert!(first > began, "quiet until the fault: {episodes:?}");
+}
+
+/// Waits until every episode has ended. Returns when the last span came, in microseconds since the epoch.
+fn check_all_is_quiet_again(watchers: &Watchers, schedule: &Schedule, patience: Duration) -> u64 {
+    eventually("the end of every episode", patience, || {
+        let told = watchers.told()?;
+        let of_state = |state: &str| -> BTreeSet<&str> {
+            told.iter().filter(|told| told.state == state).map(|told| told.id.as_str()).collect()
+        };
+        ensure!(of_state("open") == of_state("closed"), "told: {told:?}");
+        Ok(())
+    })
+    .unwrap();
+    let (_, fault_ended) = watchers.fault(schedule).unwrap();
+    let last = Cell::new(0);
+    eventually("the last spans in Jaeger", patience, || {
+        let traces = watchers.jaeger.search(SLOW, &[])?;
+        let starts = traces.iter().flat_map(|trace| &trace.spans).map(|span| span.start_unix_micros);
+        last.set(starts.max().unwrap_or(0));
+        let enough = fault_ended / 1000 + (schedule.quiet_again - WINDOW).as_micros() as u64;
+        ensure!(last.get() >= enough, "the last span came at {}", last.get());
+        Ok(())
+    })
+    .unwrap();
+    last.get()
+}
+
+/// The first is told within two windows, of the slow service, and nothing new once the fault is over.
+fn check_told(watchers: &Watchers, schedule: &Schedule) {
+    let (began, ended) = watchers.fault(schedule).unwrap();
+    let told = watchers.told().unwrap();
+    let opened: Vec<&Told> = told.iter().filter(|told| told.state == "open").collect();
+    let first = opened[0].at;
+    assert!(first > began, "quiet until the fault: {told:?}");
+    // Records bear the end of their window: that in which the fault begins ends within one window, the first
+    // that is slow all along within two.
     let within = Duration::from_nanos(first - began);
-    // The window in which the fault begins, two more, and the time that late spans have.
-    assert!(within <= 3 * WINDOW + Duration::from_secs(5), "told after {within:?}");
+    assert!(within <= 2 * WINDOW, "told after {within:?}");
     // Those who call it wait for it, and may be told in the same second.
-    let is_first = |(at, service): &(u64, String)| *at == first && service == SLOW;
-    assert!(episodes.iter().any(is_first), "{SLOW} is told first: {episodes:?}");
-    trueline.terminate().unwrap();
+    assert!(opened.iter().any(|told| told.at == first && told.service == SLOW), "{SLOW} is first: {told:?}");
+    // The last window with slow spans ends within one window of the fault.
+    let quiet_from = ended + WINDOW.as_nanos() as u64;
+    let late: Vec<_> = opened.iter().filter(|told| told.at > quiet_from).collect();
+    assert!(late.is_empty(), "told after the fault: {late:?}");
+}
+
+/// Spans are marked while the episode is open, and those of the last window, long after it, are not.
+fn check_marks(watchers: &Watchers, schedule: &Schedule, last_sent: u64) {
+    let (began, _) = watchers.fault(schedule).unwrap();
+    let traces = watchers.jaeger.search(SLOW, &[MARK]).unwrap();
+    let spans = traces.iter().flat_map(|trace| &trace.spans);
+    let marked = spans.filter(|span| span.tags.get(MARK.0).is_some_and(|value| value == MARK.1));
+    let starts: Vec<u64> = marked.map(|span| span.start_unix_micros).collect();
+    assert!(starts.iter().all(|start| *start > began / 1000), "spans from before the fault are marked");
+    let unmarked_from = last_sent - WINDOW.as_micros() as u64;
+    let late = starts.iter().filter(|start| **start > unmarked_from).count();
+    assert_eq!(late, 0, "spans are marked that came after the last episode");
 }
