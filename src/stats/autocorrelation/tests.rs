@@ -1,3 +1,4 @@
+use augurs::seasons::{Detector, PeriodogramDetector};
 use proptest::prelude::*;
 use statrs::statistics::Statistics;
 
@@ -87,5 +88,27 @@ proptest! {
         prop_assert!((autocorrelation(&values, lag).unwrap() - expected).abs() < 1e-9);
         let expected = strength_by_definition(&values, lag);
         prop_assert!((period_strength(&values, lag).unwrap() - expected).abs() < 1e-9);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// A series that repeats itself, and the period that a periodogram finds in it.
+    #[test]
+    fn the_period_that_augurs_finds_is_the_strongest(
+        period in prop_oneof![Just(8_usize), Just(12), Just(16), Just(24)], seed in 0..1_000_u64, noise in 0.0..0.3_f64,
+    ) {
+        let wave = |at: usize| (at as f64 / period as f64 * std::f64::consts::TAU).sin();
+        let values: Vec<f64> =
+            Normals::new(seed).take(12 * period).enumerate().map(|(at, normal)| wave(at) + noise * normal).collect();
+        let found = PeriodogramDetector::default().detect(&values);
+        // Its frequencies lie so far apart that a neighbour may stand for the period.
+        prop_assert!(found.first().is_some_and(|found| found.abs_diff(period as u32) <= 1), "{found:?} {period}");
+        // A multiple of the period repeats as well; of those that do not contain it none is as strong.
+        let strength = |lag: usize| period_strength(&values, lag).unwrap();
+        let others = (2..2 * period).filter(|other| other % period != 0);
+        let best = others.max_by(|a, b| strength(*a).total_cmp(&strength(*b))).unwrap();
+        prop_assert!(strength(period) > strength(best), "{period} {best}");
+        prop_assert!(strength(period) > 0.75 && autocorrelation(&values, period).unwrap() > 0.6);
     }
 }

@@ -1,7 +1,8 @@
+use augurs::{Fit, mstl::MSTLModel};
 use proptest::prelude::*;
 
 use super::{MOST_POINTS, mann_kendall, theil_sen};
-use crate::testing::Normals;
+use crate::{EwRegression, testing::Normals};
 
 #[test]
 fn a_textbook_series_has_its_score() {
@@ -90,5 +91,35 @@ proptest! {
         slopes.sort_by(f64::total_cmp);
         let (low, high) = (slopes[(slopes.len() - 1) / 2], slopes[slopes.len() / 2]);
         prop_assert!(low - 1e-9 <= line.slope && line.slope <= high + 1e-9);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Four weeks of hours with a daily course and a trend, which a decomposition takes apart.
+    #[test]
+    fn the_slope_agrees_with_the_trend_that_augurs_finds(
+        slope in -0.05..0.05_f64, swing in 0.0..20.0_f64, seed in 0..1_000_u64,
+    ) {
+        let course = |at: usize| swing * (at as f64 / 24.0 * std::f64::consts::TAU).sin();
+        let values: Vec<f64> = Normals::new(seed)
+            .take(24 * 28)
+            .enumerate()
+            .map(|(at, normal)| 100.0 + slope * at as f64 + course(at) + normal)
+            .collect();
+        let fitted = MSTLModel::naive(vec![24]).fit(&values).unwrap();
+        let trend: Vec<f64> = fitted.fit().trend().iter().map(|value| f64::from(*value)).collect();
+        let (first, last) = (&trend[..24], &trend[trend.len() - 24..]);
+        let mean = |day: &[f64]| day.iter().sum::<f64>() / 24.0;
+        let expected = (mean(last) - mean(first)) / (trend.len() - 24) as f64;
+        let days: Vec<(f64, f64)> =
+            values.chunks(24).enumerate().map(|(day, hours)| (24.0 * day as f64, mean(hours))).collect();
+        let robust = theil_sen(&days, &mut Vec::new()).unwrap().slope;
+        let mut regression = EwRegression::default();
+        days.iter().for_each(|day| regression.update(day.1, 24.0, 0.0));
+        let squares = regression.line().unwrap().slope;
+        for got in [robust, squares] {
+            prop_assert!((got - expected).abs() < 0.003, "{got} {expected} {slope}");
+        }
     }
 }
