@@ -7,11 +7,13 @@
 //! * [`otlp_file`]: OTLP in files, as JSON lines or protobuf.
 //! * [`debug`]: shows what passes by.
 //! * [`nop`]: takes everything and sends it nowhere.
+//! * [`alert_webhook`]: brings alerts to people and to the tools that wake them.
 //! * `prometheus`: is scraped by Prometheus.
 //! * `prometheus_remote_write`: pushes to Prometheus and what speaks its protocol.
 //! * `prometheus_names`: metrics as Prometheus knows them.
 //! * [`http`]: TLS, compression, a connection pool, the rules of retrying.
 
+mod alert_webhook;
 mod debug;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
@@ -26,6 +28,8 @@ mod prometheus_remote_write;
 #[cfg(test)]
 mod tests;
 
+pub use alert_webhook::deliveries;
+
 /// Returns every exporter of this crate.
 pub fn table() -> Vec<component::ExporterEntry> {
     vec![
@@ -35,6 +39,7 @@ pub fn table() -> Vec<component::ExporterEntry> {
         component::ExporterEntry::of::<debug::Debug>(),
         component::ExporterEntry::of::<nop::Nop>(),
         component::ExporterEntry::of::<prometheus::Prometheus>(),
+        component::ExporterEntry::of::<alert_webhook::AlertWebhook>(),
         component::ExporterEntry::of::<prometheus_remote_write::PrometheusRemoteWrite>(),
     ]
 }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{BoxError, Clock, ExportError};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -13,7 +13,7 @@ use hyper_util::{
 };
 use rustls::{ClientConfig, RootCertStore};
 
-use super::{TlsConfig, TlsLoader};
+use super::{AddressGuard, AddressRefused, TlsConfig, TlsLoader, lookup::Lookup};
 
 /// The most that is read of an answer, as OTLP 1.11 recommends.
 pub(crate) const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -86,6 +86,9 @@ pub(crate) struct ClientSettings {
     /// Ping HTTP/2 connections this often; zero means never.
     pub(crate) http2_ping_interval: Duration,
     pub(crate) http2_ping_timeout: Duration,
+    /// Has a say in which addresses a name may have; addresses in URLs are the caller's to check.
+    pub(crate) guard: Option<Arc<dyn AddressGuard>>,
+    pub(crate) max_answer_bytes: usize,
 }
 
 impl Default for ClientSettings {
@@ -100,6 +103,8 @@ impl Default for ClientSettings {
             offers_http2: true,
             http2_ping_interval: Duration::ZERO,
             http2_ping_timeout: Duration::from_secs(15),
+            guard: None,
+            max_answer_bytes: MAX_ANSWER_BYTES,
         }
     }
 }
@@ -109,11 +114,11 @@ impl Default for ClientSettings {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Empty when it was longer than [`MAX_ANSWER_BYTES`] or broke off.
+    /// Empty when it was longer than the settings allow or broke off.
     pub(crate) body: Bytes,
 }
 
-type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Pool = Client<HttpsConnector<HttpConnector<Lookup>>, Full<Bytes>>;
 
 /// Sends requests over connections that it keeps.
 pub(crate) struct HttpClient {
@@ -139,14 +144,27 @@ impl HttpClient {
     /// `headers` win over the operator's.
     ///
     /// # Errors
-    /// Always retryable: no connection could be made, or it broke before the answer came.
+    /// Retryable: no connection could be made, or it broke before the answer came. Permanent only when the guard
+    /// refuses the address.
     pub(crate) async fn post(
         &self,
         uri: &Uri,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Answer, ExportError> {
-        let mut request = Request::post(uri.clone()).body(Full::new(body)).map_err(retryable)?;
+        self.ask(Method::POST, uri, headers, body).await
+    }
+
+    /// Sends a request of any method; see [`HttpClient::post`].
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, ExportError> {
+        let request = Request::builder().method(method).uri(uri.clone()).body(Full::new(body));
+        let mut request = request.map_err(retryable)?;
         request.headers_mut().clone_from(&self.settings.headers);
         request.headers_mut().extend(headers);
         let pool = self.pool().await?;
@@ -154,7 +172,7 @@ impl HttpClient {
         let answer = sent.map_err(|error| unreachable_at(uri, &error))?;
         let (parts, body) = answer.into_parts();
         // An answer whose body breaks off has still told its status, which is what counts.
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+        let body = Limited::new(body, self.settings.max_answer_bytes).collect().await;
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
@@ -178,7 +196,7 @@ impl HttpClient {
     }
 
     fn make_pool(&self, trust: &Arc<ClientConfig>) -> Result<Pool, ExportError> {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Lookup(self.settings.guard.clone()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -221,7 +239,22 @@ fn retryable(error: impl Into<BoxError>) -> ExportError {
 }
 
 fn unreachable_at(uri: &Uri, error: &hyper_util::client::legacy::Error) -> ExportError {
+    if let Some(refused) = refusal_in(error) {
+        return ExportError::Permanent(refused.clone().into());
+    }
     let what = if error.is_connect() { "can not connect to" } else { "lost the connection to" };
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     retryable(format!("{what} {authority}: {}", describe(error)))
+}
+
+/// Finds the guard's refusal among what led to an error.
+fn refusal_in<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e AddressRefused> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref() {
+            return Some(refused);
+        }
+        cause = error.source();
+    }
+    None
 }

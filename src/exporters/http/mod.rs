@@ -4,6 +4,7 @@
 //! * [`tls`](TlsConfig): the collector's `tls` section of a client, read when a connection is first needed.
 //! * [`compression`](Encoder): request bodies in the encodings that the collector speaks.
 //! * [`headers`](HeadersConfig): what the operator adds to every request.
+//! * [`lookup`](AddressGuard): names to addresses, with a say in which may be connected to.
 //! * [`client`](HttpClient): a pool of HTTP/1.1 and HTTP/2 connections, one attempt at a time.
 //! * `not_supported`: the collector's keys that are refused, and why.
 //! * [`rejections`](Rejections): what a server took only in part, in the log.
@@ -15,6 +16,7 @@ mod answers;
 mod client;
 mod compression;
 mod headers;
+mod lookup;
 mod not_supported;
 mod rejections;
 mod retry;
@@ -33,6 +35,7 @@ pub(crate) use client::{
 };
 pub(crate) use compression::{Compression, Encoder};
 pub(crate) use headers::{HeadersConfig, header_map, validate_headers};
+pub(crate) use lookup::{AddressGuard, AddressRefused};
 pub(crate) use not_supported::{CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED};
 pub(crate) use rejections::Rejections;
 pub(crate) use retry::{is_retryable, retry_after};

@@ -156,6 +156,7 @@ fn client_settings(config: &OtlpHttpConfig, uses_tls: bool) -> ClientSettings {
         offers_http2: config.force_attempt_http2 && !config.disable_keep_alives,
         http2_ping_interval: config.http2_read_idle_timeout.get(),
         http2_ping_timeout: if ping_timeout.is_zero() { defaults.http2_ping_timeout } else { ping_timeout },
+        ..defaults
     }
 }
 

@@ -1,0 +1,15 @@
+//! What waits for a destination, and what it has been told: in memory as a [`Book`], on disk as a [`Journal`] from
+//! which the book can be made again.
+//!
+//! A journal is a file of lines: a checksum, a space and one [`Entry`] as JSON. A line that was torn by a crash is
+//! told by its checksum and skipped. When a file has grown far beyond what it stands for, it is written anew.
+
+mod book;
+mod entry;
+mod journal;
+#[cfg(test)]
+mod tests;
+
+pub(super) use book::{Accepted, Book, Bounds, Overflow};
+pub(super) use entry::{Entry, Fate};
+pub(super) use journal::{Journal, JournalError, Writer};
