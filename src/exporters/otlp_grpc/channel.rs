@@ -218,6 +218,10 @@ impl Channel {
         socket2::SockRef::from(&tcp)
             .set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))
             .map_err(|error| failed(error.to_string()))?;
+        #[cfg(target_os = "linux")]
+        if address.ip().is_loopback() {
+            send_unpaced(&tcp);
+        }
         let Some(tls) = &self.settings.tls else {
             return self.handshake(TokioIo::new(Corked::new(tcp))).await.map_err(failed);
         };
@@ -256,5 +260,21 @@ impl Channel {
             }
         });
         Ok(connection)
+    }
+}
+
+/// Takes the pacing off a connection that stays on this host.
+///
+/// BBR, which some hosts use by default, starts a timer for every few segments, and there is no network to be
+/// spared. Other algorithms stay as the operator set them.
+#[cfg(target_os = "linux")]
+fn send_unpaced(tcp: &TcpStream) {
+    let socket = socket2::SockRef::from(tcp);
+    if !socket.tcp_congestion().is_ok_and(|name| name.starts_with(b"bbr")) {
+        return;
+    }
+    // Every kernel has it and lets every user choose it.
+    if let Err(error) = socket.set_tcp_congestion(b"reno") {
+        tracing::debug!(%error, "a connection to this host stays paced");
     }
 }
