@@ -1,8 +1,8 @@
 //! From a table of spans to counters.
 //!
-//! The work is staged per request: hashes of all keys, then the places of all series, then the dense
-//! counters, then the buckets. Cache misses of one stage overlap instead of waiting for each other, and
-//! a key is only spelled out for a series that is new.
+//! The work is staged: the keys of a block of spans, then what their hashes point to, then the places of
+//! their series; then the dense counters of the request, then the buckets. Cache misses of one stage overlap
+//! instead of waiting for each other.
 
 use model::{KeySet, Slot, SpanRec, SpanTable};
 use wire::view::{KeyValue, Scope, Span};
@@ -10,10 +10,10 @@ use wire::view::{KeyValue, Scope, Span};
 use super::{
     buckets::{Layout, exponential_bucket},
     exemplars::Exemplar,
-    key::Key,
+    key::{KeyAt, Keys},
     partial::{ExemplarRow, ResourceRow, Row},
     resources::Resources,
-    spec::{Head, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS},
+    spec::{Dimension, Head, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS},
     table::{Candidate, Hot, Place, SeriesTable},
     weight::weight_of,
 };
@@ -22,9 +22,11 @@ use super::{
 pub(crate) struct Fold {
     shape: Shape,
     series: SeriesTable,
-    /// Per span of a block: its key but for the parts, then what that points to.
-    probes: Vec<Probe>,
-    candidates: Vec<Candidate>,
+    /// The keys of a block of spans.
+    keys: Keys,
+    /// Per span of a block: its key, then what that points to.
+    key_places: Vec<KeyAt>,
+    candidates: Vec<(u64, Candidate)>,
     /// Per span of the request: its series.
     places: Vec<Place>,
     /// Spans since the last flush; bounds what a bucket holds.
@@ -46,19 +48,9 @@ struct Request<'r> {
     scopes: Vec<[Option<&'r [u8]>; 2]>,
 }
 
-/// A span's key but for its parts, and their hash.
-#[derive(Clone, Copy)]
-struct Probe {
-    hash: u64,
-    identity: u32,
-    head: Head,
-}
-
 /// The series of so many spans are looked for at once: enough for their cache misses to overlap, few enough
 /// for what their keys are made of to stay in the first-level cache.
 const BLOCK: usize = 32;
-/// The parts of a key before its dimensions: name, scope's name, scope's version.
-const FIXED_PARTS: usize = 3;
 /// So many rows are spelled out at once: some hundred kilobytes.
 const ROWS_OF_RUN: usize = 512;
 /// Buckets count in 32 bits. A shard that has folded so many spans tells them before the next request.
@@ -71,7 +63,15 @@ impl Fold {
         let resources = Resources::new(seed, spec.limit);
         let series = SeriesTable::new(seed, &spec);
         let shape = Shape { spec, slots: Vec::new(), resources };
-        Self { shape, series, probes: Vec::new(), candidates: Vec::new(), places: Vec::new(), spans: 0 }
+        Self {
+            shape,
+            series,
+            keys: Keys::default(),
+            key_places: Vec::new(),
+            candidates: Vec::new(),
+            places: Vec::new(),
+            spans: 0,
+        }
     }
 
     pub(crate) fn want(&mut self, keys: &mut KeySet) {
@@ -107,20 +107,12 @@ impl Fold {
 
     fn fold_event(&mut self, request: &Request<'_>, index: usize, attributes: &[KeyValue<'_>], weight: u64) {
         let span = &request.table.spans[index];
-        let mut parts = Vec::new();
-        let (identity, head) = self.shape.push_parts(request, index, &mut parts);
-        let values = request.table.values_of(index);
-        let dimensions = self.shape.spec.dimensions.iter().zip(&self.shape.slots);
-        for (part, (dimension, slot)) in parts[FIXED_PARTS..].iter_mut().zip(dimensions) {
+        self.keys.clear();
+        let at = self.shape.spell(request, index, &mut self.keys, |dimension| {
             let of_event = attributes.iter().find(|attribute| attribute.key == dimension.key.as_bytes());
-            // The span's own value comes first, then the event's, then the resource's, then the default.
-            if let (true, Some(attribute)) =
-                (values.get(slot.0).is_none_or(|value| value.is_absent()), of_event)
-            {
-                *part = Some(attribute.value);
-            }
-        }
-        let key = Key { identity, head, overflow: false, parts: &parts };
+            of_event.map(|attribute| attribute.value)
+        });
+        let key = self.keys.at(at);
         let nanos = span.duration_nanos();
         let hash = key.hash(self.series.seed());
         let place = match self.series.find(hash, &key) {
@@ -214,26 +206,21 @@ impl Fold {
     }
 
     fn find_series(&mut self, request: &Request<'_>) {
-        let Self { shape, series, probes, candidates, places, .. } = self;
+        let Self { shape, series, keys, key_places, candidates, places, .. } = self;
         let spans = &request.table.spans;
-        let n_parts = FIXED_PARTS + shape.slots.len();
-        let mut parts = Vec::with_capacity(BLOCK.min(spans.len()) * n_parts);
         places.clear();
         for from in (0..spans.len()).step_by(BLOCK) {
             let block = from..spans.len().min(from + BLOCK);
-            parts.clear();
-            probes.clear();
-            for index in block.clone() {
-                let (identity, head) = shape.push_parts(request, index, &mut parts);
-                let key = Key { identity, head, overflow: false, parts: &parts[parts.len() - n_parts..] };
-                probes.push(Probe { hash: key.hash(series.seed()), identity, head });
-            }
+            keys.clear();
+            key_places.clear();
+            key_places.extend(block.clone().map(|index| shape.spell(request, index, keys, |_| None)));
             candidates.clear();
-            candidates.extend(probes.iter().map(|probe| series.candidate(probe.hash)));
-            let found = probes.iter().zip(candidates.iter()).zip(parts.chunks_exact(n_parts));
-            for (index, ((probe, &candidate), parts)) in block.zip(found) {
-                let &Probe { hash, identity, head } = probe;
-                let key = Key { identity, head, overflow: false, parts };
+            candidates.extend(key_places.iter().map(|&at| {
+                let hash = keys.at(at).hash(series.seed());
+                (hash, series.candidate(hash))
+            }));
+            for (index, (&at, &(hash, candidate))) in block.zip(key_places.iter().zip(candidates.iter())) {
+                let key = keys.at(at);
                 let place = series.confirm(candidate, hash, &key).unwrap_or_else(|| {
                     series.begin(&key, spans[index].duration_nanos(), &shape.spec, &shape.resources)
                 });
@@ -317,31 +304,41 @@ impl Shape {
         [is_wanted.then_some(scope.name), is_wanted.then_some(scope.version)]
     }
 
-    /// Appends the parts of a span's key: name, scope, dimensions.
+    /// Spells the key of a span. Of a dimension the span's own value comes first, then the event's, then
+    /// the resource's, then the default.
     #[inline(always)]
-    fn push_parts<'a>(
-        &'a self,
-        request: &Request<'a>,
+    fn spell<'a>(
+        &self,
+        request: &Request<'_>,
         index: usize,
-        parts: &mut Vec<Option<&'a [u8]>>,
-    ) -> (u32, Head) {
+        keys: &mut Keys,
+        of_event: impl Fn(&Dimension) -> Option<&'a [u8]>,
+    ) -> KeyAt {
         let span = &request.table.spans[index];
         let intrinsics = &self.spec.intrinsics;
-        let name = intrinsics.span_name.is_some().then(|| span.name.of(request.bytes));
-        let [scope_name, scope_version] =
-            request.scopes.get(span.scope as usize).copied().unwrap_or_default();
-        parts.extend::<[_; FIXED_PARTS]>([name, scope_name, scope_version]);
-        let values = request.table.values_of(index);
-        for (dimension, slot) in self.slots.iter().enumerate() {
-            parts.push(match values.get(slot.0).filter(|value| !value.is_absent()) {
-                Some(value) => Some(value.of(request.bytes)),
-                None => self.resources.fallback(span.resource, dimension),
-            });
-        }
         let is_extrapolated = self.spec.sampling_method && weight_of(span, request.bytes).is_some();
         let kind = if intrinsics.kind.is_some() { span.kind.min(UNKNOWN_KIND) } else { 0 };
         let status = if intrinsics.status.is_some() { span.status.min(UNKNOWN_STATUS) } else { 0 };
-        (self.resources.identity_of(span.resource), Head { kind, status, is_extrapolated })
+        let identity = self.resources.identity_of(span.resource);
+        let from = keys.begin(identity, Head { kind, status, is_extrapolated });
+        match intrinsics.span_name {
+            Some(_) => keys.push_slice(request.bytes, span.name),
+            None => keys.push(None),
+        }
+        let [scope_name, scope_version] =
+            request.scopes.get(span.scope as usize).copied().unwrap_or_default();
+        keys.push(scope_name);
+        keys.push(scope_version);
+        let values = request.table.values_of(index);
+        for (number, (dimension, slot)) in self.spec.dimensions.iter().zip(&self.slots).enumerate() {
+            match values.get(slot.0) {
+                Some(value) if !value.is_absent() => keys.push_slice(request.bytes, *value),
+                _ => {
+                    keys.push(of_event(dimension).or_else(|| self.resources.fallback(span.resource, number)))
+                }
+            }
+        }
+        keys.end(from)
     }
 }
 

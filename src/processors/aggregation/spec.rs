@@ -119,6 +119,11 @@ impl SeriesSpec {
         self.dimensions.iter().map(|dimension| keys.want(&dimension.key)).collect()
     }
 
+    /// Returns how many parts a key has: name, scope's name, scope's version, dimensions.
+    pub(crate) fn n_parts(&self) -> usize {
+        3 + self.dimensions.len()
+    }
+
     /// Returns the attributes of a series.
     pub(crate) fn attributes(&self, service: &str, head: Head, parts: &[Option<&[u8]>]) -> Box<[u8]> {
         let mut list = AttributeList::default();

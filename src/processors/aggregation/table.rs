@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::{
     buckets::{Layout, WINDOW, exponential_bucket},
     exemplars::{Exemplar, Exemplars},
-    key::Key,
+    key::{Key, OverflowKey},
     resources::{OTHER, Resources},
     spec::{Head, SeriesSpec},
     tally::Tally,
@@ -152,7 +152,7 @@ impl SeriesTable {
     /// Returns the series of a key, if the candidate is it or another of the same hash is.
     #[inline(always)]
     pub(crate) fn confirm(&self, candidate: Candidate, hash: u64, key: &Key<'_>) -> Option<Place> {
-        let is_likely = candidate.first_byte == key.word() as u8;
+        let is_likely = candidate.first_byte == key.first_byte();
         let spelled = self.keys.get(candidate.key_at as usize..).filter(|_| is_likely);
         if spelled.is_some_and(|spelled| key.is(spelled)) {
             return Some(candidate.place);
@@ -170,45 +170,46 @@ impl SeriesTable {
         spec: &SeriesSpec,
         resources: &Resources,
     ) -> Place {
-        let identity = resources.identity(key.identity);
-        let of_resource = self.of_identity.get(&key.identity).copied().unwrap_or(0);
+        let identity = resources.identity(key.identity());
+        let of_resource = self.of_identity.get(&key.identity()).copied().unwrap_or(0);
         let resource_is_full = self.resource_limit > 0 && of_resource >= self.resource_limit;
-        let keys_are_full = self.keys.len() + key.spelled_len() > MAX_KEY_BYTES;
+        let keys_are_full = self.keys.len() + key.spelled().len() > MAX_KEY_BYTES;
+        let head = key.head();
         if self.len() - self.n_overflow < self.limit && !resource_is_full && !keys_are_full {
-            let attributes = spec.attributes(&identity.service, key.head, key.parts);
+            let attributes = spec.attributes(&identity.service, head, &key.parts(spec.n_parts()));
             return self.insert(key, attributes, nanos, spec);
         }
         self.overflowed += 1;
         let reserve = self.limit / OVERFLOW_SHARE + OVERFLOW_FLOOR;
-        let of_service = Key { identity: identity.service_identity, overflow: true, parts: &[], ..*key };
-        if let Some(place) = self.find(of_service.hash(self.seed), &of_service) {
+        let of_service = OverflowKey::new(identity.service_identity, head);
+        if let Some(place) = self.find(of_service.key().hash(self.seed), &of_service.key()) {
             return place;
         }
         let service = &resources.identity(identity.service_identity).service;
         if self.n_overflow < reserve {
-            let attributes = spec.overflow_attributes(Some(service), key.head.kind, key.head.status);
-            return self.insert(&of_service, attributes, nanos, spec);
+            let attributes = spec.overflow_attributes(Some(service), head.kind, head.status);
+            return self.insert(&of_service.key(), attributes, nanos, spec);
         }
-        let of_none = Key { identity: OTHER, ..of_service };
-        if let Some(place) = self.find(of_none.hash(self.seed), &of_none) {
+        let of_none = OverflowKey::new(OTHER, head);
+        if let Some(place) = self.find(of_none.key().hash(self.seed), &of_none.key()) {
             return place;
         }
-        let attributes = spec.overflow_attributes(None, key.head.kind, key.head.status);
-        self.insert(&of_none, attributes, nanos, spec)
+        let attributes = spec.overflow_attributes(None, head.kind, head.status);
+        self.insert(&of_none.key(), attributes, nanos, spec)
     }
 
     fn insert(&mut self, key: &Key<'_>, attributes: Box<[u8]>, nanos: u64, spec: &SeriesSpec) -> Place {
         let hash = key.hash(self.seed);
         let key_at = self.keys.len();
-        key.spell(&mut self.keys);
+        self.keys.extend_from_slice(key.spelled());
         let series = Series {
             hash,
             key_end: self.keys.len() as u32,
             key_len: (self.keys.len() - key_at) as u32,
-            identity: key.identity,
+            identity: key.identity(),
             attributes,
-            head: key.head,
-            overflow: key.overflow,
+            head: key.head(),
+            overflow: key.is_overflow(),
             exemplars: Exemplars::default(),
             idle: 0,
         };
@@ -226,9 +227,9 @@ impl SeriesTable {
                 (self.series.len() - 1) as Place
             }
         };
-        self.n_overflow += usize::from(key.overflow);
-        if self.resource_limit > 0 && !key.overflow {
-            *self.of_identity.entry(key.identity).or_insert(0) += 1;
+        self.n_overflow += usize::from(key.is_overflow());
+        if self.resource_limit > 0 && !key.is_overflow() {
+            *self.of_identity.entry(key.identity()).or_insert(0) += 1;
         }
         let indexed = Indexed { hash, place, key_at: key_at as u32 };
         self.index.insert_unique(hash, indexed, |known| known.hash);
@@ -337,24 +338,41 @@ impl SeriesTable {
     }
 }
 
-/// Places the window so that the first value lies in its middle.
+/// Places the window so that its middle lies half way between the first value and what is usual: the first
+/// may be the outlier of its series.
 fn window_around(nanos: u64, spec: &SeriesSpec) -> i32 {
     match spec.layout {
-        Layout::Exponential { .. } => exponential_bucket(nanos.max(1), spec.unit) - WINDOW as i32 / 2,
+        Layout::Exponential { .. } => {
+            let of_first = exponential_bucket(nanos.max(1), spec.unit);
+            let of_usual = exponential_bucket(USUAL_NANOS, spec.unit);
+            (of_first + of_usual) / 2 - WINDOW as i32 / 2
+        }
         Layout::None | Layout::Explicit(_) => 0,
     }
 }
 
+/// The middle of what requests and queries take, from some microseconds to a minute.
+const USUAL_NANOS: u64 = 16_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregation::spec::ResourceRule;
+    use crate::aggregation::{key::Keys, spec::ResourceRule};
+
+    const HEAD: Head = Head { kind: 2, status: 0, is_extrapolated: false };
+
+    fn with_key<T>(head: Head, parts: &[Option<&[u8]>], look: impl FnOnce(&Key<'_>) -> T) -> T {
+        let mut keys = Keys::default();
+        let from = keys.begin(OTHER, head);
+        parts.iter().for_each(|part| keys.push(*part));
+        let at = keys.end(from);
+        look(&keys.at(at))
+    }
 
     #[test]
     fn an_equal_hash_is_not_an_equal_key() {
         let spec = SeriesSpec { limit: 10, ..SeriesSpec::of_spans(ResourceRule::All) };
         let (resources, mut table) = (Resources::new(1, 10), SeriesTable::new(1, &spec));
-        let head = Head { kind: 2, status: 0, is_extrapolated: false };
         let parts: [[Option<&[u8]>; 4]; 6] = [
             [Some(b"name"), None, None, None],
             [Some(b"name"), None, None, Some(b"")],
@@ -363,30 +381,48 @@ mod tests {
             [None, None, None, None],
             [Some(b"other"), None, None, None],
         ];
-        let key = |parts| Key { identity: OTHER, head, overflow: false, parts };
-        let first = key(&parts[0]);
-        let place = table.begin(&first, 1, &spec, &resources);
-        let hash = first.hash(table.seed());
-        assert_eq!(table.find(hash, &first), Some(place));
+        let (hash, place) = with_key(HEAD, &parts[0], |first| {
+            let (hash, place) = (first.hash(table.seed()), table.begin(first, 1, &spec, &resources));
+            assert_eq!(table.find(hash, first), Some(place));
+            (hash, place)
+        });
         for others in &parts[1..] {
-            assert_eq!(table.find(hash, &key(others)), None, "{others:?}");
+            assert_eq!(with_key(HEAD, others, |key| table.find(hash, key)), None, "{others:?}");
         }
-        assert_eq!(table.find(hash, &Key { head: Head { kind: 3, ..head }, ..first }), None);
-        assert_eq!(table.find(hash, &Key { overflow: true, ..first }), None);
+        let of_another_kind = Head { kind: 3, ..HEAD };
+        assert_eq!(with_key(of_another_kind, &parts[0], |key| table.find(hash, key)), None);
+        assert_eq!(table.find(hash, &OverflowKey::new(OTHER, HEAD).key()), None);
+        assert_eq!(with_key(HEAD, &parts[0], |key| table.find(hash, key)), Some(place));
     }
 
     #[test]
     fn an_idle_series_gives_its_place_to_another() {
         let spec = SeriesSpec { limit: 1, ..SeriesSpec::of_spans(ResourceRule::All) };
         let (resources, mut table) = (Resources::new(1, 10), SeriesTable::new(1, &spec));
-        let head = Head { kind: 2, status: 0, is_extrapolated: false };
-        let key = |parts| Key { identity: OTHER, head, overflow: false, parts };
-        let names: [[Option<&[u8]>; 3]; 2] = [[Some(b"a"), None, None], [Some(b"b"), None, None]];
-        let place = table.begin(&key(&names[0]), 1, &spec, &resources);
+        let begin = |table: &mut SeriesTable, name: &[u8]| {
+            with_key(HEAD, &[Some(name), None, None], |key| table.begin(key, 1, &spec, &resources))
+        };
+        let place = begin(&mut table, b"a");
         (0..IDLE_FLUSHES).for_each(|_| table.reset());
         assert_eq!(table.len(), 0);
-        assert_eq!(table.begin(&key(&names[1]), 1, &spec, &resources), place);
+        assert_eq!(begin(&mut table, b"b"), place);
         assert_eq!((table.len(), table.overflowed), (1, 0));
-        assert_eq!(table.find(key(&names[0]).hash(1), &key(&names[0])), None);
+        let found = with_key(HEAD, &[Some(b"a"), None, None], |key| table.find(key.hash(1), key));
+        assert_eq!(found, None);
+    }
+
+    #[test]
+    fn usual_durations_stay_in_the_window_whichever_comes_first() {
+        let spec = SeriesSpec {
+            layout: Layout::Exponential { max_size: 160 },
+            ..SeriesSpec::of_spans(ResourceRule::All)
+        };
+        for first in [500_000, 16_000_000, 4_000_000_000] {
+            let from = window_around(first, &spec);
+            for other in [1_000_000, 2_000_000_000] {
+                let bucket = exponential_bucket(other, spec.unit);
+                assert!((from..from + WINDOW as i32).contains(&bucket), "{other} after {first}");
+            }
+        }
     }
 }

@@ -15,7 +15,11 @@ const FULL: u64 = 1 << 56;
 pub(crate) const MAX_WEIGHT: u64 = 1 << 32;
 
 /// Returns how many spans a span of a request stands for, or none when its tracestate does not say.
+#[inline(always)]
 pub(crate) fn weight_of(span: &SpanRec, request: &[u8]) -> Option<u64> {
+    if span.trace_state.is_absent() {
+        return None;
+    }
     weight_drawn_by(span, request, span.span_id(request).map_or(&[][..], |id| id))
 }
 
