@@ -152,6 +152,28 @@ pub(crate) fn plain_attribute(attribute: &[u8]) -> Option<(&[u8], &[u8])> {
     (exact && is_plain_value(value)).then_some((key, value))
 }
 
+/// Splits a `KeyValue` with a short key and a text of any length, and nothing else, into key and value. `None`
+/// says nothing, as above.
+#[inline(always)]
+pub(crate) fn text_attribute(attribute: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x0a, key_len, rest @ ..] = attribute else { return None };
+    if *key_len >= 0x80 {
+        return None;
+    }
+    let (key, mut rest) = rest.split_at_checked(usize::from(*key_len))?;
+    if rest.first() != Some(&0x12) {
+        return None;
+    }
+    let value = framed(&mut rest)?;
+    (rest.is_empty() && is_text(value)).then_some((key, value))
+}
+
+/// Whether the value is one string of any length.
+pub(crate) fn is_text(value: &[u8]) -> bool {
+    let mut rest = value;
+    rest.first() == Some(&0x0a) && framed(&mut rest).is_some() && rest.is_empty()
+}
+
 /// A field's value as the wire spells it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Raw<'a> {

@@ -316,7 +316,14 @@ fn any_attribute_field<'a>(
 ) -> Option<Option<&'a [u8]>> {
     let mut rest = rest.get(1..)?;
     let attribute = cursor::bytes(&mut rest)?;
-    note_attribute(attribute, end - rest.len(), matcher, row)?;
+    match cursor::text_attribute(attribute) {
+        Some((key, value)) => {
+            if let Some(slot) = matcher.find(key) {
+                note(row, slot, slice(value, end - rest.len()));
+            }
+        }
+        None => note_attribute(attribute, end - rest.len(), matcher, row)?,
+    }
     Some(Some(rest))
 }
 
@@ -367,7 +374,7 @@ fn note_any_attribute(attribute: &[u8], end: usize, matcher: &Matcher, row: &mut
                 has_value = true;
                 let body = cursor::bytes(&mut rest)?;
                 value = slice(body, end - rest.len());
-                if !is_text(body) {
+                if !cursor::is_text(body) {
                     check::is_sound(&schema::ANY_VALUE, body, BELOW_SPAN - 1).then_some(())?;
                 }
             }
@@ -380,12 +387,6 @@ fn note_any_attribute(attribute: &[u8], end: usize, matcher: &Matcher, row: &mut
         note(row, slot, value);
     }
     Some(())
-}
-
-/// Whether the value is one string of any length.
-fn is_text(value: &[u8]) -> bool {
-    let mut rest = value;
-    rest.first() == Some(&0x0a) && framed(&mut rest).is_some() && rest.is_empty()
 }
 
 fn status_code(status: &[u8]) -> Option<u8> {
