@@ -35,10 +35,11 @@ impl ExporterDef for AlertWebhook {
     type Config = AlertWebhookConfig;
 
     /// What counts waits in queues of the exporter's own. Before them stands a short one: one request at a time
-    /// keeps the order, and it is retried for ever while the disk is full.
+    /// keeps the order, it is retried for ever while the disk is full, and whoever sent it is answered when it is on
+    /// disk.
     fn delivery(_: &AlertWebhookConfig) -> Delivery {
         Delivery {
-            queue: QueueConfig { num_consumers: 1, ..QueueConfig::default() },
+            queue: QueueConfig { num_consumers: 1, wait_for_result: true, ..QueueConfig::default() },
             retry: RetryConfig {
                 initial_interval: config::Duration::from_secs(1),
                 max_elapsed_time: config::Duration::default(),

@@ -1,4 +1,4 @@
-//! What each format writes, byte for byte. `tests/clients/python/webhooks.py` has vendors' libraries read the same files.
+//! What each format writes, byte for byte. Vendors' own libraries read what is sent in `tests/it/peers/webhooks.rs`.
 
 use std::path::PathBuf;
 

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod config;
+mod dead_letters;
 mod exporter;
 mod golden;
 mod support;
