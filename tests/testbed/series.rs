@@ -4,6 +4,13 @@
 //! plus noise that remembers (AR(1)) and grows with the level as counts do. Recording has gaps; a counter
 //! starts again at every deployment. Into this come faults of five shapes and five sizes, one of each.
 //! The same [`Year`] gives the same points on every call.
+//!
+//! # What may be asked of a detector
+//! *Sizes* are in standard deviations of the noise, which remembers: a step of 3 is no rarer than what the noise
+//! does by itself some times a day, and one of 5 not much beside a budget of one false alarm in ten days. From 8
+//! on ([`SCALES`]) a fault can be told from the noise in its first points. A fault is to be found from where it
+//! *shows* ([`Fault::shows`]), as not all begin at their full size. Ramps are no departure at any one point: they are
+//! there for what looks at hours.
 
 mod civil;
 mod faults;
@@ -32,6 +39,9 @@ const BEGIN_SECONDS: i64 = 1_704_067_200;
 /// How strongly the noise of a minute follows that of the minute before.
 const MINUTE_AUTOCORRELATION: f64 = 0.7;
 
+/// The seed of the gaps, which all series share.
+const GAPS: u64 = 5;
+
 /// What a series counts or measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
@@ -49,7 +59,7 @@ pub struct Year {
     pub metric: Metric,
     pub seed: u64,
     pub n_days: u32,
-    /// Days at the beginning that hold no fault.
+    /// Days at the beginning that hold no fault; as many as there are for a healthy series.
     pub n_quiet_days: u32,
     /// Minutes from one point to the next; divides an hour.
     pub step_minutes: u32,
@@ -74,8 +84,9 @@ impl Year {
         );
         // One stream for each purpose: a longer list of one never moves another.
         let random = |purpose: u64| Pcg64::seed_from_u64(self.seed.wrapping_mul(16).wrapping_add(purpose));
-        let faults = faults::place(self, &mut random(1))?;
-        let happenings = happenings::place(self, &faults, &mut random(2));
+        let gaps = happenings::gaps(self.n_days, &mut Pcg64::seed_from_u64(GAPS));
+        let faults = faults::place(self, &gaps, &mut random(1))?;
+        let happenings = happenings::place(self, gaps, &faults, &mut random(2));
         let mut series = Series {
             name: format!("{:?}-{}", self.metric, self.seed).to_lowercase(),
             seconds: Vec::new(),
@@ -102,8 +113,9 @@ impl Year {
             let point_noise = noise.next(random);
             let is_lost = random.random_bool(0.0005);
             let (expected, deviation) = self.expected(&series.happenings, now);
-            let faulty = faults::apply(&series.faults, now, expected, deviation, point_noise);
-            let value = faulty.max(0.0);
+            let mut fault = faults::at(&mut series.faults, now);
+            let moved = fault.as_ref().map_or(0.0, |fault| fault.moves(now, point_noise));
+            let value = (expected + deviation * (point_noise + moved)).max(0.0);
             if self.metric == Metric::Counter {
                 let restarted = series.happenings.iter().any(|happening| {
                     happening.kind == HappeningKind::Deployment
@@ -112,6 +124,9 @@ impl Year {
                 total = if restarted { 0.0 } else { total } + value * step_seconds as f64;
             }
             if !is_lost && !happenings::is_gap(&series.happenings, now) {
+                if let Some(fault) = &mut fault {
+                    fault.note(now, moved, self.metric);
+                }
                 series.seconds.push(now);
                 series.values.push(if self.metric == Metric::Counter { total.round() } else { value });
             }

@@ -10,7 +10,7 @@ use model::{Maturity, Series, Timestamp, TraceId};
 
 use super::{
     calibration::confidence,
-    detectors::{Evidence, OPENS_AT},
+    detectors::{Detector, Evidence, OPENS_AT},
     hierarchy::Withheld,
     judge::{Judgement, Row},
     state::{Kind, Source, Traits},
@@ -35,6 +35,8 @@ pub(crate) struct Episode {
     pub(crate) evidence: Evidence,
     pub(crate) confidence: f64,
     pub(crate) severity: Severity,
+    /// Which detector's false alarm it is, if it is one; none once it has company in its service.
+    pub(crate) alone: Option<Detector>,
     /// Open for so long that it is no news: kept silently until its series is quiet, lest it opens again.
     pub(crate) is_expired: bool,
     /// The highest severity that was told; none before it was told at all.
@@ -181,6 +183,7 @@ impl Episodes {
             evidence: Evidence::default(),
             confidence: 0.0,
             severity: Severity::Info,
+            alone: Some(judgement.opener()),
             is_expired: false,
             told: None,
             withheld: None,
@@ -217,6 +220,14 @@ impl Episodes {
         let closed = quiet.map(|(_, episode)| episode).filter(|episode| !episode.is_expired);
         ended.extend(closed.map(|episode| (Transition::Closed, episode)));
         ended
+    }
+
+    /// Takes the episodes of a service for a fault that shows in several series, once there are so many.
+    pub(crate) fn join(&mut self, service: &str, enough: usize) {
+        let is_of = |episode: &Episode| &*episode.series.service == service;
+        if self.iter().filter(|episode| is_of(episode)).count() >= enough {
+            self.iter_mut().filter(|episode| is_of(episode)).for_each(|episode| episode.alone = None);
+        }
     }
 
     /// Raises the severity of what requests are concerned by, when so many services are at once.

@@ -7,8 +7,9 @@ use model::{BaselineColumns, Maturity, Rollups};
 use super::{
     config::{AnomalyConfig, DetectorName, MinimumEffectConfig},
     detectors::{Detector, Evidence, Glance, LARGEST_Z, OPENS_AT, Pace, Point},
-    levels::{Levels, Tuning},
+    levels::Levels,
     state::{Kind, SeriesState, Source, Traits},
+    tuning::{TUNABLE, Tuning},
 };
 
 /// Judges rows; one per processor.
@@ -159,7 +160,7 @@ impl Judge {
         state: &mut SeriesState,
     ) -> Option<Judgement> {
         if row.is_absent {
-            return Some(Judgement::of_absence());
+            return Some(Judgement::of_absence(gap));
         }
         if !row.is_scorable() {
             return None;
@@ -182,6 +183,16 @@ impl Judge {
             judgement.is_active = false;
         }
         Some(judgement)
+    }
+
+    /// Tells which of the tunable detectors' levels follow their alarms.
+    pub(crate) fn follows(&self, class: Class) -> [bool; TUNABLE.len()] {
+        self.levels[class as usize].follows()
+    }
+
+    /// Returns by how many tenths of false alarms a detector said more than it needs to open.
+    pub(crate) fn decades_above(&self, detector: Detector, said: &Evidence, class: Class) -> f64 {
+        self.levels[class as usize].decades_above(detector, f64::from(said.of(detector)))
     }
 
     /// Returns the level of a detector that judges services.
@@ -259,7 +270,8 @@ impl Judge {
             let pattern = state.pattern.get_or_insert_default();
             is_active |= pattern.update(&point, self.pace, &mut evidence);
         }
-        Judgement { evidence, score: evidence.score(levels.openers), is_active, z }
+        let openers = if row.maturity > Maturity::Gross { levels.openers } else { levels.young_openers };
+        Judgement { evidence, score: evidence.score(openers), is_active, z }
     }
 
     /// Whether the departure is large enough for anyone to mind.
@@ -298,13 +310,26 @@ fn is_gross(row: &Row, kind: Kind) -> bool {
     }
 }
 
-/// Silence where there never was one is as sure as twice the opening level.
+/// Silence where there never was one is as sure as twice the opening level,
 const ABSENCE: f64 = 2.0;
+/// once it lasts for so many windows: a single one is a lost scrape or a late request.
+const SILENCE: u32 = 3;
 
 impl Judgement {
-    fn of_absence() -> Self {
+    /// Returns the detector that said the most.
+    pub(crate) fn opener(&self) -> Detector {
+        // Those that may not open can have said more.
+        let says_it = |detector: &Detector| self.evidence.of(*detector) == self.score;
+        Detector::ALL.into_iter().find(says_it).unwrap_or(Detector::Absence)
+    }
+
+    /// Of a series that is missing for the `missing`th window in a row.
+    fn of_absence(missing: u32) -> Self {
         let mut evidence = Evidence::default();
-        evidence.say(Detector::Absence, ABSENCE, 1.0);
-        Self { evidence, score: evidence.of(Detector::Absence), is_active: true, z: f64::NAN }
+        let is_silent = missing >= SILENCE;
+        if is_silent {
+            evidence.say(Detector::Absence, ABSENCE, 1.0);
+        }
+        Self { evidence, score: evidence.of(Detector::Absence), is_active: is_silent, z: f64::NAN }
     }
 }

@@ -8,7 +8,7 @@
 //! 1. [`detectors`](self::detectors) look at each row, each with its own state and its own kind of
 //!    departure, and speak on one scale: 3 opens an episode.
 //! 2. [`levels`](self::levels) say at which strength that is: from the budget of false alarms, from what a
-//!    person called noise, and from how many alarms there were.
+//!    person called noise, and from how many alarms there were, which [`tuning`](self::tuning) counts.
 //! 3. [`episodes`](self::episodes) join windows: one per departure, with its peak, confidence and
 //!    severity. [`calibration`](self::calibration) has the tables behind confidences.
 //! 4. [`hierarchy`](self::hierarchy) decides what is told, service by service.
@@ -35,6 +35,7 @@ mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tuning;
 mod window;
 
 pub use config::AnomalyConfig;

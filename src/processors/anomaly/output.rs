@@ -160,8 +160,8 @@ pub(super) struct Accounting {
     pub(super) class: &'static str,
     /// Episodes without company, per series and day.
     pub(super) realised: f64,
-    /// By how many tenths levels were raised to keep the budget.
-    pub(super) decades: f64,
+    /// By how many tenths the level of each detector was raised to keep the budget; below 0 lowered.
+    pub(super) decades: Vec<(&'static str, f64)>,
 }
 
 /// Writes metrics. Returns the request and its points.
@@ -232,7 +232,11 @@ impl Metrics {
             };
             rates.push((of_class(Some("realised")), Number::Double(*realised)));
             rates.push((of_class(Some("budget")), Number::Double(measured.budget)));
-            tunings.push((of_class(None), Number::Double(*decades)));
+            for (detector, decades) in decades {
+                let mut attributes = of_class(None);
+                attributes.push_str("detector", detector);
+                tunings.push((attributes, Number::Double(*decades)));
+            }
         }
         let head = MetricHead {
             name: "trueline.anomaly.false_alarms_per_series_day",

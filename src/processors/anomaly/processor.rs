@@ -11,10 +11,10 @@ use super::{
     episodes::Episodes,
     hierarchy::Hierarchy,
     judge::{Class, Judge},
-    levels::Tuning,
     services::relation_of,
     snapshot::{Memory, READABLE, VERSION},
     state::SeriesState,
+    tuning::Tuning,
 };
 
 /// Tells how unusual each row is, and which departures are worth a person's attention.

@@ -22,8 +22,8 @@ const STANDS_OUT: f32 = 2.0;
 pub(super) struct Seen {
     pub(super) tick: Tick,
     pub(super) n_scored: [usize; Class::COUNT],
-    /// Service and class of each episode that was opened.
-    pub(super) opened: Vec<(Arc<str>, Class)>,
+    /// The service of each episode that was opened.
+    pub(super) opened: Vec<Arc<str>>,
     pub(super) without_room: u64,
 }
 
@@ -112,7 +112,7 @@ impl AnalysisHalf {
         let series = &rollups.series[at];
         let state =
             self.series.get_or_insert_with(rollups.slots[at], series.fingerprint, SeriesState::default);
-        let gap = state.advance(rollups.end(), self.window);
+        let gap = state.advance(rollups.end(), self.window, baseline.is_absent[at]);
         let traits = match state.traits {
             Some(traits) => traits,
             None => *state.traits.insert(Traits::of(series, marks_of(&self.config, series))),
@@ -164,7 +164,7 @@ impl AnalysisHalf {
             columns.episode[at] = episode.id;
         }
         if !is_open {
-            seen.opened.push((Arc::clone(&series.service), class));
+            seen.opened.push(Arc::clone(&series.service));
         }
     }
 }

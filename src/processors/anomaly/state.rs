@@ -30,13 +30,16 @@ pub(crate) struct SeriesState {
 }
 
 impl SeriesState {
-    /// Moves to the window that ends at `now` and returns its distance to the one before, in widths. The
-    /// first window of a series follows none and has no gap.
+    /// Returns the distance of the window that ends at `now` to the last one that had a value, in widths,
+    /// and moves there unless the series `is_absent`. The first window of a series follows none and has no
+    /// gap.
     #[inline]
-    pub(crate) fn advance(&mut self, now: Timestamp, width: Duration) -> u32 {
+    pub(crate) fn advance(&mut self, now: Timestamp, width: Duration, is_absent: bool) -> u32 {
         let window = (now.as_nanos() / width.as_nanos().max(1) as u64).min(u64::from(u32::MAX)) as u32;
         let gap = if self.last_window == 0 { 1 } else { window.saturating_sub(self.last_window) };
-        self.last_window = self.last_window.max(window);
+        if !is_absent {
+            self.last_window = self.last_window.max(window);
+        }
         gap
     }
 

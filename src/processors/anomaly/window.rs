@@ -15,6 +15,7 @@ use super::{
     rows::Seen,
     services::{Verdict, forest_of},
     state::Traits,
+    tuning::TUNABLE,
 };
 
 /// Episodes of one service that are open at once are no false alarms.
@@ -34,7 +35,7 @@ impl AnalysisHalf {
         }
         let ended = self.episodes.close(now, self.quiet);
         self.episodes.widen();
-        self.account(&seen);
+        self.account(&seen, &ended);
         let mut events = self.choose(seen.tick, now);
         events.extend(self.end(ended));
         self.tell(events, now, cx);
@@ -81,35 +82,29 @@ impl AnalysisHalf {
     }
 
     /// Keeps the account of alarms and budgets, and moves the levels once a day.
-    fn account(&mut self, seen: &Seen) {
+    fn account(&mut self, seen: &Seen, ended: &[(Transition, Episode)]) {
         self.opened.add(seen.opened.len() as u64);
+        for service in &seen.opened {
+            self.episodes.join(service, COMPANY);
+        }
         let days = self.window.as_secs_f64() / 86_400.0;
         for (tuning, n_scored) in self.tunings.iter_mut().zip(seen.n_scored) {
             tuning.watch(n_scored, days);
         }
-        self.count_alarms(seen);
+        for (_, episode) in ended {
+            if let Some(opener) = episode.alone {
+                let class = Class::of(episode.traits.source);
+                let above = self.judge.decades_above(opener, &episode.evidence, class);
+                self.tunings[class as usize].count(opener, above);
+            }
+        }
         let mut has_changed = false;
-        for tuning in &mut self.tunings {
-            has_changed |= tuning.adjust(self.config.false_alarms_per_series_day);
+        for (class, tuning) in Class::ALL.into_iter().zip(&mut self.tunings) {
+            let follows = self.judge.follows(class);
+            has_changed |= tuning.adjust(self.config.false_alarms_per_series_day, follows);
         }
         if has_changed {
             self.judge.tune(&self.tunings);
-        }
-    }
-
-    /// Counts the opened episodes that have too little company to be faults.
-    fn count_alarms(&mut self, seen: &Seen) {
-        if seen.opened.is_empty() {
-            return;
-        }
-        let mut company: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
-        for episode in self.episodes.iter() {
-            *company.entry(&episode.series.service).or_default() += 1;
-        }
-        for (service, class) in &seen.opened {
-            if company.get(service).is_none_or(|company| *company < COMPANY) {
-                self.tunings[*class as usize].alarms += 1.0;
-            }
         }
     }
 
@@ -186,7 +181,11 @@ impl AnalysisHalf {
         self.reported = has_open.map(|(service, _)| Arc::clone(service)).collect();
         let accounting = Class::ALL.into_iter().zip(&self.tunings).filter_map(|(class, tuning)| {
             let realised = tuning.realised()?;
-            Some(Accounting { class: class.name(), realised, decades: tuning.decades })
+            let follows = self.judge.follows(class);
+            let detectors = TUNABLE.into_iter().zip(tuning.decades).zip(follows);
+            let decades = detectors.filter(|(_, follows)| *follows);
+            let decades = decades.map(|((detector, decades), _)| (detector.name(), decades)).collect();
+            Some(Accounting { class: class.name(), realised, decades })
         });
         let mut open: Vec<_> = self.episodes.iter().collect();
         open.sort_by(|a, b| a.series.cmp(&b.series));

@@ -5,10 +5,10 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 
-use super::{BEGIN_SECONDS, DAY_SECONDS, MINUTE_SECONDS, Year};
+use super::{BEGIN_SECONDS, DAY_SECONDS, Happening, MINUTE_SECONDS, Metric, Year, happenings::is_apart};
 
 /// How large faults are, in standard deviations of the noise at their place.
-pub const SCALES: [f64; 5] = [3.0, 5.0, 8.0, 13.0, 20.0];
+pub const SCALES: [f64; 5] = [8.0, 10.0, 13.0, 20.0, 30.0];
 
 /// What a fault looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,10 @@ pub struct Fault {
     pub begin: i64,
     /// Seconds since the epoch of the first instant after it.
     pub end: i64,
+    /// Seconds since the epoch of the first recorded point that the fault moves by half of its size or more;
+    /// none where no such point was recorded. From here on it can be asked to be found: a ramp begins with
+    /// nothing, and unrest may begin with a calm minute.
+    pub shows: Option<i64>,
 }
 
 impl Fault {
@@ -47,8 +51,14 @@ impl Fault {
     }
 }
 
-/// Gives each fault a share of the days of its own and a place in the middle half of it.
-pub(super) fn place(year: &Year, random: &mut Pcg64) -> Result<Vec<Fault>> {
+/// Draws for a place that no gap is near.
+const MOST_DRAWS: usize = 20;
+
+/// Gives each fault a share of the days of its own and a place in the middle half of it, apart from gaps.
+pub(super) fn place(year: &Year, gaps: &[Happening], random: &mut Pcg64) -> Result<Vec<Fault>> {
+    if year.n_quiet_days >= year.n_days {
+        return Ok(Vec::new());
+    }
     let mut wanted: Vec<_> =
         KINDS.iter().flat_map(|kind| SCALES.iter().map(move |scale| (*kind, *scale))).collect();
     wanted.shuffle(random);
@@ -64,9 +74,20 @@ pub(super) fn place(year: &Year, random: &mut Pcg64) -> Result<Vec<Fault>> {
     );
     let first = BEGIN_SECONDS + i64::from(year.n_quiet_days) * DAY_SECONDS;
     let faults = wanted.into_iter().zip(0..).map(|((kind, scale), number)| {
-        let offset = random.random_range(share / 4..share / 2);
-        let begin = first + number * share + offset - offset % (60 * MINUTE_SECONDS);
-        Fault { kind, scale, begin, end: begin + duration_seconds(kind, random) }
+        let mut draw = || {
+            let offset = random.random_range(share / 4..share / 2);
+            let begin = first + number * share + offset - offset % (60 * MINUTE_SECONDS);
+            Fault { kind, scale, begin, end: begin + duration_seconds(kind, random), shows: None }
+        };
+        let is_free = |fault: &Fault| gaps.iter().all(|gap| is_apart(gap, fault));
+        let mut fault = draw();
+        for _ in 1..MOST_DRAWS {
+            if is_free(&fault) {
+                break;
+            }
+            fault = draw();
+        }
+        fault
     });
     Ok(faults.collect())
 }
@@ -80,16 +101,28 @@ fn duration_seconds(kind: FaultKind, random: &mut Pcg64) -> i64 {
     minutes * MINUTE_SECONDS
 }
 
-/// Returns the value at an instant: what is expected, noise, and the fault that acts.
-pub(super) fn apply(faults: &[Fault], now: i64, expected: f64, deviation: f64, noise: f64) -> f64 {
-    let normal = expected + deviation * noise;
+/// Returns the fault that acts at an instant.
+pub(super) fn at(faults: &mut [Fault], now: i64) -> Option<&mut Fault> {
     let n_before = faults.partition_point(|fault| fault.end <= now);
-    let Some(fault) = faults.get(n_before).filter(|fault| fault.contains(now)) else { return normal };
-    let size = fault.scale * deviation;
-    match fault.kind {
-        FaultKind::Spike | FaultKind::Burst => normal + size,
-        FaultKind::Dip => normal - size,
-        FaultKind::Ramp => normal + size * (now - fault.begin) as f64 / (fault.end - fault.begin) as f64,
-        FaultKind::Unrest => expected + size * noise,
+    faults.get_mut(n_before).filter(|fault| fault.contains(now))
+}
+
+impl Fault {
+    /// Returns by how much the fault moves a value, in deviations of the noise.
+    pub(super) fn moves(&self, now: i64, noise: f64) -> f64 {
+        match self.kind {
+            FaultKind::Spike | FaultKind::Burst => self.scale,
+            FaultKind::Dip => -self.scale,
+            FaultKind::Ramp => self.scale * (now - self.begin) as f64 / (self.end - self.begin) as f64,
+            FaultKind::Unrest => (self.scale - 1.0) * noise,
+        }
+    }
+
+    /// Notes a point that was recorded. Of a latency only what is slower shows.
+    pub(super) fn note(&mut self, now: i64, moved: f64, metric: Metric) {
+        let shown = if metric == Metric::Latency { moved } else { moved.abs() };
+        if self.shows.is_none() && shown >= self.scale / 2.0 {
+            self.shows = Some(now);
+        }
     }
 }

@@ -33,9 +33,29 @@ const HOLIDAYS: [i64; 8] = [0, 88, 91, 121, 227, 305, 359, 360];
 /// Happenings keep this far from faults, so that the truth stays plain.
 const DISTANCE_SECONDS: i64 = 6 * 3600;
 
-pub(super) fn place(year: &Year, faults: &[Fault], random: &mut Pcg64) -> Vec<Happening> {
+/// Returns when nothing is recorded, in order: the same for all series of one length, as what records stops
+/// for all of them at once.
+pub(super) fn gaps(n_days: u32, random: &mut Pcg64) -> Vec<Happening> {
+    let n_days = i64::from(n_days);
+    let mut gaps: Vec<_> = (0..=n_days / 30)
+        .map(|_| {
+            let seconds = random.random_range(10..360) * MINUTE_SECONDS;
+            happening(HappeningKind::Gap, any_minute(n_days, random), seconds, 1.0)
+        })
+        .collect();
+    gaps.sort_by_key(|gap| gap.begin);
+    gaps
+}
+
+/// Places what happens beside the gaps, and sorts them in.
+pub(super) fn place(
+    year: &Year,
+    gaps: Vec<Happening>,
+    faults: &[Fault],
+    random: &mut Pcg64,
+) -> Vec<Happening> {
     let n_days = i64::from(year.n_days);
-    let mut all = Vec::new();
+    let mut all = gaps;
     for day in HOLIDAYS.into_iter().filter(|day| *day < n_days) {
         all.push(happening(HappeningKind::Holiday, day * DAY_SECONDS, DAY_SECONDS, 1.0));
     }
@@ -48,12 +68,9 @@ pub(super) fn place(year: &Year, faults: &[Fault], random: &mut Pcg64) -> Vec<Ha
         let factor = if random.random_bool(0.5) { 1.0 + change } else { 1.0 - change };
         all.push(happening(HappeningKind::LevelShift, any_minute(n_days, random), 0, factor));
     }
-    for _ in 0..=n_days / 30 {
-        let seconds = random.random_range(10..360) * MINUTE_SECONDS;
-        all.push(happening(HappeningKind::Gap, any_minute(n_days, random), seconds, 1.0));
-    }
     // A holiday stays where a fault falls on it: only the season differs, and faults are relative to it.
-    all.retain(|happening| happening.kind == HappeningKind::Holiday || is_apart(happening, faults));
+    let stays = |kind| matches!(kind, HappeningKind::Holiday | HappeningKind::Gap);
+    all.retain(|happening| stays(happening.kind) || faults.iter().all(|fault| is_apart(happening, fault)));
     all.sort_by_key(|happening| (happening.begin, happening.end));
     all
 }
@@ -67,10 +84,8 @@ fn any_minute(n_days: i64, random: &mut Pcg64) -> i64 {
     random.random_range(0..n_days * DAY_SECONDS / MINUTE_SECONDS) * MINUTE_SECONDS
 }
 
-fn is_apart(happening: &Happening, faults: &[Fault]) -> bool {
-    faults.iter().all(|fault| {
-        happening.end + DISTANCE_SECONDS <= fault.begin || fault.end + DISTANCE_SECONDS <= happening.begin
-    })
+pub(super) fn is_apart(happening: &Happening, fault: &Fault) -> bool {
+    happening.end + DISTANCE_SECONDS <= fault.begin || fault.end + DISTANCE_SECONDS <= happening.begin
 }
 
 pub(super) fn is_holiday(happenings: &[Happening], now: i64) -> bool {

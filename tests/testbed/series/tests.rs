@@ -110,6 +110,38 @@ fn a_weekend_is_quieter_than_the_days_before_it() {
 }
 
 #[test]
+fn a_healthy_series_has_no_fault_and_gaps_where_others_have_theirs() {
+    let healthy = Year { n_days: 80, n_quiet_days: 80, step_minutes: 5, ..Year::new(Metric::Rate, 2) };
+    let healthy = healthy.generate().unwrap();
+    assert_eq!(healthy.faults, []);
+    let gaps = |series: &Series| -> Vec<_> {
+        let gaps = series.happenings.iter().filter(|happening| happening.kind == HappeningKind::Gap);
+        gaps.map(|gap| (gap.begin, gap.end)).collect()
+    };
+    assert_eq!(gaps(&healthy), gaps(&short(Metric::Latency, 9)));
+}
+
+#[test]
+fn a_fault_shows_at_its_first_recorded_point_of_half_its_size() {
+    let latency = short(Metric::Latency, 1);
+    for fault in latency.faults.iter().chain(&short(Metric::Rate, 1).faults) {
+        let shows = fault.shows.map(|shows| (shows - fault.begin, fault.end - shows));
+        match fault.kind {
+            FaultKind::Spike | FaultKind::Burst => assert_eq!(fault.shows, Some(fault.begin), "{fault:?}"),
+            FaultKind::Ramp => assert_eq!(shows, Some((3 * 3600, 3 * 3600)), "{fault:?}"),
+            FaultKind::Unrest => assert!(shows.is_none_or(|(after, _)| after >= 0), "{fault:?}"),
+            FaultKind::Dip => {}
+        }
+    }
+    let dips = |series: &Series| -> Vec<_> {
+        let dips = series.faults.iter().filter(|fault| fault.kind == FaultKind::Dip);
+        dips.map(|fault| fault.shows.is_some()).collect()
+    };
+    // Nobody minds fast answers.
+    assert_eq!((dips(&latency), dips(&short(Metric::Rate, 1))), (vec![false; 5], vec![true; 5]));
+}
+
+#[test]
 fn too_few_days_for_the_faults_are_refused_with_the_number_needed() {
     let problem = Year { n_days: 60, ..Year::new(Metric::Rate, 1) }.generate().unwrap_err();
     assert_eq!(

@@ -48,6 +48,9 @@ pub(super) struct EpisodeRecord {
     exemplars: Vec<Vec<u8>>,
     #[prost(float, tag = "15")]
     alarm: f32,
+    /// One more than the detector.
+    #[prost(uint32, tag = "16")]
+    alone: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -109,6 +112,7 @@ impl EpisodeRecord {
             },
             exemplars: episode.exemplars.iter().map(|id| id.to_vec()).collect(),
             alarm: episode.alarm,
+            alone: episode.alone.map_or(0, |detector| detector as u32 + 1),
         }
     }
 
@@ -127,6 +131,10 @@ impl EpisodeRecord {
             evidence: Evidence { scores: <[f32; Detector::COUNT]>::try_from(&self.evidence[..]).ok()? },
             confidence: self.confidence,
             severity: severity_of(self.severity)?,
+            alone: match self.alone.checked_sub(1) {
+                None => None,
+                Some(number) => Some(*Detector::ALL.get(number as usize)?),
+            },
             is_expired: self.is_expired,
             told: match self.told.checked_sub(1) {
                 None => None,

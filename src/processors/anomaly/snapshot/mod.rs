@@ -17,9 +17,9 @@ use super::{
     detectors::{Forest, Relation},
     episodes::Episode,
     hierarchy::Purse,
-    levels::Tuning,
     record::{Reader, write},
     state::SeriesState,
+    tuning::Tuning,
 };
 
 /// The layout that is written.

@@ -9,7 +9,7 @@ use stats::{EwCovariance, Tail, TokenBucket};
 use crate::anomaly::{
     detectors::{Forest, Relation},
     hierarchy::Purse,
-    levels::Tuning,
+    tuning::{TUNABLE, Tuning},
 };
 
 #[derive(Clone, PartialEq, Message)]
@@ -34,7 +34,17 @@ pub(super) struct TuningRecord {
     since: f64,
     /// Of all detectors, as releases before wrote it.
     #[prost(double, tag = "4")]
-    decades: f64,
+    common_decades: f64,
+    #[prost(double, repeated, tag = "5")]
+    decades: Vec<f64>,
+    #[prost(double, tag = "6")]
+    fresh_series_days: f64,
+    #[prost(double, repeated, tag = "7")]
+    fresh_alarms: Vec<f64>,
+    #[prost(double, tag = "8")]
+    fresh_others: f64,
+    #[prost(double, tag = "9")]
+    total_series_days: f64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -88,13 +98,43 @@ impl PurseRecord {
 
 impl TuningRecord {
     pub(super) fn of(tuning: &Tuning) -> Self {
-        let Tuning { alarms, series_days, since, decades } = *tuning;
-        Self { alarms, series_days, since, decades }
+        let Tuning { alarms, series_days, since, fresh_series_days, fresh_others, total_series_days, .. } =
+            *tuning;
+        Self {
+            alarms,
+            series_days,
+            since,
+            common_decades: 0.0,
+            decades: tuning.decades.into(),
+            fresh_series_days,
+            fresh_alarms: tuning.fresh_alarms.into(),
+            fresh_others,
+            total_series_days,
+        }
     }
 
     pub(super) fn read(&self) -> Tuning {
-        let Self { alarms, series_days, since, decades } = *self;
-        Tuning { alarms, series_days, since, decades }
+        let Self {
+            alarms,
+            series_days,
+            since,
+            common_decades,
+            fresh_series_days,
+            fresh_others,
+            total_series_days,
+            ..
+        } = *self;
+        let of = |list: &[f64], otherwise| list.try_into().unwrap_or([otherwise; TUNABLE.len()]);
+        Tuning {
+            alarms,
+            series_days,
+            since,
+            fresh_series_days,
+            fresh_alarms: of(&self.fresh_alarms, 0.0),
+            fresh_others,
+            decades: of(&self.decades, common_decades),
+            total_series_days,
+        }
     }
 }
 

@@ -8,9 +8,12 @@ use model::{Ack, Batch, Maturity, Payload, Statistic, Timestamp};
 use super::rows::{BEGIN, Bench, MINUTE, Subject, noise, window};
 use crate::anomaly::{
     AnalysisHalf, AnomalyConfig,
-    config::NoiseConfig,
+    config::{DetectorConfig, DetectorName, NoiseConfig},
+    detectors::Detector,
     hierarchy::{Hierarchy, Tick},
-    levels::Tuning,
+    judge::Class,
+    snapshot::Memory,
+    tuning::{TUNABLE, Tuning},
 };
 
 fn counter(bench: &Bench, name: &str) -> u64 {
@@ -136,30 +139,97 @@ fn a_series_that_a_person_calls_noise_is_judged_less_strictly_from_then_on() {
     assert!(before > 3.0 && score(&mut half, 2) < 0.9 * before, "{before}");
 }
 
+/// Lives through days of so many series in which each of the tunable detectors gives so many alarms.
+fn live(tuning: &mut Tuning, days: usize, n_series: usize, alarms: [usize; TUNABLE.len()]) {
+    for _ in 0..days {
+        for (detector, n_alarms) in TUNABLE.into_iter().zip(alarms) {
+            (0..n_alarms).for_each(|_| tuning.count(detector, 0.0));
+        }
+        tuning.watch(n_series, 1.0);
+        tuning.adjust(0.01, [true; TUNABLE.len()]);
+    }
+}
+
 #[test]
-fn levels_rise_when_alarms_exceed_the_budget_and_fall_back_to_what_was_measured() {
+fn the_level_of_each_detector_goes_where_its_half_of_the_budget_is_spent() {
+    let mut tuning = Tuning::default();
+    // Ten a day are to be: five of each.
+    live(&mut tuning, 10, 1000, [5, 40]);
+    let [seasonal, novelty] = tuning.decades;
+    assert!((novelty - 1.5).abs() < 1e-9 && seasonal.abs() < 0.3, "{:?}", tuning.decades);
+    let realised = tuning.realised().expect("days were watched");
+    assert!((0.04..0.06).contains(&realised), "{realised}");
+    live(&mut tuning, 40, 1000, [0, 0]);
+    assert_eq!(tuning.decades, [-1.5, -1.5]);
+}
+
+#[test]
+fn the_mean_rate_is_that_of_the_budget_whatever_a_level_does() {
+    // Of a detector whose alarms fall tenfold with a fifth of a decade, and begin at twenty times their share.
+    let mut tuning = Tuning::default();
+    let (mut n_alarms, mut owed) = (0, 0.0);
+    for day in 0..450 {
+        owed += 20.0 * 10_f64.powf(-5.0 * tuning.decades[1]);
+        while owed >= 1.0 {
+            owed -= 1.0;
+            n_alarms += u32::from(day >= 50);
+            tuning.count(Detector::Novelty, 0.0);
+        }
+        tuning.watch(100, 1.0);
+        tuning.adjust(0.01, [false, true]);
+    }
+    // Each counts for the tenth that is taken for faults, of which there are none here.
+    assert!((340..=380).contains(&n_alarms), "{n_alarms} in 400 days of 0.9 a day");
+}
+
+#[test]
+fn what_is_a_decade_rarer_than_the_level_asks_is_no_false_alarm_and_the_rest_stand_for_those_that_are() {
+    let mut tuning = Tuning::default();
+    tuning.count(Detector::Seasonal, 1.0);
+    assert_eq!(tuning.fresh_alarms, [0.0, 0.0]);
+    (0..9).for_each(|_| tuning.count(Detector::Seasonal, 0.9));
+    assert!((tuning.fresh_alarms[0] - 10.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_rules_take_of_the_budget_the_others_save() {
     let mut tuning = Tuning::default();
     for _ in 0..10 {
-        tuning.alarms += 100.0;
+        (0..10).for_each(|_| tuning.count(Detector::Flatline, 0.0));
         tuning.watch(1000, 1.0);
-        tuning.adjust(0.01);
+        tuning.adjust(0.01, [true; TUNABLE.len()]);
     }
-    let raised = tuning.decades;
-    assert!(raised > 0.9 && raised <= 1.5, "{raised}");
-    assert!((tuning.realised().expect("days were watched") - 0.1).abs() < 0.02);
-    for _ in 0..40 {
-        tuning.watch(1000, 1.0);
-        tuning.adjust(0.01);
-    }
-    assert_eq!(tuning.decades, 0.0);
+    assert!(tuning.decades.iter().all(|decades| decades.abs() < 1e-9), "{:?}", tuning.decades);
+    assert!(!tuning.adjust(0.01, [false; TUNABLE.len()]));
 }
 
 #[test]
 fn few_series_teach_nothing() {
-    let mut tuning = Tuning { alarms: 20.0, ..Tuning::default() };
+    let mut tuning = Tuning::default();
+    (0..20).for_each(|_| tuning.count(Detector::Novelty, 0.0));
     for _ in 0..10 {
         tuning.watch(3, 1.0);
-        assert!(!tuning.adjust(0.1));
+        assert!(!tuning.adjust(0.1, [true; TUNABLE.len()]));
+    }
+}
+
+#[test]
+fn three_episodes_of_a_service_are_a_fault_and_none_of_them_is_counted() {
+    let subjects = ["a", "b", "c"].map(|name| Subject::new("one", name, Statistic::Mean, 100.0, 1.0));
+    let all: Vec<_> = subjects.iter().collect();
+    let level = AnomalyConfig {
+        detectors: [DetectorConfig::of(DetectorName::Seasonal)].into(),
+        ..AnomalyConfig::default()
+    };
+    for (n_faulty, expected) in [(2, "2.2"), (3, "0.0")] {
+        let mut bench = Bench::new(&level);
+        // One after the other: the first had no company when it began.
+        let is_high = |minute, at| at < n_faulty && (100 + at as u64..104 + at as u64).contains(&minute);
+        bench.run(1..200, &all, |minute, at| if is_high(minute, at) { 125.0 } else { 100.0 });
+        let snapshot = bench.harness.analysis().snapshot().expect("the stage has a state");
+        let memory = Memory::decode(snapshot.version, &snapshot.bytes).expect("the snapshot is whole");
+        let counted = memory.tunings[Class::Metrics as usize].fresh_alarms[0];
+        assert_eq!(format!("{counted:.1}"), expected, "{n_faulty} of 3: {}", bench.told);
     }
 }
 
@@ -179,7 +249,7 @@ fn calm_series_keep_the_budget_once_levels_have_followed() {
     let before = counter(&bench, "opened_episodes");
     bench.run(6 * DAY..10 * DAY, &all, value);
     let rate = (counter(&bench, "opened_episodes") - before) as f64 / (30.0 * 4.0);
-    assert!(rate <= 0.2, "{rate} a series-day, {before} in the first six days");
+    assert!((0.1..=0.25).contains(&rate), "{rate} a series-day, {before} in the first six days");
 }
 
 #[test]

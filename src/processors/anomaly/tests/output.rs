@@ -64,7 +64,7 @@ fn an_episode_is_a_log_record_that_says_all_about_it() {
         trueline.anomaly.metric=span.duration
         trueline.anomaly.unit=ms
         trueline.anomaly.stat=p95
-        trueline.anomaly.score=22.5
+        trueline.anomaly.score=19.565216064453125
         trueline.anomaly.confidence=0.6387225548902196
         trueline.anomaly.value=400
         trueline.anomaly.expected=100
@@ -72,7 +72,7 @@ fn an_episode_is_a_log_record_that_says_all_about_it() {
         trueline.anomaly.upper=100.15
         trueline.anomaly.z=27.725887222397798
         trueline.anomaly.maturity=0.75
-        trueline.anomaly.evidence.novelty=22.5
+        trueline.anomaly.evidence.novelty=19.565216064453125
         trueline.anomaly.evidence.seasonal=3.46187162399292
         trueline.anomaly.evidence.rate_of_change=3.3322839736938477
         trueline.anomaly.support=1000
@@ -98,7 +98,7 @@ fn open_episodes_are_measured_until_there_are_none() {
     expect![[r#"
         resource {service.name=checkout} scope anomaly
           trueline.anomaly.score unit="1" gauge
-            {span.kind=SPAN_KIND_SERVER,span.name=GET /,metric=span.duration,stat=p95} -1700000040..67577160 = 22.5
+            {span.kind=SPAN_KIND_SERVER,span.name=GET /,metric=span.duration,stat=p95} -1700000040..67577160 = 19.565216064453125
         resource {service.name=checkout} scope anomaly
           trueline.anomalies.open unit="{episode}" gauge
             {severity=info} -1700000040..67577160 = 0

@@ -84,8 +84,34 @@ fn silence_of_a_series_that_never_was_silent_is_an_episode() {
     let mut bench = Bench::new(&AnomalyConfig::default());
     bench.run(1..100, &[&subject], |minute, _| if (50..60).contains(&minute) { f64::NAN } else { 100.0 });
     expect![[r#"
-        50: p95 of span.duration of checkout is silent (open) critical down ["absence"]
+        52: p95 of span.duration of checkout is silent (open) critical down ["absence"]
         64: p95 of span.duration of checkout is silent (closed) critical down ["absence"]
     "#]]
     .assert_eq(&bench.told);
+}
+
+#[test]
+fn two_windows_without_a_value_are_a_lost_scrape_and_a_late_one() {
+    let subject = Subject::p95("checkout");
+    let mut bench = Bench::new(&AnomalyConfig::default());
+    bench.run(1..400, &[&subject], |minute, _| if minute % 5 < 2 { f64::NAN } else { 100.0 });
+    assert_eq!(bench.told, "");
+    assert!(bench.open.iter().all(|rows| !rows[0]));
+}
+
+#[test]
+fn what_is_new_of_a_metric_opens_once_a_day_is_known_and_before_only_what_is_far_off() {
+    let value = |minute: u64, _| match minute {
+        90 => 110.0,
+        95 => 400.0,
+        _ => 100.0 + 0.5 * noise(minute, 1),
+    };
+    // Later ones of an open episode are worth no alarm.
+    for (maturity, opened) in [(Maturity::Gross, 95), (Maturity::Level, 90)] {
+        let subject = Subject { maturity, ..Subject::gauge("checkout") };
+        let mut bench = Bench::new(&AnomalyConfig::default());
+        bench.run(1..100, &[&subject], value);
+        let is_alarm = |minute: &u64| bench.scores[*minute as usize - 1][0] >= 3.0;
+        assert_eq!((1..100).find(is_alarm), Some(opened), "{maturity:?}: {}", bench.told);
+    }
 }
