@@ -1,6 +1,7 @@
 //! The command line. Data goes to standard output, diagnostics to standard error.
 
 mod components;
+mod deliveries;
 mod run;
 pub(crate) mod validate;
 
@@ -41,6 +42,8 @@ enum Command {
     Replay(ReplayArgs),
     /// Compare what configurations would have told of the past
     Backtest(BacktestArgs),
+    /// Show alerts that no destination took, and send them again
+    Deliveries(deliveries::DeliveriesArgs),
     /// Send the traffic of a small shop, for trying out and measuring
     Load(LoadArgs),
 }
@@ -97,6 +100,7 @@ impl Cli {
             Some(Command::Detect(args)) => detect::run(&args),
             Some(Command::Replay(args)) => replay::run(&args),
             Some(Command::Backtest(args)) => backtest::run(&args),
+            Some(Command::Deliveries(args)) => deliveries::run(&args),
             Some(Command::Load(args)) => load::run(args),
         }
     }
