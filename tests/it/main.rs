@@ -4,6 +4,7 @@
 mod bad_config;
 mod bad_input;
 mod broken_stage;
+mod clean;
 mod determinism;
 mod determinism_rollups;
 mod docs;
@@ -22,3 +23,4 @@ mod state;
 mod tidy;
 mod two_processes;
 mod verdicts;
+mod year;
