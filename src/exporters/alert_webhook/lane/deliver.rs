@@ -148,9 +148,7 @@ impl Lane {
     async fn settle(&self, delivery: &Delivery, fate: Fate) {
         let now = self.clock.now();
         self.keep_telling_of_ends(delivery, fate, now);
-        let mut alone = self.alone.borrow_mut();
-        alone.retain(|key| !delivery.holds.contains(key));
-        drop(alone);
+        self.alone.borrow_mut().retain(|key| !delivery.holds.contains(key));
         self.book.borrow_mut().told_again(&delivery.again, now);
         if !delivery.numbers.is_empty() || delivery.group.is_some() {
             let (numbers, group) = (delivery.numbers.clone(), delivery.group.clone());

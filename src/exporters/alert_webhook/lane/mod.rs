@@ -170,16 +170,15 @@ impl Lane {
                 "lines of the queue's file can not be read, a crash leaves one"
             );
         }
-        let mut book = self.book.borrow_mut();
-        recovered.entries.into_iter().for_each(|entry| book.apply(entry, now));
-        if book.len() > 0 {
+        recovered.entries.into_iter().for_each(|entry| self.book.borrow_mut().apply(entry, now));
+        let waiting = self.book.borrow().len();
+        if waiting > 0 {
             tracing::info!(
                 destination = self.config.name,
-                waiting = book.len(),
+                waiting,
                 "what waited for the destination goes on"
             );
         }
-        drop(book);
         *self.journal.borrow_mut() = Some(Rc::new(journal));
         self.changed.notify_one();
         Ok(())
@@ -192,9 +191,7 @@ impl Lane {
     pub(super) async fn accept(&self, alerts: &[Alert]) -> Result<(), JournalError> {
         let entries = self.entries_of(alerts);
         let now = self.clock.now();
-        let mut book = self.book.borrow_mut();
-        entries.iter().for_each(|entry| book.apply(entry.clone(), now));
-        drop(book);
+        entries.iter().for_each(|entry| self.book.borrow_mut().apply(entry.clone(), now));
         self.unsaved.borrow_mut().extend(entries);
         let saved = self.save().await;
         self.show();

@@ -168,14 +168,11 @@ fn write(orders: &Receiver<Work>) {
             work = orders.try_recv().ok();
         }
         for (file, (bytes, waiting)) in appended {
-            let mut written =
-                files.get_mut(&file).ok_or(JournalError::Ended).and_then(|disk| disk.append(&bytes));
+            let disk = files.get_mut(&file).ok_or(JournalError::Ended);
+            let written = disk.and_then(|disk| disk.append(&bytes));
             for done in waiting {
-                let result = std::mem::replace(&mut written, Ok(()));
-                let told = result.as_ref().map_err(copy).map(|()| ());
-                written = result;
                 // Who no longer waits was dropped with what it did.
-                let _gone = done.send(told);
+                let _gone = done.send(written.as_ref().copied().map_err(copy));
             }
         }
         match work {
@@ -251,7 +248,9 @@ impl Disk {
     fn rewrite(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
         let new = self.path.with_extension("new");
         let write = || {
-            let mut file = File::create(&new)?;
+            let mut options = OpenOptions::new();
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.create(true).write(true).truncate(true).open(&new)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             std::fs::rename(&new, &self.path)

@@ -369,7 +369,7 @@ fn in_memory_all_is_told_before_the_end() {
     on_a_shard(async {
         let server = Server::replying(reply(OK)).await;
         let running = Running::start(&format!(
-            "destinations: [{{name: hook, url: 'http://{}', group_wait: 10m}}]",
+            "destinations: [{{name: hook, url: 'http://{}', group_wait: 10m, timeout: 1h}}]",
             server.address
         ));
         running.tell(&[Told::new("firing", "A", "shop")]).await;
