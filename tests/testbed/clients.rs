@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::cache::cache_dir;
-use crate::process::last_lines;
+use crate::http::get;
+use crate::process::{Launch, Process, last_lines};
 
 /// How a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +66,29 @@ pub struct Sent {
 ///
 /// *Errors*: it could not be set up, or the SDK reported a failed export; its output is quoted.
 pub fn python(args: &Args) -> Result<Sent> {
-    let dir = set_up("python", |source, into| {
+    let dir = set_up_python("python")?;
+    send(Command::new(dir.join("venv/bin/python")).arg(dir.join("main.py")), args)
+}
+
+/// Starts a receiver of webhooks that has vendors' own libraries read what comes; see `tests/clients/webhooks`.
+///
+/// It listens on `127.0.0.1:PORT` and answers 400, with the reason in its log, to what a library refuses.
+pub fn webhook_receiver(port: u16) -> Result<Process> {
+    let dir = set_up_python("webhooks")?;
+    let launch = Launch::new("webhooks", dir.join("venv/bin/python"))?;
+    let launch = launch.args([dir.join("main.py").display().to_string(), port.to_string()]);
+    launch.start_until(|_| get(&format!("http://127.0.0.1:{port}/")).is_ok_and(|answer| answer.status == 200))
+}
+
+fn set_up_python(name: &str) -> Result<PathBuf> {
+    set_up(name, |source, into| {
         run(Command::new("python3").args(["-m", "venv"]).arg(into.join("venv")))?;
         let pip = into.join("venv/bin/python");
         run(Command::new(pip)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
             .arg(source.join("requirements.txt")))?;
         copy(source, into, &["main.py"])
-    })?;
-    send(Command::new(dir.join("venv/bin/python")).arg(dir.join("main.py")), args)
+    })
 }
 
 /// Sends with the JavaScript SDK.

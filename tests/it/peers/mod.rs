@@ -6,15 +6,18 @@
 //! * `spans`: OTLP requests built by hand, so that every number in a test is known.
 //! * `series`: OTLP metrics of two collectors made comparable.
 //! * `sdk`: what real clients send is counted, charted and found again.
+//! * `alertmanager`: takes, groups and resolves what `alert_webhook` sends; `amtool` shows it.
 //! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
 //! * `normal`: a service that becomes slow is told first, of recorded load as warm-up.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
+//! * `webhooks`: what `alert_webhook` sends, read by vendors' libraries, and through `kill -9`.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests that fails fails its test")]
 
+mod alertmanager;
 mod dashboards;
 mod gateway;
 mod go_equivalence;
@@ -25,8 +28,9 @@ mod restart;
 mod sdk;
 mod series;
 mod spans;
+mod webhooks;
 
 use std::time::Duration;
 
 /// Longer than any wait that succeeds takes, two cores shared with other tests considered.
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(120);
