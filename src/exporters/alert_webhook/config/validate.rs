@@ -135,7 +135,13 @@ fn check_targets(destination: &DestinationConfig, at: &str, checks: &mut Checks)
     let networks = check_networks(&destination.allow_private, at, checks);
     let guard = Guard::new(destination.format == Format::AlertmanagerV2, networks);
     for (index, target) in targets.iter().enumerate() {
-        let key = if destination.url.is_empty() { format!("{at}.urls.{index}") } else { format!("{at}.url") };
+        let key = match (&target.env, &target.file) {
+            (Some(_), _) => "url_env".to_owned(),
+            (None, Some(_)) => "url_file".to_owned(),
+            (None, None) if destination.url.is_empty() => format!("urls.{index}"),
+            (None, None) => "url".to_owned(),
+        };
+        let key = format!("{at}.{key}");
         check_url(target, &guard, &key, checks);
     }
 }
