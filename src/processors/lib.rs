@@ -8,6 +8,7 @@
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * `glob`: patterns by which an operator chooses names.
+//! * [`sla`]: whether promises are kept, and how fast their error budgets burn.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 //! * [`service_graph`]: its face for who calls whom.
 
@@ -21,6 +22,7 @@ pub mod forecast;
 mod glob;
 pub mod resource;
 pub mod service_graph;
+pub mod sla;
 pub mod span_metrics;
 #[cfg(test)]
 mod testing;
@@ -45,5 +47,6 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<baseline::Baseline>(),
         ProcessorEntry::of::<forecast::Forecast>(),
         ProcessorEntry::of::<resource::Resource>(),
+        ProcessorEntry::of::<sla::Sla>(),
     ]
 }

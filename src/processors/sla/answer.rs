@@ -1,0 +1,32 @@
+//! What is asked of objectives under `/api/v1/slos`.
+
+mod backfill;
+mod view;
+
+use component::{Answer, Question};
+use model::Timestamp;
+use serde_json::json;
+
+use super::processor::AnalysisHalf;
+
+/// Answers `GET slos`, `GET slos/<id>`, `GET slos/<id>/budget` and `POST slos/<id>/backfill`.
+pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
+    let rest: Vec<&str> = question.rest().collect();
+    let place = rest.first().and_then(|name| half.plan.find(name));
+    match (question.method.as_str(), &rest[..], place) {
+        ("GET", [], _) => Answer::ok(view::list(half).to_string()),
+        (_, [name, ..], None) => unknown(name),
+        ("GET", [_], Some(place)) => Answer::ok(view::one(half, place).to_string()),
+        ("GET", [_, "budget"], Some(place)) => Answer::ok(view::budget(half, place, now).to_string()),
+        ("POST", [_, "backfill"], Some(place)) => match backfill::fill(half, place, &question.body, now) {
+            Ok(filled) => Answer::done(200, json!({ "filled": filled }).to_string()),
+            Err(problem) => Answer::refused(400, &problem),
+        },
+        ("GET" | "POST", ..) => Answer::not_found(),
+        _ => Answer::refused(405, "objectives are asked by GET and filled by POST to their `backfill`"),
+    }
+}
+
+fn unknown(name: &str) -> Answer {
+    Answer::refused(404, &format!("there is no objective `{name}`; GET /api/v1/slos lists all by id"))
+}

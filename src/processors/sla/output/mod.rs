@@ -1,0 +1,11 @@
+//! What the stage emits.
+
+mod conditions;
+mod events;
+mod metrics;
+
+pub(super) use self::{
+    conditions::Subjects,
+    events::{Event, write as write_events},
+    metrics::{Told, write as write_metrics},
+};

@@ -1,0 +1,128 @@
+//! Indicators that are not judged span by span: of series, of workflows, of other objectives.
+
+use std::time::Duration;
+
+use component::Checks;
+use model::Statistic;
+
+use super::{
+    indicator::{
+        Composite, Counters, Indicator, MetricIndicator, Part, SeriesSelector, Workflow, WorkflowSource,
+        agreement, conditions, matching,
+    },
+    objective::Settings,
+};
+use crate::sla::{config::MetricConfig, expression::Field};
+
+fn series(
+    settings: &Settings<'_>,
+    path: &str,
+    config: &MetricConfig,
+    usual: Statistic,
+    checks: &mut Checks,
+) -> SeriesSelector {
+    let statistic = config.statistic.as_deref().map_or(Some(usual), Statistic::of_name);
+    if statistic.is_none() {
+        let names = Statistic::ALL.map(Statistic::name).join(", ");
+        let message = format!(
+            "`{}` is no statistic; write one of {names}",
+            config.statistic.as_deref().unwrap_or_default()
+        );
+        settings.error(checks, &format!("{path}.statistic"), message);
+    }
+    let window = config.window.map_or(Duration::from_secs(10), config::Duration::get);
+    if window < Duration::from_secs(1) || window > Duration::from_secs(3600) {
+        settings.error(
+            checks,
+            &format!("{path}.window"),
+            "window must be one of those of `aggregation`, from 1s to 1h",
+        );
+    }
+    let mut selects = matching(settings, &format!("{path}.attributes"), &config.attributes, checks);
+    selects.extend(matching(settings, "match", &settings.config.r#match, checks));
+    SeriesSelector { metric: config.name.clone(), statistic: statistic.unwrap_or(usual), selects, window }
+}
+
+pub(super) fn counters(settings: &Settings<'_>, checks: &mut Checks) -> Option<Indicator> {
+    let config = settings.sli().counters.as_ref()?;
+    let (path, part) = match (&config.good, &config.bad) {
+        (Some(good), None) => ("sli.counters.good", good),
+        (None, Some(bad)) => ("sli.counters.bad", bad),
+        _ => {
+            settings.error(checks, "sli.counters", "write total and one of good and bad");
+            return None;
+        }
+    };
+    Some(Indicator::Counters(Counters {
+        total: series(settings, "sli.counters.total", &config.total, Statistic::Rate, checks),
+        part: series(settings, path, part, Statistic::Rate, checks),
+        part_is_good: config.good.is_some(),
+    }))
+}
+
+pub(super) fn metric(settings: &Settings<'_>, checks: &mut Checks) -> Option<Indicator> {
+    let agreement = agreement(settings, checks);
+    let Some(config) = &settings.sli().metric else {
+        settings.error(checks, "sli.metric", "metric needs metric with the name of one");
+        return None;
+    };
+    let series = series(settings, "sli.metric", config, Statistic::Mean, checks);
+    Some(Indicator::Metric(MetricIndicator { series, agreement: agreement? }))
+}
+
+pub(super) fn workflow(settings: &Settings<'_>, checks: &mut Checks) -> Option<Indicator> {
+    let sli = settings.sli();
+    let source = match (&sli.started, &sli.completed) {
+        (Some(started), Some(completed)) => WorkflowSource::Counters {
+            started: series(settings, "sli.started", started, Statistic::Rate, checks),
+            completed: series(settings, "sli.completed", completed, Statistic::Rate, checks),
+        },
+        (None, None) => WorkflowSource::Spans {
+            selects: matching(settings, "match", &settings.config.r#match, checks),
+            excludes: conditions(settings, "sli.exclude", &sli.exclude, checks),
+            start: conditions(settings, "sli.start", &sli.start, checks),
+            end: conditions(settings, "sli.end", &sli.end, checks),
+            key: sli.key.as_deref().filter(|key| *key != "trace_id").map(Field::of_name),
+        },
+        _ => {
+            settings.error(
+                checks,
+                "sli.started",
+                "write both started and completed, or neither to follow spans",
+            );
+            return None;
+        }
+    };
+    let Some(within) = sli.within.map(config::Duration::get).filter(|within| !within.is_zero()) else {
+        settings.error(checks, "sli.within", "workflow needs within, how long one may take, such as `10m`");
+        return None;
+    };
+    let escalate_after = sli.escalate_after.map_or(within, config::Duration::get);
+    let day = Duration::from_secs(86_400);
+    let give_up_after = sli.give_up_after.map_or(day.max(within * 2), config::Duration::get);
+    if escalate_after > give_up_after || within > give_up_after {
+        settings.error(
+            checks,
+            "sli.give_up_after",
+            "give_up_after must not be below within and escalate_after",
+        );
+    }
+    Some(Indicator::Workflow(Workflow { source, within, escalate_after, give_up_after }))
+}
+
+pub(super) fn composite(settings: &Settings<'_>, checks: &mut Checks) -> Option<Indicator> {
+    let sli = settings.sli();
+    if sli.of.is_empty() {
+        settings.error(checks, "sli.of", "composite needs of, the objectives that it is made of");
+        return None;
+    }
+    let mut parts = Vec::with_capacity(sli.of.len());
+    for (at, part) in sli.of.iter().enumerate() {
+        if !(part.weight > 0.0 && part.weight.is_finite()) {
+            let message = format!("weight is {}, must be above 0", part.weight);
+            settings.error(checks, &format!("sli.of.{at}.weight"), message);
+        }
+        parts.push(Part { name: part.slo.clone(), id: String::new(), weight: part.weight });
+    }
+    Some(Indicator::Composite(Composite { parts, combine: sli.combine }))
+}

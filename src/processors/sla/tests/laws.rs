@@ -1,0 +1,127 @@
+//! Laws that hold whatever comes: shards, order, lateness.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sla::{report::evaluate, ring::Count, snapshot::Memory};
+
+const ALL_KINDS: &str = "
+emit: {dialects: [native, sloth, pyrra]}
+slos:
+  - {name: fast, service: checkout, sli: {type: latency, targets: {p50: 100ms, p99: 300ms}}, escalation: [{budget_consumed: 0.5, severity: ticket}]}
+  - {name: up, service: checkout, sli: {type: success_rate}, target: 0.99, burn_alerts: pyrra, window: {rolling: 28d}}
+  - {name: busy, service: checkout, sli: {type: throughput, min: 1/m}, target: 0.9}
+  - {name: orders, service: checkout, sli: {type: workflow, within: 40s, escalate_after: 60s}, target: 0.9}
+  - {name: all, service: checkout, sli: {type: composite, of: [{slo: up}, {slo: busy}]}, target: 0.9}
+";
+
+#[derive(Clone, Debug)]
+struct Sent {
+    second: u64,
+    /// How much before it is sent the span ended.
+    late: u64,
+    millis: u64,
+    trace: u8,
+    is_root: bool,
+    is_error: bool,
+    shard: usize,
+}
+
+fn sent() -> impl Strategy<Value = Vec<Sent>> {
+    let one = (0..150_u64, 0..60_u64, 1..500_u64, 1..20_u8, any::<bool>(), any::<bool>(), 0..4_usize);
+    let one = one.prop_map(|(second, late, millis, trace, is_root, is_error, shard)| Sent {
+        second,
+        late: late.min(second),
+        millis,
+        trace,
+        is_root,
+        is_error,
+        shard,
+    });
+    prop::collection::vec(one, 0..120)
+}
+
+fn span_of(sent: &Sent) -> Span {
+    Span {
+        trace_id: vec![sent.trace; 16],
+        parent_span_id: if sent.is_root { vec![] } else { vec![3; 8] },
+        status: sent
+            .is_error
+            .then(|| opentelemetry_proto::tonic::trace::v1::Status { code: 2, message: String::new() }),
+        ..ended("pay", sent.second - sent.late, sent.millis)
+    }
+}
+
+/// Everything that a stage emits, and its state at the end.
+fn run(all: &[Sent], shards: usize) -> (Vec<String>, component::Snapshot) {
+    let mut harness = Harness::new::<Sla>(&settings(ALL_KINDS), shards, T0);
+    let mut told = Vec::new();
+    for second in 0..=180 {
+        for sent in all.iter().filter(|sent| sent.second == second) {
+            harness.now = at(second);
+            push(&mut harness, sent.shard % shards, &of_service("checkout", vec![span_of(sent)]));
+        }
+        told.extend(harness.tick(at(second + 1)).iter().map(|payload| format!("{payload:?}")));
+    }
+    (told, harness.analysis().snapshot().unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn shards_and_the_order_within_a_second_change_nothing(all in sent()) {
+        let one = run(&all, 1);
+        prop_assert_eq!(&run(&all, 4), &one);
+        let mut turned = all.clone();
+        turned.reverse();
+        prop_assert_eq!(&run(&turned, 3), &one);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn burn_rates_are_those_of_the_published_rule(
+        events in prop::collection::vec((0..4 * 86_400_u64, 1..200_u64, 0..100_u64), 1..300),
+        target in prop::sample::select(vec![0.9, 0.99, 0.999]),
+    ) {
+        let yaml = format!("slos: [{{name: a, service: s, sli: {{type: success_rate}}, target: {target}, min_events: 1}}]");
+        let plan = crate::sla::plan::Plan::of(&settings(&yaml));
+        let (objective, mut memory) = (&plan.objectives[0], Memory::new(&plan));
+        for (second, total, bad) in &events {
+            let count = Count { good: total - bad.min(total), total: *total };
+            memory.records[0].count(objective, at(second / 10 * 10), count);
+        }
+        let now = 4 * 86_400;
+        let report = &evaluate(&plan, &memory.records, at(now))[0];
+        let errors = |seconds: u64| {
+            let within: Vec<_> = events.iter().filter(|it| it.0 / 10 * 10 >= now - seconds).collect();
+            let total: u64 = within.iter().map(|it| it.1).sum();
+            let bad: u64 = within.iter().map(|it| it.2.min(it.1)).sum();
+            (total > 0).then(|| bad as f64 / total as f64)
+        };
+        for (alert, burning) in objective.burn.iter().zip(&report.burning) {
+            let mut expected = None;
+            for pair in &alert.pairs {
+                let (long, short) = (errors(pair.long.as_secs()), errors(pair.short.as_secs()));
+                let over = |ratio: Option<f64>| ratio.is_some_and(|ratio| ratio > pair.factor * (1.0 - target));
+                if long.is_some() {
+                    expected = Some(expected.unwrap_or(false) || (over(long) && over(short)));
+                }
+            }
+            prop_assert_eq!(*burning, expected, "{:?}", alert);
+        }
+    }
+
+    #[test]
+    fn what_a_partial_may_hold_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut stage = Stage::new(ALL_KINDS, 1);
+        let partial = model::Partial { bytes: bytes.into(), at: at(1) };
+        let batch = model::Batch { payload: Payload::Partial(partial), items: 1, ack: model::Ack::none() };
+        let mut bench = component::Workbench::default();
+        stage.harness.analysis().process(batch, &mut component::Cx::new(at(1), &mut bench));
+        stage.until(10);
+    }
+}
