@@ -1,8 +1,10 @@
 //! trueline: an OpenTelemetry collector that knows what normal looks like.
 
+mod ask;
 mod backtest;
 mod commands;
 mod detect;
+mod http_client;
 mod load;
 mod registry;
 mod replay;

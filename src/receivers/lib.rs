@@ -1,7 +1,7 @@
 //! Where telemetry comes in: one folder per receiver.
 //!
 //! * `otlp`: OTLP over gRPC and HTTP.
-//! * `otlp_file`: files of OTLP JSON lines.
+//! * `otlp_file`: files of OTLP, as JSON lines or protobuf.
 
 mod otlp;
 mod otlp_file;
@@ -13,7 +13,7 @@ pub use otlp::fuzzing;
 
 /// Files of recorded telemetry, for whoever reads them without running a receiver.
 pub mod recorded {
-    pub use crate::otlp_file::{Content, Line, Lines, Mark, signal_and_time};
+    pub use crate::otlp_file::{Damage, Request, Track};
 }
 
 /// Returns every receiver of this crate.

@@ -91,6 +91,9 @@ fn a_replay_tells_of_a_fault_and_of_nothing_before_it_and_leaves_warm_baselines(
     let again = trueline(&replay)?;
     assert_eq!((again.status.code(), again.stdout.len()), (Some(3), 0));
     assert!(text(&again.stderr).contains("would be replaced"));
+    let if_empty = trueline(&[&replay[..], &["--if-empty"]].concat())?;
+    assert_eq!((if_empty.status.code(), if_empty.stdout.len()), (Some(0), 0));
+    assert!(text(&if_empty.stderr).contains("is stored already"));
     Ok(())
 }
 

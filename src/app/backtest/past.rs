@@ -48,7 +48,7 @@ pub(super) fn plan(name: &str, uris: &[ConfigUri]) -> anyhow::Result<Plan> {
     let loaded = validate::check(uris);
     match loaded.plan {
         Some(plan) => Ok(plan),
-        None => bail!(Refused(format!("{}\n{name} is refused", validate::render(&loaded.problems, false)))),
+        None => bail!(Refused(format!("{name} is refused:\n{}", validate::render(&loaded.problems, false)))),
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use anyhow::bail;
+
 use super::{
     BacktestArgs,
     args::Format,
@@ -51,6 +53,8 @@ fn backtest(args: &BacktestArgs, candidates: &[Candidate]) -> anyhow::Result<u64
     let recordings: Vec<Recording> =
         series.into_iter().map(|path| Recording::read(path)).collect::<anyhow::Result<_>>()?;
     let console = Console::new(Files::length(&telemetry)?);
+    let warnings = recordings.iter().filter_map(|recording| recording.warning.as_ref());
+    warnings.for_each(|warning| console.say(&format!("warning: {warning}")));
     let mut tellings: Vec<Vec<Telling>> = candidates.iter().map(|_| Vec::new()).collect();
     let faults = truth.as_deref().unwrap_or_default();
     if !telemetry.is_empty() {
@@ -69,8 +73,11 @@ fn backtest(args: &BacktestArgs, candidates: &[Candidate]) -> anyhow::Result<u64
     }
     let elapsed = console.finish();
     let grace = truth.is_some().then_some(args.grace);
+    if tellings.iter().flatten().all(|telling| telling.span.is_zero()) {
+        bail!("there is nothing to play, or all of it is of one instant");
+    }
     print(args.format, candidates, &tellings, grace)?;
-    console.say(&format!("{} configurations in {}", candidates.len(), short_span(elapsed)));
+    console.say(&format!("played in {}", short_span(elapsed)));
     Ok(console.n_damaged())
 }
 

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use config::ConfigUri;
 
 use crate::{
+    ask::{self, AlertsArgs, ExplainArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
     detect::{self, DetectArgs},
     load::{self, LoadArgs},
@@ -46,6 +47,15 @@ enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Send the traffic of a small shop, for trying out and measuring
     Load(LoadArgs),
+    /// Show which alerts fire, and take care of them
+    Alerts(AlertsArgs),
+    /// Show what is silenced, begin a silence, end one
+    Silences(SilencesArgs),
+    /// Show objectives and what is left of their budgets
+    #[command(alias = "slo")]
+    Slos(SlosArgs),
+    /// Say why something called somebody at a time, or why it did not
+    Explain(ExplainArgs),
 }
 
 /// Where the configuration comes from
@@ -102,6 +112,10 @@ impl Cli {
             Some(Command::Backtest(args)) => backtest::run(&args),
             Some(Command::Deliveries(args)) => deliveries::run(&args),
             Some(Command::Load(args)) => load::run(args),
+            Some(Command::Alerts(args)) => ask::alerts(&args),
+            Some(Command::Silences(args)) => ask::silences(&args),
+            Some(Command::Slos(args)) => ask::slos(&args),
+            Some(Command::Explain(args)) => ask::explain(&args),
         }
     }
 }

@@ -58,6 +58,10 @@ fn detect(args: &DetectArgs, uris: &[ConfigUri], writer: &mut dyn Writer) -> any
     let registry = registry();
     for path in &args.files {
         let recording = Recording::read(path)?;
+        if let Some(warning) = &recording.warning {
+            // Nobody is there to be told when standard error is closed.
+            drop(writeln!(std::io::stderr(), "warning: {warning}"));
+        }
         let uris = with_step(uris, recording.step, &registry)?;
         let loaded = validate::check(&uris);
         let Some(plan) = loaded.plan else {

@@ -9,7 +9,7 @@ use super::{
 fn points() -> Vec<(Point, Judged)> {
     let score = [0.1, 3.5, 4.0, 0.2, 3.2];
     let point = |(at, score): (usize, f64)| {
-        let point = Point { text: format!("0{at}:00"), at: Timestamp(at as u64), value: at as f64 };
+        let point = Point { text: format!("0{at}:00"), line: 1, at: Timestamp(at as u64), value: at as f64 };
         let judged = Judged { expected: 1.0, lower: 0.5, upper: 1.5, score, is_anomalous: score > 3.0 };
         (point, judged)
     };

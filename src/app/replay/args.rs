@@ -13,7 +13,7 @@ use crate::{commands::ConfigArgs, detect::parse_time, load::parse_duration};
 /// 3 a line was left out, or a file can not be read or state not be stored; 6 Prometheus can not be reached.
 #[derive(Args)]
 pub(crate) struct ReplayArgs {
-    /// Files of OTLP JSON lines, merged by time; names that end in `.gz` or `.zst` are decompressed
+    /// Files of OTLP, as JSON lines or protobuf, merged by time; names that end in `.gz` or `.zst` are decompressed
     #[arg(required_unless_present = "prometheus", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
@@ -24,6 +24,9 @@ pub(crate) struct ReplayArgs {
     /// Stores what the stages learned where the storage extension keeps it, so that a collector begins warm
     #[arg(long)]
     pub(crate) save_state: bool,
+    /// With `--save-state`: does nothing when state is stored already, so that it can stand before every start
+    #[arg(long, requires = "save_state")]
+    pub(crate) if_empty: bool,
     #[command(flatten)]
     pub(crate) prometheus: PrometheusArgs,
 }

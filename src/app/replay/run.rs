@@ -59,6 +59,13 @@ fn replay(args: &ReplayArgs, plan: Plan) -> Result<u64, Ended> {
     if args.save_state && plan.state_directory().is_none() {
         return Err(Ended::Refused(StateDirectory::NOWHERE.to_owned()));
     }
+    if args.if_empty
+        && let Some(found) = StateDirectory::stored(&plan)?
+    {
+        // Nobody is there to be told when standard error is closed.
+        drop(writeln!(io::stderr(), "{} is stored already, nothing is replayed", found.display()));
+        return Ok(0);
+    }
     let state = args.save_state.then(|| StateDirectory::open(&plan)).transpose()?;
     let player = Player::new(plan);
     let (player, console) = match &args.prometheus.url {

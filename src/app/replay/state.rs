@@ -32,6 +32,15 @@ impl StateDirectory {
         Ok(Self { store, path: path.to_owned() })
     }
 
+    /// Returns a file of state that a collector or a replay stored before; none when there is none.
+    ///
+    /// # Errors
+    /// When the directory can not be read.
+    pub(super) fn stored(plan: &Plan) -> anyhow::Result<Option<PathBuf>> {
+        let path = plan.state_directory().context(Self::NOWHERE)?;
+        if path.exists() { first_snapshot(path) } else { Ok(None) }
+    }
+
     /// Returns what was stored, for people.
     ///
     /// # Errors

@@ -149,12 +149,14 @@ fn state_is_stored_once_and_never_over_other_state() {
         || judging(&format!("extensions: {{file_storage: {{directory: {directory:?}}}}}"), "file_storage");
     let refused = |plan: &engine::Plan| StateDirectory::open(plan).err().unwrap().to_string();
     assert_eq!(refused(&judging("", "")), StateDirectory::NOWHERE);
+    assert_eq!(StateDirectory::stored(&plan()).unwrap(), None);
     let state = StateDirectory::open(&plan()).unwrap();
     assert!(refused(&plan()).contains("is in use by another process"));
     let mut player = Player::new(plan());
     played(&mut player, &[file]);
     state.save(player.snapshots(), Timestamp::from_secs(START)).unwrap();
     assert!(directory.join("pipeline%2ftelemetry%2fbaseline.snapshot").exists());
+    assert!(StateDirectory::stored(&plan()).unwrap().is_some());
     assert!(refused(&plan()).contains("would be replaced"));
 }
 

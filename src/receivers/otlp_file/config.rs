@@ -14,13 +14,27 @@ pub(crate) struct OtlpFileConfig {
     pub(crate) include: Vec<String>,
     /// Patterns of paths to leave out.
     pub(crate) exclude: Vec<String>,
+    pub(crate) format: FileFormat,
     pub(crate) compression: Compression,
     /// 1 is the recorded pace, 10 is ten times as fast, 0 is as fast as the pipelines take it.
     pub(crate) speed: f64,
-    /// A longer line is a bad line.
+    /// A longer line or message is left out.
     pub(crate) max_line_size: config::ByteSize,
     /// Only `beginning`: files are read once, from start to end.
     pub(crate) start_at: StartAt,
+}
+
+/// How requests stand in files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FileFormat {
+    /// By the first byte of the file.
+    #[default]
+    Auto,
+    /// One request a line.
+    Json,
+    /// Four bytes of length, most significant first, and the request.
+    Proto,
 }
 
 /// How files are compressed.
@@ -48,6 +62,7 @@ impl Default for OtlpFileConfig {
         Self {
             include: Vec::new(),
             exclude: Vec::new(),
+            format: FileFormat::Auto,
             compression: Compression::Auto,
             speed: 0.0,
             max_line_size: config::ByteSize(64 << 20),
@@ -71,7 +86,7 @@ impl component::Config for OtlpFileConfig {
             NotSupported::new("replay_file", "every file is a replay", "remove it"),
             NotSupported::new("delete_after_read", "files are left as they are", "remove it"),
             NotSupported::new("max_log_size", "it has another name here", "write `max_line_size`"),
-            NotSupported::new("encoding", "lines are UTF-8, as JSON demands", "remove it"),
+            NotSupported::new("encoding", "there are no encoding extensions", "write `format`, or remove it"),
             NotSupported::new("multiline", "a line is a request", "remove it"),
             NotSupported::new("header", "a line is a request", "remove it"),
             NotSupported::new("ordering_criteria", "files are read in the order of their names", "remove it"),

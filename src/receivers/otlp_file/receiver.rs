@@ -1,33 +1,28 @@
-//! Reads the files and pushes their lines.
+//! Reads the files and pushes what is in them.
 
-use std::{
-    collections::VecDeque,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{
     BoxError, Clock, Counter, Inlet, Placement, Receiver, ReceiverCx, ReceiverDef, Refusal, Stop, Telemetry,
 };
 use futures_util::future::LocalBoxFuture;
-use model::{Signal, SignalSet, Timestamp};
+use model::{Signal, SignalSet};
 use tokio::task::spawn_blocking;
 
 use super::{
     config::OtlpFileConfig,
     glob::{Pattern, find},
-    lines::{Content, Line, Lines},
-    pace::{Mark, Schedule, signal, signal_and_time},
+    pace::Schedule,
+    track::{Damage, Request, Track},
 };
 
 const TRANSPORT: &str = "file";
 
-/// How many bad lines of all files are named in the log; the rest is only counted.
+/// How many damaged and refused requests of all files are named in the log; the rest is only counted.
 const MOST_NAMED: u64 = 20;
 
-/// The shortest wait before a refused line is pushed again.
+/// The shortest wait before a request that met a busy engine is pushed again.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// The `otlp_file` receiver.
@@ -59,24 +54,7 @@ struct Player {
     config: OtlpFileConfig,
 }
 
-/// An open file and the lines of it that were read ahead.
-struct Track {
-    path: PathBuf,
-    /// None when the file is at its end.
-    lines: Option<Lines>,
-    ahead: VecDeque<Line>,
-    /// The next line to play.
-    next: Option<Ready>,
-}
-
-/// A line that can be played.
-struct Ready {
-    number: u64,
-    mark: Mark,
-    text: Vec<u8>,
-}
-
-/// What became of the lines.
+/// What became of the requests.
 struct Tally {
     malformed: Counter,
     refused: Counter,
@@ -107,8 +85,8 @@ impl Player {
         for group in files.chunks(at_once) {
             self.play_together(group).await?;
         }
-        let (files, lines, bad) = (files.len(), self.tally.pushed, self.tally.bad);
-        tracing::info!(files, lines, bad, "all files are read");
+        let (files, requests, bad) = (files.len(), self.tally.pushed, self.tally.bad);
+        tracing::info!(files, requests, bad, "all files are read");
         Ok(())
     }
 
@@ -129,101 +107,65 @@ impl Player {
     async fn play_together(&mut self, files: &[PathBuf]) -> Result<(), BoxError> {
         let mut tracks = Vec::new();
         for path in files {
-            let mut track = self.open(path.clone()).await?;
-            self.advance(&mut track).await?;
-            tracks.push(track);
-        }
-        while let Some(track) = earliest(&mut tracks) {
-            if let Some(ready) = track.next.take() {
-                self.push(&track.path, ready).await;
+            if let Some(track) = self.open(path.clone()).await? {
+                tracks.push(self.advance(track).await?);
             }
-            self.advance(track).await?;
+        }
+        while let Some(track) = Track::earliest(&mut tracks) {
+            if let Some(request) = track.take() {
+                self.push(&track.place(request.number), request).await;
+            }
+            if track.must_read(&mut |damage| self.tally.damaged(&damage)) {
+                let read_on = std::mem::replace(track, Track::at_its_end());
+                *track = self.advance(read_on).await?;
+            }
         }
         Ok(())
     }
 
     /// A file that can not be opened is reported and plays nothing.
-    async fn open(&mut self, path: PathBuf) -> Result<Track, BoxError> {
-        let (file, compression) = (path.clone(), self.config.compression);
-        let longest = usize::try_from(self.config.max_line_size.0).unwrap_or(usize::MAX);
-        let lines = match spawn_blocking(move || Lines::open(&file, compression, longest)).await? {
-            Ok(lines) => Some(lines),
+    async fn open(&mut self, path: PathBuf) -> Result<Option<Track>, BoxError> {
+        let OtlpFileConfig { compression, format, max_line_size, .. } = self.config;
+        let longest = usize::try_from(max_line_size.0).unwrap_or(usize::MAX);
+        let file = path.clone();
+        match spawn_blocking(move || Track::open(&file, compression, format, longest)).await? {
+            Ok(track) => Ok(Some(track)),
             Err(error) => {
                 self.tally.malformed.add(1);
                 tracing::error!(file = %path.display(), %error, "the file can not be opened");
-                None
-            }
-        };
-        Ok(Track { path, lines, ahead: VecDeque::new(), next: None })
-    }
-
-    /// Makes the track's next good line ready, reading on where needed.
-    async fn advance(&mut self, track: &mut Track) -> Result<(), BoxError> {
-        while track.next.is_none() {
-            match track.ahead.pop_front() {
-                Some(line) => track.next = self.prepare(&track.path, line),
-                None if track.lines.is_none() => break,
-                None => self.read_on(track).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn read_on(&mut self, track: &mut Track) -> Result<(), BoxError> {
-        let Some(mut lines) = track.lines.take() else { return Ok(()) };
-        let (lines, ahead, result) = spawn_blocking(move || {
-            let mut ahead = Vec::new();
-            let result = lines.read_chunk(&mut ahead);
-            (lines, ahead, result)
-        })
-        .await?;
-        match result {
-            Ok(()) if ahead.is_empty() => {}
-            Ok(()) => track.lines = Some(lines),
-            Err(error) => {
-                self.tally.malformed.add(1);
-                tracing::error!(file = %lines.path.display(), %error, "the rest of the file can not be read");
-            }
-        }
-        track.ahead = ahead.into();
-        Ok(())
-    }
-
-    fn prepare(&mut self, path: &Path, line: Line) -> Option<Ready> {
-        let number = line.number;
-        let Content::Text(text) = line.content else {
-            let limit = self.config.max_line_size;
-            self.tally.bad_line(path, number, &format!("line is longer than max_line_size ({limit})"));
-            return None;
-        };
-        let mark = if self.schedule.is_paced() { signal_and_time(&text) } else { signal(&text) };
-        match mark {
-            Ok(mark) => Some(Ready { number, mark, text }),
-            Err(problem) => {
-                self.tally.bad_line(path, number, &problem);
-                None
+                Ok(None)
             }
         }
     }
 
-    /// Waits for the line's moment and pushes it until it is taken or refused for good.
-    async fn push(&mut self, path: &Path, ready: Ready) {
-        let due = self.schedule.due(ready.mark.at, self.clock.now());
+    /// Makes the next request of a file ready, reading on where needed.
+    async fn advance(&mut self, mut track: Track) -> Result<Track, BoxError> {
+        while track.must_read(&mut |damage| self.tally.damaged(&damage)) {
+            track = spawn_blocking(move || {
+                track.read_on();
+                track
+            })
+            .await?;
+        }
+        Ok(track)
+    }
+
+    /// Waits for the request's moment and pushes it until it is taken or refused for good.
+    async fn push(&mut self, place: &str, request: Request) {
+        let due = self.schedule.due(request.at, self.clock.now());
         self.clock.sleep_until(due).await;
-        let bytes = match wire::json::json_to_wire(ready.mark.signal, &ready.text) {
-            Ok(bytes) => Bytes::from(bytes),
-            Err(problem) => return self.tally.bad_line(path, ready.number, &problem.to_string()),
-        };
         loop {
-            match self.offer(ready.mark.signal, bytes.clone()).await {
+            match self.offer(request.signal, request.bytes.clone()).await {
                 Ok(()) => return self.tally.pushed += 1,
                 Err(Refusal::Busy { retry_after, .. }) => {
                     let again = self.clock.now() + retry_after.max(SHORTEST_WAIT);
                     self.clock.sleep_until(again).await;
                 }
-                Err(Refusal::Malformed(problem)) => return self.tally.bad_line(path, ready.number, &problem),
+                Err(Refusal::Malformed(problem)) => {
+                    return self.tally.damaged(&Damage { place: place.to_owned(), problem });
+                }
                 Err(refusal @ (Refusal::Permanent(_) | Refusal::NotConfigured)) => {
-                    return self.tally.refused_line(path, ready.number, &refusal);
+                    return self.tally.refused(place, &refusal);
                 }
             }
         }
@@ -233,14 +175,6 @@ impl Player {
         let _claim = self.inlet.0.admit(bytes.len()).await?;
         self.inlet.0.push(signal, bytes, TRANSPORT).await.map(|_receipt| ())
     }
-}
-
-/// Returns the track whose next line is the oldest; the first of equals, so that without times the
-/// files are played one after the other.
-fn earliest(tracks: &mut [Track]) -> Option<&mut Track> {
-    let at = |track: &Track| track.next.as_ref().map(|ready| ready.mark.at);
-    let playing = tracks.iter_mut().filter(|track| track.next.is_some());
-    playing.min_by_key(|track| at(track).unwrap_or(Timestamp(u64::MAX)))
 }
 
 impl Tally {
@@ -257,24 +191,23 @@ impl Tally {
         Self { malformed, refused, pushed: 0, bad: 0 }
     }
 
-    fn bad_line(&mut self, path: &Path, line: u64, problem: &str) {
+    fn damaged(&mut self, Damage { place, problem }: &Damage) {
         self.malformed.add(1);
-        self.name(path, line, problem, "a bad line is left out");
+        self.name(place, problem, "what is damaged is left out");
     }
 
-    fn refused_line(&mut self, path: &Path, line: u64, refusal: &Refusal) {
+    fn refused(&mut self, place: &str, refusal: &Refusal) {
         self.refused.add(1);
-        self.name(path, line, &refusal.to_string(), "a line was refused");
+        self.name(place, &refusal.to_string(), "a request was refused");
     }
 
-    fn name(&mut self, path: &Path, line: u64, problem: &str, what: &str) {
+    fn name(&mut self, place: &str, problem: &str, what: &str) {
         self.bad += 1;
         if self.bad <= MOST_NAMED {
-            let place = format!("{}:{line}", path.display());
             tracing::warn!(place, problem, "{what}");
         }
         if self.bad == MOST_NAMED {
-            tracing::warn!("further bad lines are only counted");
+            tracing::warn!("what else is damaged or refused is only counted");
         }
     }
 }

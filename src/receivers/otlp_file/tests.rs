@@ -20,8 +20,9 @@ use tokio::task::{JoinHandle, LocalSet};
 use super::{
     config::{Compression, OtlpFileConfig, StartAt},
     glob::{Pattern, find},
-    pace::{Schedule, signal, signal_and_time},
+    pace::Schedule,
     receiver::OtlpFile,
+    track::{Request, Track},
 };
 use crate::testing::{Recorder, busy};
 
@@ -280,6 +281,48 @@ fn no_file_is_an_error_that_names_the_pattern() {
     });
 }
 
+/// Reads a file until its end. Returns what is in it, and what is damaged.
+fn read(content: &[u8], longest: usize) -> (Vec<Request>, Vec<String>) {
+    let content = std::io::Cursor::new(content.to_vec());
+    let mut track = Track::of(content, Path::new("file"), longest).unwrap();
+    let (mut requests, mut damaged) = (Vec::new(), Vec::new());
+    loop {
+        while track.must_read(&mut |damage| damaged.push(format!("{}: {}", damage.place, damage.problem))) {
+            track.read_on();
+        }
+        let Some(request) = track.take() else { return (requests, damaged) };
+        requests.push(request);
+    }
+}
+
+fn only_request(content: &[u8]) -> Request {
+    let (mut requests, damaged) = read(content, 1_000_000);
+    assert_eq!((requests.len(), damaged), (1, Vec::new()));
+    requests.remove(0)
+}
+
+#[test]
+fn protobuf_is_read_as_the_exporter_writes_it_and_what_is_damaged_is_told() {
+    let message = |content: &[u8]| [&(content.len() as u32).to_be_bytes()[..], content].concat();
+    let spans = wire(Signal::Traces, &traces("a", 5));
+    let file =
+        [&message(&spans)[..], &message(b""), &message(b"nonsense"), &message(&[7; 200]), &message(&spans)];
+    let (requests, damaged) = read(&file.concat(), 100);
+    let found: Vec<_> = requests.iter().map(|it| (it.number, it.signal, it.at, &it.bytes)).collect();
+    let at = Timestamp(5);
+    assert_eq!(found, [(1, Signal::Traces, at, &spans), (5, Signal::Traces, at, &spans)]);
+    let expected =
+        ["file:3: no spans, metrics or log records are in it", "file:4: it is longer than 100 bytes"];
+    assert_eq!(damaged, expected);
+    let whole = message(&spans);
+    for torn in [2, whole.len() - 1] {
+        let (requests, damaged) = read(&[&whole[..], &whole[..torn]].concat(), 100);
+        assert_eq!(requests.len(), 1);
+        assert_eq!(damaged, ["file: the rest can not be read: the file ends within a message"]);
+    }
+    assert_eq!(read(&[0, 0xff, 0xff, 0xff, 1], 100).1.len(), 1, "a length that is not there");
+}
+
 #[test]
 fn the_time_of_a_line_is_the_latest_in_it() {
     let metrics = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
@@ -292,11 +335,12 @@ fn the_time_of_a_line_is_the_latest_in_it() {
     for (line, of, at) in
         [(metrics, Signal::Metrics, 7), (logs, Signal::Logs, 8), (spans, Signal::Traces, 12)]
     {
-        let mark = signal_and_time(line.as_bytes()).unwrap();
-        assert_eq!((mark.signal, mark.at), (of, Timestamp(at)));
-        assert_eq!(signal(line.as_bytes()).unwrap().signal, of);
+        let request = only_request(line.replace('\n', "").as_bytes());
+        assert_eq!((request.signal, request.at), (of, Timestamp(at)));
+        let message = [&(request.bytes.len() as u32).to_be_bytes()[..], &request.bytes].concat();
+        assert_eq!(only_request(&message), request, "as protobuf");
     }
-    assert_eq!(signal_and_time(br#"{"resourceLogs":[]}"#).unwrap().at, Timestamp(0));
+    assert_eq!(only_request(br#"{"resourceLogs":[]}"#).at, Timestamp(0));
 }
 
 #[test]

@@ -29,6 +29,16 @@ pub fn json_to_wire(signal: Signal, json: &[u8]) -> Result<Vec<u8>, JsonError> {
     Ok(read::request(signal, json)?)
 }
 
+/// Encodes a JSON request as protobuf. Its key tells its signal, as in the lines of a file.
+///
+/// # Errors
+/// When the text is not JSON, or has not exactly one of `resourceSpans`, `resourceMetrics` and `resourceLogs`.
+///
+/// *Cost*: as [`json_to_wire`].
+pub fn json_of_any_signal_to_wire(json: &[u8]) -> Result<(Signal, Vec<u8>), JsonError> {
+    Ok(read::request_of_any_signal(json)?)
+}
+
 /// Writes an encoded request as JSON, on one line.
 ///
 /// Text that is not UTF-8 is written with replacement characters. Unknown fields have no names and

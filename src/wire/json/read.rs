@@ -21,6 +21,97 @@ pub(super) fn request(signal: Signal, json: &[u8]) -> Result<Vec<u8>, serde_json
     Ok(out)
 }
 
+pub(super) fn request_of_any_signal(json: &[u8]) -> Result<(Signal, Vec<u8>), serde_json::Error> {
+    let mut out = Vec::with_capacity(json.len() / 2);
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let signal = deserializer.deserialize_map(AnyBody { out: &mut out })?;
+    deserializer.end()?;
+    Ok((signal, out))
+}
+
+/// A request whose key tells its signal.
+struct AnyBody<'o> {
+    out: &'o mut Vec<u8>,
+}
+
+impl<'de> Visitor<'de> for AnyBody<'_> {
+    type Value = Signal;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Signal, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key_seed(AnyKey)? {
+            let Some((signal, field)) = key else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let list = List { field, out: &mut *self.out, depth: MAX_DEPTH };
+            let is_there = map.next_value_seed(UnlessNull(list))?;
+            if is_there && found.replace(signal).is_some() {
+                return Err(A::Error::custom(format_args!("more than one of {REQUEST_KEYS}")));
+            }
+        }
+        found.ok_or_else(|| A::Error::custom(format_args!("none of {REQUEST_KEYS}")))
+    }
+}
+
+const REQUEST_KEYS: &str = "resourceSpans, resourceMetrics, resourceLogs";
+
+/// A list that may be absent; whether it is there.
+struct UnlessNull<'o>(List<'o>);
+
+impl<'de> DeserializeSeed<'de> for UnlessNull<'_> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UnlessNull<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_none<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        self.0.deserialize(deserializer).map(|()| true)
+    }
+}
+
+/// A key of any request.
+struct AnyKey;
+
+impl<'de> DeserializeSeed<'de> for AnyKey {
+    type Value = Option<(Signal, &'static Field)>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for AnyKey {
+    type Value = Option<(Signal, &'static Field)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        let named = |signal| {
+            let mut fields = schema::request(signal).fields.iter();
+            fields.find(|field| field.name == name && !name.is_empty()).map(|field| (signal, field))
+        };
+        Ok(Signal::ALL.into_iter().find_map(named))
+    }
+}
+
 /// The fields of one message.
 struct Body<'o> {
     message: &'static Message,

@@ -123,6 +123,24 @@ fn metrics_and_logs_are_read() {
 }
 
 #[test]
+fn the_key_of_a_line_tells_its_signal() {
+    let read =
+        |json: &str| json_of_any_signal_to_wire(json.as_bytes()).map_err(|problem| problem.to_string());
+    let body = r#"[{"scopeLogs":[{"logRecords":[{"eventName":"x"}]}]}]"#;
+    let alone = json_to_wire(Signal::Logs, format!(r#"{{"resourceLogs":{body}}}"#).as_bytes()).unwrap();
+    assert_eq!(
+        read(&format!(r#"{{"x":[1],"resourceLogs":{body},"resourceSpans":null}}"#)),
+        Ok((Signal::Logs, alone))
+    );
+    assert_eq!(read(r#"{"resourceMetrics":[]}"#), Ok((Signal::Metrics, Vec::new())));
+    let refused = |json: &str| read(json).unwrap_err();
+    assert_eq!(refused("{}"), "none of resourceSpans, resourceMetrics, resourceLogs at line 1 column 2");
+    assert!(refused(r#"{"resourceSpans":[],"resourceLogs":[]}"#).starts_with("more than one of"));
+    assert!(refused(r#"{"resourceSpans":[],"resourceSpans":[]}"#).starts_with("more than one of"));
+    assert!(refused("{\"resourceSpans\":[\n{]}").ends_with("at line 2 column 2"));
+}
+
+#[test]
 fn json_is_written_as_otlp_has_it() {
     let json = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":"1"},{"doubleValue":"NaN"},{}]}}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","name":"x\"y","kind":2,"startTimeUnixNano":"7","status":{"code":1},"flags":3}]}]}]}"#;
     let wire = json_to_wire(Signal::Traces, json.as_bytes()).unwrap();

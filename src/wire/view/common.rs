@@ -105,7 +105,7 @@ pub struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// Walks the bodies of the spans, metrics or log records.
-    pub fn items(&self) -> impl Iterator<Item = &'a [u8]> + Clone + 'a {
+    pub fn items(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         Fields::bodies(self.body, 2)
     }
 }

@@ -6,6 +6,7 @@
 mod common;
 mod logs;
 mod metrics;
+mod request;
 mod spans;
 mod value;
 
@@ -15,6 +16,7 @@ pub use metrics::{
     Buckets, Exemplar, ExponentialPoint, HistogramPoint, Metric, MetricData, Number, NumberPoint, Points,
     Quantile, SummaryPoint, Temporality,
 };
+pub use request::{latest_time, signal_of};
 pub use spans::{Event, Link, Span};
 pub use value::{AnyValue, Values};
 

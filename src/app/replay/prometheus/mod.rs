@@ -23,9 +23,9 @@ use wire::{
 };
 
 use super::{args::PrometheusArgs, console::Console, source::Recorded};
+pub(super) use crate::http_client::Unreached;
 use answer::Answered;
 use client::Client;
-pub(super) use client::Unreached;
 use series::{Identity, Names};
 
 /// Points of a series that are asked for at once. Prometheus refuses more than 11,000; a day and a half of

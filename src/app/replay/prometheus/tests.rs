@@ -11,7 +11,6 @@ use wire::view::{Metric, groups};
 
 use super::{
     History, Range, Unreached, answer,
-    client::encoded,
     series::{Identity, Names},
 };
 use crate::replay::{Console, ReplayArgs, source::Recorded};
@@ -87,11 +86,6 @@ fn answers_are_read_with_their_gaps_and_refusals_told() {
     let vector = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
     assert_eq!(problem(vector), "the answer is a vector, expected a matrix");
     assert!(problem("<html>").starts_with("the answer is not that of a Prometheus"));
-}
-
-#[test]
-fn an_expression_is_encoded_byte_by_byte() {
-    assert_eq!(encoded("rate(a_b[5m]) + é"), "rate%28a_b%5B5m%5D%29%20%2B%20%C3%A9");
 }
 
 /// Answers one request with the series `up` of two jobs, a point at each step. Returns what was asked.
