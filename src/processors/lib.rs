@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! * `aggregation`: the code that counts, and the processor that rolls metrics up.
+//! * [`alerting`]: who must be told, of what, and when again.
 //! * [`anomaly`]: which departures from the baseline deserve attention.
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`baseline`]: what is normal for each series.
@@ -9,11 +10,13 @@
 //! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * `glob`: patterns by which an operator chooses names.
 //! * [`sla`]: whether promises are kept, and how fast their error budgets burn.
+//! * `schedule`: times of the week at which something holds.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 //! * [`service_graph`]: its face for who calls whom.
 
 mod actions;
 pub mod aggregation;
+pub mod alerting;
 pub mod anomaly;
 pub mod attributes;
 pub mod baseline;
@@ -21,6 +24,7 @@ pub mod enrichment;
 pub mod forecast;
 mod glob;
 pub mod resource;
+mod schedule;
 pub mod service_graph;
 pub mod sla;
 pub mod span_metrics;
@@ -41,6 +45,7 @@ pub fn connectors() -> Vec<ProcessorEntry> {
 pub fn processors() -> Vec<ProcessorEntry> {
     vec![
         ProcessorEntry::of::<aggregation::Aggregation>(),
+        ProcessorEntry::of::<alerting::Alerting>(),
         ProcessorEntry::of::<anomaly::Anomaly>(),
         ProcessorEntry::of::<attributes::Attributes>(),
         ProcessorEntry::of::<enrichment::Enrichment>(),
