@@ -106,7 +106,8 @@ impl AnalysisHalf {
             scratch: Vec::new(),
             changes: Vec::new(),
             tellings: Vec::new(),
-            config: config.clone(),
+            // The rules are kept ready to be evaluated.
+            config: AlertingConfig { rules: Vec::new(), ..config.clone() },
         };
         half.set_clocks();
         half.measure();

@@ -4,7 +4,12 @@ use component::{Checks, Config, ProcessorDef};
 use model::Columns;
 
 use super::config;
-use crate::alerting::{Alerting, AlertingConfig, config::DefaultsConfig};
+use crate::{
+    aggregation::AggregationConfig,
+    alerting::{Alerting, AlertingConfig, config::DefaultsConfig},
+    anomaly::AnomalyConfig,
+    baseline::BaselineConfig,
+};
 
 fn findings(yaml: &str) -> Vec<String> {
     let mut checks = Checks::default();
@@ -101,6 +106,13 @@ fn the_page_shows_a_configuration_that_is_accepted_with_every_op() {
     #[derive(Clone, Default, serde::Deserialize)]
     #[serde(default)]
     struct Processors {
+        /// Stages that stand before it on the page.
+        #[serde(rename = "aggregation")]
+        _aggregation: AggregationConfig,
+        #[serde(rename = "baseline")]
+        _baseline: BaselineConfig,
+        #[serde(rename = "anomaly")]
+        _anomaly: AnomalyConfig,
         alerting: AlertingConfig,
     }
     let page = include_str!("../README.md");
