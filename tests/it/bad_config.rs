@@ -76,7 +76,7 @@ service:
             12 |   prometheusremotewritte:
                |   ^^^^^^^^^^^^^^^^^^^^^^
                |
-               = help: did you mean `prometheus_remote_write`? valid values: otlp_grpc, otlp_http, otlp_file, debug, nop, prometheus, prometheus_remote_write
+               = help: did you mean `prometheus_remote_write`? valid values: otlp_grpc, otlp_http, otlp_file, debug, nop, prometheus, alert_webhook, prometheus_remote_write
 
             error: service::trueline: unknown key `shard`
               --> yaml::14:14
@@ -100,7 +100,7 @@ service:
             19 |       exporters: [otlp, tempo]
                |                         ^^^^^
                |
-               = help: there is no exporter of this type; valid values: otlp_grpc, otlp_http, otlp_file, debug, nop, prometheus, prometheus_remote_write"#]],
+               = help: there is no exporter of this type; valid values: otlp_grpc, otlp_http, otlp_file, debug, nop, prometheus, alert_webhook, prometheus_remote_write"#]],
     );
 }
 

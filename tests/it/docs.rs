@@ -70,7 +70,7 @@ fn ids(example: &Node, section: &str) -> Vec<String> {
 }
 
 /// Stages that need those before them; a page shows its own alone.
-const CHAIN: [&str; 3] = ["aggregation", "baseline", "anomaly"];
+const CHAIN: [&str; 4] = ["aggregation", "baseline", "anomaly", "alerting"];
 
 /// The stages that those of an example need and it does not show.
 fn before(processors: &[String]) -> Vec<String> {
@@ -123,7 +123,7 @@ fn judge(example: &Example) -> Result<(), String> {
     let mut environment = MapEnvironment::default();
     for (_, rest) in example.yaml.match_indices("${env:").map(|(at, _)| example.yaml.split_at(at + 6)) {
         let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        environment = environment.with_variable(name.as_str(), "value");
+        environment = environment.with_variable(name.as_str(), "value-of-a-variable");
     }
     let loaded = engine::load(&uris, &environment, &registry());
     if loaded.plan.is_some() && !loaded.problems.has_errors() {

@@ -292,10 +292,14 @@ impl Check<'_> {
         let mut columns = Columns::NONE;
         for reference in &self.pipeline.processors {
             if let Some(processor) = parts.processors.get(&reference.id.to_string()) {
-                if processor.reads().is_empty() {
+                let (reads, hears) = (processor.reads(), processor.hears());
+                if reads.union(hears).is_empty() {
                     self.expect(processor.consumes(), ComponentKind::Processor, "reads", reference, problems);
+                } else if reads.is_empty() && processor.consumes().is_empty() && !hears.meets(columns) {
+                    // What it takes may come from any of several stages; without one it has nothing to do.
+                    self.expect_columns(hears, reference, problems);
                 }
-                self.expect_columns(processor.reads().without(columns), reference, problems);
+                self.expect_columns(reads.without(columns), reference, problems);
                 self.warn_of_what_is_lost(processor.as_ref(), reference, problems);
                 columns = columns.union(processor.adds());
                 processors.push(reference.id.to_string());

@@ -8,6 +8,7 @@
 //! * `sdk`: what real clients send is counted, charted and found again.
 //! * `alertmanager`: takes, groups and resolves what `alert_webhook` sends; `amtool` shows it.
 //! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
+//! * `health_rules`: what ships for Prometheus to tell of trueline itself.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
 //! * `normal`: a service that becomes slow is told first, of recorded load as warm-up.
@@ -21,6 +22,7 @@ mod alertmanager;
 mod dashboards;
 mod gateway;
 mod go_equivalence;
+mod health_rules;
 mod jaeger;
 mod normal;
 mod refused;

@@ -165,7 +165,7 @@ const SERVICES: [&str; 3] = ["shop", "cart", "payment"];
 
 /// The state and number of an alert's next transition.
 fn next(accepted: u64) -> (&'static str, u64) {
-    (if accepted % 2 == 0 { "firing" } else { "resolved" }, accepted + 1)
+    (if accepted.is_multiple_of(2) { "firing" } else { "resolved" }, accepted + 1)
 }
 
 #[test]
@@ -207,10 +207,9 @@ fn check(moody: &Moody, accepted: &BTreeMap<&str, u64>) -> Result<()> {
         let of_service: Vec<&Seen> =
             seen.iter().filter(|seen| seen.body["data"]["labels"]["service.name"] == *service).collect();
         let number = |seen: &&Seen| seen.body["data"]["sequence"].as_u64().unwrap_or(0);
-        let told: Vec<u64> = of_service.iter().map(|seen| number(seen)).collect();
+        let told: Vec<u64> = of_service.iter().map(&number).collect();
         ensure!(told.is_sorted(), "{service} was told out of order: {told:?}");
-        let taken: BTreeSet<u64> =
-            of_service.iter().filter(|seen| seen.is_taken).map(|seen| number(seen)).collect();
+        let taken: BTreeSet<u64> = of_service.iter().filter(|seen| seen.is_taken).map(&number).collect();
         let missing: Vec<u64> = (1..=*accepted).filter(|sequence| !taken.contains(sequence)).collect();
         ensure!(missing.is_empty(), "{service}: {missing:?} of {accepted} are not delivered");
         let ids: BTreeSet<String> =
