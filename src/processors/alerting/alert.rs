@@ -157,6 +157,11 @@ impl Alert {
         }
     }
 
+    /// Says how much it will matter, before it ever fires.
+    pub(super) fn will_be(&mut self, severity: Severity) {
+        (self.machine.severity, self.notice.fired_severity) = (severity, severity);
+    }
+
     /// Takes an evaluation, and remembers what it changed. Returns whether anything did.
     pub(super) fn step(
         &mut self,

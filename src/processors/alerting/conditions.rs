@@ -133,6 +133,7 @@ impl AnalysisHalf {
         let mut alert = Alert::new(owner, subject.name.as_str().into(), labels);
         alert.rule_type = subject.rule_type.into();
         alert.slo_id.clone_from(&subject.slo_id);
+        alert.will_be(subject.severity);
         let place = self.alerts.insert(alert);
         stage.alerts.push(place);
         Some(place)

@@ -95,7 +95,7 @@ pub(super) fn restore(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<()
 }
 
 fn is_worth_it(alert: &Alert) -> bool {
-    let is_quiet = alert.machine.phase == Phase::Inactive && alert.notice == Notice::default();
+    let is_quiet = alert.machine.phase == Phase::Inactive && alert.notice.told == Told::Nothing;
     !is_quiet || !alert.history.is_empty() || alert.memory.past.is_some() || alert.memory.episode != 0
 }
 

@@ -186,6 +186,7 @@ impl AnalysisHalf {
         let mut alert = Alert::new(Owner::Rule(number), Arc::clone(&rule.name), labels);
         alert.rule_type = Arc::clone(&rule.kind);
         alert.threshold = rule.test.threshold();
+        alert.will_be(rule.severity);
         let place = self.alerts.insert(alert);
         rule.alerts.push(place);
         target(place)

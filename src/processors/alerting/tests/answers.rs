@@ -44,6 +44,17 @@ fn alerts_are_listed_by_what_is_asked_for() {
 }
 
 #[test]
+fn an_alert_that_has_never_fired_shows_how_much_it_would_matter() {
+    let mut feed = Feed::new(RULE);
+    feed.run(10, 20, "shop", 0.0);
+    let quiet = &feed.get("alerts?state=inactive")["alerts"][0];
+    assert_eq!(
+        (quiet["severity"].as_str(), quiet["labels"]["severity"].as_str()),
+        (Some("critical"), Some("critical"))
+    );
+}
+
+#[test]
 fn acknowledgements_and_feedback_are_kept_with_who_gave_them() {
     let (mut feed, fingerprint) = firing();
     let path = |what: &str| format!("alerts/{fingerprint}/{what}");
