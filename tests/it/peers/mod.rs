@@ -12,6 +12,7 @@
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
 //! * `normal`: a service that becomes slow is told first, of recorded load as warm-up.
+//! * `promises`: a promise that is broken, from spans to an alert in a real Alertmanager.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
 //! * `webhooks`: what `alert_webhook` sends, read by vendors' libraries, and through `kill -9`.
@@ -25,6 +26,7 @@ mod go_equivalence;
 mod health_rules;
 mod jaeger;
 mod normal;
+mod promises;
 mod refused;
 mod restart;
 mod sdk;
