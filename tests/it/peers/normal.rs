@@ -299,8 +299,9 @@ fn check_told(watchers: &Watchers, schedule: &Schedule) {
     assert!(late.is_empty(), "told after the fault: {late:?}");
 }
 
-/// Spans are marked while an episode that was told is open. What its last window says holds until the next is judged, so
-/// from two windows after its end on they are not. What is withheld, as the budget of false alarms has no room for it, marks spans too, and is no part of this.
+/// Spans are marked while an episode that was told is open. What its last window says holds until the next is
+/// judged, so from two windows after its end on they are not. What is withheld, as the budget of false alarms has
+/// no room for it, marks spans too, and is no part of this.
 fn check_marks(watchers: &Watchers, schedule: &Schedule, last_sent: u64) {
     let (began, _) = watchers.fault(schedule).unwrap();
     let told = watchers.told().unwrap();
