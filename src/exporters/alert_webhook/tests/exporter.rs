@@ -39,16 +39,23 @@ fn a_firing_alert_reaches_every_alertmanager_and_is_told_again_until_it_is_resol
             );
             assert_eq!(alert["endsAt"], "2023-11-14T22:17:20Z", "four times the interval from now");
         }
+        // Both have taken all that one has seen.
+        let sent = || running.metric("sent_messages", &[]);
+        let settled = async |n_told: u64| until("both have taken it", || sent() == 2 * n_told).await;
+        settled(1).await;
         running.pass(secs(61)).await;
         until("it is told again", || one.seen.borrow().len() == 2).await;
+        settled(2).await;
         running
             .tell(&[Told::new("resolved", "HighErrors", "shop").with(|told| told.at = running.clock.now())])
             .await;
         until("the resolve has come", || one.seen.borrow().len() == 3).await;
+        settled(3).await;
         assert_eq!(bodies(&one.seen)[2][0]["endsAt"], "2023-11-14T22:14:21Z");
         for told in 4..=8 {
             running.pass(secs(60)).await;
             until("the resolve is told again", || one.seen.borrow().len() == told).await;
+            settled(told as u64).await;
         }
         running.pass(secs(120)).await;
         running.pass(secs(120)).await;
