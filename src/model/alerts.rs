@@ -95,11 +95,43 @@ impl Severity {
     }
 }
 
+/// What a log record tells of an alert: the word after [`alert_event::PREFIX`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum AlertState {
+    Pending,
+    Firing,
+    Resolved,
+    Suppressed,
+    Escalated,
+    Acknowledged,
+}
+
+impl AlertState {
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Firing, Self::Resolved, Self::Suppressed, Self::Escalated, Self::Acknowledged];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Suppressed => "suppressed",
+            Self::Escalated => "escalated",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+
+    /// Returns the state of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
 /// Names in the log records that tell of alerts: one writes them, exporters read them.
 pub mod alert_event {
     /// The prefix of every `EventName`; the word after it is the [`STATE`].
     pub const PREFIX: &str = "trueline.alert.";
-    /// Text: `pending`, `firing`, `resolved`, `suppressed`, `escalated`, `acknowledged`.
+    /// Text: the name of an [`AlertState`](super::AlertState).
     pub const STATE: &str = "trueline.alert.state";
     /// Text: names this transition; the same when it is told again, also by another replica.
     pub const ID: &str = "trueline.alert.id";

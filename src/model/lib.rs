@@ -12,7 +12,7 @@ mod slots;
 mod spans;
 mod time;
 
-pub use alerts::{AlertSubject, Condition, Conditions, Severity, alert_event};
+pub use alerts::{AlertState, AlertSubject, Condition, Conditions, Severity, alert_event};
 pub use civil::Civil;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
 pub use rollups::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Severity, Timestamp, alert_event as name};
+use model::{AlertState, Severity, Timestamp, alert_event as name};
 use serde::{Deserialize, Serialize};
 use wire::view::{AnyValue, LogRecord};
 
@@ -20,7 +20,8 @@ pub(super) struct Alert {
     /// Names the alert, whatever its state.
     pub(super) fingerprint: String,
     pub(super) sequence: i64,
-    pub(super) state: State,
+    #[serde(with = "state")]
+    pub(super) state: AlertState,
     pub(super) severity: AlertSeverity,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) rule_type: String,
@@ -45,18 +46,6 @@ pub(super) struct Alert {
     pub(super) slo_id: String,
 }
 
-/// The state that the alert has come into.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum State {
-    Pending,
-    Firing,
-    Resolved,
-    Suppressed,
-    Escalated,
-    Acknowledged,
-}
-
 /// [`Severity`] as it is written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct AlertSeverity(pub(super) Severity);
@@ -77,23 +66,20 @@ impl<'de> Deserialize<'de> for AlertSeverity {
     }
 }
 
-impl State {
-    const ALL: [Self; 6] =
-        [Self::Pending, Self::Firing, Self::Resolved, Self::Suppressed, Self::Escalated, Self::Acknowledged];
+/// [`AlertState`] as it is written.
+mod state {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-            Self::Suppressed => "suppressed",
-            Self::Escalated => "escalated",
-            Self::Acknowledged => "acknowledged",
-        }
+    use super::AlertState;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a field by reference")]
+    pub(super) fn serialize<S: Serializer>(state: &AlertState, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(state.name())
     }
 
-    fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AlertState, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        AlertState::of_name(&name).ok_or_else(|| D::Error::custom(format!("unknown state `{name}`")))
     }
 }
 
@@ -110,12 +96,12 @@ pub(super) enum Record {
 impl Alert {
     /// Whether the alert goes on after this transition.
     pub(super) fn is_firing(&self) -> bool {
-        !matches!(self.state, State::Resolved)
+        !matches!(self.state, AlertState::Resolved)
     }
 
     /// Whether a silence or a schedule keeps it from being notified.
     pub(super) fn is_suppressed(&self) -> bool {
-        self.state == State::Suppressed || !self.suppressed_by.is_empty()
+        self.state == AlertState::Suppressed || !self.suppressed_by.is_empty()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -159,7 +145,7 @@ pub(super) struct Occurrence {
 /// Reads a record; untrusted, as anybody may send logs.
 pub(super) fn read(record: &LogRecord<'_>) -> Record {
     let Some(state) = record.event_name.strip_prefix(name::PREFIX.as_bytes()) else { return Record::Other };
-    let Some(state) = std::str::from_utf8(state).ok().and_then(State::of_name) else {
+    let Some(state) = std::str::from_utf8(state).ok().and_then(AlertState::of_name) else {
         return Record::Malformed("unknown_state");
     };
     let mut alert = Alert::empty(state, record.time.max(record.observed_time.min(record.time)));
@@ -181,7 +167,7 @@ pub(super) fn read(record: &LogRecord<'_>) -> Record {
     if alert.starts_at == 0 {
         alert.starts_at = alert.told_at;
     }
-    if state == State::Resolved && alert.ends_at.is_none() {
+    if state == AlertState::Resolved && alert.ends_at.is_none() {
         alert.ends_at = Some(alert.told_at);
     }
     alert.labels.entry("severity".to_owned()).or_insert_with(|| alert.severity.0.name().to_owned());
@@ -189,7 +175,7 @@ pub(super) fn read(record: &LogRecord<'_>) -> Record {
 }
 
 impl Alert {
-    fn empty(state: State, told_at: u64) -> Self {
+    fn empty(state: AlertState, told_at: u64) -> Self {
         Self {
             id: String::new(),
             fingerprint: String::new(),

@@ -2,7 +2,7 @@
 
 use component::{Counter, Gauge, Telemetry};
 
-use super::notice::State;
+use model::AlertState;
 
 /// The processor's instruments.
 pub(super) struct Meters {
@@ -20,7 +20,7 @@ pub(super) struct Meters {
     pub(super) silent: Counter,
     pub(super) suppressed: Counter,
     pub(super) refused: Counter,
-    notifications: [Counter; State::ALL.len()],
+    notifications: [Counter; AlertState::ALL.len()],
     reminders: Counter,
 }
 
@@ -37,7 +37,7 @@ impl Meters {
             let description = "Groups of series or conditions that have no alert, by reason";
             telemetry.with("reason", reason).counter(&name("rejected_alerts"), description, "{alert}")
         };
-        let notifications = |state: State| {
+        let notifications = |state: AlertState| {
             let description = "Changes that were told, by state; reminders are counted apart";
             telemetry.with("state", state.name()).counter(
                 &name("notifications"),
@@ -63,12 +63,12 @@ impl Meters {
             silent: counter("silent_refires", "Alerts that fired again in their cooldown", "{alert}"),
             suppressed: counter("suppressed", "Times that a silence or a schedule began to hold", "{alert}"),
             refused: counter("refused_requests", "Requests that were refused", "{request}"),
-            notifications: State::ALL.map(notifications),
+            notifications: AlertState::ALL.map(notifications),
             reminders: counter("reminders", "Alerts that were told again", "{notification}"),
         }
     }
 
-    pub(super) fn told(&self, state: State, is_reminder: bool) {
+    pub(super) fn told(&self, state: AlertState, is_reminder: bool) {
         if is_reminder {
             self.reminders.add(1);
         } else {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use model::{Severity, Timestamp};
+use model::{AlertState, Severity, Timestamp};
 
 use super::machine::{Machine, Phase};
 
@@ -56,7 +56,7 @@ pub(super) struct Acknowledgement {
 /// Something to tell.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Telling {
-    pub(super) state: State,
+    pub(super) state: AlertState,
     pub(super) sequence: u64,
     /// Tells overlays of one sequence apart; 0 for changes of the state.
     pub(super) ordinal: u64,
@@ -64,33 +64,6 @@ pub(super) struct Telling {
     pub(super) ends_at: Option<Timestamp>,
     pub(super) is_reminder: bool,
     pub(super) destination: Option<String>,
-}
-
-/// The word in the name of an event.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum State {
-    Pending,
-    Firing,
-    Resolved,
-    Suppressed,
-    Escalated,
-    Acknowledged,
-}
-
-impl State {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Pending, Self::Firing, Self::Resolved, Self::Suppressed, Self::Escalated, Self::Acknowledged];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-            Self::Suppressed => "suppressed",
-            Self::Escalated => "escalated",
-            Self::Acknowledged => "acknowledged",
-        }
-    }
 }
 
 /// How often things are told again.
@@ -156,7 +129,7 @@ impl Notice {
         }
         self.suppression_told = machine.sequence;
         out.push(Telling {
-            state: State::Suppressed,
+            state: AlertState::Suppressed,
             sequence: machine.sequence,
             ordinal: 0,
             starts_at: machine.starts_at,
@@ -181,10 +154,10 @@ impl Notice {
     fn tell(&mut self, told: Told, now: Timestamp, is_reminder: bool, out: &mut Vec<Telling>) {
         let (state, sequence, starts_at, ends_at) = match told {
             Told::Nothing => return,
-            Told::Pending { sequence } => (State::Pending, sequence, Timestamp::default(), None),
-            Told::Firing { sequence, starts_at } => (State::Firing, sequence, starts_at, None),
+            Told::Pending { sequence } => (AlertState::Pending, sequence, Timestamp::default(), None),
+            Told::Firing { sequence, starts_at } => (AlertState::Firing, sequence, starts_at, None),
             Told::Resolved { sequence, starts_at, ends_at } => {
-                (State::Resolved, sequence, starts_at, Some(ends_at))
+                (AlertState::Resolved, sequence, starts_at, Some(ends_at))
             }
         };
         (self.told, self.told_at) = (told, now);
@@ -207,7 +180,7 @@ impl Notice {
         self.steps |= bit;
         self.escalated = self.escalated.max(severity);
         out.push(Telling {
-            state: State::Escalated,
+            state: AlertState::Escalated,
             sequence: machine.sequence,
             ordinal: step as u64 + 1,
             starts_at: machine.starts_at,
@@ -221,7 +194,7 @@ impl Notice {
     /// Takes note that somebody takes care of it.
     pub(super) fn acknowledge(&mut self, machine: &Machine, by: Acknowledgement, out: &mut Vec<Telling>) {
         out.push(Telling {
-            state: State::Acknowledged,
+            state: AlertState::Acknowledged,
             sequence: machine.sequence,
             ordinal: by.at.as_nanos(),
             starts_at: machine.starts_at,

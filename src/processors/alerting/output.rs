@@ -2,19 +2,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use model::{Timestamp, alert_event};
+use model::{AlertState, Timestamp, alert_event};
 use prost::Message;
 use wire::{
     build::{Attributes, LogRecord, LogsWriter},
     view::AnyValue,
 };
 
-use super::{
-    SCOPE,
-    alert::Alert,
-    notice::{State, Telling},
-    template::short,
-};
+use super::{SCOPE, alert::Alert, notice::Telling, template::short};
 
 /// A request ends when it is longer: exporters send it in one piece.
 const MOST_BYTES: usize = 1 << 20;
@@ -89,11 +84,13 @@ impl Outbox {
 /// The time of the change in the data.
 fn time_of(alert: &Alert, telling: &Telling) -> Timestamp {
     match telling.state {
-        State::Pending => alert.machine.active_at,
-        State::Firing if !telling.is_reminder => alert.machine.evaluated_at.max(telling.starts_at),
-        State::Firing | State::Suppressed | State::Escalated => telling.starts_at,
-        State::Resolved => telling.ends_at.unwrap_or(telling.starts_at),
-        State::Acknowledged => alert.notice.acknowledgement.as_ref().map_or(telling.starts_at, |it| it.at),
+        AlertState::Pending => alert.machine.active_at,
+        AlertState::Firing if !telling.is_reminder => alert.machine.evaluated_at.max(telling.starts_at),
+        AlertState::Firing | AlertState::Suppressed | AlertState::Escalated => telling.starts_at,
+        AlertState::Resolved => telling.ends_at.unwrap_or(telling.starts_at),
+        AlertState::Acknowledged => {
+            alert.notice.acknowledgement.as_ref().map_or(telling.starts_at, |it| it.at)
+        }
     }
 }
 
@@ -125,13 +122,13 @@ fn describe(alert: &Alert, telling: &Telling) -> Attributes {
             out.push(key, AnyValue::Double(number));
         }
     }
-    if telling.state != State::Pending {
+    if telling.state != AlertState::Pending {
         out.push_int(alert_event::STARTS_AT, whole(telling.starts_at.as_nanos()));
     }
     if let Some(ends_at) = telling.ends_at {
         out.push_int(alert_event::ENDS_AT, whole(ends_at.as_nanos()));
     }
-    if !alert.notice.suppressed_by.is_empty() && telling.state == State::Suppressed {
+    if !alert.notice.suppressed_by.is_empty() && telling.state == AlertState::Suppressed {
         out.push_encoded(alert_event::SUPPRESSED_BY, &list(&alert.notice.suppressed_by));
     }
     if let Some(destination) = &telling.destination {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Severity, Timestamp};
+use model::{AlertState, Severity, Timestamp};
 
 use super::{
     alert::{Alert, Owner},
@@ -10,7 +10,7 @@ use super::{
     history::What,
     machine::{Change, Policy, Verdict},
     matching::labels_fit,
-    notice::{Notice, State, Told},
+    notice::{Notice, Told},
     processor::AnalysisHalf,
 };
 
@@ -115,7 +115,7 @@ impl AnalysisHalf {
         for telling in self.tellings.drain(..) {
             self.meters.told(telling.state, telling.is_reminder);
             self.outbox.tell(alert, &telling, now);
-            if !telling.is_reminder && matches!(telling.state, State::Firing | State::Resolved) {
+            if !telling.is_reminder && matches!(telling.state, AlertState::Firing | AlertState::Resolved) {
                 alert.remember(now, What::Told, telling.state.name().to_owned());
             }
         }

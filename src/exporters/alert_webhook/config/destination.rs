@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use model::AlertState;
 use serde::Deserialize;
 
 use super::SecretSource;
 use crate::{
-    alert_webhook::alert::{Alert, AlertSeverity, State},
+    alert_webhook::alert::{Alert, AlertSeverity},
     http::{HeadersConfig, TlsConfig},
 };
 
@@ -178,13 +179,13 @@ impl DestinationConfig {
             return false;
         }
         match alert.state {
-            State::Pending | State::Suppressed => false,
-            State::Firing | State::Escalated => !alert.is_suppressed(),
-            State::Acknowledged => {
+            AlertState::Pending | AlertState::Suppressed => false,
+            AlertState::Firing | AlertState::Escalated => !alert.is_suppressed(),
+            AlertState::Acknowledged => {
                 matches!(self.format, Format::PagerDuty | Format::StandardWebhook | Format::CloudEvents)
             }
             // An alert that was silenced all its life ends in silence.
-            State::Resolved => knows || !alert.is_suppressed(),
+            AlertState::Resolved => knows || !alert.is_suppressed(),
         }
     }
 

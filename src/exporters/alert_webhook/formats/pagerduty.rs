@@ -3,11 +3,11 @@
 //! *Source*: PagerDuty's developer documentation, "Send an Alert Event"; the limits are its own.
 
 use config::Secret;
-use model::Severity;
+use model::{AlertState, Severity};
 use serde_json::{Value, json};
 
 use super::{alertmanager::link, cut, labels::time};
-use crate::alert_webhook::alert::{Alert, State};
+use crate::alert_webhook::alert::Alert;
 
 const MAX_SUMMARY: usize = 1024;
 const MAX_SOURCE: usize = 255;
@@ -31,11 +31,13 @@ pub(super) fn event(alert: &Alert, routing_key: &Secret, external_url: &str) -> 
     event
 }
 
-const fn action(state: State) -> &'static str {
+const fn action(state: AlertState) -> &'static str {
     match state {
-        State::Resolved => "resolve",
-        State::Acknowledged => "acknowledge",
-        State::Pending | State::Firing | State::Suppressed | State::Escalated => "trigger",
+        AlertState::Resolved => "resolve",
+        AlertState::Acknowledged => "acknowledge",
+        AlertState::Pending | AlertState::Firing | AlertState::Suppressed | AlertState::Escalated => {
+            "trigger"
+        }
     }
 }
 

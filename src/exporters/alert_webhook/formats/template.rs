@@ -6,11 +6,12 @@
 use std::{io, path::PathBuf};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use model::AlertState;
 use serde_json::Value;
 
 use super::{Notification, alertmanager, notification::GroupKey};
 use crate::alert_webhook::{
-    alert::{Alert, AlertSeverity, State},
+    alert::{Alert, AlertSeverity},
     config::DestinationConfig,
 };
 
@@ -93,8 +94,10 @@ impl Template {
     /// # Errors
     /// What would go wrong in the night.
     pub(in super::super) fn try_out(&self) -> Result<(), TemplateError> {
-        let mut group =
-            Notification::new(GroupKey::default(), vec![sample(State::Firing), sample(State::Resolved)]);
+        let mut group = Notification::new(
+            GroupKey::default(),
+            vec![sample(AlertState::Firing), sample(AlertState::Resolved)],
+        );
         self.render(&alertmanager::notification(&group, 0, "sample", ""), group.alerts.first())?;
         group.alerts.remove(0);
         self.render(&alertmanager::notification(&group, 0, "sample", ""), group.alerts.first()).map(drop)
@@ -115,7 +118,7 @@ fn wrong(error: &minijinja::Error) -> TemplateError {
     TemplateError::Wrong(format!("{}{detail}{line}", error.kind()))
 }
 
-fn sample(state: State) -> Alert {
+fn sample(state: AlertState) -> Alert {
     let texts = |list: &[(&str, &str)]| {
         list.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     };
@@ -135,7 +138,7 @@ fn sample(state: State) -> Alert {
         value: Some(1.5),
         threshold: Some(1.0),
         starts_at: 1_700_000_000_000_000_000,
-        ends_at: (state == State::Resolved).then_some(1_700_000_060_000_000_000),
+        ends_at: (state == AlertState::Resolved).then_some(1_700_000_060_000_000_000),
         told_at: 1_700_000_000_000_000_000,
         suppressed_by: Vec::new(),
         destination: None,

@@ -19,11 +19,11 @@ use std::{
 use component::{Clock, Stop};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Method;
-use model::Timestamp;
+use model::{AlertState, Timestamp};
 use tokio::sync::Notify;
 
 use super::{
-    alert::{Alert, State},
+    alert::Alert,
     config::{AlertWebhookConfig, DestinationConfig, Format, SecretSource},
     dead_letters::DeadLetters,
     formats::Renderer,
@@ -208,7 +208,7 @@ impl Lane {
             let wants = self.config.wants(alert, book.knows(&alert.fingerprint));
             match book.consider(alert, now) {
                 Accepted::New(entry) if wants => entries.push(entry),
-                Accepted::Known if alert.state == State::Resolved => self.remind_of_end(alert, now),
+                Accepted::Known if alert.state == AlertState::Resolved => self.remind_of_end(alert, now),
                 Accepted::New(_) | Accepted::Known => {}
             }
         }

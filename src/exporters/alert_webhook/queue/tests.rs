@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Write, path::Path};
 
-use model::{Severity, Timestamp};
+use model::{AlertState, Severity, Timestamp};
 use proptest::prelude::*;
 
 use super::{
@@ -10,14 +10,14 @@ use super::{
     entry::{decode, encode},
 };
 use crate::{
-    alert_webhook::alert::{Alert, AlertSeverity, State},
+    alert_webhook::alert::{Alert, AlertSeverity},
     http::testing::on_a_shard,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 fn alert(name: &str, sequence: i64, severity: Severity) -> Alert {
-    let state = if sequence % 2 == 1 { State::Firing } else { State::Resolved };
+    let state = if sequence % 2 == 1 { AlertState::Firing } else { AlertState::Resolved };
     Alert {
         id: format!("{name}-{sequence}"),
         fingerprint: name.to_owned(),

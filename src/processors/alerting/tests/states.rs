@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use model::{Severity, Timestamp};
+use model::{AlertState, Severity, Timestamp};
 use proptest::prelude::*;
 
 use crate::alerting::{
     history::What,
     machine::{Change, Machine, OnNoData, Phase, Policy, Verdict},
-    notice::{Cadence, Notice, State, Told},
+    notice::{Cadence, Notice, Told},
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -292,17 +292,17 @@ proptest! {
             notice.review(&machine, now, &cadence, &mut out);
             for telling in out.drain(..) {
                 match (telling.state, telling.is_reminder) {
-                    (State::Firing, false) => {
+                    (AlertState::Firing, false) => {
                         prop_assert!(notice.suppressed_by.is_empty() && machine.is_firing());
                         prop_assert!(!knows, "a firing is told once");
                         knows = true;
                     }
-                    (State::Firing, true) => prop_assert!(knows && notice.suppressed_by.is_empty()),
-                    (State::Resolved, false) => {
+                    (AlertState::Firing, true) => prop_assert!(knows && notice.suppressed_by.is_empty()),
+                    (AlertState::Resolved, false) => {
                         prop_assert!(knows && !machine.is_firing());
                         knows = false;
                     }
-                    (State::Resolved, true) => prop_assert!(!knows),
+                    (AlertState::Resolved, true) => prop_assert!(!knows),
                     _ => {}
                 }
             }
