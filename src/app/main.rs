@@ -5,10 +5,12 @@ mod backtest;
 mod commands;
 mod detect;
 mod http_client;
+mod inbox;
 mod load;
 mod registry;
 mod replay;
 mod telemetry;
+mod terminal;
 
 use std::process::ExitCode;
 

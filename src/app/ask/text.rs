@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::table::Table;
+use crate::terminal::{printable, short};
 
 /// Several alerts, or one with its past.
 pub(super) fn alerts(answer: &Value) -> String {
@@ -222,21 +223,10 @@ fn labels(value: &Value) -> String {
 fn word(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => {
-            text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
-        }
+        Value::String(text) => printable(text),
         Value::Number(number) if number.is_f64() => short(number.as_f64().unwrap_or_default()),
         other => other.to_string(),
     }
-}
-
-fn short(value: f64) -> String {
-    if value == 0.0 || value.abs() >= 10_000.0 {
-        return format!("{value:.0}");
-    }
-    let digits = (3.0 - value.abs().log10().floor()).clamp(0.0, 9.0) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn percent(ratio: &Value) -> String {

@@ -14,6 +14,7 @@ use crate::{
     ask::{self, AlertsArgs, ExplainArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
     detect::{self, DetectArgs},
+    inbox::{self, InboxArgs},
     load::{self, LoadArgs},
     replay::{self, ReplayArgs},
 };
@@ -47,6 +48,8 @@ enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Send the traffic of a small shop, for trying out and measuring
     Load(LoadArgs),
+    /// Receive alerts as webhooks and print them, for trying out
+    Inbox(InboxArgs),
     /// Show which alerts fire, and take care of them
     Alerts(AlertsArgs),
     /// Show what is silenced, begin a silence, end one
@@ -112,6 +115,7 @@ impl Cli {
             Some(Command::Backtest(args)) => backtest::run(&args),
             Some(Command::Deliveries(args)) => deliveries::run(&args),
             Some(Command::Load(args)) => load::run(args),
+            Some(Command::Inbox(args)) => inbox::run(&args),
             Some(Command::Alerts(args)) => ask::alerts(&args),
             Some(Command::Silences(args)) => ask::silences(&args),
             Some(Command::Slos(args)) => ask::slos(&args),

@@ -1,0 +1,16 @@
+//! Text of others for a person's terminal.
+
+/// Returns the text without what steers a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// Writes a number for reading: four digits are enough.
+pub(crate) fn short(value: f64) -> String {
+    if value == 0.0 || value.abs() >= 10_000.0 {
+        return format!("{value:.0}");
+    }
+    let digits = (3.0 - value.abs().log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
