@@ -2,7 +2,7 @@
 //!
 //! The only crate that reads YAML. A document passes through these modules in order: `source` names
 //! where text comes from, `parse` turns it into [`Node`]s, `merge` joins several, `expand` replaces
-//! `${env:VAR}`, `schema` reads the collector's sections, and `decode` fills a component's settings.
+//! `${env:VAR}`, `schema` reads the collector's sections, and `decode` fills a component's settings. `write` goes the other way.
 //! No step stops at the first mistake: each adds to one list of [`Problem`]s.
 
 mod decode;
@@ -17,13 +17,14 @@ mod schema;
 mod source;
 mod suggest;
 mod values;
+mod write;
 
 pub use decode::{NotSupported, NotSupportedKeys, Section, decode, decode_telling};
 pub use expand::expand;
 pub use load::{ConfigUri, UriError, load};
 pub use merge::merge;
 pub use node::{Entry, Key, Map, Node, Place, Source, Value};
-pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, parse};
+pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, documents, parse};
 pub use problem::{KeyPath, Problem, Problems, Severity};
 pub use render::{Style, render, render_styled, to_json};
 pub use schema::{
@@ -38,6 +39,7 @@ pub use schema::{
 pub use source::{Environment, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
 pub use values::{ByteSize, Duration, Secret, SignedDuration, empty_is_unset};
+pub use write::write;
 
 #[cfg(test)]
 mod testing;

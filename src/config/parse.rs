@@ -39,6 +39,21 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Box<Problem>> {
     }
 }
 
+/// Parts a text at lines of three dashes, as [`parse`] takes one document. Returns each with the number of its first
+/// line.
+pub fn documents(text: &str) -> Vec<(usize, String)> {
+    let mut found = vec![(1, String::new())];
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_end() == "---" {
+            found.push((index + 2, String::new()));
+        } else if let Some((_, last)) = found.last_mut() {
+            last.push_str(line);
+            last.push('\n');
+        }
+    }
+    found
+}
+
 fn options() -> Options {
     serde_saphyr::options! {
         strict_booleans: true,

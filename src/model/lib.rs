@@ -6,6 +6,7 @@
 mod alerts;
 mod civil;
 mod payload;
+pub mod prometheus;
 mod rollups;
 mod signal;
 mod slots;

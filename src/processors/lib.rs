@@ -9,6 +9,7 @@
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * `glob`: patterns by which an operator chooses names.
+//! * [`promql`]: what is asked in the words of Prometheus, in terms of the series that stages see.
 //! * [`sla`]: whether promises are kept, and how fast their error budgets burn.
 //! * `schedule`: times of the week at which something holds.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
@@ -23,6 +24,7 @@ pub mod baseline;
 pub mod enrichment;
 pub mod forecast;
 mod glob;
+pub mod promql;
 pub mod resource;
 mod schedule;
 pub mod service_graph;

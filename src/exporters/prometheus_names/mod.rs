@@ -2,8 +2,8 @@
 //! push to Prometheus and are scraped by it.
 //!
 //! # Layout
-//! * [`strategy`](TranslationStrategy), [`metric_name()`], [`label_name()`], [`unit`](unit_name): names,
-//!   translated; [`namer`](Namer) remembers them.
+//! * [`strategy`](TranslationStrategy), `names`: names, translated as `model::prometheus` does; [`namer`](Namer)
+//!   remembers them.
 //! * [`labels`](Labels): sorted label sets.
 //! * [`translate`](Translator): a request to [points](Point), with every label.
 //! * [`merge()`]: points to series, each label set and each time of it once.
@@ -11,11 +11,10 @@
 //! *Source*: OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; metrics are named as Prometheus' own
 //! OTLP receiver names them.
 
-mod label_name;
 mod labels;
 mod merge;
-mod metric_name;
 mod namer;
+mod names;
 mod point;
 mod settings;
 mod strategy;
@@ -24,18 +23,15 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod translate;
-mod unit;
 mod values;
 
-pub(crate) use label_name::label_name;
 pub(crate) use labels::{Label, Labels, list_series};
 pub(crate) use merge::{Merged, Series, add, combine, merge};
-pub(crate) use metric_name::{NameKind, metric_name};
 pub(crate) use namer::{MetricNames, Namer};
+pub(crate) use names::label_name;
 pub(crate) use point::{
     Dense, Exemplar, Explicit, Exponential, Family, FamilyKind, Point, STALE_NAN, Sample, Summary, Value,
 };
 pub(crate) use settings::{Dropped, ResourceLabelsConfig, Settings};
 pub(crate) use strategy::TranslationStrategy;
 pub(crate) use translate::Translator;
-pub(crate) use unit::unit_name;

@@ -3,10 +3,9 @@
 use std::{collections::HashMap, rc::Rc};
 
 use bytes::Bytes;
+use model::prometheus::{NameKind, metric_name, target_info_name, unit_name};
 
-use super::{
-    NameKind, TranslationStrategy, label_name, metric_name, metric_name::target_info_name, unit_name,
-};
+use super::{TranslationStrategy, label_name};
 
 /// How many translations of each kind are remembered. A full cache starts over, which costs one
 /// translation each; the bound holds whatever senders make up.
@@ -44,7 +43,7 @@ impl Namer {
         if let Some(known) = self.metrics.get(&key) {
             return known.clone();
         }
-        let made = metric_name(name, unit, kind, &self.namespace, self.strategy)
+        let made = metric_name(name, unit, kind, &self.namespace, self.strategy.naming())
             .map(|name| Rc::new(MetricNames::new(&name, &unit_name(unit, self.strategy.escapes()))));
         if self.metrics.len() >= CAPACITY {
             self.metrics.clear();
@@ -55,7 +54,7 @@ impl Namer {
 
     /// Returns the names of the metric that describes a resource.
     pub(crate) fn target_info(&self) -> MetricNames {
-        MetricNames::new(&target_info_name(&self.namespace, self.strategy), "")
+        MetricNames::new(&target_info_name(&self.namespace, self.strategy.naming()), "")
     }
 
     /// Returns a label's name, or none when it holds nothing but underscores.

@@ -1,5 +1,6 @@
 //! How far names are translated.
 
+use model::prometheus::Naming;
 use serde::Deserialize;
 
 /// The collector's `translation_strategy`.
@@ -24,6 +25,10 @@ impl TranslationStrategy {
             None if add_metric_suffixes => Self::UnderscoreEscapingWithSuffixes,
             None => Self::UnderscoreEscapingWithoutSuffixes,
         }
+    }
+
+    pub(crate) const fn naming(self) -> Naming {
+        Naming { escapes: self.escapes(), adds_suffixes: self.adds_suffixes() }
     }
 
     /// Whether names are reduced to letters, digits, underscores and colons.

@@ -11,8 +11,7 @@ use wire::view::{
 };
 
 use super::{
-    Dropped, Exemplar, Family, FamilyKind, Label, Labels, MetricNames, NameKind, Namer, Point, Sample,
-    Settings, Value,
+    Dropped, Exemplar, Family, FamilyKind, Label, Labels, MetricNames, Namer, Point, Sample, Settings, Value,
     labels::{join, set, set_default},
     values,
 };

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use model::Series;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use wire::view::attributes;
 
-use crate::glob::fits;
+use crate::{glob::fits, promql::compile};
 
 /// A compiled pattern may take so much, and a text of it be so long.
 const MOST_REGEX_BYTES: usize = 64 << 10;
@@ -112,7 +112,7 @@ impl Matcher {
             ));
         }
         let is_regex = matches!(operator, Operator::Fits | Operator::FitsNot);
-        let regex = if is_regex { Some(compile(value)?) } else { None };
+        let regex = if is_regex { Some(compile(value, MOST_REGEX_BYTES)?) } else { None };
         Ok(Self { name: name.to_owned(), operator, value: value.to_owned(), regex })
     }
 
@@ -150,26 +150,6 @@ fn no_operator(text: &str) -> String {
     format!(
         "{text:?} is no matcher, write a name, one of =, !=, =~, !~, and a value: severity=~\"warning|info\""
     )
-}
-
-/// Compiles a pattern for whole texts. It must be sound alone: `a)|(b` would end the brackets around it.
-fn compile(pattern: &str) -> Result<Regex, String> {
-    build(pattern, pattern)?;
-    build(&format!("^(?s:{pattern})$"), pattern)
-}
-
-fn build(text: &str, pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(text)
-        .size_limit(MOST_REGEX_BYTES)
-        .dfa_size_limit(MOST_REGEX_BYTES)
-        .nest_limit(32)
-        .build()
-        .map_err(|problem| match problem {
-            regex::Error::CompiledTooBig(_) => {
-                format!("the pattern {pattern:?} takes too much memory, write a simpler one")
-            }
-            _ => format!("the pattern {pattern:?} is no regular expression (RE2's syntax), mend or quote it"),
-        })
 }
 
 #[cfg(test)]

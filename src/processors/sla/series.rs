@@ -8,7 +8,7 @@ use super::{
     expression::{Condition, Field, Seen},
     plan::{Indicator, MetricIndicator, Plan, SeriesSelector, WorkflowSource},
 };
-use crate::{aggregation::attributes, glob::fits};
+use crate::{aggregation::attributes, glob::fits, promql::Named};
 
 /// All selectors of series, and which series fit which.
 pub(super) struct SeriesReader {
@@ -121,15 +121,19 @@ impl Measured {
 }
 
 fn which(selectors: &[Asked], series: &Series) -> Box<[u32]> {
-    let fit = selectors.iter().enumerate().filter(|(_, asked)| is_fitting(asked, series));
+    let named = Named::new(series);
+    let fit = selectors.iter().enumerate().filter(|(_, asked)| is_fitting(asked, series, &named));
     fit.map(|(at, _)| at as u32).collect()
 }
 
-fn is_fitting(asked: &Asked, series: &Series) -> bool {
-    let SeriesSelector { metric, statistic, selects, .. } = &asked.selector;
+fn is_fitting(asked: &Asked, series: &Series, named: &Named<'_>) -> bool {
+    let SeriesSelector { metric, prometheus, statistic, selects, .. } = &asked.selector;
+    let is_meant = || match prometheus {
+        Some(selector) => selector.fits(named),
+        None => fits(metric, &series.metric) && fits(&asked.service, &series.service),
+    };
     *statistic == series.statistic
-        && fits(metric, &series.metric)
-        && fits(&asked.service, &series.service)
+        && is_meant()
         && selects.iter().all(|condition| holds(condition, series))
 }
 

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use crate::prometheus_names::{NameKind, Namer, TranslationStrategy, label_name, metric_name, unit_name};
+use model::prometheus::{NameKind, metric_name, unit_name};
+
+use crate::prometheus_names::{Namer, TranslationStrategy, label_name};
 
 use NameKind::{Counter, Gauge, Other};
 use TranslationStrategy::{
@@ -11,7 +13,7 @@ use TranslationStrategy::{
 #[track_caller]
 fn check(strategy: TranslationStrategy, namespace: &str, vectors: &[(&str, &str, NameKind, Option<&str>)]) {
     for (name, unit, kind, expected) in vectors {
-        let got = metric_name(name, unit, *kind, namespace, strategy);
+        let got = metric_name(name, unit, *kind, namespace, strategy.naming());
         assert_eq!(got.as_deref(), *expected, "{name:?} in {unit:?} as {kind:?}");
     }
 }
@@ -208,7 +210,7 @@ proptest! {
         for strategy in [UnderscoreEscapingWithSuffixes, UnderscoreEscapingWithoutSuffixes] {
             // Namespaces are the operator's and taken as they are where suffixes are added.
             let namespace = if strategy.adds_suffixes() { "" } else { namespace.as_str() };
-            if let Some(made) = metric_name(&name, &unit, kind, namespace, strategy) {
+            if let Some(made) = metric_name(&name, &unit, kind, namespace, strategy.naming()) {
                 prop_assert!(is_classic_metric(&made), "{made:?}");
             }
         }
@@ -232,7 +234,7 @@ proptest! {
     #[test]
     fn a_counter_ends_in_total(name in "[a-z._]{1,24}", unit in "[a-zA-Z/%{}1]{0,6}") {
         for strategy in [UnderscoreEscapingWithSuffixes, NoUTF8EscapingWithSuffixes] {
-            if let Some(made) = metric_name(&name, &unit, Counter, "", strategy) {
+            if let Some(made) = metric_name(&name, &unit, Counter, "", strategy.naming()) {
                 prop_assert!(made.ends_with("_total") || made == "total", "{made:?}");
             }
         }

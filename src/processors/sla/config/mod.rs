@@ -240,8 +240,36 @@ pub(crate) struct AlertingConfig {
     pub(crate) name: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Of those that wake somebody, and of those that do not.
+    pub(crate) page: UrgencyConfig,
+    pub(crate) ticket: UrgencyConfig,
     /// Tells when too little is known to judge.
     pub(crate) insufficient_data: Option<Urgency>,
+}
+
+/// What alerts of one urgency carry beside the others.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct UrgencyConfig {
+    /// Whether burn rates are alerts of this urgency.
+    pub(crate) enabled: bool,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+impl Default for UrgencyConfig {
+    fn default() -> Self {
+        Self { enabled: true, labels: BTreeMap::new(), annotations: BTreeMap::new() }
+    }
+}
+
+impl AlertingConfig {
+    pub(super) const fn of(&self, urgency: Urgency) -> &UrgencyConfig {
+        match urgency {
+            Urgency::Page => &self.page,
+            Urgency::Ticket => &self.ticket,
+        }
+    }
 }
 
 impl Default for SlaConfig {

@@ -108,7 +108,11 @@ pub(crate) struct CounterConfig {
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub(crate) struct MetricConfig {
     /// Its name; `*` stands for any text.
+    #[serde(default)]
     pub(crate) name: String,
+    /// In place of name and attributes: a selector as Prometheus has it.
+    #[serde(default)]
+    pub(crate) prometheus: Option<String>,
     /// `rate`, `error_ratio`, `p50`, `p95`, `p99` or `mean`.
     #[serde(default)]
     pub(crate) statistic: Option<String>,

@@ -122,10 +122,13 @@ fn subject(objective: &Objective, name: String, urgency: Urgency, rule_type: &'s
     label("sloth_service", &objective.service);
     label("sloth_slo", &objective.name);
     label("sloth_severity", urgency.name());
-    for (name, value) in objective.labels.iter().chain(&objective.alerting.labels) {
+    let alerting = &objective.alerting;
+    let of_urgency = alerting.of(urgency);
+    for (name, value) in objective.labels.iter().chain(&alerting.labels).chain(&of_urgency.labels) {
         label(name, value);
     }
-    let mut annotations = objective.alerting.annotations.clone();
+    let mut annotations = alerting.annotations.clone();
+    annotations.extend(of_urgency.annotations.clone());
     if !objective.description.is_empty() {
         annotations.entry("description".to_owned()).or_insert_with(|| objective.description.clone());
     }

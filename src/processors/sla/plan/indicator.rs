@@ -6,9 +6,12 @@ use component::Checks;
 use model::Statistic;
 
 use super::{objective::Settings, others};
-use crate::sla::{
-    config::{Budgeting, CombineConfig, SliConfig, SliType},
-    expression::{Condition, Field},
+use crate::{
+    promql::Selector,
+    sla::{
+        config::{Budgeting, CombineConfig, SliConfig, SliType},
+        expression::{Condition, Field},
+    },
 };
 
 /// Where the events of an objective come from.
@@ -84,6 +87,8 @@ impl Agreement {
 #[derive(Clone, PartialEq, Debug)]
 pub(in crate::sla) struct SeriesSelector {
     pub(in crate::sla) metric: String,
+    /// In place of the metric's name and the service.
+    pub(in crate::sla) prometheus: Option<Selector>,
     pub(in crate::sla) statistic: Statistic,
     pub(in crate::sla) selects: Vec<Condition>,
     /// Width of the windows that are read.

@@ -169,7 +169,7 @@ pub(super) fn compile(
             description: config.description.clone(),
             sli_type: config.sli.r#type,
             target: promise.target,
-            burn: burn::compile(&config.burn_alerts, promise.target, &window, path, checks),
+            burn: burn(config, promise.target, &window, path, checks),
             window: window.clone(),
             indicator: with_threshold(&indicator, promise.most),
             slices,
@@ -185,6 +185,19 @@ pub(super) fn compile(
         }
     };
     promises.into_iter().map(objective).collect()
+}
+
+/// Makes the alerts of burn rates, of the urgencies that are wanted.
+fn burn(
+    config: &ObjectiveConfig,
+    target: f64,
+    window: &Window,
+    path: &str,
+    checks: &mut Checks,
+) -> Vec<BurnAlert> {
+    let mut alerts = burn::compile(&config.burn_alerts, target, window, path, checks);
+    alerts.retain(|alert| config.alerting.of(alert.severity).enabled);
+    alerts
 }
 
 /// State is kept under this number over restarts and releases, so neither the seed nor the function may change.
@@ -207,7 +220,13 @@ fn check_names(settings: &Settings<'_>, checks: &mut Checks) {
             format!("`{}` has a slash, which an address can not hold", config.name),
         );
     }
-    for (at, labels) in [("labels", &config.labels), ("alerting.labels", &config.alerting.labels)] {
+    let alerting = &config.alerting;
+    for (at, labels) in [
+        ("labels", &config.labels),
+        ("alerting.labels", &alerting.labels),
+        ("alerting.page.labels", &alerting.page.labels),
+        ("alerting.ticket.labels", &alerting.ticket.labels),
+    ] {
         for name in labels.keys() {
             let is_label = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty()

@@ -12,7 +12,10 @@ use super::{
     },
     objective::Settings,
 };
-use crate::sla::{config::MetricConfig, expression::Field};
+use crate::{
+    promql::Selector,
+    sla::{config::MetricConfig, expression::Field},
+};
 
 fn series(
     settings: &Settings<'_>,
@@ -40,7 +43,39 @@ fn series(
     }
     let mut selects = matching(settings, &format!("{path}.attributes"), &config.attributes, checks);
     selects.extend(matching(settings, "match", &settings.config.r#match, checks));
-    SeriesSelector { metric: config.name.clone(), statistic: statistic.unwrap_or(usual), selects, window }
+    SeriesSelector {
+        metric: config.name.clone(),
+        prometheus: prometheus(settings, path, config, checks),
+        statistic: statistic.unwrap_or(usual),
+        selects,
+        window,
+    }
+}
+
+/// Reads the selector that may stand in place of name and attributes.
+fn prometheus(
+    settings: &Settings<'_>,
+    path: &str,
+    config: &MetricConfig,
+    checks: &mut Checks,
+) -> Option<Selector> {
+    let Some(text) = &config.prometheus else {
+        if config.name.is_empty() {
+            settings.error(checks, &format!("{path}.name"), "write the name of a metric, or prometheus, a selector");
+        }
+        return None;
+    };
+    if !config.name.is_empty() || !config.attributes.is_empty() {
+        let message = "a selector says which series are meant; leave name and attributes out";
+        settings.error(checks, &format!("{path}.prometheus"), message);
+    }
+    match Selector::parse(text) {
+        Ok(selector) => Some(selector),
+        Err(problem) => {
+            settings.error(checks, &format!("{path}.prometheus"), problem);
+            None
+        }
+    }
 }
 
 pub(super) fn counters(settings: &Settings<'_>, checks: &mut Checks) -> Option<Indicator> {

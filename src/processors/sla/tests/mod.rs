@@ -4,6 +4,7 @@ mod calendars;
 mod kinds;
 mod laws;
 mod memory;
+mod prometheus;
 mod rings;
 mod settings;
 mod spans;

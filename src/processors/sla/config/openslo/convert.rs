@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    document::{Document, IndicatorSpec, Metric, Objective, RatioMetric, Spec},
+use super::document::{Document, IndicatorSpec, Metric, Objective, RatioMetric, Spec};
+use crate::{
     promql,
-};
-use crate::sla::config::{
-    Budgeting, CounterConfig, Days, MetricConfig, ObjectiveConfig, SliConfig, SliType, SlicesConfig,
-    WindowConfig,
+    sla::config::{
+        Budgeting, CounterConfig, Days, MetricConfig, ObjectiveConfig, SliConfig, SliType, SlicesConfig,
+        WindowConfig,
+    },
 };
 
 /// Converts an objective, one for each of its `objectives`. Returns with them what was left out.
@@ -109,8 +109,9 @@ fn series(metric: &Metric) -> Result<MetricConfig, String> {
     match (&source.spec.metric, &source.spec.query) {
         (Some(series), None) => Ok(series.clone()),
         (None, Some(query)) => {
-            let (name, attributes) = promql::counter(query)?;
-            Ok(MetricConfig { name, statistic: None, attributes, window: None })
+            let prometheus = Some(promql::counter(query)?.to_string());
+            let name = String::new();
+            Ok(MetricConfig { name, prometheus, statistic: None, attributes: BTreeMap::new(), window: None })
         }
         _ => Err(format!("the metricSource of type `{}` has no spec.query and no spec.metric", source.kind)),
     }

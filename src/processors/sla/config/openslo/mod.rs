@@ -5,7 +5,6 @@
 
 mod convert;
 mod document;
-mod promql;
 
 use std::path::Path;
 
@@ -79,10 +78,8 @@ impl OpenSloFiles {
     /// Reads the documents of a file, which lines of three dashes part.
     fn documents(&mut self, place: &str, path: &str, text: &str) -> Vec<(String, String, Document)> {
         let mut found = Vec::new();
-        let mut first_line = 1;
-        for part in parts(text) {
+        for (first_line, part) in config::documents(text) {
             let name = format!("{path} from line {first_line} on");
-            first_line += part.lines().count() + 1;
             if found.len() >= MAX_DOCUMENTS {
                 let problem = format!("{path} has more than {MAX_DOCUMENTS} documents, split it");
                 self.problems.push((place.to_owned(), Told::Error(problem)));
@@ -143,17 +140,4 @@ fn decode(node: &Node, problems: &mut Problems) -> Option<Document> {
             None
         }
     }
-}
-
-fn parts(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    for line in text.lines() {
-        if line.trim_end() == "---" {
-            parts.push(String::new());
-        } else if let Some(last) = parts.last_mut() {
-            last.push_str(line);
-            last.push('\n');
-        }
-    }
-    parts
 }

@@ -2,14 +2,14 @@
 
 /// A unit in words: `By/s` is `bytes` and `per_second`. Empty parts are absent.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct UnitWords {
-    pub main: String,
-    pub per: String,
+pub(super) struct UnitWords {
+    pub(super) main: String,
+    pub(super) per: String,
 }
 
 /// Spells a unit. Annotations in braces say nothing that Prometheus has a word for and are left out;
 /// an unknown unit stands for itself.
-pub(crate) fn unit_words(unit: &str) -> UnitWords {
+pub(super) fn unit_words(unit: &str) -> UnitWords {
     let (main, per) = unit.split_once('/').unwrap_or((unit, ""));
     let main = match spoken(main) {
         Some(main) => main_word(main).to_owned(),
@@ -23,7 +23,7 @@ pub(crate) fn unit_words(unit: &str) -> UnitWords {
 }
 
 /// Returns the unit for metadata: `bytes_per_second`.
-pub(crate) fn unit_name(unit: &str, escape: bool) -> String {
+pub fn unit_name(unit: &str, escape: bool) -> String {
     let mut words = unit_words(unit);
     if escape {
         words = UnitWords { main: escape_unit(&words.main), per: escape_unit(&words.per) };

@@ -1,13 +1,13 @@
 //! The name of a metric in Prometheus.
 
 use super::{
-    TranslationStrategy,
+    Naming,
     unit::{UnitWords, escape_unit, unit_words},
 };
 
 /// What decides which suffix a name gets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum NameKind {
+pub enum NameKind {
     /// A monotonic sum: `_total`.
     Counter,
     /// A gauge: `_ratio` when its unit is `1`.
@@ -17,14 +17,14 @@ pub(crate) enum NameKind {
 }
 
 /// Translates a metric's name, or returns none when nothing legal is left of it.
-pub(crate) fn metric_name(
+pub fn metric_name(
     name: &str,
     unit: &str,
     kind: NameKind,
     namespace: &str,
-    strategy: TranslationStrategy,
+    naming: Naming,
 ) -> Option<String> {
-    let translated = match (strategy.escapes(), strategy.adds_suffixes()) {
+    let translated = match (naming.escapes, naming.adds_suffixes) {
         (true, true) => classic_with_suffixes(name, unit, kind, namespace),
         (true, false) => classic(name, namespace),
         (false, true) => utf8_with_suffixes(&prefixed(name, namespace), unit, kind),
@@ -80,8 +80,8 @@ fn legal(text: &str) -> String {
 }
 
 /// Returns the name of the metric that describes a resource; it takes the namespace, no suffix.
-pub(super) fn target_info_name(namespace: &str, strategy: TranslationStrategy) -> String {
-    if strategy.escapes() { classic("target_info", namespace) } else { prefixed("target_info", namespace) }
+pub fn target_info_name(namespace: &str, naming: Naming) -> String {
+    if naming.escapes { classic("target_info", namespace) } else { prefixed("target_info", namespace) }
 }
 
 /// Appends what is not there yet, and moves what stands in the wrong place to the end.

@@ -1,13 +1,13 @@
 //! The name of a label in Prometheus.
 
-use super::TranslationStrategy;
+use super::Naming;
 
 /// Translates an attribute's key, or returns none when nothing but underscores is left of it.
 ///
 /// Reserved names (`__x__`) keep their underscores. A name may not begin with a digit, and one that
 /// begins with an underscore reads as internal; both get `key` in front, as in the collector.
-pub(crate) fn label_name(key: &str, strategy: TranslationStrategy) -> Option<String> {
-    let name = if strategy.escapes() { escaped(key) } else { key.to_owned() };
+pub fn label_name(key: &str, naming: Naming) -> Option<String> {
+    let name = if naming.escapes { escaped(key) } else { key.to_owned() };
     name.contains(|c| c != '_').then_some(name)
 }
 

@@ -1,0 +1,23 @@
+//! Regular expressions as Prometheus and Alertmanager take them: of RE2's syntax, and for whole texts.
+
+use regex::{Regex, RegexBuilder};
+
+/// Compiles a pattern for whole texts, which takes at most so much memory. It must be sound alone: `a)|(b` would end
+/// the brackets around it.
+///
+/// *Errors*: what is wrong and what is right.
+pub(crate) fn compile(pattern: &str, most_bytes: usize) -> Result<Regex, String> {
+    build(pattern, pattern, most_bytes)?;
+    build(&format!("^(?s:{pattern})$"), pattern, most_bytes)
+}
+
+fn build(text: &str, pattern: &str, most_bytes: usize) -> Result<Regex, String> {
+    let built =
+        RegexBuilder::new(text).size_limit(most_bytes).dfa_size_limit(most_bytes).nest_limit(32).build();
+    built.map_err(|problem| match problem {
+        regex::Error::CompiledTooBig(_) => {
+            format!("the pattern {pattern:?} takes too much memory, write a simpler one")
+        }
+        _ => format!("the pattern {pattern:?} is no regular expression (RE2's syntax), mend or quote it"),
+    })
+}
