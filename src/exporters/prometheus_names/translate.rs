@@ -3,7 +3,7 @@
 use std::{borrow::Cow, hash::BuildHasher, rc::Rc};
 
 use bytes::Bytes;
-use model::Timestamp;
+use model::{Timestamp, prometheus::NameKind};
 use rapidhash::quality::SeedableState;
 use wire::view::{
     Exemplar as ExemplarView, ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, MetricData,
