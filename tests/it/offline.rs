@@ -2,14 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use component::{Telemetry, testing::ManualClock};
-use config::{ConfigUri, MapEnvironment};
-use engine::{Offline, Plan};
+use engine::Offline;
 use model::{Signal, Timestamp};
 
-use crate::rig::{Folder, Rig, registry};
+use crate::rig::{Folder, Rig, plan};
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// Long enough for baselines of windows of a second to be known, so that what was found comes back to the spans.
@@ -61,11 +60,6 @@ fn by_service() -> Result<Vec<String>> {
     drop(client);
     rig.stop();
     Ok(std::fs::read_to_string(out)?.lines().map(str::to_owned).collect())
-}
-
-fn plan(yaml: String) -> Result<Plan> {
-    let loaded = engine::load(&[ConfigUri::Yaml(yaml)], &MapEnvironment::default(), &registry());
-    loaded.plan.with_context(|| config::render(&loaded.problems.sorted()))
 }
 
 /// What leaves pipelines under a virtual clock, in the same form.

@@ -33,6 +33,12 @@ pub(crate) fn registry() -> Registry {
     }
 }
 
+/// Makes the plan of a configuration that must be free of problems.
+pub(crate) fn plan(yaml: String) -> Result<engine::Plan> {
+    let loaded = engine::load(&[ConfigUri::Yaml(yaml)], &MapEnvironment::default(), &registry());
+    loaded.plan.with_context(|| config::render(&loaded.problems.sorted()))
+}
+
 /// On a busy machine what is queued at the end takes its time. A test of the end itself says less.
 const PATIENT_END: &str = "service: {trueline: {shutdown_timeout: 120s}}";
 

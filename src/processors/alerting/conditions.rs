@@ -76,7 +76,9 @@ impl AnalysisHalf {
         if !condition.exemplars.is_empty() {
             alert.exemplars = condition.exemplars.iter().take(3).copied().collect();
         }
-        // The stage says all that there is to say of time; it knows no cooldown.
+        // The stage says all that there is to say of time. It knows no cooldown, and short windows keep burn rates
+        // from flapping: they fire and resolve when Prometheus's would.
+        alert.machine.forget_flapping();
         let policy = Policy {
             hold: subject.hold,
             keep_firing_for: subject.keep_firing_for,

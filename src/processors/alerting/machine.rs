@@ -171,6 +171,12 @@ impl Machine {
         }
     }
 
+    /// Lets it fire and resolve as often as its condition does: it is not held as one that flaps.
+    pub(super) fn forget_flapping(&mut self) {
+        self.flips.clear();
+        self.is_held = false;
+    }
+
     fn hold_true(&mut self, at: Timestamp, severity: Severity, policy: &Policy, changes: &mut Vec<Change>) {
         match self.phase {
             Phase::Inactive => {

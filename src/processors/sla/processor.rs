@@ -14,7 +14,7 @@ use super::{
     ingest::IngestHalf,
     output::{Event, Subjects, Told, write_events, write_metrics},
     partial::{self, SlaPartial},
-    plan::{Indicator, Plan, WorkflowSource},
+    plan::{Indicator, Objective, Plan, WorkflowSource},
     report::{Report, evaluate},
     ring::{Count, SLOT},
     series::SeriesReader,
@@ -156,7 +156,7 @@ impl AnalysisHalf {
 
     /// Takes what a closed window of series says.
     fn read_window(&mut self, rollups: &Rollups) {
-        let (at, end) = (rollups.start, rollups.end());
+        let end = rollups.end();
         for (place, told) in self.series.read(rollups) {
             let place = place as usize;
             let plan = Arc::clone(&self.plan);
@@ -178,7 +178,7 @@ impl AnalysisHalf {
                 Indicator::Spans(_) | Indicator::Composite(_) => continue,
             };
             record.newest = record.newest.max(end);
-            record.take(objective, at, count);
+            record.take(objective, dated(objective, rollups), count);
         }
     }
 
@@ -278,10 +278,20 @@ impl AnalysisHalf {
     }
 }
 
+/// Returns when the events of a window were.
+///
+/// A counter tells what happened before it was read, the longer ago the less often it is read. In windows as fine as
+/// slots its events are those of the slot before, or a burn would end a slot after its last bad event has left the
+/// window. A slice of time is judged soon after its end, too soon for what is dated back.
+fn dated(objective: &Objective, rollups: &Rollups) -> Timestamp {
+    let is_counted = matches!(objective.indicator, Indicator::Counters(_)) && objective.slices.is_none();
+    if is_counted && rollups.width <= SLOT { rollups.start - SLOT } else { rollups.start }
+}
+
 /// Finds for each objective the first that times the same events.
 fn owners(plan: &Plan) -> Vec<usize> {
     let mut first = HashMap::<String, usize>::new();
-    let own = |(at, objective): (usize, &Arc<super::plan::Objective>)| match &objective.indicator {
+    let own = |(at, objective): (usize, &Arc<Objective>)| match &objective.indicator {
         Indicator::Spans(spans) if objective.percentile.is_some() => {
             // Only looked up, never shown or stored.
             let key = format!("{}\0{:?}\0{:?}", objective.service, spans.selects, spans.excludes);

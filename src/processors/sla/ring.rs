@@ -27,9 +27,22 @@ impl Count {
         Self { good: self.good.saturating_add(other.good), total: self.total.saturating_add(other.total) }
     }
 
+    /// Returns so many parts of all, good and bad ones each rounded to whole events.
+    const fn share(self, parts: u64, of: u64) -> Self {
+        let total = rounded(self.total, parts, of);
+        let bad = rounded(self.bad(), parts, of);
+        Self { good: total.saturating_sub(bad), total }
+    }
+
     pub(super) const fn is_none(self) -> bool {
         self.total == 0 && self.good == 0
     }
+}
+
+const fn rounded(whole: u64, parts: u64, of: u64) -> u64 {
+    let share = (whole as u128 * parts as u128 + of as u128 / 2) / of as u128;
+    // Not more than the whole, as no part is.
+    share as u64
 }
 
 /// The width of the finest slots: events are told apart no further.
@@ -94,8 +107,9 @@ impl Ring {
 
     /// Returns the events of the window that ends at `until`.
     ///
-    /// A window is exact when its start is a whole slot of the tier that is read; otherwise it begins at the
-    /// nearest whole slot.
+    /// A window is exact when its start is a whole slot of the tier that is read. Otherwise of the slot in which it
+    /// begins so great a share counts as lies within: a window that moves on keeps its length, or a ratio near a
+    /// threshold would cross it to and fro.
     pub(super) fn sum(&self, until: Timestamp, width: Duration) -> Count {
         self.between(until - width, until)
     }
@@ -105,8 +119,9 @@ impl Ring {
         let (from, until) = (from.as_nanos() / 1_000_000_000, until.as_nanos().div_ceil(1_000_000_000));
         let reaches = |tier: &&Tier| tier.reaches(from, until);
         let tier = self.tiers.iter().find(reaches).unwrap_or(&self.tiers[TIERS.len() - 1]);
-        let first = (from + tier.width / 2) / tier.width;
-        tier.sum(first, until.div_ceil(tier.width))
+        let first = from.div_ceil(tier.width);
+        let cut = tier.sum(first.saturating_sub(1), first).share(first * tier.width - from, tier.width);
+        cut.plus(tier.sum(first, until.div_ceil(tier.width)))
     }
 
     /// Adds what a snapshot held, a slot of one tier alone.

@@ -7,6 +7,7 @@
 //! * `series`: OTLP metrics of two collectors made comparable.
 //! * `sdk`: what real clients send is counted, charted and found again.
 //! * `alertmanager`: takes, groups and resolves what `alert_webhook` sends; `amtool` shows it.
+//! * `burn_rates`: alerts of objectives fire when those of Sloth's rules do in Prometheus.
 //! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
 //! * `health_rules`: what ships for Prometheus to tell of trueline itself.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
@@ -20,6 +21,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests that fails fails its test")]
 
 mod alertmanager;
+mod burn_rates;
 mod dashboards;
 mod gateway;
 mod go_equivalence;

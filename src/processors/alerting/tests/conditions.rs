@@ -85,6 +85,18 @@ fn it_fires_again_at_once_as_prometheus_has_no_cooldown() {
 }
 
 #[test]
+fn it_is_never_held_however_often_it_comes_and_goes_as_its_stage_says_all_of_time() {
+    let mut feed = Feed::new("{}");
+    let burn = subject("Burn", Severity::Critical, 0);
+    let mut told = Vec::new();
+    for turn in 0..8 {
+        told.extend(tell(&mut feed, 20 + 20 * turn, &[(&burn, Some(true))]));
+        told.extend(tell(&mut feed, 30 + 20 * turn, &[(&burn, Some(false))]));
+    }
+    assert_eq!(states(&told), ["firing", "resolved"].repeat(8));
+}
+
+#[test]
 fn an_alert_of_a_stage_that_is_gone_after_a_restart_ends() {
     let mut feed = Feed::new("{}");
     let burn = subject("Burn", Severity::Critical, 0);

@@ -72,6 +72,17 @@ proptest! {
     }
 
     #[test]
+    fn a_window_that_moves_over_even_traffic_neither_grows_nor_shrinks(per_slot in 0..50_u64, tens in 0..360_u64) {
+        let mut ring = Ring::default();
+        for slot in 0..7 * 360 + tens {
+            ring.add(Timestamp::from_secs(T0 + slot * 10), Count { good: per_slot, total: 2 * per_slot });
+        }
+        let until = Timestamp::from_secs(T0 + 7 * HOUR + tens * 10);
+        let sum = ring.sum(until, Duration::from_secs(6 * HOUR));
+        prop_assert_eq!(sum, Count { good: 2160 * per_slot, total: 4320 * per_slot });
+    }
+
+    #[test]
     fn the_order_of_adding_changes_nothing(events in events(90 * 86_400), split in 0..400_usize) {
         let mut turned = events.clone();
         turned.rotate_left(split.min(events.len()));
