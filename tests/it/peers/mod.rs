@@ -16,6 +16,7 @@
 //! * `promises`: a promise that is broken, from spans to an alert in a real Alertmanager.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
+//! * `slo_dashboards`: the queries of Sloth's dashboards find the right numbers of objectives.
 //! * `webhooks`: what `alert_webhook` sends, read by vendors' libraries, and through `kill -9`.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests that fails fails its test")]
@@ -33,6 +34,7 @@ mod refused;
 mod restart;
 mod sdk;
 mod series;
+mod slo_dashboards;
 mod spans;
 mod webhooks;
 
