@@ -184,6 +184,8 @@ pub struct AnomalyColumns {
     pub score: Vec<f32>,
     /// Whether an episode is open.
     pub is_anomalous: Vec<bool>,
+    /// Whether it was told: the budget of false alarms withholds others, which are a record and no alarm.
+    pub is_told: Vec<bool>,
     /// The number of the open episode, 0 for none.
     pub episode: Vec<u64>,
 }

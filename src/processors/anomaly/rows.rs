@@ -69,6 +69,7 @@ impl AnalysisHalf {
         let mut columns = AnomalyColumns {
             score: vec![f32::NAN; rollups.len()],
             is_anomalous: vec![false; rollups.len()],
+            is_told: vec![false; rollups.len()],
             episode: vec![0; rollups.len()],
         };
         let mut run = Run::default();

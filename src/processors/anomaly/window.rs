@@ -1,6 +1,10 @@
 //! What follows from the rows of a window: for episodes, services and levels.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use component::Cx;
 use model::{Payload, Rollups, Timestamp};
@@ -37,6 +41,7 @@ impl AnalysisHalf {
         self.episodes.widen();
         self.account(&seen, &ended);
         let mut events = self.choose(seen.tick, now);
+        self.mark_told(rollups, &ended);
         events.extend(self.end(ended));
         self.tell(events, now, cx);
         self.forget(now);
@@ -137,6 +142,20 @@ impl AnalysisHalf {
             events.push((transition, episode.clone()));
         }
         events
+    }
+
+    /// Marks the rows whose episode was told, in this window or before.
+    fn mark_told(&self, rollups: &mut Rollups, ended: &[(Transition, Episode)]) {
+        let Some(columns) = &mut rollups.anomaly else { return };
+        let told = ended.iter().filter(|(_, episode)| episode.told.is_some());
+        let ended: BTreeSet<u64> = told.map(|(_, episode)| episode.id).collect();
+        for (row, is_told) in columns.is_told.iter_mut().enumerate() {
+            if columns.is_anomalous[row] {
+                let open = self.episodes.get(rollups.series[row].fingerprint);
+                *is_told = open.is_some_and(|episode| episode.told.is_some())
+                    || ended.contains(&columns.episode[row]);
+            }
+        }
     }
 
     /// Counts what ended, and returns what was told of it.

@@ -2,12 +2,14 @@
 //!
 //! *Question*: is this span, data point or log record of something that behaves unusually, and what would
 //! be usual?
-//! *Inputs*: closed windows with baselines and, where there is one, anomalies; traces, metrics and logs.
+//! *Inputs*: closed windows with baselines and, where there are any, anomalies and conditions of objectives; traces,
+//! metrics and logs.
 //! *Outputs*: the same telemetry with attributes spliced into chosen items. *Method*: the analysis half
 //! publishes a verdict for each subject; every shard takes the latest at whole seconds. *Cost*: a look-up
 //! per span, and the splice where something is added; nothing while all is well.
 
 mod config;
+mod objectives;
 mod publish;
 mod splice;
 #[cfg(test)]
@@ -25,6 +27,7 @@ pub struct Enrichment;
 impl ProcessorDef for Enrichment {
     const KIND: &'static str = "enrichment";
     const READS: Columns = Columns::VALUES.union(Columns::BASELINE);
+    const HEARS: Columns = Columns::CONDITIONS;
     type Config = EnrichmentConfig;
 
     fn consumes(config: &EnrichmentConfig) -> SignalSet {

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use component::{Cx, Processor};
-use model::{AnomalyColumns, BaselineColumns, Batch, Payload, Rollups, Series, Statistic, Timestamp};
+use model::{
+    AnomalyColumns, BaselineColumns, Batch, Payload, Rollups, Series, Statistic, Timestamp, alert_event,
+};
 use prost::Message;
 use wire::{
     build::{encode_value, key_value},
@@ -13,12 +15,14 @@ use wire::{
 
 use super::{
     EnrichmentConfig,
+    objectives::Objectives,
     verdicts::{SPANS, Subject, VERSION, Verdicts, kind_of, operation_key, point_key},
 };
 
 /// Publishes a verdict for each subject of the last window.
 pub(super) struct Publisher {
     config: EnrichmentConfig,
+    objectives: Objectives,
     /// Whether the last verdicts said anything: that there is nothing to say is published once, all else in
     /// each window, as it holds for some windows only.
     said_something: bool,
@@ -40,6 +44,7 @@ struct Part {
 struct Findings {
     /// The worst row's score and episode.
     worst: Option<(f32, u64)>,
+    /// Whether an episode is open that was told.
     is_anomalous: bool,
     /// By name: what is expected, and where the usual ends.
     usual: BTreeMap<String, f64>,
@@ -52,7 +57,8 @@ impl Publisher {
     pub(super) fn new(config: &EnrichmentConfig) -> Self {
         // Before a restart something may have been said that is over now.
         let (present, absent) = (Part::default(), Part::default());
-        Self { config: config.clone(), said_something: true, present, absent }
+        let objectives = Objectives::default();
+        Self { config: config.clone(), objectives, said_something: true, present, absent }
     }
 
     fn learn(&mut self, table: &Rollups, baseline: &BaselineColumns) {
@@ -81,7 +87,10 @@ impl Publisher {
         for (name, of_absent) in &self.absent.subjects {
             findings.entry(name.clone()).or_default().merge(of_absent);
         }
-        let subjects = findings.into_iter().map(|(name, findings)| findings.into_subject(name));
+        let subjects = findings.into_iter().map(|(name, findings)| {
+            let at_risk = self.objectives.of_service(&name.0, cx.now());
+            findings.into_subject(name, at_risk.as_deref())
+        });
         let subjects: Vec<Subject> = subjects.filter(|subject| !subject.attributes.is_empty()).collect();
         let says_something = !subjects.is_empty();
         if says_something || self.said_something {
@@ -104,6 +113,9 @@ impl Part {
 
 impl Processor for Publisher {
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        if let Payload::Conditions(conditions) = &batch.payload {
+            self.objectives.learn(conditions);
+        }
         if let Payload::Rollups(table) = &batch.payload
             && let Some(baseline) = &table.baseline
         {
@@ -124,8 +136,9 @@ struct Score {
 impl Score {
     fn of(columns: &AnomalyColumns, row: usize) -> Option<Self> {
         let value = *columns.score.get(row)?;
-        let is_anomalous = columns.is_anomalous.get(row).is_some_and(|flag| *flag);
-        let episode = columns.episode.get(row).copied().unwrap_or(0);
+        // What the budget of false alarms withheld is no alarm here either, though its score may be told.
+        let is_anomalous = columns.is_told.get(row).is_some_and(|flag| *flag);
+        let episode = columns.episode.get(row).copied().filter(|_| is_anomalous).unwrap_or(0);
         (!value.is_nan() || is_anomalous).then_some(Self { value, is_anomalous, episode })
     }
 }
@@ -180,7 +193,7 @@ impl Findings {
         }
     }
 
-    fn into_subject(self, (service, metric, key): Name) -> Subject {
+    fn into_subject(self, (service, metric, key): Name, at_risk: Option<&str>) -> Subject {
         let mut attributes = Vec::new();
         let mut put = |name: &str, value: AnyValue<'_>| {
             let body = key_value(name.as_bytes(), &encode_value(value));
@@ -194,6 +207,9 @@ impl Findings {
             if episode != 0 {
                 put("trueline.anomaly.id", AnyValue::Str(format!("{episode:016x}").as_bytes()));
             }
+        }
+        if let Some(ids) = at_risk {
+            put(alert_event::SLO_ID, AnyValue::Str(ids.as_bytes()));
         }
         for (name, value) in &self.usual {
             put(name, AnyValue::Double(*value));

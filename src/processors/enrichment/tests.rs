@@ -1,9 +1,12 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Checks, Config, testing::Harness};
+use component::{Checks, Config, Cx, Workbench, testing::Harness};
 use expect_test::expect;
-use model::{AnomalyColumns, BaselineColumns, Maturity, Payload, Rollups, Series, Statistic};
+use model::{
+    Ack, AlertSubject, AnomalyColumns, BaselineColumns, Batch, Condition, Conditions, Maturity, Payload,
+    Rollups, Series, Severity, Statistic, Timestamp,
+};
 use opentelemetry_proto::tonic::{
     collector::{
         logs::v1::ExportLogsServiceRequest as LogsRequest,
@@ -62,6 +65,7 @@ fn window(rows: &[(Series, f32)]) -> Rollups {
         let is_anomalous = *score > 3.0;
         anomaly.score.push(*score);
         anomaly.is_anomalous.push(is_anomalous);
+        anomaly.is_told.push(is_anomalous);
         anomaly.episode.push(if is_anomalous { row as u64 + 1 } else { 0 });
     }
     (table.baseline, table.anomaly) = (Some(baseline), Some(anomaly));
@@ -115,6 +119,87 @@ fn numbers_are_doubles_and_flags_are_booleans() {
     assert_eq!(of("trueline.anomaly.score"), Some(Value::DoubleValue(4.5)));
     assert_eq!(of("trueline.anomaly.is_anomalous"), Some(Value::BoolValue(true)));
     assert_eq!(of("trueline.baseline.p95_ms"), Some(Value::DoubleValue(10.0)));
+}
+
+#[test]
+fn what_the_budget_of_false_alarms_withholds_marks_nothing_though_its_score_may_be_told() {
+    let withheld = || {
+        let mut table = window(&[(operation("cart", "GET /", Statistic::P95), 4.5)]);
+        table.anomaly.as_mut().unwrap().is_told = vec![false];
+        table
+    };
+    let mut marking = harness(&EnrichmentConfig::default());
+    marking.judge(withheld());
+    assert_eq!(sent(&mut marking, "cart", "GET /", 1), "{http.route=/}");
+    assert_eq!(record_labels(&mut marking, "cart"), "{}");
+    let mut telling = harness(&EnrichmentConfig { spans: Which::All, ..EnrichmentConfig::default() });
+    telling.judge(withheld());
+    expect!["{http.route=/,trueline.anomaly.is_anomalous=false,trueline.anomaly.score=4.5,trueline.baseline.p95_lower_ms=8,trueline.baseline.p95_ms=10,trueline.baseline.p95_upper_ms=12}"].assert_eq(&sent(&mut telling, "cart", "GET /", 1));
+}
+
+/// One evaluation of objectives: by service, id and severity, whether its budget burns.
+fn conditions(at: Timestamp, all: &[(&str, &str, Severity, Option<bool>)]) -> Payload {
+    let condition = |(service, id, severity, is_true): &(&str, &str, Severity, Option<bool>)| {
+        let labels = BTreeMap::from([("sloth_service".to_owned(), (*service).to_owned())]);
+        let subject = AlertSubject {
+            name: "BurnRate".to_owned(),
+            labels,
+            annotations: BTreeMap::new(),
+            severity: *severity,
+            hold: Duration::ZERO,
+            keep_firing_for: Duration::ZERO,
+            threshold: 14.4,
+            rule_type: "burn_rate",
+            slo_id: (*id).to_owned(),
+        };
+        Condition { subject: Arc::new(subject), is_true: *is_true, value: 20.0, exemplars: Vec::new() }
+    };
+    let all = all.iter().map(condition).collect();
+    Payload::Conditions(Box::new(Conditions {
+        source: "sla".into(),
+        at,
+        every: Duration::from_secs(30),
+        all,
+    }))
+}
+
+#[test]
+fn subjects_of_a_service_name_its_objectives_that_are_at_risk_as_long_as_they_are() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    let rows =
+        [(operation("cart", "GET /", Statistic::P95), 4.5), (operation("pay", "GET /", Statistic::P95), 4.5)];
+    let minute = Duration::from_secs(60);
+    let named = |harness: &mut Harness, minutes: u32, payload: Option<Payload>| {
+        harness.tick(T0 + minute * minutes);
+        if let Some(payload) = payload {
+            let batch = Batch { payload, items: 0, ack: Ack::none() };
+            let now = harness.now;
+            harness.analysis().process(batch, &mut Cx::new(now, &mut Workbench::default()));
+        }
+        harness.judge(Rollups { start: harness.now - minute, ..window(&rows) });
+        ["cart", "pay"].map(|service| {
+            let labels = sent(harness, service, "GET /", 1);
+            let (_, ids) = labels.split_once("trueline.slo.id=")?;
+            ids.split(",trueline.").next().map(str::to_owned)
+        })
+    };
+    assert_eq!(named(&mut harness, 1, None), [None, None]);
+    let page = Severity::Critical;
+    let burning = [
+        ("cart", "cart-availability", Severity::Warning, Some(true)),
+        ("cart", "cart-latency", page, Some(true)),
+        ("cart", "cart-latency", Severity::Warning, Some(true)),
+        ("cart", "cart-freshness", page, Some(false)),
+        ("p*", "payments", page, None),
+        ("cart", "", page, Some(true)),
+    ];
+    let of_cart = Some("cart-latency,cart-availability".to_owned());
+    let told = conditions(T0 + minute * 2, &burning);
+    assert_eq!(named(&mut harness, 2, Some(told)), [of_cart.clone(), None]);
+    assert_eq!(named(&mut harness, 3, None), [of_cart, None], "until the next evaluation");
+    let told = conditions(T0 + minute * 4, &[("p*", "payments", page, Some(true))]);
+    assert_eq!(named(&mut harness, 4, Some(told)), [None, Some("payments".to_owned())]);
+    assert_eq!(named(&mut harness, 6, None), [None, None], "nobody evaluates any more");
 }
 
 #[test]

@@ -299,9 +299,8 @@ fn check_told(watchers: &Watchers, schedule: &Schedule) {
     assert!(late.is_empty(), "told after the fault: {late:?}");
 }
 
-/// Spans are marked while an episode that was told is open. What its last window says holds until the next is
-/// judged, so from two windows after its end on they are not. What is withheld, as the budget of false alarms has
-/// no room for it, marks spans too, and is no part of this.
+/// Spans are marked while an episode that was told is open, and by no other. What its last window says holds until the
+/// next is judged, so from two windows after its end on they are not.
 fn check_marks(watchers: &Watchers, schedule: &Schedule, last_sent: u64) {
     let (began, _) = watchers.fault(schedule).unwrap();
     let told = watchers.told().unwrap();
@@ -309,8 +308,10 @@ fn check_marks(watchers: &Watchers, schedule: &Schedule, last_sent: u64) {
     let traces = watchers.jaeger.search(SLOW, &[MARK]).unwrap();
     let spans = traces.iter().flat_map(|trace| &trace.spans);
     let marked = spans.filter(|span| span.tags.get(MARK.0).is_some_and(|value| value == MARK.1));
-    let of_told = marked.filter(|span| span.tags.get(ID).is_some_and(|id| ids.contains(id.as_str())));
-    let starts: Vec<u64> = of_told.map(|span| span.start_unix_micros).collect();
+    let (of_told, of_others): (Vec<_>, Vec<_>) =
+        marked.partition(|span| span.tags.get(ID).is_some_and(|id| ids.contains(id.as_str())));
+    assert!(of_others.is_empty(), "{} spans are marked by what was not told: {told:?}", of_others.len());
+    let starts: Vec<u64> = of_told.iter().map(|span| span.start_unix_micros).collect();
     assert!(!starts.is_empty(), "no span bears the id of an episode that was told: {told:?}");
     assert!(starts.iter().all(|start| *start > began / 1000), "spans from before the fault are marked");
     let closed = told.iter().filter(|told| told.state == "closed").map(|told| told.at).max().unwrap();

@@ -257,7 +257,11 @@ pub(super) fn states(events: &[Event]) -> Vec<&str> {
 /// A table with scores, as `anomaly` leaves it.
 pub(super) fn scored(end: u64, series: &Arc<Series>, score: f32, episode: u64) -> Rollups {
     let mut table = window(end, 60, &[(Arc::clone(series), 1.0)]);
-    table.anomaly =
-        Some(AnomalyColumns { score: vec![score], is_anomalous: vec![episode != 0], episode: vec![episode] });
+    table.anomaly = Some(AnomalyColumns {
+        score: vec![score],
+        is_anomalous: vec![episode != 0],
+        is_told: vec![episode != 0],
+        episode: vec![episode],
+    });
     table
 }

@@ -84,6 +84,11 @@ fn what_the_budget_withholds_is_counted_at_its_end() {
     });
     assert_eq!(counter(&bench, "opened_episodes"), 3);
     assert_eq!(bench.told.lines().count(), 2, "{}", bench.told);
+    // All three are in the record; rows of the one that was told are marked, from its first window to its last.
+    let of = |columns: &[Vec<bool>], from: usize| columns[from..from + 300].iter().filter(|it| it[0]).count();
+    let [open, marked] = [&bench.open, &bench.marked].map(|columns| [0, 300, 600].map(|at| of(columns, at)));
+    assert!(open.iter().all(|count| *count >= 10), "{open:?}");
+    assert_eq!(marked, [open[0], 0, 0]);
     let withheld: Vec<_> = bench
         .harness
         .telemetry

@@ -117,12 +117,14 @@ pub(super) struct Bench {
     pub(super) told: String,
     pub(super) scores: Vec<Vec<f32>>,
     pub(super) open: Vec<Vec<bool>>,
+    /// Whether it was told.
+    pub(super) marked: Vec<Vec<bool>>,
 }
 
 impl Bench {
     pub(super) fn new(config: &AnomalyConfig) -> Self {
         let harness = Harness::new::<Anomaly>(config, 1, BEGIN);
-        Self { harness, told: String::new(), scores: Vec::new(), open: Vec::new() }
+        Self { harness, told: String::new(), scores: Vec::new(), open: Vec::new(), marked: Vec::new() }
     }
 
     pub(super) fn judge(&mut self, rollups: Rollups) -> Vec<Payload> {
@@ -135,6 +137,7 @@ impl Bench {
                     let columns = rollups.anomaly.as_ref().expect("the columns were added");
                     self.scores.push(columns.score.clone());
                     self.open.push(columns.is_anomalous.clone());
+                    self.marked.push(columns.is_told.clone());
                 }
                 _ => {}
             }
