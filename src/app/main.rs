@@ -5,6 +5,7 @@ mod backtest;
 mod commands;
 mod detect;
 mod http_client;
+mod import;
 mod inbox;
 mod load;
 mod registry;

@@ -14,6 +14,7 @@ use crate::{
     ask::{self, AlertsArgs, ExplainArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
     detect::{self, DetectArgs},
+    import::{self, ImportRules, ImportSlos},
     inbox::{self, InboxArgs},
     load::{self, LoadArgs},
     replay::{self, ReplayArgs},
@@ -56,9 +57,35 @@ enum Command {
     Silences(SilencesArgs),
     /// Show objectives and what is left of their budgets
     #[command(alias = "slo")]
-    Slos(SlosArgs),
+    Slos(SlosCommand),
+    /// Make rules of those of others
+    #[command(subcommand)]
+    Rules(RulesAction),
     /// Say why something called somebody at a time, or why it did not
     Explain(ExplainArgs),
+}
+
+/// `trueline slos`
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct SlosCommand {
+    #[command(subcommand)]
+    command: Option<SlosAction>,
+    #[command(flatten)]
+    show: SlosArgs,
+}
+
+#[derive(Subcommand)]
+enum SlosAction {
+    /// Make objectives of files of Sloth
+    Import(ImportSlos),
+}
+
+/// `trueline rules`
+#[derive(Subcommand)]
+enum RulesAction {
+    /// Make rules of Prometheus's files of rules
+    Import(ImportRules),
 }
 
 /// Where the configuration comes from
@@ -118,7 +145,11 @@ impl Cli {
             Some(Command::Inbox(args)) => inbox::run(&args),
             Some(Command::Alerts(args)) => ask::alerts(&args),
             Some(Command::Silences(args)) => ask::silences(&args),
-            Some(Command::Slos(args)) => ask::slos(&args),
+            Some(Command::Slos(SlosCommand { command: Some(SlosAction::Import(args)), .. })) => {
+                import::import_slos(&args)
+            }
+            Some(Command::Slos(SlosCommand { command: None, show })) => ask::slos(&show),
+            Some(Command::Rules(RulesAction::Import(args))) => import::import_rules(&args),
             Some(Command::Explain(args)) => ask::explain(&args),
         }
     }

@@ -29,6 +29,8 @@ pub(super) struct Test {
     pct: f64,
     score: f64,
     confidence: f64,
+    /// Whether a window without a value means that nothing was counted.
+    counts_silence: bool,
 }
 
 /// What was measured in a window, of all series of a group.
@@ -83,6 +85,7 @@ impl Test {
             pct: when.pct.unwrap_or_default(),
             score: when.score.unwrap_or(f64::from(AnomalyColumns::OPENS_AT)),
             confidence: when.confidence.unwrap_or(CONFIDENCE),
+            counts_silence: false,
         }
     }
 
@@ -104,9 +107,33 @@ impl Test {
 
     /// Notes the value of a window, for tests that look at the past.
     pub(super) fn learn(&self, end: Timestamp, window: Duration, value: f64, memory: &mut Memory) {
-        if let Some(over) = self.over {
-            memory.past.get_or_insert_with(|| Box::new(Past::new(over, window))).add(end, value);
+        if memory.past.is_none() {
+            memory.past = self.fresh_past(window).map(Box::new);
         }
+        if let Some(past) = &mut memory.past {
+            past.add(end, value);
+        }
+    }
+
+    /// Takes windows without a value for windows in which nothing was counted.
+    pub(super) fn counting_silence(mut self) -> Self {
+        self.counts_silence = true;
+        self
+    }
+
+    pub(super) const fn counts_silence(&self) -> bool {
+        self.counts_silence
+    }
+
+    /// Whether a window without a value is judged by those before it, when the last value is so old.
+    pub(super) fn bridges(&self, silent: Duration) -> bool {
+        self.counts_silence && self.over.is_some_and(|over| silent < over)
+    }
+
+    /// Makes a past of nothing, for tests that look at it.
+    pub(super) fn fresh_past(&self, window: Duration) -> Option<Past> {
+        let past = Past::new(self.over?, window);
+        Some(if self.counts_silence { past.counting_silence() } else { past })
     }
 
     /// Evaluates. What is learned of this evaluation has been learned before.
@@ -123,7 +150,7 @@ impl Test {
             return Finding::NOTHING;
         }
         match self.op {
-            Op::Gt | Op::Lt | Op::Eq => self.compare(measured.value, memory),
+            Op::Gt | Op::Gte | Op::Lt | Op::Lte | Op::Eq | Op::Ne => self.compare(measured.value, memory),
             Op::TrendUp | Op::TrendDown => self.trend(memory, scratch),
             Op::RateOfChange => self.change(measured.value, memory),
             Op::PredictGt | Op::PredictLt => self.predict(measured.value, memory, scratch),
@@ -134,11 +161,15 @@ impl Test {
     fn compare(&self, value: f64, memory: &Memory) -> Finding {
         let value = memory.past.as_ref().map_or(value, |past| past.mean());
         let threshold = self.threshold();
+        // Sums of doubles are seldom equal to the last bit.
+        let is_equal = (value - threshold).abs() <= 1e-9 * threshold.abs().max(1.0);
         let is_true = match self.op {
             Op::Gt => value > threshold,
+            Op::Gte => value > threshold || is_equal,
             Op::Lt => value < threshold,
-            // Sums of doubles are seldom equal to the last bit.
-            _ => (value - threshold).abs() <= 1e-9 * threshold.abs().max(1.0),
+            Op::Lte => value < threshold || is_equal,
+            Op::Ne => !is_equal,
+            _ => is_equal,
         };
         Finding::of(is_true, value)
     }

@@ -19,6 +19,8 @@ pub(super) struct Past {
     cell_nanos: u64,
     /// Cells that make the past, without the open one.
     n_cells: usize,
+    /// Windows that fill a cell.
+    per_cell: u32,
     /// By the cell's number since the epoch; NaN for none.
     means: [f64; CELLS + 1],
     /// The newest cell.
@@ -27,6 +29,8 @@ pub(super) struct Past {
     count: u32,
     /// The line through the closed cells, until the next one closes.
     line: Option<Option<Line>>,
+    /// Whether a cell without values means that nothing was counted.
+    counts_silence: bool,
 }
 
 /// A robust line through the past.
@@ -75,12 +79,20 @@ impl Past {
         Self {
             cell_nanos: u64::try_from(cell).unwrap_or(u64::MAX),
             n_cells,
+            per_cell: u32::try_from(windows_per_cell).unwrap_or(u32::MAX),
             means: [f64::NAN; CELLS + 1],
             number: 0,
             sum: 0.0,
             count: 0,
             line: None,
+            counts_silence: false,
         }
+    }
+
+    /// Takes silence for zero, also before the first value: so PromQL's `rate()` divides by its whole range.
+    pub(super) fn counting_silence(mut self) -> Self {
+        (self.means, self.counts_silence) = ([0.0; CELLS + 1], true);
+        self
     }
 
     /// Adds the value of a window that ended then. What is older than the past is left out.
@@ -104,19 +116,23 @@ impl Past {
         if steps == 0 {
             return;
         }
+        let silence = if self.counts_silence { 0.0 } else { f64::NAN };
         for step in 1..=steps.min(CELLS as u64 + 1) {
-            self.means[place(number + 1 - step)] = f64::NAN;
+            self.means[place(number + 1 - step)] = silence;
         }
         (self.number, self.sum, self.count, self.line) = (number, 0.0, 0, None);
     }
 
-    /// Returns the mean of all cells, the open one too.
+    /// Returns the mean of all cells, the open one too. As much as the open cell is filled, the oldest is past.
     pub(super) fn mean(&self) -> f64 {
-        let known = self.closed().map(|(_, mean)| mean).chain([self.means[place(self.number)]]);
-        let (sum, count) = known
-            .filter(|mean| mean.is_finite())
-            .fold((0.0, 0_u32), |(sum, count), mean| (sum + mean, count + 1));
-        sum / f64::from(count)
+        let filled = (f64::from(self.count) / f64::from(self.per_cell)).min(1.0);
+        let oldest = self.n_cells as u64;
+        let closed = self.closed().map(|(age, mean)| (mean, if age == oldest { 1.0 - filled } else { 1.0 }));
+        let known = closed.chain([(self.means[place(self.number)], filled)]);
+        let (sum, weight) = known
+            .filter(|(mean, _)| mean.is_finite())
+            .fold((0.0, 0.0), |(sum, weight), (mean, share)| (sum + mean * share, weight + share));
+        sum / weight
     }
 
     /// Returns the value at the beginning of the past; NaN when none is known.

@@ -8,7 +8,7 @@ use model::{Severity, Statistic};
 use serde::{Deserialize, Serialize};
 
 use super::{machine::OnNoData, template::Template};
-use crate::schedule::Schedule;
+use crate::{promql::Selector, schedule::Schedule};
 
 /// A rule: which series, when they deserve an alert, and how it is treated.
 #[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
@@ -16,7 +16,11 @@ pub(crate) struct RuleConfig {
     /// The label `alertname`; no other rule has it.
     pub(crate) name: String,
     /// The metric's name; `*` stands for any text.
+    #[serde(default)]
     pub(crate) metric: String,
+    /// In place of `metric` and `match`: a selector as Prometheus has it. Labels have their names in Prometheus then.
+    #[serde(default)]
+    pub(crate) prometheus: Option<String>,
     /// `rate`, `error_ratio`, `p50`, `p95`, `p99` or `mean`.
     pub(crate) stat: String,
     /// Attributes that the series must have; `*` stands for any text.
@@ -40,6 +44,9 @@ pub(crate) struct RuleConfig {
     pub(crate) cooldown: Option<Duration>,
     #[serde(default)]
     pub(crate) on_no_data: Option<OnNoData>,
+    /// So long without data, the last state stays; only then `on_no_data` counts.
+    #[serde(default)]
+    pub(crate) no_data_after: Option<Duration>,
     /// `info`, `warning`, `critical` or `emergency`.
     #[serde(default)]
     pub(crate) severity: Option<String>,
@@ -90,8 +97,11 @@ pub(crate) struct WhenConfig {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Op {
     Gt,
+    Gte,
     Lt,
+    Lte,
     Eq,
+    Ne,
     TrendUp,
     TrendDown,
     RateOfChange,
@@ -115,8 +125,11 @@ impl Op {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Gt => "gt",
+            Self::Gte => "gte",
             Self::Lt => "lt",
+            Self::Lte => "lte",
             Self::Eq => "eq",
+            Self::Ne => "ne",
             Self::TrendUp => "trend_up",
             Self::TrendDown => "trend_down",
             Self::RateOfChange => "rate_of_change",
@@ -133,7 +146,7 @@ impl Op {
     /// The keys of `when` that it must have, and those that it may have.
     const fn keys(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
-            Self::Gt | Self::Lt | Self::Eq => (&["value"], &["over"]),
+            Self::Gt | Self::Gte | Self::Lt | Self::Lte | Self::Eq | Self::Ne => (&["value"], &["over"]),
             Self::TrendUp | Self::TrendDown => (&["over"], &["slope", "min_r2"]),
             Self::RateOfChange => (&["over", "pct"], &["value"]),
             Self::Anomaly => (&[], &["score"]),
@@ -160,7 +173,9 @@ impl RuleConfig {
         if self.name.is_empty() || self.name.len() > MOST_NAME_BYTES {
             on.error("name", format!("name is {:?}, must have 1 to {MOST_NAME_BYTES} bytes", self.name));
         }
-        if self.metric.is_empty() || self.metric.len() > MOST_NAME_BYTES {
+        self.check_selector(&mut on);
+        let has_selector = self.prometheus.is_some();
+        if !has_selector && (self.metric.is_empty() || self.metric.len() > MOST_NAME_BYTES) {
             on.error(
                 "metric",
                 format!("metric is {:?}, name the metric; `*` stands for any text", self.metric),
@@ -176,6 +191,22 @@ impl RuleConfig {
         self.check_texts(&mut on);
         let width = self.window.map_or(window, Duration::get);
         self.when.check(&mut on, width);
+    }
+
+    fn check_selector(&self, on: &mut On<'_>) {
+        let Some(text) = &self.prometheus else { return };
+        if !self.metric.is_empty() || !self.r#match.is_empty() {
+            on.error("prometheus", "a selector says which series are meant; leave metric and match out");
+        }
+        if !matches!(Statistic::of_name(&self.stat), Some(Statistic::Rate | Statistic::Mean)) {
+            on.error(
+                "stat",
+                format!("stat is {:?}, of a selector of Prometheus write rate or mean", self.stat),
+            );
+        }
+        if let Err(problem) = Selector::parse(text) {
+            on.error("prometheus", problem);
+        }
     }
 
     fn check_groups(&self, on: &mut On<'_>) {
@@ -200,8 +231,12 @@ impl RuleConfig {
     }
 
     fn check_times(&self, on: &mut On<'_>) {
-        let all =
-            [("for", self.r#for), ("keep_firing_for", self.keep_firing_for), ("cooldown", self.cooldown)];
+        let all = [
+            ("for", self.r#for),
+            ("keep_firing_for", self.keep_firing_for),
+            ("cooldown", self.cooldown),
+            ("no_data_after", self.no_data_after),
+        ];
         for (key, time) in all {
             if let Some(time) = time.filter(|time| *time > MOST_TIME) {
                 on.error(key, format!("{key} is {time}, must be at most {MOST_TIME}"));

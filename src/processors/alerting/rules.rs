@@ -17,12 +17,18 @@ use super::{
     rule::{Aggregate, RuleConfig},
     template::Template,
 };
-use crate::{glob::fits, schedule::Schedule};
+use crate::{
+    glob::fits,
+    promql::{Named, Selector},
+    schedule::Schedule,
+};
 
 /// A rule, ready to be evaluated.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) config: Arc<RuleConfig>,
+    /// In place of the metric's name and attributes.
+    pub(super) selector: Option<Selector>,
     pub(super) origin: Origin,
     pub(super) name: Arc<str>,
     /// What its alerts say of their kind.
@@ -34,6 +40,8 @@ pub(super) struct Rule {
     pub(super) aggregate: Aggregate,
     pub(super) test: Test,
     pub(super) policy: Policy,
+    /// So long without data, the last state stays.
+    pub(super) no_data_after: Duration,
     pub(super) severity: Severity,
     /// By the time that is left, the shortest first.
     pub(super) severities: Vec<(Duration, Severity)>,
@@ -77,7 +85,11 @@ impl Rule {
                 // Percentiles can not be added: the worst counts.
                 Statistic::P50 | Statistic::P95 | Statistic::P99 => Aggregate::Max,
             }),
-            test: Test::of(&rule.when),
+            test: match (&rule.prometheus, statistic) {
+                // As PromQL's `rate()` does.
+                (Some(_), Statistic::Rate) => Test::of(&rule.when).counting_silence(),
+                _ => Test::of(&rule.when),
+            },
             policy: Policy {
                 hold: rule.r#for.unwrap_or(*r#for).get(),
                 keep_firing_for: rule.keep_firing_for.unwrap_or(*keep_firing_for).get(),
@@ -90,6 +102,8 @@ impl Rule {
             annotations: templates(&rule.annotations),
             schedules: rule.suppress.iter().filter_map(|text| Schedule::parse(text).ok()).collect(),
             alerts: Vec::new(),
+            selector: rule.prometheus.as_deref().and_then(|text| Selector::parse(text).ok()),
+            no_data_after: rule.no_data_after.map_or(Duration::ZERO, config::Duration::get),
             config: Arc::new(rule.clone()),
         }
     }
@@ -99,10 +113,14 @@ impl Rule {
         matches!(self.statistic, Statistic::P50 | Statistic::P95 | Statistic::P99)
     }
 
-    fn is_about(&self, series: &Series) -> bool {
+    fn is_about(&self, series: &Series, named: &Named<'_>) -> bool {
         self.statistic == series.statistic
-            && fits(&self.config.metric, &series.metric)
-            && has_attributes(series, &self.config.r#match)
+            && match &self.selector {
+                Some(selector) => selector.fits(named),
+                None => {
+                    fits(&self.config.metric, &series.metric) && has_attributes(series, &self.config.r#match)
+                }
+            }
     }
 
     /// The service that its series must have, when that is one.
@@ -131,6 +149,8 @@ pub(super) struct Rules {
 #[derive(Clone, Debug, Default)]
 struct Index {
     by_metric: HashMap<Arc<str>, ByService>,
+    /// By the name in Prometheus.
+    by_name: HashMap<String, Vec<u32>>,
     /// Rules with a pattern for a metric.
     any_metric: Vec<u32>,
 }
@@ -213,17 +233,26 @@ impl Rules {
 
     /// Returns the rules about a series whose windows are so wide.
     pub(super) fn about(&self, series: &Series, window: Duration) -> Vec<u32> {
-        let mut found: Vec<u32> = self.index.candidates(series).collect();
+        let named = Named::new(series);
+        let mut found: Vec<u32> = self.index.candidates(series, &named).collect();
         found.retain(|number| {
-            self.get(*number).is_some_and(|rule| rule.window == window && rule.is_about(series))
+            self.get(*number).is_some_and(|rule| rule.window == window && rule.is_about(series, &named))
         });
         found.sort_unstable();
+        found.dedup();
         found
     }
 }
 
 impl Index {
     fn insert(&mut self, rule: &Rule, number: u32) {
+        if let Some(selector) = &rule.selector {
+            match selector.metric() {
+                Some(name) => self.by_name.entry(name.to_owned()).or_default().push(number),
+                None => self.any_metric.push(number),
+            }
+            return;
+        }
         if rule.config.metric.contains('*') {
             self.any_metric.push(number);
             return;
@@ -235,10 +264,13 @@ impl Index {
         }
     }
 
-    fn candidates(&self, series: &Series) -> impl Iterator<Item = u32> {
+    fn candidates(&self, series: &Series, named: &Named<'_>) -> impl Iterator<Item = u32> {
         let of_metric = self.by_metric.get(&series.metric);
         let of_service = of_metric.and_then(|of_metric| of_metric.of.get(&*series.service));
         let any = of_metric.map(|of_metric| &of_metric.any);
-        of_service.into_iter().chain(any).chain([&self.any_metric]).flatten().copied()
+        // Without rules of this kind the names are not made.
+        let names = if self.by_name.is_empty() { &[] } else { named.names() };
+        let by_name = names.iter().filter_map(|name| self.by_name.get(name));
+        of_service.into_iter().chain(any).chain([&self.any_metric]).chain(by_name).flatten().copied()
     }
 }

@@ -169,9 +169,8 @@ fn restore_alert(half: &mut AnalysisHalf, record: AlertRecord) {
         && shape_of(&rule.config) == record.shape
     {
         owner = Owner::Rule(number);
-        let over = rule.config.when.over.map(config::Duration::get);
-        memory.past =
-            over.zip(record.past).and_then(|(over, past)| past_of(&past, Past::new(over, rule.window)));
+        let fresh = rule.test.fresh_past(rule.window);
+        memory.past = fresh.zip(record.past).and_then(|(fresh, past)| past_of(&past, fresh));
     }
     let labels = texts(record.labels);
     let number = if let Owner::Rule(number) = owner { Some(number) } else { None };

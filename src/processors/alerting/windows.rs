@@ -21,6 +21,7 @@ use super::{
     tape::Tape,
     template::{Filling, cut},
 };
+use crate::promql;
 
 /// A series that is so much older than the last window means that the time was set back.
 const SET_BACK: Duration = Duration::from_secs(3600);
@@ -255,7 +256,7 @@ impl AnalysisHalf {
                 let Some(rule) = self.rules.get(number) else { break };
                 let place = rule.alerts[position];
                 let Some(alert) = self.alerts.get_mut(place) else { continue };
-                if has_rows {
+                if has_rows || rule.test.counts_silence() {
                     learn(rule, alert, end);
                 }
                 if !is_due {
@@ -346,6 +347,8 @@ fn learn(rule: &Rule, alert: &mut Alert, end: Timestamp) {
         rule.test.learn(end, rule.window, value, &mut alert.memory);
     } else if alert.tally.has_score() {
         alert.seen_at = end;
+    } else if rule.test.counts_silence() {
+        rule.test.learn(end, rule.window, 0.0, &mut alert.memory);
     }
 }
 
@@ -358,6 +361,8 @@ fn judge(
     scratch: &mut Vec<f64>,
     changes: &mut Vec<super::machine::Change>,
 ) -> bool {
+    let is_silent = !measured.value.is_finite() && rule.test.bridges(at.since(alert.seen_at));
+    let measured = if is_silent { &Measured { value: 0.0, ..Measured::NOTHING } } else { measured };
     let Finding { verdict, value, left } = rule.test.evaluate(measured, &mut alert.memory, scratch);
     if verdict != Verdict::NoData {
         alert.value = value;
@@ -373,6 +378,9 @@ fn judge(
         // What was foretold did not come: that is over at once.
         let policy = Policy { keep_firing_for: Duration::ZERO, ..rule.policy };
         alert.step(at, Verdict::False, severity, &policy, changes)
+    } else if verdict == Verdict::NoData && at.since(alert.seen_at) < rule.no_data_after {
+        let policy = Policy { on_no_data: OnNoData::Keep, ..rule.policy };
+        alert.step(at, verdict, severity, &policy, changes)
     } else {
         alert.step(at, verdict, severity, &rule.policy, changes)
     };
@@ -398,6 +406,10 @@ fn annotate(rule: &Rule, alert: &mut Alert) {
 fn group_of(rule: &Rule, series: &Series, common: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     match &rule.config.group_by {
+        keys if rule.selector.is_some() => {
+            labels = promql::labels(series);
+            labels.retain(|label, _| keys.as_ref().is_none_or(|keys| keys.contains(label)));
+        }
         Some(keys) => {
             labels.extend(keys.iter().filter_map(|key| Some((key.clone(), attribute_of(series, key)?))));
         }

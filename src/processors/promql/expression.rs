@@ -136,3 +136,12 @@ pub(super) fn selector(selector: &VectorSelector) -> Result<Selector, String> {
     }
     Selector::of(selector)
 }
+
+/// Reads a duration as Prometheus writes it: `5m`, `1h30m`, `2w`. *Units*: seconds.
+pub fn seconds(text: &str) -> Option<f64> {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric())
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.ends_with(|c: char| c.is_ascii_alphabetic());
+    let read = is_plain.then(|| promql_parser::util::parse_duration(text))?;
+    read.ok().map(|duration| duration.as_secs_f64())
+}

@@ -17,6 +17,7 @@ mod series;
 mod tests;
 
 pub use comparison::{Alert, Compared, Operator, Over, alert};
+pub use expression::seconds;
 pub(crate) use pattern::compile;
 pub use quotient::{Quotient, counter, error_ratio, events};
 pub use selector::Selector;

@@ -6,6 +6,7 @@ mod cost;
 mod explanations;
 mod notices;
 mod operators;
+mod prometheus;
 mod rules;
 mod series;
 mod settings;

@@ -1,0 +1,4 @@
+//! Files of others, what is made of them, and what is named.
+
+mod rules;
+mod slos;
