@@ -5,6 +5,7 @@
 //! * `gateway`: starts the binary with an OTLP receiver and whatever a test adds.
 //! * `spans`: OTLP requests built by hand, so that every number in a test is known.
 //! * `series`: OTLP metrics of two collectors made comparable.
+//! * `destination`: keeps the webhooks that it is sent, and answers as it is told.
 //! * `sdk`: what real clients send is counted, charted and found again.
 //! * `alertmanager`: takes, groups and resolves what `alert_webhook` sends; `amtool` shows it.
 //! * `burn_rates`: alerts of objectives fire when those of Sloth's rules do in Prometheus.
@@ -12,22 +13,26 @@
 //! * `health_rules`: what ships for Prometheus to tell of trueline itself.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
+//! * `kills`: `alert_webhook` through a hundred `kill -9` before a destination of many moods.
 //! * `normal`: a service that becomes slow is told first, of recorded load as warm-up.
 //! * `promises`: a promise that is broken, from spans to an alert in a real Alertmanager.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
 //! * `slo_dashboards`: the queries of Sloth's dashboards find the right numbers of objectives.
-//! * `webhooks`: what `alert_webhook` sends, read by vendors' libraries, and through `kill -9`.
+//! * `two_instances`: people are told once by two that are fed alike, also when one dies.
+//! * `webhooks`: what `alert_webhook` sends, read by vendors' libraries.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests that fails fails its test")]
 
 mod alertmanager;
 mod burn_rates;
 mod dashboards;
+mod destination;
 mod gateway;
 mod go_equivalence;
 mod health_rules;
 mod jaeger;
+mod kills;
 mod normal;
 mod promises;
 mod refused;
@@ -36,6 +41,7 @@ mod sdk;
 mod series;
 mod slo_dashboards;
 mod spans;
+mod two_instances;
 mod webhooks;
 
 use std::time::Duration;
