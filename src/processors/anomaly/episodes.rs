@@ -1,6 +1,7 @@
 //! From scores to episodes: one per departure, from its first window to its last.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -273,6 +274,12 @@ impl Episode {
     /// Returns what to rank by after severity.
     pub(crate) fn weight(&self) -> f64 {
         self.confidence * f64::from(self.peak.score)
+    }
+
+    /// Puts the most important first.
+    pub(crate) fn rank(&self, other: &Self) -> Ordering {
+        let by_weight = || other.weight().total_cmp(&self.weight());
+        other.severity.cmp(&self.severity).then_with(by_weight).then_with(|| self.series.cmp(&other.series))
     }
 
     fn keep(&mut self, exemplars: &[TraceId]) {

@@ -19,6 +19,7 @@
 //!
 //! *Cost*: measured in `README.md`; 64 bytes per series, 640 more with `novelty`, 56 with `pattern`.
 
+mod answer;
 mod calibration;
 mod config;
 mod detectors;

@@ -55,6 +55,7 @@ fn describe(transition: Transition, episode: &Episode, now: Timestamp) -> Attrib
     let row = &episode.peak.row;
     let mut text = |key: &str, value: &str| out.push_str(&format!("{EVENT}.{key}"), value);
     text("id", &format!("{:016x}", episode.id));
+    text("series", &format!("{:016x}", episode.series.fingerprint));
     text("state", transition.name());
     text("severity", episode.severity.name());
     text("direction", episode.direction().name());

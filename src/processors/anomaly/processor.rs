@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, RestoreError, Snapshot};
+use component::{
+    Answer, BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, Question, RestoreError, Snapshot,
+};
 use model::{Batch, Columns, Payload, Series, SignalSet, Slots};
 
 use super::{
+    answer,
     config::{AnomalyConfig, DetectorName},
     detectors::{Forests, Relations},
     episodes::Episodes,
@@ -24,6 +27,7 @@ impl ProcessorDef for Anomaly {
     const KIND: &'static str = "anomaly";
     const READS: Columns = Columns::VALUES.union(Columns::BASELINE);
     const ADDS: Columns = Columns::ANOMALY;
+    const TOPICS: &'static [&'static str] = &["anomalies"];
     type Config = AnomalyConfig;
 
     fn consumes(_: &AnomalyConfig) -> SignalSet {
@@ -108,15 +112,14 @@ impl AnalysisHalf {
         }
     }
 
-    /// Counts a false alarm against a series, whose levels rise. Returns whether the series is known.
+    /// Counts what a person says of a series: as noise it is a false alarm, by which its levels rise. Returns how
+    /// often that was said; none when the series is not known.
     ///
-    /// *Cost*: a walk over all series; meant for what a person says.
-    pub fn mark_as_noise(&mut self, fingerprint: u64) -> bool {
-        let found = self.series.seen_mut().find(|(_, of, _)| *of == fingerprint);
-        found.is_some_and(|(_, _, state)| {
-            state.marks = state.marks.saturating_add(1);
-            true
-        })
+    /// *Cost*: a walk over all series.
+    pub(super) fn count_verdict(&mut self, fingerprint: u64, is_noise: bool) -> Option<u8> {
+        let (_, _, state) = self.series.seen_mut().find(|(_, of, _)| *of == fingerprint)?;
+        state.marks = state.marks.saturating_add(u8::from(is_noise));
+        Some(state.marks)
     }
 
     fn remember(&mut self, memory: Memory) {
@@ -153,6 +156,10 @@ impl Processor for AnalysisHalf {
             self.judge_window(rollups, cx);
         }
         cx.pass(batch);
+    }
+
+    fn answer(&mut self, question: &Question, _: &mut Cx<'_>) -> Answer {
+        answer::answer(self, question)
     }
 
     fn snapshot(&self) -> Option<Snapshot> {

@@ -172,10 +172,7 @@ impl AnalysisHalf {
 
     /// Emits events, the most important first, and measurements.
     fn tell(&mut self, mut events: Vec<(Transition, Episode)>, now: Timestamp, cx: &mut Cx<'_>) {
-        events.sort_by(|(_, a), (_, b)| {
-            let by_weight = || b.weight().total_cmp(&a.weight());
-            b.severity.cmp(&a.severity).then_with(by_weight).then_with(|| a.series.cmp(&b.series))
-        });
+        events.sort_by(|(_, a), (_, b)| a.rank(b));
         self.told.add(events.len() as u64);
         if self.config.emit_logs && !events.is_empty() {
             let (bytes, records) = write_logs(&events, now);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use component::{BuildCx, Cx, Processor as _, Telemetry, Workbench};
+use component::{BuildCx, Cx, Processor as _, Question, Telemetry, Workbench};
 use model::{Ack, Batch, Maturity, Payload, Statistic, Timestamp};
 
 use super::rows::{BEGIN, Bench, MINUTE, Subject, noise, window};
@@ -136,10 +136,38 @@ fn a_series_that_a_person_calls_noise_is_judged_less_strictly_from_then_on() {
         let Payload::Rollups(rollups) = passed.payload else { panic!("{passed:?}") };
         rollups.anomaly.expect("the columns were added").score[0]
     };
+    let ask = |half: &mut AnalysisHalf, method: &str, rest: &[&str], body: &str| {
+        let path = ["anomalies"].iter().chain(rest).map(|part| (*part).to_owned()).collect();
+        let (method, body) = (method.to_owned(), body.to_owned().into());
+        let question = Question { method, path, body, ..Question::default() };
+        let answer = half.answer(&question, &mut Cx::new(BEGIN, &mut Workbench::default()));
+        let said: serde_json::Value = serde_json::from_slice(&answer.body).expect("answers are JSON");
+        (answer.status, answer.is_changed, said)
+    };
     let before = score(&mut half, 1);
-    assert!(!half.mark_as_noise(7));
-    for _ in 0..9 {
-        assert!(half.mark_as_noise(subject.series.fingerprint));
+    let (_, _, all) = ask(&mut half, "GET", &[], "");
+    assert_eq!((&all["n_open"], &all["anomalies"][0]["is_told"]), (&1.into(), &true.into()), "{all}");
+    let id = all["anomalies"][0]["id"].as_str().expect("an id is text").to_owned();
+    let series = format!("{:016x}", subject.series.fingerprint);
+    assert_eq!(all["anomalies"][0]["series"], series.as_str());
+    assert_eq!(ask(&mut half, "GET", &[&id], "").2, all["anomalies"][0]);
+    for (rest, body, status) in [
+        (["0000000000000007", "feedback"], r#"{"verdict":"noise"}"#, 404),
+        (["checkout", "feedback"], r#"{"verdict":"noise"}"#, 404),
+        ([&id, "feedback"], r#"{"verdict":"nonsense"}"#, 400),
+        ([&id, "feedback"], "", 400),
+        ([&id, "silence"], "{}", 404),
+    ] {
+        assert_eq!(ask(&mut half, "POST", &rest, body).0, status, "{rest:?} {body}");
+    }
+    assert_eq!(ask(&mut half, "DELETE", &[&id], "").0, 405);
+    assert!(!ask(&mut half, "POST", &[&id, "feedback"], r#"{"verdict":"useful"}"#).1);
+    for n_marks in 1..10 {
+        // By the episode while it is open, by its series for as long as that is known.
+        let named = if n_marks % 2 == 0 { &id } else { &series };
+        let (status, is_changed, said) =
+            ask(&mut half, "POST", &[named, "feedback"], r#"{"verdict":"noise"}"#);
+        assert_eq!((status, is_changed, &said["noise"]), (200, true, &n_marks.into()));
     }
     assert!(before > 3.0 && score(&mut half, 2) < 0.9 * before, "{before}");
 }

@@ -58,6 +58,7 @@ fn an_episode_is_a_log_record_that_says_all_about_it() {
         span.kind=SPAN_KIND_SERVER
         span.name=GET /
         trueline.anomaly.id=c01e4db630b0410d
+        trueline.anomaly.series=c68996d3c0380c59
         trueline.anomaly.state=open
         trueline.anomaly.severity=critical
         trueline.anomaly.direction=up
