@@ -15,7 +15,7 @@
 //! * [`EwCovariance`], [`correlation_change`]: whether two series follow each other as before.
 //! * [`EwRegression`]: slope, level and fit of a line.
 //! * [`Conformal`]: intervals of forecasts from their recent errors.
-//! * [`Half`]: numbers in two bytes.
+//! * [`Half`], [`Bfloat`]: numbers in two bytes.
 //! * [`PageHinkley`]: lasting shifts of a mean.
 //! * [`Tail`]: how improbable a value is, from the tail of those before it.
 //! * [`ValueCells`]: whether a value has been seen lately.
@@ -36,6 +36,7 @@
 
 mod autocorrelation;
 mod average;
+mod bfloat;
 mod binomial;
 mod cells;
 mod conformal;
@@ -64,6 +65,7 @@ mod trend;
 
 pub use autocorrelation::{autocorrelation, period_strength};
 pub use average::{EwVariance, Ewma};
+pub use bfloat::Bfloat;
 pub use binomial::binomial_tail;
 pub use cells::ValueCells;
 pub use conformal::Conformal;

@@ -1,5 +1,8 @@
 //! Forecasts of an hour and a day ahead, mixed by how good each way has been.
 
+use rapidhash::v3::rapidhash_v3;
+use stats::Bfloat;
+
 /// Ways to foretell the next hour.
 pub(super) const OF_HOUR: usize = 3;
 /// Ways to foretell the same hour of tomorrow.
@@ -17,11 +20,11 @@ pub(super) type Told<const N: usize> = [Option<f64>; N];
 
 /// Mean absolute errors of each way; NaN until there was one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Errors<const N: usize>(pub(super) [f32; N]);
+pub(super) struct Errors<const N: usize>(pub(super) [Bfloat; N]);
 
 impl<const N: usize> Default for Errors<N> {
     fn default() -> Self {
-        Self([f32::NAN; N])
+        Self([Bfloat::NAN; N])
     }
 }
 
@@ -46,13 +49,13 @@ pub(super) fn of_day(today: Option<f64>, shift: f64, level: Option<f64>) -> Told
 
 impl<const N: usize> Errors<N> {
     /// Learns how far each way was from what came, as the `n`-th of its kind.
-    pub(super) fn learn(&mut self, told: &Told<N>, value: f64, n: u16) {
+    pub(super) fn learn(&mut self, told: &Told<N>, value: f64, n: u8) {
         let gain = 1.0 / f64::from(n.max(1)).min(REMEMBERED);
         for (error, told) in self.0.iter_mut().zip(told) {
             let Some(told) = told else { continue };
             let now = (value - told).abs();
             let before = f64::from(*error);
-            *error = narrow(if before.is_nan() { now } else { before + gain * (now - before) });
+            *error = moved(*error, if before.is_nan() { now } else { before + gain * (now - before) });
         }
     }
 
@@ -74,6 +77,12 @@ impl<const N: usize> Errors<N> {
         }
         Some(sum / weights)
     }
+}
+
+/// Stores what a mean has become that moves by small gains: their sum would be lost to rounding.
+pub(super) fn moved(before: Bfloat, to: f64) -> Bfloat {
+    let seed = to.to_bits() ^ u64::from(before.bits).rotate_right(16);
+    Bfloat::dithered(narrow(to), rapidhash_v3(&seed.to_le_bytes()) as u32)
 }
 
 /// Keeps a single finite.

@@ -1,6 +1,6 @@
 //! Numbers in little-endian bytes, and back.
 
-use stats::{Conformal, Half};
+use stats::{Bfloat, Conformal, Half};
 
 /// Takes numbers from the front of bytes; none where they end.
 #[derive(Clone, Copy, Debug)]
@@ -67,10 +67,22 @@ impl Reader<'_> {
         Some(values)
     }
 
+    /// Takes short numbers of which some may be none.
+    pub(super) fn bfloats<const N: usize>(&mut self) -> Option<[Bfloat; N]> {
+        let all = self.u16s()?.map(|bits| Bfloat { bits });
+        all.iter().all(|it| !it.to_f32().is_infinite()).then_some(all)
+    }
+
+    /// Takes short numbers that are finite in every state.
+    pub(super) fn finite_bfloats<const N: usize>(&mut self) -> Option<[Bfloat; N]> {
+        self.bfloats().filter(|values: &[Bfloat; N]| values.iter().all(|it| it.to_f32().is_finite()))
+    }
+
     pub(super) fn conformal(&mut self) -> Option<Conformal> {
-        let (counts, top) = (self.u16s()?, self.i16()?);
-        let [miscoverage] = self.floats()?;
-        Some(Conformal { counts, top, miscoverage, judged: self.u32()?, covered: self.u32()? })
+        let lowest = self.u16()?;
+        let (counts, top) = (self.take()?, self.i16()?);
+        let [miscoverage, judged, covered] = self.u16s()?;
+        Some(Conformal { lowest, counts, top, miscoverage, judged, covered })
     }
 }
 
@@ -82,14 +94,17 @@ pub(super) fn put_halves(out: &mut Vec<u8>, halves: &[Half]) {
     halves.iter().for_each(|half| out.extend_from_slice(&half.bits.to_le_bytes()));
 }
 
+pub(super) fn put_bfloats(out: &mut Vec<u8>, values: &[Bfloat]) {
+    values.iter().for_each(|value| out.extend_from_slice(&value.bits.to_le_bytes()));
+}
+
 pub(super) fn put_u16s(out: &mut Vec<u8>, values: &[u16]) {
     values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
 }
 
 pub(super) fn put_conformal(out: &mut Vec<u8>, conformal: &Conformal) {
-    put_u16s(out, &conformal.counts);
+    put_u16s(out, &[conformal.lowest]);
+    out.extend_from_slice(&conformal.counts);
     out.extend_from_slice(&conformal.top.to_le_bytes());
-    put_floats(out, &[conformal.miscoverage]);
-    out.extend_from_slice(&conformal.judged.to_le_bytes());
-    out.extend_from_slice(&conformal.covered.to_le_bytes());
+    put_u16s(out, &[conformal.miscoverage, conformal.judged, conformal.covered]);
 }

@@ -7,6 +7,10 @@ pub(super) const HOURS: usize = 24;
 pub(super) const AWAITED: usize = HOURS / 2;
 /// A half that is not a number stands for nothing.
 const NOTHING: Half = Half { bits: 0x7e00 };
+/// And so does a quarter.
+const NOTHING_TOLD: u8 = 0x7e;
+/// The greatest finite quarter.
+const GREATEST_QUARTER: u16 = 0x7b;
 /// Halves reach to 65,504; from half of it on the unit must grow.
 const REACH: f64 = 32_768.0;
 /// By how many powers of two the greatest deviation is below one unit times [`REACH`] after a fit.
@@ -15,21 +19,38 @@ const ROOM: f64 = 10.0;
 /// Values of each hour of the day, and what was foretold for some of them.
 ///
 /// Kept as deviations from a base that follows the values once a day: halves then are exact to one part in
-/// 2,048 of the deviation, not of the value.
+/// 2,048 of the deviation, not of the value. Packed, lest the base is followed by room for another.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, packed(2))]
 pub(super) struct DayRing {
     pub(super) base: f64,
     /// Of the unit, as a power of two.
-    pub(super) exponent: i16,
+    pub(super) exponent: i8,
     pub(super) values: [Half; HOURS],
-    pub(super) awaited: [Half; AWAITED],
+    /// By how much what is foretold for the same hour of the next day differs from the value, as upper bytes of
+    /// halves: that is 3 bits of a difference that is smaller than the errors it helps to judge.
+    pub(super) awaited: [u8; AWAITED],
 }
 
 impl DayRing {
     pub(super) fn new(first: f64) -> Self {
         let mut ring =
-            Self { base: first, exponent: 0, values: [NOTHING; HOURS], awaited: [NOTHING; AWAITED] };
+            Self { base: first, exponent: 0, values: [NOTHING; HOURS], awaited: [NOTHING_TOLD; AWAITED] };
         ring.exponent = exponent_for(first.abs());
+        ring
+    }
+
+    /// Makes a ring of deviations from the base, of what was foretold as well.
+    pub(super) fn of_halves(
+        base: f64,
+        exponent: i8,
+        values: [Half; HOURS],
+        foretold: [Half; AWAITED],
+    ) -> Self {
+        let mut ring = Self { base, exponent, values, awaited: [NOTHING_TOLD; AWAITED] };
+        for (hour, half) in (0..).step_by(2).zip(foretold) {
+            ring.await_value(hour, ring.told(half));
+        }
         ring
     }
 
@@ -43,19 +64,18 @@ impl DayRing {
         self.values[hour as usize % HOURS] = self.half(value);
     }
 
-    /// Returns what was foretold for an hour; nothing for odd hours.
+    /// Returns what was foretold for an hour, until the value of that hour is set; nothing for odd hours.
     pub(super) fn awaited(&self, hour: u32) -> Option<f64> {
-        hour.is_multiple_of(2).then(|| self.told(self.awaited[hour as usize / 2 % AWAITED])).flatten()
+        let place = place_of(hour)?;
+        let difference = self.deviation(Half { bits: u16::from(self.awaited[place]) << 8 })?;
+        Some(self.value(hour)? + difference)
     }
 
+    /// Keeps what is foretold for the same hour of the next day, once this one's value is set.
     pub(super) fn await_value(&mut self, hour: u32, value: Option<f64>) {
-        if !hour.is_multiple_of(2) {
-            return;
-        }
-        if let Some(value) = value {
-            self.make_room(value);
-        }
-        self.awaited[hour as usize / 2 % AWAITED] = value.map_or(NOTHING, |value| self.half(value));
+        let Some(place) = place_of(hour) else { return };
+        let difference = value.zip(self.value(hour)).map(|(foretold, value)| foretold - value);
+        self.awaited[place] = difference.map_or(NOTHING_TOLD, |it| encode_roughly(it, self.exponent));
     }
 
     /// Forgets what was foretold for the hours of a gap, which comes to nothing.
@@ -94,15 +114,17 @@ impl DayRing {
     /// Tells all values from another base, in a unit for the greatest of them.
     fn fit(&mut self, base: f64) {
         let before = *self;
-        let told = before.values.iter().chain(&before.awaited).filter_map(|&half| before.told(half));
+        let told = before.values.iter().filter_map(|&half| before.told(half));
         let greatest = told.map(|value| (value - base).abs()).fold(0.0, f64::max);
         self.base = base;
-        self.exponent = exponent_for(if greatest > 0.0 { greatest } else { base.abs() });
+        let exponent = exponent_for(if greatest > 0.0 { greatest } else { base.abs() });
+        self.exponent = exponent;
         for (half, was) in self.values.iter_mut().zip(before.values) {
-            *half = before.told(was).map_or(NOTHING, |value| encode(value - base, self.exponent));
+            *half = before.told(was).map_or(NOTHING, |value| encode(value - base, exponent));
         }
-        for (half, was) in self.awaited.iter_mut().zip(before.awaited) {
-            *half = before.told(was).map_or(NOTHING, |value| encode(value - base, self.exponent));
+        for (quarter, was) in self.awaited.iter_mut().zip(before.awaited) {
+            let difference = before.deviation(Half { bits: u16::from(was) << 8 });
+            *quarter = difference.map_or(NOTHING_TOLD, |it| encode_roughly(it, exponent));
         }
     }
 
@@ -124,10 +146,24 @@ impl DayRing {
     }
 }
 
-fn encode(deviation: f64, exponent: i16) -> Half {
+fn encode(deviation: f64, exponent: i8) -> Half {
     Half::nearest((deviation / f64::from(exponent).exp2()) as f32)
 }
 
-fn exponent_for(greatest: f64) -> i16 {
-    (greatest.max(f64::MIN_POSITIVE).log2().floor() - ROOM) as i16
+/// The upper byte of a half, rounded.
+fn encode_roughly(difference: f64, exponent: i8) -> u8 {
+    let half = encode(difference, exponent).bits;
+    let magnitude = ((half & 0x7fff) + 0x80) >> 8;
+    (magnitude.min(GREATEST_QUARTER) | (half >> 8 & 0x80)) as u8
+}
+
+/// Where the forecast for an hour of the day is kept; none for odd hours.
+fn place_of(hour: u32) -> Option<usize> {
+    hour.is_multiple_of(2).then_some((hour / 2) as usize % AWAITED)
+}
+
+/// What is smaller than singles can tell is as good as nothing.
+fn exponent_for(greatest: f64) -> i8 {
+    let exponent = greatest.max(f64::MIN_POSITIVE).log2().floor() - ROOM;
+    exponent.clamp(f64::from(-i8::MAX), f64::from(i8::MAX)) as i8
 }

@@ -10,7 +10,7 @@ pub(super) const AWAITED_DAYS: usize = MONTH_DAYS as usize / EVERY;
 
 /// What was foretold of the days to come, and how wrong it was before.
 ///
-/// *Cost*: 124 bytes, from the first forecast on.
+/// *Cost*: 88 bytes, from the first forecast on.
 #[derive(Clone, Debug)]
 pub(super) struct Month {
     /// Means of days, by half the day since the epoch; NaN where none was foretold.

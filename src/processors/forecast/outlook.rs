@@ -55,14 +55,15 @@ impl Lens<'_> {
         state: &SeriesState,
         scratch: &mut Vec<f64>,
     ) -> Outlook {
-        let course = state.trend.course(state.since_trend());
+        let course = state.course();
         let level = self.config.confidence;
-        let forecasted = |value: Option<f64>, errors: &Conformal| {
-            forecasted(series.statistic, value?, errors.interval(level), errors.coverage())
+        let forecasted = |value: Option<f64>, errors: Option<&Conformal>| {
+            let half_width = errors.and_then(|errors| errors.interval(level));
+            forecasted(series.statistic, value?, half_width, errors.and_then(Conformal::coverage))
         };
         let horizons = [
-            forecasted(state.in_an_hour(), &state.hour_ahead),
-            forecasted(state.in_24_hours(), &state.day_ahead),
+            forecasted(state.in_an_hour(), Some(&state.hour_ahead)),
+            forecasted(state.in_24_hours(), state.days.as_ref().map(|days| &days.day_ahead)),
             self.month(series.statistic, state, course.as_ref(), scratch),
         ];
         let crossings = role.thresholds.iter().flat_map(|all| all.iter());
@@ -89,8 +90,9 @@ impl Lens<'_> {
         scratch: &mut Vec<f64>,
     ) -> Option<Forecasted> {
         let of_line = course.map(|course| course.month_half_width(self.quantiles));
-        let Some(history) = &state.history else {
-            let errors = state.month.as_deref().map(|month| &month.errors);
+        let days = state.days.as_ref();
+        let Some(history) = days.and_then(|days| days.history.as_deref()) else {
+            let errors = days.and_then(|days| Some(&days.month.as_deref()?.errors));
             let half_width = errors.and_then(|errors| errors.interval(self.config.confidence)).or(of_line);
             return forecasted(
                 statistic,
@@ -105,7 +107,7 @@ impl Lens<'_> {
     }
 
     fn time_to(&self, target: Target, state: &SeriesState, course: &Course) -> Option<Crossing> {
-        let noise = state.day_ahead.interval(self.config.confidence);
+        let noise = state.day_interval(self.config.confidence);
         course.time_to(target, noise, &state.seasons(), self.quantiles)
     }
 
@@ -116,7 +118,7 @@ impl Lens<'_> {
         course: Option<&Course>,
         scratch: &mut Vec<f64>,
     ) -> Option<(usize, Assessment)> {
-        let (index, history) = (usize::from(role.capacity?), state.history.as_deref()?);
+        let (index, history) = (usize::from(role.capacity?), state.days.as_ref()?.history.as_deref()?);
         let capacity = self.config.capacity.get(index)?;
         let demand = self.demand(history, course, scratch);
         let peak_ratio = history.peak_ratio(scratch);

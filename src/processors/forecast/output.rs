@@ -47,23 +47,10 @@ pub(super) struct Event<'r> {
 /// *Shape*: per resource and metric the gauge `.forecast`; per resource the gauges of `trueline.`, whose points name
 /// the metric. A resource of many series, and what follows it, is in several requests: none has more than about a
 /// megabyte.
-pub(super) fn write_metrics(
-    told: &[Told<'_>],
-    config: &ForecastConfig,
+pub(super) struct Metrics {
+    writer: MetricsWriter,
     at: Timestamp,
-    mut give: impl FnMut(Vec<u8>, u64),
-) {
-    let mut metrics = Metrics { writer: MetricsWriter::new(), at, n_points: 0 };
-    let of_resources = told.chunk_by(|a, b| a.series.resource == b.series.resource);
-    for part in of_resources.flat_map(Parts) {
-        metrics.part(part, config);
-        if metrics.writer.len() >= PART_BYTES {
-            give(metrics.writer.take(), std::mem::take(&mut metrics.n_points));
-        }
-    }
-    if metrics.n_points > 0 {
-        give(metrics.writer.take(), metrics.n_points);
-    }
+    n_points: u64,
 }
 
 /// Cuts the series of a resource where what they say would be too long.
@@ -86,13 +73,33 @@ impl<'t, 'r> Iterator for Parts<'t, 'r> {
     }
 }
 
-struct Metrics {
-    writer: MetricsWriter,
-    at: Timestamp,
-    n_points: u64,
-}
-
 impl Metrics {
+    pub(super) fn new(at: Timestamp) -> Self {
+        Self { writer: MetricsWriter::new(), at, n_points: 0 }
+    }
+
+    /// Adds whole resources.
+    pub(super) fn add(
+        &mut self,
+        told: &[Told<'_>],
+        config: &ForecastConfig,
+        mut give: impl FnMut(Vec<u8>, u64),
+    ) {
+        let of_resources = told.chunk_by(|a, b| a.series.resource == b.series.resource);
+        for part in of_resources.flat_map(Parts) {
+            self.part(part, config);
+            if self.writer.len() >= PART_BYTES {
+                give(self.writer.take(), std::mem::take(&mut self.n_points));
+            }
+        }
+    }
+
+    pub(super) fn end(mut self, mut give: impl FnMut(Vec<u8>, u64)) {
+        if self.n_points > 0 {
+            give(self.writer.take(), self.n_points);
+        }
+    }
+
     /// Writes series of one resource.
     fn part(&mut self, told: &[Told<'_>], config: &ForecastConfig) {
         self.writer.resource(&Attributes::of_list(&told[0].series.resource));

@@ -1,6 +1,6 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use component::{BuildCx, Cx, Processor, ProcessorDef, RestoreError, Snapshot};
 use model::{Batch, Columns, Payload, Rollups, Series, SignalSet, Slots, Timestamp};
@@ -11,11 +11,12 @@ use super::{
     history::History,
     meters::Meters,
     outlook::{Lens, Outlook},
-    output::{Event, Told, write_logs, write_metrics},
-    role::Role,
+    output::{Event, Metrics, Told, write_logs},
+    pool::Pool,
+    role::{Role, Roles},
     round::Round,
     snapshot::{self, VERSION},
-    state::{Rejection, Sample, SeriesState},
+    state::{NO_ROLE, Rejection, Sample, SeriesState},
     study::Study,
     trend::Quantiles,
 };
@@ -43,45 +44,45 @@ impl ProcessorDef for Forecast {
     }
 }
 
-/// What is known of a slot. Most series are not forecast: theirs are small.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tracked {
-    pub(super) choice: Choice,
-    pub(super) chosen: Option<Box<Chosen>>,
-}
+/// What is known of a slot in four bytes, as most slots hold no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Tracked(NonZeroU32);
 
 /// Whether a series is to be forecast, which takes a look at the whole configuration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Choice {
-    #[default]
     Unknown,
     Passed,
+    /// Chosen, and nothing is known yet.
     Wanted,
-}
-
-/// A series that is forecast, and why.
-#[derive(Clone, Debug)]
-pub(super) struct Chosen {
-    pub(super) role: Role,
-    pub(super) state: SeriesState,
+    /// Chosen, and its state has this place.
+    Kept(u32),
 }
 
 impl Tracked {
-    /// Puts back a state, whose series may no longer be chosen.
-    pub(super) fn restored(role: Role, state: SeriesState) -> Self {
-        Self { choice: Choice::Unknown, chosen: Some(Box::new(Chosen { role, state })) }
+    const UNKNOWN: Self = Self::of(Choice::Unknown);
+
+    pub(super) const fn of(choice: Choice) -> Self {
+        let number = match choice {
+            Choice::Unknown => 1,
+            Choice::Passed => 2,
+            Choice::Wanted => 3,
+            Choice::Kept(place) => place.saturating_add(4),
+        };
+        Self(NonZeroU32::MIN.saturating_add(number - 1))
     }
 
-    /// Looks once whether and why the series is chosen.
-    fn choose(&mut self, series: &Series, config: &ForecastConfig) -> Choice {
-        if self.choice == Choice::Unknown {
-            let role = Role::of(series, config);
-            self.choice = if role.is_chosen() { Choice::Wanted } else { Choice::Passed };
-            if let Some(chosen) = &mut self.chosen {
-                chosen.role = role;
-            }
+    pub(super) const fn choice(self) -> Choice {
+        match self.0.get() {
+            1 => Choice::Unknown,
+            2 => Choice::Passed,
+            3 => Choice::Wanted,
+            number => Choice::Kept(number - 4),
         }
-        self.choice
+    }
+
+    fn place(self) -> Option<u32> {
+        if let Choice::Kept(place) = self.choice() { Some(place) } else { None }
     }
 }
 
@@ -89,12 +90,38 @@ impl Tracked {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     pub(super) slots: Slots<Tracked>,
-    /// Series with a state.
-    pub(super) n_states: u64,
+    pub(super) states: Pool,
     /// End of the last window.
     pub(super) told_at: Timestamp,
     /// The day of the last window, since the epoch.
     pub(super) day: u64,
+}
+
+impl Memory {
+    /// Puts back a state, whose series may no longer be chosen. False when there was one.
+    pub(super) fn restore(&mut self, fingerprint: u64, state: SeriesState) -> bool {
+        let place = self.states.insert(state);
+        self.slots.restore(fingerprint, Tracked::of(Choice::Kept(place)));
+        self.slots.len() as u64 == self.states.len()
+    }
+
+    /// Returns every state with its fingerprint, in the order of fingerprints.
+    pub(super) fn states(&self) -> impl Iterator<Item = (u64, &SeriesState)> {
+        let places = self.slots.iter().filter_map(|(fingerprint, it)| Some((fingerprint, it.place()?)));
+        places.map(|(fingerprint, place)| (fingerprint, self.states.get(place)))
+    }
+
+    /// Forgets states whose open hour is not after one, and series that have none.
+    fn retain_after(&mut self, oldest_hour: u64) {
+        let mut kept = Vec::new();
+        self.slots.retain(|tracked| {
+            let is_kept = |place: &u32| u64::from(self.states.get(*place).hour()) > oldest_hour;
+            let place = tracked.place().filter(is_kept);
+            kept.extend(place);
+            place.is_some()
+        });
+        self.states.retain_places(kept);
+    }
 }
 
 struct Forecaster {
@@ -103,6 +130,7 @@ struct Forecaster {
     quantiles: Quantiles,
     capacity_quantiles: Quantiles,
     memory: Memory,
+    roles: Roles,
     resources: Resources,
     meters: Meters,
     last: LastWindow,
@@ -130,6 +158,7 @@ impl Forecaster {
             // Half of what is outside of an interval is below it.
             capacity_quantiles: Quantiles::new(2.0 * capacity::LEVEL - 1.0),
             memory: Memory::default(),
+            roles: Roles::default(),
             resources: Resources::default(),
             meters: Meters::new(cx.telemetry),
             last: LastWindow::default(),
@@ -162,58 +191,109 @@ impl Forecaster {
             }
         }
         self.meters.count(&std::mem::take(&mut self.study.tally));
-        self.meters.series.set(self.memory.n_states);
+        self.meters.series.set(self.memory.states.len());
         self.meters.overflowed_series.set(self.last.n_overflowed);
-        self.tell(rollups, &due_rows, cx);
+        self.tell(rollups, &mut due_rows, cx);
     }
 
     fn learn(&mut self, rollups: &Rollups, row: usize) {
-        let series = &rollups.series[row];
-        let tracked =
-            self.memory.slots.get_or_insert_with(rollups.slots[row], series.fingerprint, Tracked::default);
-        if tracked.choose(series, &self.config) != Choice::Wanted {
-            // What was chosen by an earlier configuration is forgotten.
-            self.memory.n_states -= u64::from(tracked.chosen.take().is_some());
+        let (slot, series) = (rollups.slots[row], &rollups.series[row]);
+        let tracked = *self.memory.slots.get_or_insert_with(slot, series.fingerprint, || Tracked::UNKNOWN);
+        let choice = match tracked.choice() {
+            Choice::Passed => return,
+            Choice::Kept(place) if self.memory.states.get(place).role != NO_ROLE => tracked.choice(),
+            Choice::Wanted => Choice::Wanted,
+            Choice::Unknown | Choice::Kept(_) => self.choose(slot, series, tracked),
+        };
+        if choice == Choice::Passed {
             return;
         }
         let Some(sample) = sample(rollups, row) else { return };
-        if tracked.chosen.is_none() {
-            if self.memory.n_states >= self.config.max_series {
-                self.last.n_overflowed += 1;
-                return;
-            }
-            if !sample.value.is_finite() {
-                self.meters.reject(Rejection::Unreadable);
-                return;
-            }
-            self.memory.n_states += 1;
-        }
-        let Chosen { role, state } = &mut **tracked.chosen.get_or_insert_with(|| {
-            let state = SeriesState::new(&sample, self.config.confidence);
-            Box::new(Chosen { role: Role::of(series, &self.config), state })
-        });
-        let capacity = role.capacity.and_then(|index| self.config.capacity.get(usize::from(index)));
-        match (capacity, state.history.is_some()) {
-            (Some(capacity), false) => {
-                state.month = None;
-                state.history = Some(Box::new(History::new(capacity.capacity, self.config.confidence)));
-            }
-            (None, true) => state.history = None,
-            _ => {}
-        }
-        if let Err(rejection) = state.take(&sample, &mut self.study) {
+        let place = match choice {
+            Choice::Kept(place) => Some(place),
+            _ => self.begin(slot, series, &sample),
+        };
+        let Some(place) = place else { return };
+        if let Err(rejection) = self.memory.states.get_mut(place).take(&sample, &mut self.study) {
             self.meters.reject(rejection);
         }
     }
 
-    /// Tells of the chosen series among some rows.
-    fn tell(&mut self, rollups: &Rollups, rows: &[usize], cx: &mut Cx<'_>) {
-        let mut told = self.outlooks(rollups, rows);
-        told.sort_unstable_by(|a, b| a.series.cmp(b.series));
-        write_metrics(&told, &self.config, rollups.end(), |bytes, points| {
-            cx.emit(Payload::Metrics(bytes.into()), points);
-        });
-        let events = self.events(&told);
+    /// Looks once whether and why a series is chosen. What was chosen by an earlier configuration is forgotten.
+    fn choose(&mut self, slot: u32, series: &Series, tracked: Tracked) -> Choice {
+        let role = Role::of(series, &self.config);
+        let choice = match tracked.place() {
+            Some(place) if role.is_chosen() => {
+                self.assign(place, role);
+                Choice::Kept(place)
+            }
+            Some(place) => {
+                self.memory.states.remove(place);
+                Choice::Passed
+            }
+            None if role.is_chosen() => Choice::Wanted,
+            None => Choice::Passed,
+        };
+        self.track(slot, series, choice);
+        choice
+    }
+
+    /// Makes a state for a series whose first value came, if there is room.
+    fn begin(&mut self, slot: u32, series: &Series, sample: &Sample) -> Option<u32> {
+        if self.memory.states.len() >= self.config.max_series {
+            self.last.n_overflowed += 1;
+            return None;
+        }
+        if !sample.value.is_finite() {
+            self.meters.reject(Rejection::Unreadable);
+            return None;
+        }
+        let place = self.memory.states.insert(SeriesState::new(sample, self.config.confidence));
+        self.assign(place, Role::of(series, &self.config));
+        self.track(slot, series, Choice::Kept(place));
+        Some(place)
+    }
+
+    fn track(&mut self, slot: u32, series: &Series, choice: Choice) {
+        let tracked = Tracked::of(choice);
+        *self.memory.slots.get_or_insert_with(slot, series.fingerprint, || tracked) = tracked;
+    }
+
+    /// Tells a state why its series is forecast, and gives it the memory for that.
+    fn assign(&mut self, place: u32, role: Role) {
+        let state = self.memory.states.get_mut(place);
+        let capacity = role.capacity.and_then(|index| self.config.capacity.get(usize::from(index)));
+        match capacity {
+            Some(capacity) => {
+                let days = state.days_mut(self.config.confidence);
+                if days.history.is_none() {
+                    days.month = None;
+                    days.history = Some(Box::new(History::new(capacity.capacity, self.config.confidence)));
+                }
+            }
+            None => {
+                if let Some(days) = &mut state.days {
+                    days.history = None;
+                }
+            }
+        }
+        state.role = self.roles.number(role);
+    }
+
+    /// Tells of the chosen series among some rows, of one resource after the other: what is known of all would be a
+    /// table of its own.
+    fn tell(&mut self, rollups: &Rollups, rows: &mut [usize], cx: &mut Cx<'_>) {
+        let mut emit = |bytes: Vec<u8>, points: u64| cx.emit(Payload::Metrics(bytes.into()), points);
+        let mut metrics = Metrics::new(rollups.end());
+        let mut events = Vec::new();
+        rows.sort_unstable_by(|a, b| rollups.series[*a].cmp(&rollups.series[*b]));
+        let is_same = |a: &usize, b: &usize| rollups.series[*a].resource == rollups.series[*b].resource;
+        for of_resource in rows.chunk_by(is_same) {
+            let told = self.outlooks(rollups, of_resource);
+            metrics.add(&told, &self.config, &mut emit);
+            events.extend(self.events(&told));
+        }
+        metrics.end(&mut emit);
         write_logs(&events, &self.config, rollups.end(), |bytes, records| {
             cx.emit(Payload::Logs(bytes.into()), records);
         });
@@ -229,9 +309,11 @@ impl Forecaster {
         let mut all = Vec::new();
         for &row in rows {
             let (series, slot) = (&rollups.series[row], rollups.slots[row]);
-            let Some(tracked) = self.memory.slots.get(slot, series.fingerprint) else { continue };
-            let Some(chosen) = &tracked.chosen else { continue };
-            let outlook: Outlook = lens.look(series, &chosen.role, &chosen.state, &mut self.study.scratch);
+            let tracked = self.memory.slots.get(slot, series.fingerprint);
+            let Some(place) = tracked.and_then(|tracked| tracked.place()) else { continue };
+            let state = self.memory.states.get(place);
+            let Some(role) = self.roles.get(state.role) else { continue };
+            let outlook: Outlook = lens.look(series, role, state, &mut self.study.scratch);
             if let Some((index, assessment)) = &outlook.capacity
                 && let Some(kind) = self.config.capacity[*index].kind
             {
@@ -243,17 +325,16 @@ impl Forecaster {
     }
 
     /// Returns the capacities of which something else is to be said than before, and notes that it was.
-    fn events<'t>(&mut self, told: &'t [Told<'t>]) -> Vec<Event<'t>> {
+    fn events<'r>(&mut self, told: &[Told<'r>]) -> Vec<Event<'r>> {
         let mut events = Vec::new();
         for told in told {
             let Some((index, assessment)) = told.outlook.capacity else { continue };
             let is_idle =
                 self.config.capacity[index].kind.is_some() && self.resources.is_idle(&told.series.resource);
             let verdict = assessment.verdict(is_idle);
-            let tracked =
-                self.memory.slots.get_or_insert_with(told.slot, told.series.fingerprint, Tracked::default);
-            let state = tracked.chosen.as_deref_mut().map(|chosen| &mut chosen.state);
-            let Some(history) = state.and_then(|state| state.history.as_deref_mut()) else { continue };
+            let tracked = self.memory.slots.get(told.slot, told.series.fingerprint);
+            let Some(place) = tracked.and_then(|tracked| tracked.place()) else { continue };
+            let Some(history) = self.memory.states.get_mut(place).history_mut() else { continue };
             let before = Verdict::of_number(history.told).unwrap_or(Verdict::Enough);
             if before != verdict {
                 history.told = verdict as u8;
@@ -274,10 +355,7 @@ impl Forecaster {
         }
         let retention_hours = self.config.series_retention.get().as_secs() / 3600;
         let oldest = before.saturating_mul(24).saturating_sub(retention_hours);
-        let is_kept =
-            |tracked: &Tracked| tracked.chosen.as_ref().is_some_and(|it| u64::from(it.state.hour) > oldest);
-        self.memory.slots.retain(is_kept);
-        self.memory.n_states = self.memory.slots.len() as u64;
+        self.memory.retain_after(oldest);
     }
 }
 
@@ -321,7 +399,7 @@ impl Processor for Forecaster {
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
         self.memory = snapshot::read(&snapshot, self.config.confidence)?;
-        self.meters.series.set(self.memory.n_states);
+        self.meters.series.set(self.memory.states.len());
         Ok(())
     }
 }

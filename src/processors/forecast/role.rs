@@ -1,6 +1,6 @@
 //! Which series are forecast, and why.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use model::{Series, Statistic};
 use wire::view::{AnyValue, attributes};
@@ -8,7 +8,7 @@ use wire::view::{AnyValue, attributes};
 use super::config::{ForecastConfig, Selector};
 
 /// Why a series is forecast.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Role {
     pub(super) is_emitted: bool,
     /// Indices of `thresholds`; none for nothing.
@@ -37,6 +37,28 @@ impl Role {
 
     pub(super) fn is_chosen(&self) -> bool {
         self.is_emitted || self.thresholds.is_some() || self.capacity.is_some()
+    }
+}
+
+/// Every reason that was met, once: most series share theirs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roles {
+    all: Vec<Role>,
+    numbers: HashMap<Role, u32>,
+}
+
+impl Roles {
+    /// Returns the number of a role; there are fewer of them than series.
+    pub(super) fn number(&mut self, role: Role) -> u32 {
+        let next = self.all.len() as u32;
+        *self.numbers.entry(role).or_insert_with_key(|role| {
+            self.all.push(role.clone());
+            next
+        })
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Role> {
+        self.all.get(number as usize)
     }
 }
 

@@ -1,38 +1,30 @@
 //! The whole memory in bytes, and back.
 //!
-//! Version 2, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
+//! Version 3, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
 //! last window u64, confidence of the intervals f64, number of series u64, and for each its fingerprint u64 and its
-//! record (`record`). Version 1 had no confidence: it was 0.95.
+//! record (`record`). Version 2 had longer records (`record_2`), version 1 no confidence beside: it was 0.95.
 
 use component::{RestoreError, Snapshot};
 use model::Timestamp;
 
-use super::{
-    capacity,
-    codec::Reader,
-    processor::{Memory, Tracked},
-    record,
-    role::Role,
-    state::SeriesState,
-};
+use super::{capacity, codec::Reader, processor::Memory, record, record_2, state::SeriesState};
 
 /// The layout that is written.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Of all intervals of version 1.
 const OLD_CONFIDENCE: f64 = 0.95;
 /// Bytes of a record without history, for the first allocation.
-const USUAL_BYTES: usize = 340;
+const USUAL_BYTES: usize = 225;
 
 pub(super) fn write(memory: &Memory, confidence: f64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(40 + memory.n_states as usize * USUAL_BYTES);
-    for number in [0, memory.told_at.as_nanos(), memory.day, confidence.to_bits(), memory.n_states] {
+    let states: Vec<_> = memory.states().collect();
+    let mut out = Vec::with_capacity(40 + states.len() * USUAL_BYTES);
+    for number in [0, memory.told_at.as_nanos(), memory.day, confidence.to_bits(), states.len() as u64] {
         out.extend_from_slice(&number.to_le_bytes());
     }
-    for (fingerprint, tracked) in memory.slots.iter() {
-        if let Some(chosen) = &tracked.chosen {
-            out.extend_from_slice(&fingerprint.to_le_bytes());
-            record::write(&chosen.state, &mut out);
-        }
+    for (fingerprint, state) in states {
+        out.extend_from_slice(&fingerprint.to_le_bytes());
+        record::write(state, &mut out);
     }
     let hash = hash_of(&out[8..]);
     out[..8].copy_from_slice(&hash.to_le_bytes());
@@ -45,9 +37,9 @@ pub(super) fn write(memory: &Memory, confidence: f64) -> Vec<u8> {
 /// *Errors*: the version is unknown, or the bytes are damaged.
 pub(super) fn read(snapshot: &Snapshot, confidence: f64) -> Result<Memory, RestoreError> {
     match snapshot.version {
-        1 | VERSION => read_known(snapshot.version, &snapshot.bytes, confidence)
+        1..=VERSION => read_known(snapshot.version, &snapshot.bytes, confidence)
             .ok_or_else(|| RestoreError::Damaged("the forecasts are cut or changed".to_owned())),
-        found => Err(RestoreError::Version { found, readable: "1 and 2" }),
+        found => Err(RestoreError::Version { found, readable: "1 to 3" }),
     }
 }
 
@@ -58,25 +50,26 @@ fn read_known(version: u32, bytes: &[u8], confidence: f64) -> Option<Memory> {
     }
     let mut memory = Memory { told_at: Timestamp(from.u64()?), day: from.u64()?, ..Memory::default() };
     let stored_confidence = if version == 1 { OLD_CONFIDENCE } else { from.finite()? };
-    memory.n_states = from.u64()?;
-    for _ in 0..memory.n_states {
+    let n_states = from.u64()?;
+    for _ in 0..n_states {
         let fingerprint = from.u64()?;
-        let mut state = record::read(&mut from)?;
+        let mut state = if version < VERSION { record_2::read(&mut from)? } else { record::read(&mut from)? };
         if stored_confidence != confidence {
             state.turn_to_confidence(confidence);
         }
         if version == 1 {
             forget_old_rises(&mut state);
         }
-        memory.slots.restore(fingerprint, Tracked::restored(Role::default(), state));
+        if !memory.restore(fingerprint, state) {
+            return None;
+        }
     }
-    let is_whole = from.0.is_empty() && memory.slots.len() as u64 == memory.n_states;
-    is_whole.then_some(memory)
+    from.0.is_empty().then_some(memory)
 }
 
 /// In version 1 demand was adapted for the confidence of intervals, not for its own.
 fn forget_old_rises(state: &mut SeriesState) {
-    if let Some(history) = &mut state.history {
+    if let Some(history) = state.history_mut() {
         history.rises.turn_to(capacity::LEVEL);
     }
 }

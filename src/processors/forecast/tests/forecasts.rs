@@ -1,10 +1,11 @@
 use super::*;
 use crate::forecast::{
     candidates::Errors,
+    days::Days,
     history::History,
     hours::DayRing,
     month::Month,
-    processor::{Chosen, Tracked},
+    processor::{Choice, Tracked},
     state::{Sample, SeriesState},
     study::{MONTH_AHEAD, Study},
     trend::damped,
@@ -226,13 +227,41 @@ fn halves_tell_small_courses_of_great_levels() {
 
 #[test]
 fn a_series_costs_what_the_page_says() {
-    assert_eq!(size_of::<SeriesState>(), 352);
-    assert_eq!(size_of::<Option<(u64, Tracked)>>(), 24);
+    assert_eq!(size_of::<Option<SeriesState>>(), 144);
+    assert_eq!(size_of::<Option<(u64, Tracked)>>(), 16);
     // mimalloc asks for so many bytes more, and would take the next class.
     let asked = |size: usize, alignment: usize| size + alignment - 1;
-    assert!(asked(size_of::<Chosen>(), align_of::<Chosen>()) <= 384);
-    assert!(asked(size_of::<Month>(), align_of::<Month>()) <= 128);
+    assert!(asked(size_of::<Days>(), align_of::<Days>()) <= 112);
+    assert!(asked(size_of::<Month>(), align_of::<Month>()) <= 96);
     assert!(size_of::<History>() <= 1152);
+}
+
+#[test]
+fn what_is_known_of_a_slot_is_told_by_its_number() {
+    for choice in [Choice::Unknown, Choice::Passed, Choice::Wanted, Choice::Kept(0), Choice::Kept(9_999_999)]
+    {
+        assert_eq!(Tracked::of(choice).choice(), choice);
+    }
+}
+
+#[test]
+fn differences_that_are_awaited_are_told_to_an_eighth_and_none_is_none() {
+    let mut ring = DayRing::new(1e9);
+    ring.set(0, 1e9);
+    ring.set(1, 1e9 + 240.0);
+    ring.centre();
+    for hour in 0..24_u32 {
+        ring.set(hour, 1e9 + 10.0 * f64::from(hour));
+        let foretold = 1e9 + 11.0 * f64::from(hour) - 6.0;
+        ring.await_value(hour, (hour != 8).then_some(foretold));
+    }
+    assert_eq!((ring.awaited(8), ring.awaited(3)), (None, None));
+    ring.centre();
+    for hour in (0..24_u32).step_by(2).filter(|hour| *hour != 8) {
+        let difference = ring.awaited(hour).unwrap() - ring.value(hour).unwrap();
+        let expected = f64::from(hour) - 6.0;
+        assert!((difference - expected).abs() <= expected.abs() / 8.0 + 0.2, "{hour}: {difference}");
+    }
 }
 
 /// Lets series live by the hour and returns which share of days lay within what was foretold thirty days before.
@@ -245,7 +274,9 @@ fn month_coverage(is_capacity: bool, n_series: u64, n_days: u64, value: impl Fn(
             Sample { value, kept: value, start: start as u32, end: (start + HOUR) as u32 }
         };
         let mut state = SeriesState::new(&sample(0), study.confidence);
-        state.history = is_capacity.then(|| Box::new(History::new(100.0, study.confidence)));
+        if is_capacity {
+            state.days_mut(study.confidence).history = Some(Box::new(History::new(100.0, study.confidence)));
+        }
         for hour in 0..n_days * 24 {
             state.take(&sample(hour), &mut study).expect("hours come in order");
         }

@@ -1,7 +1,15 @@
 use component::RestoreError;
 use proptest::prelude::*;
 
+use stats::{Conformal, Half};
+
 use super::*;
+use crate::forecast::{
+    codec::{put_floats, put_halves, put_u16s},
+    days::Days,
+    record, snapshot,
+    state::SeriesState,
+};
 
 const ALL: &str = "window: 1h\nemit: {metrics: ['*']}\n\
                    thresholds: [{metric: disk, statistic: mean, above: 80}]\n\
@@ -48,24 +56,108 @@ fn a_snapshot_that_is_cut_anywhere_is_refused() {
     }
     let longer = component::Snapshot { bytes: [&snapshot.bytes[..], &[0]].concat(), ..snapshot };
     assert!(feed.harness.analysis().restore(longer).is_err());
-    let newer = component::Snapshot { version: 3, ..snapshot };
-    assert!(matches!(feed.harness.analysis().restore(newer), Err(RestoreError::Version { found: 3, .. })));
+    let newer = component::Snapshot { version: 4, ..snapshot };
+    assert!(matches!(feed.harness.analysis().restore(newer), Err(RestoreError::Version { found: 4, .. })));
 }
 
-/// As the release before wrote it: without a confidence, and of series that are too young for a month.
-fn version_1(snapshot: &component::Snapshot) -> component::Snapshot {
-    let mut bytes = [&snapshot.bytes[..24], &snapshot.bytes[32..]].concat();
+/// As the releases before wrote it: of each number more digits, and in version 1 no confidence.
+fn older(snapshot: &component::Snapshot, version: u32) -> component::Snapshot {
+    let memory = snapshot::read(snapshot, 0.95).expect("the snapshot is sound");
+    let mut bytes = snapshot.bytes[..if version == 1 { 24 } else { 32 }].to_vec();
+    bytes.extend((memory.states().count() as u64).to_le_bytes());
+    for (fingerprint, state) in memory.states() {
+        bytes.extend(fingerprint.to_le_bytes());
+        put_longer(&mut bytes, state);
+    }
     let hash = rapidhash::v3::rapidhash_v3(&bytes[8..]);
     bytes[..8].copy_from_slice(&hash.to_le_bytes());
-    component::Snapshot { version: 1, bytes }
+    component::Snapshot { version, bytes }
+}
+
+fn put_longer(out: &mut Vec<u8>, state: &SeriesState) {
+    let ring = &state.ring;
+    let base = Days::new(0.95);
+    let days = state.days.as_deref().unwrap_or(&base);
+    out.extend(ring.base.to_le_bytes());
+    out.extend(i16::from(ring.exponent).to_le_bytes());
+    put_halves(out, &ring.values);
+    let unit = f64::from(ring.exponent).exp2();
+    for hour in (0..24).step_by(2) {
+        let foretold = ring.awaited(hour).map_or(f64::NAN, |foretold| (foretold - ring.base) / unit);
+        let half = if foretold.is_nan() { Half { bits: 0x7e00 } } else { Half::nearest(foretold as f32) };
+        put_halves(out, &[half]);
+    }
+    out.extend(state.seen_at.to_le_bytes());
+    out.extend(state.hour().to_le_bytes());
+    put_u16s(out, &[state.count, u16::from(state.n_hours)]);
+    out.extend([state.hours_of_day, u8::from(state.follows)]);
+    out.extend(days.trend.mean_value.to_le_bytes());
+    put_floats(out, &days.trend.sums);
+    put_floats(out, &days.trend.squared_weight);
+    put_floats(out, &days.trend.residuals);
+    let short =
+        [&[state.seasonal_error][..], &state.of_hour.0, &state.of_day.0, &[state.deviation], &state.shifts];
+    short.concat().into_iter().for_each(|it| put_floats(out, &[it.to_f32()]));
+    put_longer_conformal(out, &state.hour_ahead);
+    put_longer_conformal(out, &days.day_ahead);
+    put_floats(out, &[state.sum, state.excess]);
+    put_u16s(out, &[days.last_day]);
+    out.push(u8::from(days.history.is_some()) | 2 * u8::from(days.month.is_some()));
+    if let Some(history) = &days.history {
+        let mut record = Vec::new();
+        record::write_history(history, &mut record);
+        // Two conformals of 25 bytes stand behind 90 days, a model and 30 forecasts.
+        let at = 8 + 90 * 6 + 2 + 8 * 4 + 30 * 4;
+        out.extend(&record[..at]);
+        put_longer_conformal(out, &history.month_ahead);
+        put_longer_conformal(out, &history.rises);
+        out.extend(&record[at + 50..]);
+    }
+    if let Some(month) = &days.month {
+        put_floats(out, &month.awaited);
+        put_longer_conformal(out, &month.errors);
+    }
+}
+
+fn put_longer_conformal(out: &mut Vec<u8>, conformal: &Conformal) {
+    put_u16s(out, &[0; 8]);
+    put_u16s(out, &[conformal.lowest * 16]);
+    conformal.counts.iter().for_each(|count| put_u16s(out, &[u16::from(*count) * 16]));
+    out.extend({ conformal.top }.to_le_bytes());
+    put_floats(out, &[f32::from(conformal.miscoverage) / 65_536.0]);
+    let [judged, covered] = [conformal.judged, conformal.covered].map(u32::from);
+    out.extend(judged.to_le_bytes());
+    out.extend(covered.to_le_bytes());
 }
 
 #[test]
-fn a_snapshot_of_version_1_is_read() {
-    let snapshot = fed(30 * HOUR).harness.analysis().snapshot().unwrap();
-    let mut feed = Feed::of(ALL, Vec::new());
-    feed.harness.analysis().restore(version_1(&snapshot)).expect("version 1 is readable");
-    assert_eq!(feed.harness.analysis().snapshot(), Some(snapshot));
+fn snapshots_of_earlier_versions_are_read_and_tell_the_same() {
+    // With a history, with a month, and of the first day.
+    for hours in [20, 24 * 4 + 7, 24 * 40 + 13] {
+        let mut whole = fed(hours * HOUR);
+        let snapshot = whole.harness.analysis().snapshot().unwrap();
+        let [before, again] = [1, 2].map(|version| {
+            let mut feed = Feed::of(ALL, whole.series.clone());
+            feed.harness.analysis().restore(older(&snapshot, version)).expect("all versions are readable");
+            Points::of(&feed.give(hours * HOUR, &values(hours * HOUR)))
+        });
+        let expected = Points::of(&whole.give(hours * HOUR, &values(hours * HOUR)));
+        assert_eq!(before.0.len(), expected.0.len());
+        assert!(!expected.0.is_empty());
+        // In version 1 demand was adapted for another confidence, and begins anew.
+        let is_demand = |key: &str| key.starts_with("trueline.capacity.required");
+        for (key, value) in &expected.0 {
+            assert_eq!(again.0[key], *value, "{key}");
+            assert!(is_demand(key) || before.0[key] == *value, "{key}: {} {value}", before.0[key]);
+        }
+        // What is foretold may lie between two numbers that both forms can tell.
+        let mut feed = Feed::of(ALL, whole.series.clone());
+        feed.harness.analysis().restore(older(&snapshot, 2)).unwrap();
+        let migrated = feed.harness.analysis().snapshot().unwrap().bytes;
+        assert_eq!(migrated.len(), snapshot.bytes.len());
+        let n_differing = migrated[8..].iter().zip(&snapshot.bytes[8..]).filter(|(a, b)| a != b).count();
+        assert!(n_differing <= 6, "{n_differing}");
+    }
 }
 
 #[test]

@@ -192,3 +192,27 @@ fn what_is_told_of_many_series_comes_in_requests_of_bounded_bytes() {
     let points = Points::of(&told);
     assert_eq!(points.0.keys().filter(|key| key.contains("horizon=24h")).count(), 4000);
 }
+
+#[test]
+fn a_slot_that_goes_from_one_series_to_another_takes_its_state_along() {
+    let mut feed = Feed::of(EVERYTHING, vec![series(1, "load"), series(2, "load")]);
+    feed.run(0, DAY, |_| 1.0);
+    feed.give(DAY, &[1.0, 2.0]);
+    // Both slots are now those of others, which begin anew.
+    feed.series = vec![series(3, "load"), series(4, "load")];
+    for hour in 25..50 {
+        feed.give(hour * HOUR, &[3.0, 4.0]);
+    }
+    assert_eq!(feed.metric("series"), 2);
+    let told = Points::of(&feed.give(50 * HOUR, &[3.0, 4.0]));
+    let of = |disk: &str| told.get(&["load.forecast{", "horizon=24h", "bound=value", disk]);
+    assert_eq!((of("disk=3"), of("disk=4")), (Some(3.0), Some(4.0)));
+    feed.series = vec![series(5, "load"), series(1, "load"), series(6, "load")];
+    for hour in 51..100 {
+        feed.give(hour * HOUR, &[5.0, 1.0, 6.0]);
+    }
+    assert_eq!(feed.metric("series"), 3);
+    let told = Points::of(&feed.give(100 * HOUR, &[5.0, 1.0, 6.0]));
+    let of = |disk: &str| told.get(&["load.forecast{", "horizon=24h", "bound=value", disk]);
+    assert_eq!((of("disk=1"), of("disk=5"), of("disk=6")), (Some(1.0), Some(5.0), Some(6.0)));
+}

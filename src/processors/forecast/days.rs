@@ -1,0 +1,71 @@
+//! What is remembered of a series day by day.
+
+use stats::Conformal;
+
+use super::{
+    history::History,
+    month::Month,
+    study::{MONTH_AHEAD, Study},
+    trend::{Course, Trend},
+};
+
+/// From the middle of a day to its end, in days.
+const FROM_NOON: f64 = 0.5;
+
+/// The part of a series' memory that begins with its second day.
+///
+/// *Cost*: constant; see the test that asserts it.
+#[derive(Clone, Debug)]
+pub(super) struct Days {
+    pub(super) trend: Trend,
+    /// The last day of the trend, since the epoch; 0 before the first.
+    pub(super) last_day: u16,
+    pub(super) day_ahead: Conformal,
+    /// Of others than capacities, once thirty days ahead is foretold.
+    pub(super) month: Option<Box<Month>>,
+    /// Of capacities.
+    pub(super) history: Option<Box<History>>,
+}
+
+impl Days {
+    pub(super) fn new(confidence: f64) -> Self {
+        Self {
+            trend: Trend::default(),
+            last_day: 0,
+            day_ahead: Conformal::new(confidence),
+            month: None,
+            history: None,
+        }
+    }
+
+    /// Learns the mean of a whole day.
+    pub(super) fn end_day(&mut self, day: u16, mean: f64, study: &mut Study) {
+        // After the time was set back, and on the first day, a day has passed.
+        let step = if self.last_day == 0 { 1 } else { day.saturating_sub(self.last_day).max(1) };
+        self.trend.update(mean, f64::from(step));
+        self.last_day = day;
+        match &mut self.history {
+            Some(history) => history.end_day(day, mean, study),
+            None => self.end_day_of_month(day, step, mean, study),
+        }
+    }
+
+    /// Judges what was foretold thirty days ago, and keeps what is foretold now.
+    fn end_day_of_month(&mut self, day: u16, step: u16, mean: f64, study: &mut Study) {
+        // Not before anything is foretold: until then nothing is kept either.
+        let told = self.trend.course(FROM_NOON).as_ref().map(Course::in_a_month);
+        if self.month.is_none() && (told.is_none() || !study.is_month_told) {
+            return;
+        }
+        let month = self.month.get_or_insert_with(|| Box::new(Month::new(study.confidence)));
+        study.tally.judge(MONTH_AHEAD, month.end_day(day, step, mean, told, study.confidence));
+    }
+
+    /// Begins the adaptation of all intervals anew, for another confidence.
+    pub(super) fn turn_to_confidence(&mut self, confidence: f64) {
+        let of_month = self.month.as_deref_mut().map(|month| &mut month.errors);
+        let of_history = self.history.as_deref_mut().map(|history| &mut history.month_ahead);
+        let all = [&mut self.day_ahead].into_iter().chain(of_month).chain(of_history);
+        all.for_each(|errors| errors.turn_to(confidence));
+    }
+}
