@@ -80,6 +80,20 @@ pub fn webhook_receiver(port: u16) -> Result<Process> {
     launch.start_until(|_| get(&format!("http://127.0.0.1:{port}/")).is_ok_and(|answer| answer.status == 200))
 }
 
+/// Starts a receiver of messages for Microsoft Teams that has Microsoft's own library read the cards; see
+/// `tests/clients/cards`. It listens and answers as [`webhook_receiver`].
+pub fn card_receiver(port: u16) -> Result<Process> {
+    let dir = set_up("cards", |source, into| {
+        copy(source, into, &["package.json", "package-lock.json", "main.js"])?;
+        // The library is for browsers, and a peer of it shows what no card of ours has.
+        let args = ["ci", "--omit=peer", "--ignore-scripts", "--no-audit", "--no-fund"];
+        run(Command::new("npm").current_dir(into).args(args))
+    })?;
+    let launch = Launch::new("cards", "node")?;
+    let launch = launch.args([dir.join("main.js").display().to_string(), port.to_string()]);
+    launch.start_until(|_| get(&format!("http://127.0.0.1:{port}/")).is_ok_and(|answer| answer.status == 200))
+}
+
 fn set_up_python(name: &str) -> Result<PathBuf> {
     set_up(name, |source, into| {
         run(Command::new("python3").args(["-m", "venv"]).arg(into.join("venv")))?;

@@ -2,9 +2,12 @@
 
 import json
 import sys
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx2
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
+from pagerduty import EventsApiV2Client
 from slack_sdk.models.blocks import Block
 from standardwebhooks.webhooks import Webhook
 
@@ -35,7 +38,42 @@ def slack(_headers, body):
         block.validate_json()
 
 
-CHECKS = {"/standard": standard, "/cloudevents": cloudevents, "/slack": slack}
+def pagerduty(_headers, body):
+    """PagerDuty's client, asked for the same event, must send the same."""
+    event, sent = json.loads(body), []
+
+    def enqueue(request):
+        sent.append(json.loads(request.content))
+        return httpx2.Response(202, json={"status": "success", "dedup_key": event["dedup_key"]})
+
+    client = EventsApiV2Client(event["routing_key"], transport=httpx2.MockTransport(enqueue))
+    assert len(event["dedup_key"]) <= 255
+    if event["event_action"] == "trigger":
+        payload = event["payload"]
+        assert payload.keys() <= PAYLOAD, payload.keys() - PAYLOAD
+        assert payload["severity"] in ("critical", "error", "warning", "info"), payload["severity"]
+        assert len(payload["summary"]) <= 1024
+        datetime.fromisoformat(payload["timestamp"])
+        client.trigger(
+            payload["summary"],
+            payload["source"],
+            dedup_key=event["dedup_key"],
+            severity=payload["severity"],
+            payload={key: payload[key] for key in ("timestamp", "component", "group", "class") if key in payload},
+            custom_details=payload["custom_details"],
+            links=event.get("links"),
+        )
+        # Its method for triggers has no arguments for these two, which the API knows.
+        sent[0] |= {key: event[key] for key in ("client", "client_url") if key in event}
+    else:
+        {"acknowledge": client.acknowledge, "resolve": client.resolve}[event["event_action"]](event["dedup_key"])
+    assert sent == [event], f"PagerDuty's client sends {sent}, not {event}"
+
+
+# What the Events API v2 knows in `payload`.
+PAYLOAD = {"summary", "source", "severity", "timestamp", "component", "group", "class", "custom_details"}
+
+CHECKS = {"/standard": standard, "/cloudevents": cloudevents, "/slack": slack, "/pagerduty": pagerduty}
 
 
 class Receiver(BaseHTTPRequestHandler):
