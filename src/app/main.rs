@@ -1,6 +1,7 @@
 //! trueline: an OpenTelemetry collector that knows what normal looks like.
 
 mod ask;
+mod backfill;
 mod backtest;
 mod commands;
 mod detect;
@@ -8,6 +9,7 @@ mod http_client;
 mod import;
 mod inbox;
 mod load;
+mod range_query;
 mod registry;
 mod replay;
 mod telemetry;

@@ -138,6 +138,16 @@ pub struct BuildCx<'a> {
     pub is_watched: bool,
 }
 
+/// A Prometheus that knows what a stage would have seen. Stages do no I/O, so the program asks it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Past {
+    /// `http://HOST:PORT`, perhaps with a path.
+    pub prometheus: String,
+    pub headers: Vec<(String, config::Secret)>,
+    /// How long an answer is waited for.
+    pub timeout: std::time::Duration,
+}
+
 /// A kind of processor or connector: one row of its layer's table.
 ///
 /// A connector is a processor whose output enters other pipelines.
@@ -165,6 +175,11 @@ pub trait ProcessorDef: Send + Sync + 'static {
 
     /// Returns what a connector puts into its output pipelines. A processor keeps to what it consumes.
     fn emits(config: &Self::Config) -> SignalSet;
+
+    /// Returns where its past may be asked for; the program then fills what the stage names under the topic `backfill`.
+    fn past(_config: &Self::Config) -> Option<Past> {
+        None
+    }
 
     /// Builds the half that sees OTLP, once per shard. A stage that only judges closed windows has none.
     fn ingest(_config: &Self::Config, _cx: &BuildCx<'_>) -> Box<dyn Processor> {

@@ -7,7 +7,7 @@ use model::{Columns, SignalSet};
 
 use crate::{
     BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension, ExtensionCx,
-    ExtensionDef, Listen, Placement, Processor, ProcessorDef, Receiver, ReceiverCx, ReceiverDef,
+    ExtensionDef, Listen, Past, Placement, Processor, ProcessorDef, Receiver, ReceiverCx, ReceiverDef,
 };
 
 /// Every component of the program, by layer.
@@ -71,6 +71,7 @@ pub trait ConfiguredProcessor: Send + Sync {
     fn adds(&self) -> Columns;
     fn hears(&self) -> Columns;
     fn topics(&self) -> &'static [&'static str];
+    fn past(&self) -> Option<Past>;
     fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor>;
     fn analysis(&self, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>>;
 }
@@ -161,6 +162,9 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
     }
     fn topics(&self) -> &'static [&'static str] {
         D::TOPICS
+    }
+    fn past(&self) -> Option<Past> {
+        D::past(&self.config)
     }
     fn adds(&self) -> Columns {
         D::ADDS

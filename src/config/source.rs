@@ -19,6 +19,11 @@ pub trait Environment {
     /// *Errors*: besides what the system says, `FileTooLarge` above [`MAX_SOURCE_BYTES`] and
     /// `InvalidData` for what is not UTF-8.
     fn read_file(&self, path: &Path) -> io::Result<String>;
+
+    /// Returns the names in a folder, in no order; a relative path starts at the working directory.
+    ///
+    /// *Errors*: what the system says.
+    fn list_folder(&self, path: &Path) -> io::Result<Vec<String>>;
 }
 
 /// The process's own variables and files.
@@ -38,6 +43,14 @@ impl Environment for SystemEnvironment {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 16 MiB"));
         }
         Ok(text)
+    }
+
+    fn list_folder(&self, path: &Path) -> io::Result<Vec<String>> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        // A name that is no UTF-8 is one that nobody can write in a configuration.
+        let name =
+            |entry: io::Result<std::fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok());
+        std::fs::read_dir(path)?.filter_map(|entry| name(entry).transpose()).collect()
     }
 }
 
@@ -67,6 +80,18 @@ impl Environment for MapEnvironment {
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
         self.files.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+    }
+
+    fn list_folder(&self, path: &Path) -> io::Result<Vec<String>> {
+        let below = self.files.keys().filter_map(|file| file.strip_prefix(path).ok());
+        let first = below.filter_map(|rest| rest.components().next());
+        let mut names: Vec<String> =
+            first.map(|name| name.as_os_str().to_string_lossy().into_owned()).collect();
+        names.dedup();
+        if names.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "no such folder"));
+        }
+        Ok(names)
     }
 }
 

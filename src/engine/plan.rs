@@ -98,6 +98,11 @@ pub(crate) struct Stage<'a> {
 }
 
 impl Plan {
+    /// Returns the stages whose past can be asked for, by their ids.
+    pub fn pasts(&self) -> BTreeMap<String, component::Past> {
+        self.nodes.iter().filter_map(|node| Some((node.id.clone(), node.configured.past()?))).collect()
+    }
+
     /// Returns every node, in the order of their numbers.
     pub(crate) fn stages(&self) -> impl Iterator<Item = Stage<'_>> {
         self.nodes.iter().map(|node| Stage {

@@ -332,6 +332,11 @@ impl Running {
         self.stop.clone()
     }
 
+    /// Returns the stages, for those who ask.
+    pub fn stages(&self) -> Arc<dyn component::Asks> {
+        Arc::clone(&self.shared.questions) as Arc<dyn component::Asks>
+    }
+
     /// Returns how the service is.
     pub fn state(&self) -> Arc<dyn ServiceState> {
         Arc::clone(&self.shared.health) as Arc<dyn ServiceState>

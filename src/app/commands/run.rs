@@ -11,7 +11,7 @@ use super::{
     ConfigArgs, exit, fail,
     validate::{check, render},
 };
-use crate::telemetry;
+use crate::{backfill, telemetry};
 
 pub(super) fn run(args: &ConfigArgs) -> ExitCode {
     let uris = match args.uris() {
@@ -33,6 +33,7 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
         stop_signal()
     };
     let own = Telemetry::default();
+    let (pasts, counted) = (plan.pasts(), own.clone());
     let telemetry = match telemetry::start(&settings, &own) {
         Ok(telemetry) => telemetry,
         Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
@@ -46,6 +47,7 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
                 "everything is ready, begin running and processing data"
             );
             let stopping = running.stopping();
+            backfill::start(pasts, running.stages(), stopping.clone(), &counted);
             let signal = runtime.block_on(async {
                 tokio::select! {
                     signal = stop_signal => Some(signal),

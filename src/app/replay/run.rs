@@ -75,7 +75,7 @@ fn replay(args: &ReplayArgs, plan: Plan) -> Result<u64, Ended> {
             (play(files, player, &mut Printer::new(args, &console))?, console)
         }
         Some(url) => {
-            let range = prometheus::Range::of(&args.prometheus).map_err(Ended::Misused)?;
+            let range = prometheus::range_of(&args.prometheus).map_err(Ended::Misused)?;
             let console = Console::new(range.n_points());
             let history = History::new(url, &args.prometheus, range, &console).map_err(Ended::Misused)?;
             (play(history, player, &mut Printer::new(args, &console))?, console)

@@ -19,6 +19,6 @@ mod tests;
 pub use comparison::{Alert, Compared, Operator, Over, alert};
 pub use expression::seconds;
 pub(crate) use pattern::compile;
-pub use quotient::{Quotient, counter, error_ratio, events};
+pub use quotient::{Quotient, counter, error_ratio, events, with_window};
 pub use selector::Selector;
 pub(crate) use series::{Named, labels};

@@ -30,7 +30,7 @@ const WINDOW_TEXT: &str = "1h1m1s";
 /// # Errors
 /// What else the query holds.
 pub fn counter(query: &str) -> Result<Selector, String> {
-    let parsed = parse(&with_window(query)?)?;
+    let parsed = parse(&with_window(query, WINDOW_TEXT)?)?;
     let inner = without_zero(&parsed);
     let found = growth(sum_of(inner).unwrap_or(inner));
     found
@@ -47,9 +47,9 @@ pub fn events(errors: &str, total: &str) -> Result<Quotient, String> {
         let what = what.to_owned();
         move |problem| format!("{what}: {problem}")
     };
-    let parsed_total = parse(&with_window(total)?).map_err(named("total_query"))?;
+    let parsed_total = parse(&with_window(total, WINDOW_TEXT)?).map_err(named("total_query"))?;
     let total = sum(&parsed_total).map_err(named("total_query"))?;
-    let parsed_errors = parse(&with_window(errors)?).map_err(named("error_query"))?;
+    let parsed_errors = parse(&with_window(errors, WINDOW_TEXT)?).map_err(named("error_query"))?;
     part(&parsed_errors, total).map_err(named("error_query"))
 }
 
@@ -58,7 +58,7 @@ pub fn events(errors: &str, total: &str) -> Result<Quotient, String> {
 /// # Errors
 /// What can not be told by two counters.
 pub fn error_ratio(query: &str) -> Result<Quotient, String> {
-    let parsed = parse(&with_window(query)?)?;
+    let parsed = parse(&with_window(query, WINDOW_TEXT)?)?;
     let whole = without_zero(&parsed);
     if let Some((one, rest)) = operands(whole, T_SUB)
         && matches!(bare(one), Expr::NumberLiteral(one) if one.val == 1.0)
@@ -118,8 +118,11 @@ fn sum(expr: &Expr) -> Result<Growth, String> {
     Ok(found)
 }
 
-/// Puts the window in, where Go's templates would.
-fn with_window(query: &str) -> Result<String, String> {
+/// Puts a window in for each `{{.window}}`, where Go's templates would.
+///
+/// # Errors
+/// What else the query has in such braces.
+pub fn with_window(query: &str, window: &str) -> Result<String, String> {
     let mut out = String::with_capacity(query.len());
     let mut rest = query;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -132,7 +135,7 @@ fn with_window(query: &str) -> Result<String, String> {
             ));
         }
         out += before;
-        out += WINDOW_TEXT;
+        out += window;
         rest = after;
     }
     Ok(out + rest)

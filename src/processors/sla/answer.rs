@@ -2,6 +2,7 @@
 
 mod backfill;
 mod view;
+mod wanted;
 
 use component::{Answer, Question};
 use model::Timestamp;
@@ -9,9 +10,18 @@ use serde_json::json;
 
 use super::processor::AnalysisHalf;
 
-/// Answers `GET slos`, `GET slos/<id>`, `GET slos/<id>/budget` and `POST slos/<id>/backfill`.
+/// Answers `GET slos`, `GET slos/<id>`, `GET slos/<id>/budget` and `POST slos/<id>/backfill`; `GET backfill` tells which
+/// times were not observed and can be asked for, `POST backfill` fills times of several objectives.
 pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
     let rest: Vec<&str> = question.rest().collect();
+    if question.topic() == "backfill" {
+        return match (question.method.as_str(), &rest[..]) {
+            ("GET", []) => Answer::ok(wanted::list(half, now).to_string()),
+            ("POST", []) => backfill::fill_all(half, &question.body, now),
+            (_, []) => Answer::refused(405, "the past is asked for by GET and filled by POST"),
+            _ => Answer::not_found(),
+        };
+    }
     let place = rest.first().and_then(|name| half.plan.find(name));
     match (question.method.as_str(), &rest[..], place) {
         ("GET", [], _) => Answer::ok(view::list(half).to_string()),

@@ -14,7 +14,7 @@ use super::{
     ingest::IngestHalf,
     output::{Event, Subjects, Told, write_events, write_metrics},
     partial::{self, SlaPartial},
-    plan::{Indicator, Objective, Plan, WorkflowSource},
+    plan::{Indicator, Objective, Plan, WorkflowSource, source_of_past},
     report::{Report, evaluate},
     ring::{Count, SLOT},
     series::SeriesReader,
@@ -31,7 +31,7 @@ impl ProcessorDef for Sla {
     const ALIASES: &'static [&'static str] = &["slo"];
     const HEARS: Columns = Columns::VALUES;
     const ADDS: Columns = Columns::CONDITIONS;
-    const TOPICS: &'static [&'static str] = &["slos"];
+    const TOPICS: &'static [&'static str] = &["slos", "backfill"];
     type Config = SlaConfig;
 
     fn reads(config: &SlaConfig) -> Columns {
@@ -45,6 +45,10 @@ impl ProcessorDef for Sla {
     fn emits(config: &SlaConfig) -> SignalSet {
         let logs = if config.emit.events { SignalSet::LOGS } else { SignalSet::NONE };
         Self::consumes(config).union(SignalSet::METRICS).union(logs)
+    }
+
+    fn past(config: &SlaConfig) -> Option<component::Past> {
+        source_of_past(config)
     }
 
     fn ingest(config: &SlaConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {

@@ -1,10 +1,8 @@
 //! The past of series from a Prometheus, as gauges in the order of time.
 //!
-//! `client` asks for a stretch of the range at a time, `answer` reads what comes back, `series` makes of
-//! a label set the resource and the attributes that telemetry over OTLP would have.
+//! A stretch of the range is asked for at a time; `series` makes of a label set the resource and the attributes that
+//! telemetry over OTLP would have.
 
-mod answer;
-mod client;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -24,50 +22,22 @@ use wire::{
 
 use super::{args::PrometheusArgs, console::Console, source::Recorded};
 pub(super) use crate::http_client::Unreached;
-use answer::Answered;
-use client::Client;
+use crate::range_query::{Answered, Client, Range};
 use series::{Identity, Names};
 
-/// Points of a series that are asked for at once. Prometheus refuses more than 11,000; a day and a half of
-/// minutes keeps the answer for a thousand series below 60 MB.
-const POINTS_PER_REQUEST: u64 = 2_000;
+/// As long as Prometheus works on a query by default.
+const PATIENCE: Duration = Duration::from_secs(120);
 const SCOPE: &str = "prometheus";
 
-/// The instants of a range, from the first to the last that is not after the end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Range {
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
-    pub(super) step: Duration,
-}
-
-impl Range {
-    /// # Errors
-    /// When it is empty.
-    pub(super) fn of(args: &PrometheusArgs) -> anyhow::Result<Self> {
-        let (start, end) = (args.start.unwrap_or_default(), args.end.unwrap_or_default());
-        ensure!(end > start, "--end must be after --start");
-        ensure!(args.step >= Duration::from_secs(1), "--step is {:?}, must be at least 1s", args.step);
-        Ok(Self { start, end, step: args.step })
-    }
-
-    /// Points that a series can have.
-    pub(super) fn n_points(&self) -> u64 {
-        (self.end.since(self.start).as_nanos() / self.step.as_nanos()) as u64 + 1
-    }
-
-    /// Cuts off the first stretch; none when nothing is left.
-    fn split_first(&mut self) -> Option<Self> {
-        if self.start > self.end {
-            return None;
-        }
-        let n_points = self.n_points().min(POINTS_PER_REQUEST);
-        let step = u64::try_from(self.step.as_nanos()).unwrap_or(u64::MAX);
-        let last = Timestamp(self.start.as_nanos().saturating_add(step.saturating_mul(n_points - 1)));
-        let first = Self { end: last, ..*self };
-        self.start = last + self.step;
-        Some(first)
-    }
+/// Returns the instants that are asked for.
+///
+/// # Errors
+/// When there are none.
+pub(super) fn range_of(args: &PrometheusArgs) -> anyhow::Result<Range> {
+    let (start, end) = (args.start.unwrap_or_default(), args.end.unwrap_or_default());
+    ensure!(end > start, "--end must be after --start");
+    ensure!(args.step >= Duration::from_secs(1), "--step is {:?}, must be at least 1s", args.step);
+    Ok(Range { start, end, step: args.step })
 }
 
 /// Asks for a range stretch by stretch, and gives out one request for each instant.
@@ -93,7 +63,7 @@ impl<'a> History<'a> {
         console: &'a Console,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            client: Client::new(url, args.header.clone())?,
+            client: Client::new("--prometheus", url, args.header.clone(), PATIENCE)?,
             queries: args.query.clone(),
             names: Names::new(&args.rename, &args.unit),
             left: range,

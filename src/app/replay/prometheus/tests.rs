@@ -2,15 +2,13 @@ use std::{
     collections::BTreeMap,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    time::Duration,
 };
 
 use clap::Parser;
-use model::Timestamp;
 use wire::view::{Metric, groups};
 
 use super::{
-    History, Range, Unreached, answer,
+    History, Unreached, range_of,
     series::{Identity, Names},
 };
 use crate::replay::{Console, ReplayArgs, source::Recorded};
@@ -59,35 +57,6 @@ fn a_label_that_names_the_service_wins_and_an_expression_is_called_by_its_place(
     assert_eq!(found.metric, "query_1");
 }
 
-#[test]
-fn a_range_is_cut_into_stretches_that_prometheus_takes() {
-    let step = Duration::from_secs(60);
-    let start = Timestamp::from_secs(1_000_000_000);
-    let mut left = Range { start, end: start + step * 4_500, step };
-    assert_eq!(left.n_points(), 4_501);
-    let stretches: Vec<Range> = std::iter::from_fn(|| left.split_first()).collect();
-    assert_eq!(stretches.iter().map(Range::n_points).collect::<Vec<_>>(), [2_000, 2_000, 501]);
-    assert_eq!(stretches[1].start, stretches[0].end + step);
-}
-
-#[test]
-fn answers_are_read_with_their_gaps_and_refusals_told() {
-    let text = r#"{"status":"success","warnings":["slow"],"data":{"resultType":"matrix","result":[
-        {"metric":{"__name__":"up"},"values":[[1.5,"1"],[2,"NaN"],[3,"+Inf"]]},
-        {"metric":{},"histograms":[]}]}}"#;
-    let answered = answer::read(text.as_bytes()).unwrap();
-    assert_eq!(answered.warnings, ["slow"]);
-    let points = &answered.series[0].points;
-    assert_eq!(points[..], [(Timestamp::from_millis(1_500), 1.0), (Timestamp::from_secs(3), f64::INFINITY)]);
-    assert!(answered.series[1].points.is_empty());
-    let problem = |text: &str| format!("{:#}", answer::read(text.as_bytes()).unwrap_err());
-    let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
-    assert_eq!(problem(refused), "Prometheus refuses it: bad_data: parse error");
-    let vector = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
-    assert_eq!(problem(vector), "the answer is a vector, expected a matrix");
-    assert!(problem("<html>").starts_with("the answer is not that of a Prometheus"));
-}
-
 /// Answers one request with the series `up` of two jobs, a point at each step. Returns what was asked.
 fn serve(stream: &mut TcpStream) -> String {
     let mut request = String::new();
@@ -121,7 +90,7 @@ fn serve(stream: &mut TcpStream) -> String {
 
 fn history(url: &str) -> Vec<anyhow::Result<Recorded>> {
     let args = args(&["--prometheus", url]).prometheus;
-    let range = Range::of(&args).unwrap();
+    let range = range_of(&args).unwrap();
     let console = Console::new(range.n_points());
     History::new(url, &args, range, &console).unwrap().collect()
 }

@@ -1,9 +1,11 @@
 //! Counts that others kept before.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use component::Answer;
 use model::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::sla::{
     plan::Indicator,
@@ -33,6 +35,45 @@ pub(super) fn fill(
     body: &[u8],
     now: Timestamp,
 ) -> Result<usize, String> {
+    let given: Vec<Given> = serde_json::from_slice(body).map_err(|problem| {
+        format!("the body is no list of slots ({problem}); write [{{\"start\":1700000000,\"width\":300,\"good\":99,\"total\":100}}]")
+    })?;
+    fill_given(half, place, &given, now)
+}
+
+/// Fills the rings of several objectives, each or not at all: `{"id": [slots]}`.
+pub(super) fn fill_all(half: &mut AnalysisHalf, body: &[u8], now: Timestamp) -> Answer {
+    let given: BTreeMap<String, Vec<Given>> = match serde_json::from_slice(body) {
+        Ok(given) => given,
+        Err(problem) => {
+            return Answer::refused(
+                400,
+                &format!("the body is no map from ids to lists of slots ({problem})"),
+            );
+        }
+    };
+    let (mut filled, mut refused) = (BTreeMap::new(), BTreeMap::new());
+    for (id, slots) in given {
+        let told = match half.plan.find(&id) {
+            Some(place) => fill_given(half, place, &slots, now),
+            None => Err(format!("there is no objective `{id}`")),
+        };
+        match told {
+            Ok(n_slots) => drop(filled.insert(id, n_slots)),
+            Err(problem) => drop(refused.insert(id, problem)),
+        }
+    }
+    let is_changed = !filled.is_empty();
+    let told = json!({ "filled": filled, "refused": refused }).to_string();
+    if is_changed { Answer::done(200, told) } else { Answer::ok(told) }
+}
+
+fn fill_given(
+    half: &mut AnalysisHalf,
+    place: usize,
+    given: &[Given],
+    now: Timestamp,
+) -> Result<usize, String> {
     let objective = std::sync::Arc::clone(&half.plan.objectives[place]);
     if let Indicator::Composite(_) = objective.indicator {
         return Err(format!(
@@ -40,9 +81,6 @@ pub(super) fn fill(
             objective.id
         ));
     }
-    let given: Vec<Given> = serde_json::from_slice(body).map_err(|problem| {
-        format!("the body is no list of slots ({problem}); write [{{\"start\":1700000000,\"width\":300,\"good\":99,\"total\":100}}]")
-    })?;
     if given.len() > MAX_GIVEN {
         return Err(format!("{} slots, send at most {MAX_GIVEN} at once", given.len()));
     }

@@ -27,7 +27,9 @@ pub(crate) enum BurnAlerts {
 pub(crate) struct BurnAlertConfig {
     pub(crate) severity: Urgency,
     pub(crate) long: Days,
-    pub(crate) short: Days,
+    /// Absent: the long one alone decides.
+    #[serde(default)]
+    pub(crate) short: Option<Days>,
     pub(crate) factor: f64,
     #[serde(default, rename = "for")]
     pub(crate) r#for: Option<config::Duration>,

@@ -1,5 +1,6 @@
 //! Settings, as an operator writes them.
 
+mod backfill;
 mod burn;
 mod openslo;
 mod sli;
@@ -10,6 +11,7 @@ use config::Duration;
 use serde::Deserialize;
 
 pub(super) use self::{
+    backfill::{BackfillConfig, PastConfig},
     burn::{BurnAlertConfig, BurnAlerts},
     openslo::OpenSloFiles,
     sli::{CombineConfig, CounterConfig, MetricConfig, SliConfig, SliType},
@@ -23,6 +25,8 @@ pub struct SlaConfig {
     pub(crate) slos: Vec<ObjectiveConfig>,
     /// Files with objectives of OpenSLO.
     pub(crate) openslo_files: OpenSloFiles,
+    /// From where counts of the past come.
+    pub(crate) backfill: BackfillConfig,
     /// How often objectives are judged.
     pub(crate) evaluation_interval: Duration,
     pub(crate) emit: EmitConfig,
@@ -102,6 +106,9 @@ pub(crate) struct ObjectiveConfig {
     pub(crate) labels: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) alerting: AlertingConfig,
+    /// What was counted before this component did.
+    #[serde(default)]
+    pub(crate) backfill: Option<PastConfig>,
 }
 
 impl ObjectiveConfig {
@@ -125,6 +132,7 @@ impl ObjectiveConfig {
             downtime_error_ratio: half(),
             labels: BTreeMap::new(),
             alerting: AlertingConfig::default(),
+            backfill: None,
         }
     }
 }
@@ -277,6 +285,7 @@ impl Default for SlaConfig {
         Self {
             slos: Vec::new(),
             openslo_files: OpenSloFiles::default(),
+            backfill: BackfillConfig::default(),
             evaluation_interval: Duration::from_secs(10),
             emit: EmitConfig::default(),
             state: StateConfig::default(),

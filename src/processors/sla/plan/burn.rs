@@ -118,8 +118,9 @@ fn pyrra(window: &Window) -> Vec<BurnAlert> {
 fn own(list: &[BurnAlertConfig], target: f64, path: &str, checks: &mut Checks) -> Vec<BurnAlert> {
     let mut alerts = Vec::<BurnAlert>::new();
     for (at, config) in list.iter().enumerate() {
-        let pair = Pair { long: config.long.0, short: config.short.0, factor: config.factor };
-        if !check_pair(&pair, target, &format!("{path}.{at}"), checks) {
+        let short = config.short.map_or(config.long.0, |short| short.0);
+        let pair = Pair { long: config.long.0, short, factor: config.factor };
+        if !check_pair(&pair, config.short.is_some(), target, &format!("{path}.{at}"), checks) {
             continue;
         }
         let hold = config.r#for.map_or(Duration::ZERO, config::Duration::get);
@@ -134,11 +135,14 @@ fn own(list: &[BurnAlertConfig], target: f64, path: &str, checks: &mut Checks) -
     alerts
 }
 
-fn check_pair(pair: &Pair, target: f64, path: &str, checks: &mut Checks) -> bool {
+fn check_pair(pair: &Pair, has_short: bool, target: f64, path: &str, checks: &mut Checks) -> bool {
     let Pair { long, short, factor } = *pair;
     let (long_text, short_text) = (duration_text(long), duration_text(short));
     let mut problems = Vec::new();
-    if short < Duration::from_secs(60) || short >= long {
+    let least = Duration::from_secs(60);
+    if !has_short && long < least {
+        problems.push(("long", format!("long is {long_text}, must be at least 1m")));
+    } else if has_short && (short < least || short >= long) {
         let message = format!("short is {short_text}, must be at least 1m and below long ({long_text})");
         problems.push(("short", message));
     }

@@ -4,6 +4,7 @@ mod burn;
 mod indicator;
 mod objective;
 mod others;
+mod past;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ pub(super) use self::{
         WorkflowSource,
     },
     objective::{Exclusion, Objective},
+    past::{Queries, source as source_of_past},
 };
 use super::{
     calendar::duration_text,
@@ -34,6 +36,8 @@ pub(super) struct Plan {
     pub(super) snapshot_interval: Duration,
     pub(super) unreadable_alert_for: Duration,
     pub(super) max_open_workflows: usize,
+    /// Width of the parts in which the past of three days is asked for.
+    pub(super) backfill_step: Duration,
 }
 
 /// More objectives are refused: at 64 KB each they would take over 600 MB.
@@ -43,6 +47,7 @@ impl Plan {
     /// Makes the plan and tells every problem of the settings. What has a problem is left out.
     pub(super) fn compile(config: &SlaConfig, checks: &mut Checks) -> Self {
         check_service(config, checks);
+        past::check(&config.backfill, checks);
         config.openslo_files.report(checks);
         let everywhere = objective::exclusions(&config.maintenance, "maintenance", checks);
         let mut found = BTreeMap::<String, (String, Objective)>::new();
@@ -75,6 +80,7 @@ impl Plan {
             snapshot_interval: config.state.snapshot_interval.get(),
             unreadable_alert_for: config.state.unreadable_alert_for.get(),
             max_open_workflows: usize::try_from(config.max_open_workflows).unwrap_or(usize::MAX),
+            backfill_step: config.backfill.step.get(),
         }
     }
 
@@ -204,6 +210,9 @@ impl Objective {
 
     /// Writes the window of a pair for people.
     pub(super) fn pair_text(pair: &Pair) -> String {
+        if pair.short == pair.long {
+            return duration_text(pair.long);
+        }
         format!("{} and {}", duration_text(pair.long), duration_text(pair.short))
     }
 }

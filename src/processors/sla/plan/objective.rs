@@ -7,6 +7,7 @@ use component::Checks;
 use super::{
     burn::{self, BurnAlert},
     indicator::{self, Indicator, SliceRule, SpanIndicator, Verdict},
+    past::{self, Queries},
 };
 use crate::{
     aggregation::hashing::mix_bytes,
@@ -43,6 +44,8 @@ pub(in crate::sla) struct Objective {
     pub(in crate::sla) downtime_error_ratio: f64,
     pub(in crate::sla) labels: BTreeMap<String, String>,
     pub(in crate::sla) alerting: AlertingConfig,
+    /// What was counted before, where it can be asked for.
+    pub(in crate::sla) past: Option<Queries>,
 }
 
 /// A percentile that is promised as a share.
@@ -144,6 +147,7 @@ pub(super) fn compile(
     check_names(&settings, checks);
     let window = window(&settings, checks);
     let compiled = indicator::compile(&settings, checks);
+    let past = compiled.as_ref().and_then(|(indicator, _)| past::compile(&settings, indicator, checks));
     let promises = promises(&settings, checks);
     let escalation = escalation(&settings, checks);
     let cost = cost(&settings, checks);
@@ -182,6 +186,8 @@ pub(super) fn compile(
             downtime_error_ratio: config.downtime_error_ratio,
             labels: config.labels.clone(),
             alerting: config.alerting.clone(),
+            // Slices are judged by events that come together, which sums do not tell.
+            past: past.clone().filter(|_| slices.is_none()),
         }
     };
     promises.into_iter().map(objective).collect()

@@ -61,7 +61,11 @@ fn prometheus(
 ) -> Option<Selector> {
     let Some(text) = &config.prometheus else {
         if config.name.is_empty() {
-            settings.error(checks, &format!("{path}.name"), "write the name of a metric, or prometheus, a selector");
+            settings.error(
+                checks,
+                &format!("{path}.name"),
+                "write the name of a metric, or prometheus, a selector",
+            );
         }
         return None;
     };

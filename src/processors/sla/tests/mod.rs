@@ -4,6 +4,7 @@ mod calendars;
 mod kinds;
 mod laws;
 mod memory;
+mod openslo;
 mod prometheus;
 mod rings;
 mod settings;

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Document, IndicatorSpec, Metric, Objective, RatioMetric, Spec};
+use super::{
+    alerts::{self, Known},
+    document::{Document, IndicatorSpec, Metric, Objective, RatioMetric, Spec},
+};
 use crate::{
     promql,
     sla::config::{
-        Budgeting, CounterConfig, Days, MetricConfig, ObjectiveConfig, SliConfig, SliType, SlicesConfig,
-        WindowConfig,
+        AlertingConfig, Budgeting, CounterConfig, Days, MetricConfig, ObjectiveConfig, SliConfig, SliType,
+        SlicesConfig, WindowConfig,
     },
 };
 
@@ -15,8 +18,10 @@ use crate::{
 pub(super) fn objectives(
     document: &Document,
     indicators: &BTreeMap<String, IndicatorSpec>,
+    known: &Known,
 ) -> Result<(Vec<ObjectiveConfig>, Vec<String>), String> {
     let Spec { service, description, alert_policies, .. } = &document.spec;
+    let alerts = alerts::convert(alert_policies.as_deref().unwrap_or_default(), known);
     let indicator = indicator(&document.spec, indicators)?;
     let window = window(&document.spec)?;
     let mut made = Vec::new();
@@ -32,15 +37,18 @@ pub(super) fn objectives(
             target,
             window: window.clone(),
             budgeting: budgeting(document.spec.budgeting_method.as_deref(), objective)?,
+            burn_alerts: alerts.burn_alerts(),
+            alerting: AlertingConfig {
+                insufficient_data: alerts.insufficient_data,
+                ..AlertingConfig::default()
+            },
             ..ObjectiveConfig::of(SliConfig::default())
         });
     }
     if made.is_empty() {
         return Err("spec.objectives is empty, write at least one with a target".to_owned());
     }
-    let has_policies = alert_policies.as_ref().is_some_and(|policies| !policies.is_empty());
-    let left_out = "alertPolicies are not read, as `burn_alerts: auto` takes their place".to_owned();
-    Ok((made, has_policies.then_some(left_out).into_iter().collect()))
+    Ok((made, alerts.left_out))
 }
 
 fn indicator<'a>(

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use config::Duration;
 use serde::Deserialize;
 
+use super::alerts::Policy;
+
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Document {
@@ -43,7 +45,7 @@ pub(super) struct Spec {
     pub(in crate::sla::config::openslo) time_window: Vec<TimeWindow>,
     pub(in crate::sla::config::openslo) budgeting_method: Option<String>,
     pub(in crate::sla::config::openslo) objectives: Vec<Objective>,
-    pub(in crate::sla::config::openslo) alert_policies: Option<Vec<BTreeMap<String, String>>>,
+    pub(in crate::sla::config::openslo) alert_policies: Option<Vec<Policy>>,
     pub(in crate::sla::config::openslo) ratio_metric: Option<RatioMetric>,
     pub(in crate::sla::config::openslo) threshold_metric: Option<Metric>,
 }
@@ -120,6 +122,12 @@ pub(super) struct Objective {
     pub(in crate::sla::config::openslo) target_percent: Option<f64>,
     pub(in crate::sla::config::openslo) time_slice_target: Option<f64>,
     pub(in crate::sla::config::openslo) time_slice_window: Option<Duration>,
+}
+
+impl Metadata {
+    pub(in crate::sla::config::openslo) fn name(&self) -> &str {
+        if self.name.is_empty() { &self.display_name } else { &self.name }
+    }
 }
 
 impl Document {

@@ -3,8 +3,10 @@
 //! Files are read while the settings are, as `${file:…}` is, so that what was validated is what runs and no half of
 //! the stage reads anything.
 
+mod alerts;
 mod convert;
 mod document;
+mod paths;
 
 use std::path::Path;
 
@@ -12,7 +14,10 @@ use component::Checks;
 use config::{Environment, Node, Problems, Source, SystemEnvironment};
 use serde::{Deserialize, Deserializer};
 
-use self::document::{Document, Kind};
+use self::{
+    alerts::Known,
+    document::{Document, Kind},
+};
 use super::ObjectiveConfig;
 
 /// Paths of files, and the objectives in them.
@@ -45,12 +50,20 @@ impl OpenSloFiles {
     pub(in crate::sla) fn read(paths: &[String], environment: &dyn Environment) -> Self {
         let mut made = Self { is_empty: paths.is_empty(), ..Self::default() };
         let mut documents = Vec::new();
-        for (at, path) in paths.iter().enumerate() {
+        let mut known = Known::default();
+        for (at, pattern) in paths.iter().enumerate() {
             let place = format!("openslo_files.{at}");
-            match environment.read_file(Path::new(path)) {
-                Ok(text) => documents.extend(made.documents(&place, path, &text)),
-                Err(problem) => {
-                    made.problems.push((place, Told::Error(format!("{path} can not be read ({problem})"))));
+            let files = paths::files(pattern, environment).unwrap_or_else(|problem| {
+                made.problems.push((place.clone(), Told::Error(problem)));
+                Vec::new()
+            });
+            for path in files {
+                match environment.read_file(Path::new(&path)) {
+                    Ok(text) => documents.extend(made.documents(&place, &path, &text, &mut known)),
+                    Err(problem) => {
+                        let problem = Told::Error(format!("{path} can not be read ({problem})"));
+                        made.problems.push((place.clone(), problem));
+                    }
                 }
             }
         }
@@ -60,7 +73,7 @@ impl OpenSloFiles {
             if document.kind != Kind::Slo {
                 continue;
             }
-            match convert::objectives(document, &indicators) {
+            match convert::objectives(document, &indicators, &known) {
                 Ok((objectives, left_out)) => {
                     let objectives = objectives.into_iter().map(|objective| (place.clone(), objective));
                     made.objectives.extend(objectives);
@@ -76,7 +89,13 @@ impl OpenSloFiles {
     }
 
     /// Reads the documents of a file, which lines of three dashes part.
-    fn documents(&mut self, place: &str, path: &str, text: &str) -> Vec<(String, String, Document)> {
+    fn documents(
+        &mut self,
+        place: &str,
+        path: &str,
+        text: &str,
+        known: &mut Known,
+    ) -> Vec<(String, String, Document)> {
         let mut found = Vec::new();
         for (first_line, part) in config::documents(text) {
             let name = format!("{path} from line {first_line} on");
@@ -89,7 +108,7 @@ impl OpenSloFiles {
             let mut problems = Problems::default();
             let document = match config::parse(&source) {
                 Ok(node) if node.is_null() => continue,
-                Ok(node) => decode(&node, &mut problems),
+                Ok(node) => decode(&node, known, &mut problems),
                 Err(problem) => {
                     problems.push(*problem);
                     None
@@ -122,8 +141,9 @@ impl OpenSloFiles {
     }
 }
 
-/// Reads a document when it is one that promises are made of; others of OpenSLO's kinds are passed over.
-fn decode(node: &Node, problems: &mut Problems) -> Option<Document> {
+/// Reads a document when it is one that promises are made of, and keeps what they may refer to; others of OpenSLO's kinds
+/// are passed over.
+fn decode(node: &Node, known: &mut Known, problems: &mut Problems) -> Option<Document> {
     let text = |key: &str| node.get(key).and_then(Node::as_str).unwrap_or_default().to_owned();
     let kind = text("kind");
     if text("apiVersion") != "openslo/v1" {
@@ -132,12 +152,22 @@ fn decode(node: &Node, problems: &mut Problems) -> Option<Document> {
         return None;
     }
     match kind.as_str() {
-        "SLO" | "SLI" => config::decode(node, "", problems),
-        "Service" | "DataSource" | "AlertPolicy" | "AlertCondition" | "AlertNotificationTarget" => None,
+        "SLO" | "SLI" => return config::decode(node, "", problems),
+        "AlertPolicy" => {
+            let policy: Option<alerts::Policy> = config::decode(node, "", problems);
+            known.policies.extend(policy.map(|policy| (policy.metadata.name().to_owned(), policy)));
+        }
+        "AlertCondition" => {
+            let condition: Option<alerts::Condition> = config::decode(node, "", problems);
+            known
+                .conditions
+                .extend(condition.map(|condition| (condition.metadata.name().to_owned(), condition)));
+        }
+        "Service" | "DataSource" | "AlertNotificationTarget" => {}
         _ => {
             let message = format!("kind is `{kind}`, which OpenSLO does not have");
             problems.push(config::Problem::error(None, "kind", message));
-            None
         }
     }
+    None
 }

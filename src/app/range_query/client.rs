@@ -16,26 +16,31 @@ use crate::http_client::{HttpClient, base_of, encoded};
 
 /// A larger answer is refused: it and what is made of it are held in memory.
 const MAX_ANSWER_BYTES: usize = 512 << 20;
-/// As long as Prometheus works on a query by default.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// So much of an answer that is no answer is shown.
 const SHOWN_BYTES: usize = 300;
 
-pub(super) struct Client {
+pub(crate) struct Client {
     http: HttpClient,
     place: String,
 }
 
 impl Client {
+    /// Makes a client that waits so long for an answer. `option` says where the URL is from.
+    ///
     /// # Errors
     /// When the URL is none.
-    pub(super) fn new(url: &str, headers: Vec<(HeaderName, HeaderValue)>) -> anyhow::Result<Self> {
-        let place = format!("{}/api/v1/query_range", base_of("--prometheus", url)?);
-        Ok(Self { http: HttpClient::new(headers, PATIENCE, MAX_ANSWER_BYTES)?, place })
+    pub(crate) fn new(
+        option: &str,
+        url: &str,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
+        let place = format!("{}/api/v1/query_range", base_of(option, url)?);
+        Ok(Self { http: HttpClient::new(headers, patience, MAX_ANSWER_BYTES)?, place })
     }
 
     /// Where answers come from, for people.
-    pub(super) fn place(&self) -> &str {
+    pub(crate) fn place(&self) -> &str {
         &self.place
     }
 
@@ -43,7 +48,7 @@ impl Client {
     ///
     /// # Errors
     /// [`crate::http_client::Unreached`], or what was answered, with the query and the range.
-    pub(super) fn query_range(&self, query: &str, range: Range) -> anyhow::Result<Answered> {
+    pub(crate) fn query_range(&self, query: &str, range: Range) -> anyhow::Result<Answered> {
         let asked = || {
             let (from, to) = (seconds(range.start), seconds(range.end));
             format!("`{query}` from {from} to {to} (when it is too much, ask for fewer series)")

@@ -8,17 +8,17 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 /// A good answer.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) series: Vec<Found>,
-    pub(super) warnings: Vec<String>,
+pub(crate) struct Answered {
+    pub(crate) series: Vec<Found>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A series as Prometheus knows it.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) labels: BTreeMap<String, String>,
+pub(crate) struct Found {
+    pub(crate) labels: BTreeMap<String, String>,
     /// Without those that are no number.
-    pub(super) points: Vec<(Timestamp, f64)>,
+    pub(crate) points: Vec<(Timestamp, f64)>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
 
 /// Prometheus says what is wrong with the query.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     kind: String,
     message: String,
 }
