@@ -8,7 +8,8 @@ use jiff::{
 };
 use model::Timestamp;
 
-const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+/// Three letters are enough of a day.
+const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const DAY_MINUTES: u16 = 24 * 60;
 
 /// Hours of some days of the week, by the clock of a place.
@@ -27,8 +28,8 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Reads `[DAYS] HH:MM-HH:MM [ZONE]`; days are `Sat`, `Sat,Sun`, `Mon-Fri`, all when absent; the zone is UTC when
-    /// absent.
+    /// Reads `[DAYS] HH:MM-HH:MM [ZONE]`; days are `Sat` or `Saturday`, `Sat,Sun`, `Mon-Fri`, all when absent; the zone
+    /// is UTC when absent.
     ///
     /// *Errors*: what is wrong and what is right.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -75,7 +76,7 @@ const EXAMPLE: &str =
 ///
 /// *Errors*: what to write instead.
 pub(crate) fn zone_of(name: &str) -> Result<TimeZone, String> {
-    if name == "UTC" {
+    if name.eq_ignore_ascii_case("utc") {
         return Ok(TimeZone::UTC);
     }
     TimeZoneDatabase::bundled().get(name).map_err(|_| {
@@ -91,10 +92,11 @@ pub(crate) fn local(at: Timestamp, zone: &TimeZone) -> Option<(Date, Time)> {
 }
 
 fn days_of(text: &str) -> Result<[bool; 7], String> {
-    let wrong = |word: &str| format!("{word:?} is no day, write one of {}, or \"Mon-Fri\"", DAYS.join(", "));
+    let short = DAYS.map(|day| day.get(..3).unwrap_or(day));
+    let wrong = |word: &str| format!("{word:?} is no day, write one of {}, or \"Mon-Fri\"", short.join(", "));
     let day = |word: &str| {
-        let found = DAYS.iter().position(|day| day.eq_ignore_ascii_case(word));
-        found.ok_or_else(|| wrong(word))
+        let is_it = |names: &[&str; 7]| names.iter().position(|day| day.eq_ignore_ascii_case(word));
+        is_it(&short).or_else(|| is_it(&DAYS)).ok_or_else(|| wrong(word))
     };
     if text.eq_ignore_ascii_case("daily") {
         return Ok([true; 7]);
@@ -111,11 +113,11 @@ fn days_of(text: &str) -> Result<[bool; 7], String> {
     Ok(days)
 }
 
-/// Reads `HH:MM` into minutes of the day; `24:00` is its end.
+/// Reads `HH:MM` or `H:MM` into minutes of the day; `24:00` is its end.
 fn minute(text: &str) -> Option<u16> {
     let (hours, minutes) = text.split_once(':')?;
-    let is_short = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_short(hours) || !is_short(minutes) {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !matches!(hours.len(), 1 | 2) || minutes.len() != 2 || !is_number(hours) || !is_number(minutes) {
         return None;
     }
     let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
@@ -169,13 +171,17 @@ mod tests {
         assert!(holds("tue,wed 10:00-11:00", "2026-11-24T10:59:59Z"));
         assert!(holds("10:00-11:00", "2026-11-24T10:30:00Z"));
         assert!(holds("daily 10:00-11:00", "2026-11-24T10:30:00Z"));
+        assert!(holds("Tuesday 9:30-11:00 utc", "2026-11-24T09:30:00Z"));
     }
 
     #[test]
     fn what_is_wrong_is_named_with_what_is_right() {
         for (text, expected) in [
             ("Sat 02:00-06:00 Europe/Berlim", "there is no time zone \"Europe/Berlim\""),
-            ("Sat 2:00-06:00", "\"2:00-06:00\" are no hours"),
+            ("Sat 2-6", "\"2-6\" are no hours"),
+            ("Sat 02:0-06:00", "\"02:0-06:00\" are no hours"),
+            ("Sat :00-06:00", "\":00-06:00\" are no hours"),
+            ("Saturda 02:00-05:00", "\"Saturda\" is no day"),
             ("Sat 02:00-02:00", "\"02:00-02:00\" are no hours"),
             ("Sat 02:00-25:00", "\"02:00-25:00\" are no hours"),
             ("Sat 24:00-05:00", "\"24:00-05:00\" are no hours"),

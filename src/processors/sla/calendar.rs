@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::{
-    ToSpan, Zoned,
-    civil::{Time, Weekday},
-    tz::{TimeZone, TimeZoneDatabase},
-};
+use jiff::{ToSpan, Zoned, civil::Weekday, tz::TimeZone};
 use model::Timestamp;
+
+use crate::schedule::Schedule;
 
 /// The time over which an objective is kept.
 #[derive(Clone, PartialEq, Debug)]
@@ -110,14 +108,6 @@ pub(super) fn duration_text(width: Duration) -> String {
     whole.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }
 
-/// Finds a zone by its IANA name among those that are bundled.
-pub(super) fn zone(name: &str) -> Option<TimeZone> {
-    if name.eq_ignore_ascii_case("utc") {
-        return Some(TimeZone::UTC);
-    }
-    TimeZoneDatabase::bundled().get(name).ok()
-}
-
 /// Reads a time: RFC 3339, or without an offset in the zone.
 pub(super) fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let exact = text.parse::<jiff::Timestamp>().ok();
@@ -169,78 +159,14 @@ fn calendar(unit: Unit, zone: &TimeZone, at: Timestamp) -> Period {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum When {
     Once(Period),
-    Weekly {
-        /// None means every day.
-        day: Option<Weekday>,
-        from: Time,
-        /// A time not after `from` is on the next day.
-        until: Time,
-        zone: TimeZone,
-    },
+    Weekly(Schedule),
 }
 
 impl When {
-    /// Reads `Sat 02:00-06:00 Europe/Berlin`; the day may be left out, and the zone, which is then UTC.
-    pub(super) fn schedule(text: &str) -> Result<Self, String> {
-        let mut words: Vec<&str> = text.split_whitespace().collect();
-        let day = words.first().and_then(|word| weekday(word));
-        if day.is_some() {
-            words.remove(0);
-        }
-        let (hours, name) = match words[..] {
-            [hours] => (hours, "UTC"),
-            [hours, name] => (hours, name),
-            _ => return Err(format!("`{text}` is no schedule; write it as `Sat 02:00-06:00 Europe/Berlin`")),
-        };
-        let times = hours.split_once('-').and_then(|(from, until)| Some((time(from)?, time(until)?)));
-        let Some((from, until)) = times else {
-            return Err(format!("`{hours}` are no hours; write them as `02:00-06:00`"));
-        };
-        let zone = zone(name).ok_or_else(|| unknown_zone(name))?;
-        Ok(Self::Weekly { day, from, until, zone })
-    }
-
     pub(super) fn contains(&self, at: Timestamp) -> bool {
         match self {
             Self::Once(period) => period.contains(at),
-            Self::Weekly { day, from, until, zone } => {
-                let local = zoned(at, zone);
-                let now = local.time();
-                let falls_on = |date: Weekday| day.is_none_or(|day| day == date);
-                if from < until {
-                    return falls_on(local.weekday()) && *from <= now && now < *until;
-                }
-                let began_yesterday = falls_on(local.weekday().previous()) && now < *until;
-                began_yesterday || (falls_on(local.weekday()) && *from <= now)
-            }
+            Self::Weekly(schedule) => schedule.contains(at),
         }
     }
-}
-
-/// Says what is wrong with the name of a zone.
-pub(super) fn unknown_zone(name: &str) -> String {
-    format!("`{name}` is no time zone; write its IANA name, such as `Europe/Berlin` or `UTC`")
-}
-
-fn weekday(word: &str) -> Option<Weekday> {
-    const DAYS: [(&str, Weekday); 7] = [
-        ("mon", Weekday::Monday),
-        ("tue", Weekday::Tuesday),
-        ("wed", Weekday::Wednesday),
-        ("thu", Weekday::Thursday),
-        ("fri", Weekday::Friday),
-        ("sat", Weekday::Saturday),
-        ("sun", Weekday::Sunday),
-    ];
-    let word = word.to_ascii_lowercase();
-    let found = DAYS.iter().find(|(short, day)| word == *short || word == format!("{day:?}").to_lowercase());
-    found.map(|(_, day)| *day)
-}
-
-fn time(text: &str) -> Option<Time> {
-    let (hour, minute) = text.split_once(':')?;
-    let (hour, minute): (i8, i8) = (hour.parse().ok()?, minute.parse().ok()?);
-    // The end of a day is the beginning of the next.
-    let hour = if (hour, minute) == (24, 0) { 0 } else { hour };
-    Time::new(hour, minute, 0, 0).ok()
 }

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     aggregation::hashing::mix_bytes,
+    schedule::{Schedule, zone_of},
     sla::{
-        calendar::{self, Period, Unit, When, Window, duration_text, instant, zone},
+        calendar::{Period, Unit, When, Window, duration_text, instant},
         config::{AlertingConfig, MaintenanceConfig, ObjectiveConfig, SliConfig, SliType, Urgency},
         ring::RETENTION,
     },
@@ -251,9 +252,12 @@ fn check_names(settings: &Settings<'_>, checks: &mut Checks) {
 fn window(settings: &Settings<'_>, checks: &mut Checks) -> Option<Window> {
     let config = &settings.config.window;
     let name = config.timezone.as_deref().unwrap_or("UTC");
-    let Some(zone) = zone(name) else {
-        settings.error(checks, "window.timezone", calendar::unknown_zone(name));
-        return None;
+    let zone = match zone_of(name) {
+        Ok(zone) => zone,
+        Err(problem) => {
+            settings.error(checks, "window.timezone", problem);
+            return None;
+        }
     };
     match (&config.rolling, &config.calendar) {
         (Some(_), Some(_)) => {
@@ -438,7 +442,9 @@ pub(super) fn exclusions(list: &[MaintenanceConfig], path: &str, checks: &mut Ch
 
 fn when(config: &MaintenanceConfig) -> Result<When, (&'static str, String)> {
     match (&config.schedule, &config.start, &config.end) {
-        (Some(schedule), None, None) => When::schedule(schedule).map_err(|problem| ("schedule", problem)),
+        (Some(schedule), None, None) => {
+            Schedule::parse(schedule).map(When::Weekly).map_err(|problem| ("schedule", problem))
+        }
         (None, Some(start), Some(end)) => {
             let read = |key, text: &String| {
                 let problem = || (key, format!("`{text}` is no time; write it as `2026-11-21T02:00:00Z`"));
