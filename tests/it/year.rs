@@ -29,9 +29,13 @@ const AFTERMATH_SECONDS: i64 = 3600;
 
 /// Stages with series of both kinds, each of a service of its own: what is found cannot hide behind company.
 struct Rig {
+    stages: Stages,
+    subjects: Vec<Subject>,
+}
+
+struct Stages {
     baseline: Harness,
     anomaly: Harness,
-    subjects: Vec<Subject>,
 }
 
 struct Subject {
@@ -66,8 +70,7 @@ impl Rig {
             Ok(Subject { series, truth, at: 0, episodes: BTreeMap::new() })
         };
         Ok(Self {
-            baseline: Harness::new::<Baseline>(&BaselineConfig::default(), 1, now),
-            anomaly: Harness::new::<Anomaly>(&AnomalyConfig::default(), 1, now),
+            stages: Stages::new(now),
             subjects: METRICS.into_iter().map(subject).collect::<Result<_>>()?,
         })
     }
@@ -75,41 +78,70 @@ impl Rig {
     /// Judges the year, window by window.
     fn run(mut self) -> Vec<Subject> {
         let (begin, end) = Year::new(Metric::Rate, 0).span();
-        let mut now = begin;
-        while now < end {
-            let mut table = Rollups {
-                start: Timestamp::from_secs(now.unsigned_abs()),
-                width: MINUTE,
-                ..Rollups::default()
-            };
-            for (subject, slot) in self.subjects.iter_mut().zip(0..) {
-                if subject.truth.seconds.get(subject.at) == Some(&now) {
-                    table.push(Arc::clone(&subject.series), slot, subject.truth.values[subject.at], 1_000);
-                    subject.at += 1;
-                }
+        for now in (begin..end).step_by(MINUTE_SECONDS as usize) {
+            if let Some(table) = self.window(now) {
+                let told = self.stages.judge(table);
+                self.note(&told);
             }
-            // Where recording stopped there is no window at all.
-            if !table.is_empty() {
-                self.judge(table);
-            }
-            now += MINUTE_SECONDS;
         }
         self.subjects
     }
 
-    fn judge(&mut self, table: Rollups) {
-        for payload in self.baseline.judge(table) {
-            let Payload::Rollups(table) = payload else { continue };
-            for payload in self.anomaly.judge(*table) {
-                let Payload::Rollups(table) = payload else { continue };
-                let start = (table.start.as_nanos() / 1_000_000_000).cast_signed();
-                let columns = table.anomaly.as_ref().expect("the columns were added");
-                for row in (0..table.len()).filter(|row| columns.is_anomalous[*row]) {
-                    let subject = &mut self.subjects[table.slots[row] as usize];
-                    subject.episodes.entry(columns.episode[row]).or_insert(start);
-                }
+    /// Returns the window that begins at a time; where recording stopped there is none at all.
+    fn window(&mut self, now: i64) -> Option<Rollups> {
+        let start = Timestamp::from_secs(now.unsigned_abs());
+        let mut table = Rollups { start, width: MINUTE, ..Rollups::default() };
+        for (subject, slot) in self.subjects.iter_mut().zip(0..) {
+            if subject.truth.seconds.get(subject.at) == Some(&now) {
+                table.push(Arc::clone(&subject.series), slot, subject.truth.values[subject.at], 1_000);
+                subject.at += 1;
             }
         }
+        (!table.is_empty()).then_some(table)
+    }
+
+    fn note(&mut self, told: &[Payload]) {
+        for payload in told {
+            let Payload::Rollups(table) = payload else { continue };
+            let start = (table.start.as_nanos() / 1_000_000_000).cast_signed();
+            let columns = table.anomaly.as_ref().expect("the columns were added");
+            for row in (0..table.len()).filter(|row| columns.is_anomalous[*row]) {
+                let subject = &mut self.subjects[table.slots[row] as usize];
+                subject.episodes.entry(columns.episode[row]).or_insert(start);
+            }
+        }
+    }
+}
+
+impl Stages {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            baseline: Harness::new::<Baseline>(&BaselineConfig::default(), 1, now),
+            anomaly: Harness::new::<Anomaly>(&AnomalyConfig::default(), 1, now),
+        }
+    }
+
+    /// Returns stages that begin with nothing but what these store.
+    fn restarted(&mut self, now: Timestamp) -> Self {
+        let mut again = Self::new(now);
+        for (old, new) in [(&mut self.baseline, &mut again.baseline), (&mut self.anomaly, &mut again.anomaly)]
+        {
+            let snapshot = old.analysis().snapshot().expect("the state survives a restart");
+            new.analysis().restore(snapshot).expect("the snapshot is sound");
+        }
+        again
+    }
+
+    /// Leads a window through both stages and returns all that they tell.
+    fn judge(&mut self, table: Rollups) -> Vec<Payload> {
+        let mut told = Vec::new();
+        for payload in self.baseline.judge(table) {
+            match payload {
+                Payload::Rollups(table) => told.extend(self.anomaly.judge(*table)),
+                other => told.push(other),
+            }
+        }
+        told
     }
 }
 
@@ -226,4 +258,31 @@ fn in_a_year_with_faults_nine_of_ten_are_found_within_three_windows_and_the_budg
         let n_found = found.iter().filter(|(_, _, is_found)| *is_found).count();
         assert!(n_found * 10 >= found.len() * 9, "of size {scale}: {found:?}");
     }
+}
+
+#[test]
+fn a_restart_in_the_middle_of_the_year_changes_no_byte_of_the_weeks_that_follow() {
+    let mut rig = Rig::new(43, 28).unwrap();
+    let (begin, end) = Year::new(Metric::Rate, 0).span();
+    let middle = begin + (end - begin) / 2 / MINUTE_SECONDS * MINUTE_SECONDS + 17 * MINUTE_SECONDS;
+    let weeks_later = middle + 21 * 86_400;
+    let mut restarted = None;
+    let mut n_logs = 0;
+    for now in (begin..weeks_later).step_by(MINUTE_SECONDS as usize) {
+        if now == middle {
+            restarted = Some(rig.stages.restarted(Timestamp::from_secs(now.unsigned_abs())));
+        }
+        let Some(table) = rig.window(now) else { continue };
+        let again = restarted.as_mut().map(|stages| stages.judge(table.clone()));
+        let told = rig.stages.judge(table);
+        if let Some(again) = again {
+            // Numbers that are none are not equal to themselves, but written alike.
+            assert_eq!(format!("{again:?}"), format!("{told:?}"), "{now}");
+            n_logs += told.iter().filter(|payload| matches!(payload, Payload::Logs(_))).count();
+        }
+    }
+    assert!(n_logs >= 4, "{n_logs} log records were compared");
+    let snapshots =
+        |stages: &mut Stages| [&mut stages.baseline, &mut stages.anomaly].map(|it| it.analysis().snapshot());
+    assert_eq!(restarted.as_mut().map(snapshots), Some(snapshots(&mut rig.stages)));
 }
