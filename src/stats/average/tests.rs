@@ -1,8 +1,12 @@
+use augurs::{
+    Predict,
+    ets::model::{ErrorComponent, ModelType, SeasonalComponent, TrendComponent, Unfit},
+};
 use proptest::prelude::*;
 use statrs::statistics::Statistics;
 
 use super::{EwVariance, Ewma};
-use crate::decay_gain;
+use crate::{decay_gain, testing::Normals};
 
 const TIME_CONSTANT: f64 = 10.0;
 
@@ -48,6 +52,42 @@ fn the_greatest_doubles_leave_a_state_that_recovers() {
         variance.update(1.0, 0.5);
     }
     assert_eq!((variance.value(), variance.deviation().map(f64::round)), (Some(1.0), Some(0.0)));
+}
+
+#[test]
+fn the_mean_before_each_value_is_what_augurs_foretells_by_exponential_smoothing() {
+    for (seed, wandering) in [(1, 0.05), (2, 0.2), (3, 1.0)] {
+        let mut level = 100.0;
+        let next = |[step, noise]: [f64; 2]| {
+            level += wandering * step;
+            level + noise
+        };
+        let normals: Vec<f64> = Normals::new(seed).take(1200).collect();
+        let values: Vec<f64> = normals.as_chunks::<2>().0.iter().copied().map(next).collect();
+        // How fast it forgets it finds by itself.
+        let model = ModelType {
+            error: ErrorComponent::Additive,
+            trend: TrendComponent::None,
+            season: SeasonalComponent::None,
+        };
+        let fitted = Unfit::new(model).fit(&values).expect("the values are fit for it");
+        let foretold = fitted.predict_in_sample(None).expect("it was fitted").point;
+        let after = fitted.predict(1, None).expect("it was fitted").point[0];
+        let (last, last_foretold) = (values[599], foretold[599]);
+        let gain = (after - last_foretold) / (last - last_foretold);
+        assert!((0.02..1.0).contains(&gain), "{gain}");
+        let mut average = Ewma::default();
+        for (at, (value, foretold)) in values.iter().zip(&foretold).enumerate() {
+            // Where each of them begins counts for less than a millionth by then.
+            if (1.0 - gain).powi(at as i32) < 1e-6 {
+                let mean = average.value().expect("there were values");
+                assert!((mean - foretold).abs() < 1e-4, "{seed}, {at}: {mean} {foretold}");
+            }
+            average.update(*value, gain);
+        }
+        assert!((average.value().expect("there were values") - after).abs() < 1e-4);
+        assert!((1.0 - gain).powi(500) < 1e-6, "at least a hundred were compared: {gain}");
+    }
 }
 
 proptest! {
