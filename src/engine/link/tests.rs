@@ -19,12 +19,25 @@ use super::{
     sender::{CONFIRMATION_PATIENCE, Link},
 };
 use crate::{
-    hop::{self, HopMessage, StagePartial},
+    hop::{self, HopMessage, Mark, StagePartial, Watermark},
     plan::tests::{CHAIN, plan},
     service::{self, Shared},
 };
 
 const STAGE: &str = "connector/count";
+
+#[test]
+fn what_travels_between_processes_is_as_described() {
+    let mut schema = schemas::Schema::compile("hop.proto");
+    schema.holds::<HopMessage>("HopMessage");
+    schema.holds::<StagePartial>("StagePartial");
+    schema.holds::<Answer>("Answer");
+    schema.holds::<StageVerdicts>("StageVerdicts");
+    schema.holds::<Confirmation>("Confirmation");
+    schema.holds::<Watermark>("Watermark");
+    schema.holds::<Mark>("Mark");
+    schema.finish();
+}
 
 fn shared() -> Arc<Shared> {
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));

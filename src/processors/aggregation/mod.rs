@@ -26,4 +26,6 @@ mod table;
 mod tally;
 pub(crate) mod weight;
 
+#[cfg(test)]
+pub(crate) use rollup::hold_rollups;
 pub use rollup::{Aggregation, AggregationConfig};

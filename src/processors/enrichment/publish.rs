@@ -94,8 +94,8 @@ impl Publisher {
         let subjects: Vec<Subject> = subjects.filter(|subject| !subject.attributes.is_empty()).collect();
         let says_something = !subjects.is_empty();
         if says_something || self.said_something {
-            let valid_until = (cx.now() + self.config.validity(width)).as_nanos();
-            let verdicts = Verdicts { version: VERSION, subjects, valid_until };
+            let valid_until_unix_nano = (cx.now() + self.config.validity(width)).as_nanos();
+            let verdicts = Verdicts { version: VERSION, subjects, valid_until_unix_nano };
             cx.emit(Payload::Verdicts(Bytes::from(verdicts.encode_to_vec())), 0);
         }
         self.said_something = says_something;

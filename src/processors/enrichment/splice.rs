@@ -84,7 +84,7 @@ impl Splicer {
             return;
         };
         self.services.clear();
-        self.valid_until = Timestamp(verdicts.valid_until);
+        self.valid_until = Timestamp(verdicts.valid_until_unix_nano);
         for subject in verdicts.subjects {
             let service = self.services.entry(subject.service).or_default();
             let is_anomalous = subject.is_anomalous;

@@ -88,6 +88,14 @@ fn sent(harness: &mut Harness, service: &str, name: &str, last_of_trace: u8) -> 
 }
 
 #[test]
+fn what_travels_back_is_as_described() {
+    let mut schema = schemas::Schema::compile("verdicts.proto");
+    schema.holds::<Verdicts>("Verdicts");
+    schema.holds::<Subject>("Subject");
+    schema.finish();
+}
+
+#[test]
 fn spans_of_an_operation_with_an_open_episode_are_told_apart() {
     let mut harness = harness(&EnrichmentConfig::default());
     assert_eq!(sent(&mut harness, "cart", "GET /", 1), "{http.route=/}", "nothing is known yet");
@@ -401,7 +409,7 @@ fn verdicts_of_a_release_that_told_no_end_hold_until_newer_ones_come() {
     let attributes = list(&[text("trueline.anomaly.id", "1")]).to_vec();
     let (service, metric, key) = ("cart".to_owned(), String::new(), Vec::new());
     let subjects = vec![Subject { service, metric, key, is_anomalous: true, attributes }];
-    let old = Verdicts { version: VERSION, subjects, valid_until: 0 }.encode_to_vec();
+    let old = Verdicts { version: VERSION, subjects, valid_until_unix_nano: 0 }.encode_to_vec();
     harness.push(0, Payload::Verdicts(old.into()), 0);
     harness.tick(T0 + Duration::from_secs(86_400));
     assert_eq!(record_labels(&mut harness, "cart"), "{trueline.anomaly.id=1}");

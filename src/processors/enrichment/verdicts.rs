@@ -16,7 +16,7 @@ pub(super) struct Verdicts {
     pub(super) subjects: Vec<Subject>,
     /// When they no longer hold, in nanoseconds since 1970; 0 for never, as releases before told them.
     #[prost(fixed64, tag = "3")]
-    pub(super) valid_until: u64,
+    pub(super) valid_until_unix_nano: u64,
 }
 
 /// An operation, a series of a metric, or a service as a whole.

@@ -19,3 +19,5 @@ mod tests;
 
 pub use config::ServiceGraphConfig;
 pub use processor::ServiceGraph;
+#[cfg(test)]
+pub(crate) use tests::hold_halves;

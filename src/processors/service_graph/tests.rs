@@ -3,8 +3,19 @@ use expect_test::expect;
 use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest, trace::v1::Span};
 use proptest::prelude::*;
 
-use super::{ServiceGraph, ServiceGraphConfig, config::GraphFlavor};
+use super::{
+    ServiceGraph, ServiceGraphConfig,
+    config::GraphFlavor,
+    partial::{HalfRow, ServiceGraphPartial, ServiceGraphSnapshot},
+};
 use crate::testing::*;
+
+/// Holds what is told and stored of edges to its description.
+pub(crate) fn hold_halves(schema: &mut schemas::Schema) {
+    schema.holds::<ServiceGraphPartial>("ServiceGraphPartial");
+    schema.holds::<HalfRow>("HalfEdge");
+    schema.holds::<ServiceGraphSnapshot>("ServiceGraphSnapshot");
+}
 
 const SERVER: i32 = 2;
 const CLIENT: i32 = 3;

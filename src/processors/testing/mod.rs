@@ -1,5 +1,7 @@
 //! What tests of several components share: requests in, metrics out, in words.
 
+mod partials;
+
 use bytes::Bytes;
 use component::{BuildCx, Cx, ProcessorDef, Telemetry, Workbench, testing::Harness};
 use model::{Ack, Batch, KeySet, Payload, SpanTable, Timestamp, Traces};

@@ -2,4 +2,5 @@ mod answer;
 mod config;
 mod encode;
 mod exporter;
+mod messages;
 mod native;

@@ -22,3 +22,5 @@ mod tests;
 
 pub use config::AggregationConfig;
 pub use processor::Aggregation;
+#[cfg(test)]
+pub(crate) use tests::hold_rollups;

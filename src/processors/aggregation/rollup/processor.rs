@@ -60,7 +60,7 @@ const WATCHED_IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// What survives a restart.
 #[derive(Clone, PartialEq, Message)]
-struct RollupSnapshot {
+pub(super) struct RollupSnapshot {
     /// One for each width.
     #[prost(message, repeated, tag = "1")]
     levels: Vec<RollupPartial>,

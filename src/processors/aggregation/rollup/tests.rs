@@ -17,8 +17,28 @@ use opentelemetry_proto::tonic::{
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{Aggregation, AggregationConfig};
+use super::{
+    Aggregation, AggregationConfig,
+    partial::{
+        CellRow, HistogramRow, PointRow, RollupPartial, SeriesKey, SumRow, VersionRow, WindowRow, WorstRow,
+    },
+    processor::RollupSnapshot,
+};
 use crate::testing::*;
+
+/// Holds what is told and stored of roll-ups to its description.
+pub(crate) fn hold_rollups(schema: &mut schemas::Schema) {
+    schema.holds::<RollupPartial>("RollupPartial");
+    schema.holds::<VersionRow>("Version");
+    schema.holds::<SeriesKey>("SeriesKey");
+    schema.holds::<WindowRow>("Window");
+    schema.holds::<PointRow>("Point");
+    schema.holds::<CellRow>("Cell");
+    schema.holds::<WorstRow>("Worst");
+    schema.holds::<SumRow>("ExactSum");
+    schema.holds::<HistogramRow>("Histogram");
+    schema.holds::<RollupSnapshot>("RollupSnapshot");
+}
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;

@@ -3,13 +3,38 @@
 use component::RestoreError;
 use proptest::prelude::*;
 
-use super::{Feed, at, states};
+use super::{
+    super::record::{
+        AlertRecord, EventRecord, FeedbackRecord, MachineRecord, MatcherRecord, NoticeRecord, Pair,
+        PastRecord, RequestRecord, RuleRecord, SilenceRecord, State, TimesRecord,
+    },
+    Feed, at, states,
+};
 
 const RULE: &str = "
 rules:
   - {name: High, metric: span.duration, stat: error_ratio, group_by: [service.name], when: {op: gt, value: 0.05}, for: 30s, keep_firing_for: 20s}
   - {name: Rises, metric: span.duration, stat: error_ratio, group_by: [service.name], when: {op: trend_up, over: 10m}, for: 0s}
 ";
+
+#[test]
+fn what_is_stored_is_as_described() {
+    let mut schema = schemas::Schema::compile("alerting.proto");
+    schema.holds::<State>("State");
+    schema.holds::<Pair>("Pair");
+    schema.holds::<RequestRecord>("RequestRecord");
+    schema.holds::<TimesRecord>("TimesRecord");
+    schema.holds::<FeedbackRecord>("FeedbackRecord");
+    schema.holds::<RuleRecord>("RuleRecord");
+    schema.holds::<SilenceRecord>("SilenceRecord");
+    schema.holds::<MatcherRecord>("MatcherRecord");
+    schema.holds::<AlertRecord>("AlertRecord");
+    schema.holds::<MachineRecord>("MachineRecord");
+    schema.holds::<NoticeRecord>("NoticeRecord");
+    schema.holds::<EventRecord>("EventRecord");
+    schema.holds::<PastRecord>("PastRecord");
+    schema.finish();
+}
 
 #[test]
 fn a_restart_at_any_moment_changes_nothing_of_what_is_told() {

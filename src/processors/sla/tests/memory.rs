@@ -3,9 +3,32 @@
 use component::Snapshot;
 
 use super::{
+    super::{
+        partial::{EventsRow, HistogramRow, SlaPartial, WorkflowRow},
+        snapshot::{
+            SavedExcluded, SavedFlow, SavedObjective, SavedOutage, SavedPeriod, SavedTier, SlaSnapshot,
+        },
+    },
     kinds::{ask, asked},
     *,
 };
+
+#[test]
+fn what_is_told_and_stored_is_as_described() {
+    let mut schema = schemas::Schema::compile("sla.proto");
+    schema.holds::<SlaPartial>("SlaPartial");
+    schema.holds::<EventsRow>("EventsRow");
+    schema.holds::<WorkflowRow>("WorkflowRow");
+    schema.holds::<HistogramRow>("HistogramRow");
+    schema.holds::<SlaSnapshot>("SlaSnapshot");
+    schema.holds::<SavedObjective>("SavedObjective");
+    schema.holds::<SavedTier>("SavedTier");
+    schema.holds::<SavedPeriod>("SavedPeriod");
+    schema.holds::<SavedOutage>("SavedOutage");
+    schema.holds::<SavedExcluded>("SavedExcluded");
+    schema.holds::<SavedFlow>("SavedFlow");
+    schema.finish();
+}
 
 const TWO: &str = "
 slos:
