@@ -6,6 +6,8 @@
 
 mod meters;
 mod node;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 
