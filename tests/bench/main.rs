@@ -39,10 +39,14 @@ use crate::subject::{Kind, Subject};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The core of the collector under test; sender and sink have the other.
-const SUBJECT_CORE: &str = "0";
+/// Sender and sink have this core.
 const OWN_CORE: usize = 1;
-const BOTH_CORES: &str = "0,1";
+/// A collector that has the other core.
+const ALONE: &[&str] = &["0"];
+/// One process on both cores.
+const TOGETHER: &[&str] = &["0,1"];
+/// A process on each core.
+const APART: &[&str] = &["0", "1"];
 
 /// Times trueline against the Go collector.
 #[derive(Parser)]
@@ -206,23 +210,23 @@ impl Bench {
 
     /// Returns what is timed and what it is compared with.
     fn subjects(&self, path: Path) -> (Option<Subject>, Option<Subject>) {
-        let subject = |kind, binary: &Option<PathBuf>, shards, cores| {
-            Some(Subject { kind, binary: binary.clone()?, shards, cores })
+        let subject = |kind, binary: &Option<PathBuf>, shards, processes| {
+            Some(Subject { kind, binary: binary.clone()?, shards, processes })
         };
-        let trueline = |shards, cores| subject(Kind::Trueline, &self.trueline, shards, cores);
-        let (shards, cores) = match path.against {
-            Against::OneShard => (2, BOTH_CORES),
-            Against::Otelcol => (1, SUBJECT_CORE),
+        let trueline = |shards, processes| subject(Kind::Trueline, &self.trueline, shards, processes);
+        let (shards, processes) = match path.against {
+            Against::OneShard => (2, TOGETHER),
+            Against::Otelcol => (1, ALONE),
         };
         if self.args.baseline.is_some() {
-            let baseline = subject(Kind::Baseline, &self.args.baseline, shards, cores);
-            return (trueline(shards, cores), baseline);
+            let baseline = subject(Kind::Baseline, &self.args.baseline, shards, processes);
+            return (trueline(shards, processes), baseline);
         }
         let theirs = match path.against {
-            Against::OneShard => trueline(1, cores),
-            Against::Otelcol => subject(Kind::Otelcol, &self.otelcol, shards, cores),
+            Against::OneShard => trueline(1, APART),
+            Against::Otelcol => subject(Kind::Otelcol, &self.otelcol, shards, processes),
         };
-        (trueline(shards, cores), theirs)
+        (trueline(shards, processes), theirs)
     }
 
     /// Returns the rates for ours and theirs, by a saturated run of each where they are relative.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::task::LocalSet;
 
 use crate::clock;
-use crate::process::Process;
+use crate::process::{CpuTimes, Process};
 use crate::sender::{self, Load, Tally};
 use crate::sink::{self, Arrivals};
 use crate::spans::{Pool, SPAN_BYTES};
@@ -59,15 +59,20 @@ pub(crate) async fn run(subject: &Subject, pool: &Rc<Pool>, plan: Plan) -> Resul
 
 async fn run_here(subject: &Subject, pool: &Rc<Pool>, plan: Plan) -> Result<Figures> {
     let (sink, arrivals) = sink::start(plan.sink_delay).await?;
-    let address = free_address()?;
     let log = std::env::temp_dir().join(format!("trueline-bench-{}.log", std::process::id()));
-    let mut process = subject.start(plan.config, &address.to_string(), &sink.to_string(), &log)?;
-    until_ready(&mut process, address, pool).await.with_context(|| last_lines(&log))?;
+    let (mut processes, mut addresses) = (Vec::new(), Vec::new());
+    for cores in subject.processes {
+        let address = free_address()?;
+        let mut process = subject.start(cores, plan.config, &address.to_string(), &sink.to_string(), &log)?;
+        until_ready(&mut process, address, pool).await.with_context(|| last_lines(&log))?;
+        processes.push(process);
+        addresses.push(address);
+    }
 
     let tally = Rc::new(Tally::default());
-    sender::start(address, Rc::clone(pool), plan.load, &tally).await?;
+    sender::start(&addresses, Rc::clone(pool), plan.load, &tally).await?;
     clock::sleep(WARM_UP).await;
-    let figures = observe(&process, pool, &tally, plan.measure).await?;
+    let figures = observe(&processes, pool, &tally, plan.measure).await?;
 
     if let Some(failure) = tally.failure.borrow().as_ref() {
         bail!("{:?} failed under load: {failure}; {}", subject.kind, last_lines(&log));
@@ -79,20 +84,20 @@ async fn run_here(subject: &Subject, pool: &Rc<Pool>, plan: Plan) -> Result<Figu
     Ok(figures)
 }
 
-/// Reads the collector before and after `measure`.
-async fn observe(process: &Process, pool: &Pool, tally: &Tally, measure: Duration) -> Result<Figures> {
+/// Reads the collector's processes before and after `measure`.
+async fn observe(processes: &[Process], pool: &Pool, tally: &Tally, measure: Duration) -> Result<Figures> {
     tally.forget_latencies();
     let (acked_before, refused_before) = (tally.acked_requests.get(), tally.refused_requests.get());
-    let before = process.cpu_times()?;
+    let before = CpuTimes::sum(processes)?;
     let begin = clock::now();
 
     let mut resident = Vec::new();
     while begin.elapsed() < measure {
         clock::sleep(RSS_PERIOD.min(measure.saturating_sub(begin.elapsed()))).await;
-        resident.push(process.rss_bytes()?);
+        resident.push(sum(processes, Process::rss_bytes)?);
     }
 
-    let cpu = process.cpu_times()?.since(before);
+    let cpu = CpuTimes::sum(processes)?.since(before);
     let elapsed = begin.elapsed();
     let acked_spans = (tally.acked_requests.get() - acked_before) * pool.spans_per_request as u64;
     let mut latencies = tally.latencies.borrow().clone();
@@ -104,11 +109,15 @@ async fn observe(process: &Process, pool: &Pool, tally: &Tally, measure: Duratio
         acked_spans,
         acked_spans_per_second: acked_spans as f64 / elapsed.as_secs_f64(),
         refused_requests: tally.refused_requests.get() - refused_before,
-        peak_rss_bytes: process.peak_rss_bytes()?,
+        peak_rss_bytes: sum(processes, Process::peak_rss_bytes)?,
         rss_bytes: quantile(&resident, 0.5).unwrap_or_default(),
         latency_p50_seconds: quantile(&latencies, 0.5).unwrap_or_default().as_secs_f64(),
         latency_p99_seconds: quantile(&latencies, 0.99).unwrap_or_default().as_secs_f64(),
     })
+}
+
+fn sum(processes: &[Process], bytes: impl Fn(&Process) -> Result<u64>) -> Result<u64> {
+    processes.iter().map(bytes).sum()
 }
 
 /// Whoever is configured to export must have exported what was acknowledged, whole.

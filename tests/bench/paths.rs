@@ -53,7 +53,10 @@ pub(crate) enum Floor {
 pub(crate) enum Against {
     /// The Go collector, both on core 0 with one thread of work.
     Otelcol,
-    /// trueline itself: two shards against one, both on cores 0 and 1, beside the sender.
+    /// trueline itself: a process with two shards against two processes with one shard, each on cores 0 and 1.
+    ///
+    /// The sender has core 1 as well and disturbs whoever runs there; so one shard is no fair other when it has
+    /// core 0 for itself.
     OneShard,
 }
 
@@ -131,7 +134,7 @@ pub(crate) const PATHS: [Path; 11] = [
     },
     Path {
         name: "two_shards",
-        title: "two shards against one shard",
+        title: "two shards against two processes of one shard, on the same cores",
         connections: 4,
         floor: Floor::CpuAbove(0.15),
         against: Against::OneShard,

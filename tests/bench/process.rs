@@ -3,14 +3,22 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal};
+
+use crate::clock;
 
 /// Ticks per second of the times in `/proc/PID/stat`: 100 on every Linux architecture we run on,
 /// whatever the kernel's own tick is.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// A running collector, killed when dropped.
+/// How long a collector may take to end, and to write its profile where it is built to take one.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// A running collector, ended when dropped.
 pub(crate) struct Process {
     child: Child,
 }
@@ -25,6 +33,17 @@ pub(crate) struct CpuTimes {
 }
 
 impl CpuTimes {
+    /// Returns the times of all these processes so far.
+    pub(crate) fn sum(processes: &[Process]) -> Result<Self> {
+        processes.iter().try_fold(Self { user_nanos: 0, system_nanos: 0 }, |sum, process| {
+            let times = process.cpu_times()?;
+            Ok(Self {
+                user_nanos: sum.user_nanos + times.user_nanos,
+                system_nanos: sum.system_nanos + times.system_nanos,
+            })
+        })
+    }
+
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             user_nanos: self.user_nanos - before.user_nanos,
@@ -101,6 +120,11 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself, which the run has noticed.
+        let asked = rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM).is_ok();
+        let begin = clock::now();
+        while asked && self.is_alive() && begin.elapsed() < STOP_LIMIT {
+            thread::sleep(Duration::from_millis(20));
+        }
         if self.child.kill().is_ok() {
             self.child.wait().ok();
         }

@@ -86,14 +86,20 @@ impl Schedule {
     }
 }
 
-/// Starts the load on the current `LocalSet`; it goes on until the set is dropped.
-pub(crate) async fn start(address: SocketAddr, pool: Rc<Pool>, load: Load, tally: &Rc<Tally>) -> Result<()> {
+/// Starts the load on the current `LocalSet`, its connections spread over the addresses; it goes on until the set
+/// is dropped.
+pub(crate) async fn start(
+    addresses: &[SocketAddr],
+    pool: Rc<Pool>,
+    load: Load,
+    tally: &Rc<Tally>,
+) -> Result<()> {
     let interval = load
         .rate
         .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(pool.spans_per_request as f64 / rate));
     let schedule = Rc::new(Schedule { pool, begin: clock::now(), interval, next: Cell::new(0) });
-    for _ in 0..load.connections {
-        let client = connect(address).await?;
+    for address in addresses.iter().cycle().take(load.connections) {
+        let client = connect(*address).await?;
         for _ in 0..load.in_flight {
             let (client, schedule, tally) = (client.clone(), Rc::clone(&schedule), Rc::clone(tally));
             tokio::task::spawn_local(async move {

@@ -14,8 +14,8 @@ pub(crate) struct Subject {
     pub(crate) binary: PathBuf,
     /// Threads of work.
     pub(crate) shards: usize,
-    /// A `taskset` list.
-    pub(crate) cores: &'static str,
+    /// A `taskset` list for each process.
+    pub(crate) processes: &'static [&'static str],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,15 @@ pub(crate) enum Kind {
 }
 
 impl Subject {
-    /// Starts the collector with a configuration of `configs/`.
-    pub(crate) fn start(&self, config: &str, endpoint: &str, sink: &str, log: &Path) -> Result<Process> {
+    /// Starts a process of the collector on `cores` with a configuration of `configs/`.
+    pub(crate) fn start(
+        &self,
+        cores: &str,
+        config: &str,
+        endpoint: &str,
+        sink: &str,
+        log: &Path,
+    ) -> Result<Process> {
         let family = match self.kind {
             Kind::Trueline | Kind::Baseline => "trueline",
             Kind::Otelcol => "otelcol",
@@ -41,7 +48,7 @@ impl Subject {
             ("BENCH_SHARDS", self.shards.to_string()),
             ("GOMAXPROCS", self.shards.to_string()),
         ];
-        Process::start(&self.binary, &[format!("--config={}", file.display())], &environment, self.cores, log)
+        Process::start(&self.binary, &[format!("--config={}", file.display())], &environment, cores, log)
     }
 }
 
