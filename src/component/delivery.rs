@@ -35,6 +35,9 @@ pub struct QueueConfig {
     pub wait_for_result: bool,
     /// Let the sender wait for room rather than refuse it.
     pub block_on_overflow: bool,
+    /// Drop and count what finds no room, and take the request for the other exporters all the same; what the
+    /// collector does not have.
+    pub drop_on_overflow: bool,
     /// What `queue_size` counts.
     pub sizer: Sizer,
     pub queue_size: u64,
@@ -86,6 +89,7 @@ impl Default for QueueConfig {
             num_consumers: 10,
             wait_for_result: false,
             block_on_overflow: false,
+            drop_on_overflow: false,
             sizer: Sizer::Requests,
             queue_size: 1000,
             max_bytes: config::ByteSize(128 << 20),
@@ -153,6 +157,13 @@ impl QueueConfig {
         }
         if self.max_bytes.0 == 0 {
             checks.error(&format!("{path}.max_bytes"), "max_bytes is 0, must be above 0");
+        }
+        if self.drop_on_overflow && (self.block_on_overflow || self.wait_for_result) {
+            let other = if self.block_on_overflow { "block_on_overflow" } else { "wait_for_result" };
+            checks.error(
+                &format!("{path}.drop_on_overflow"),
+                format!("drop_on_overflow and {other} are both true\nremove one: what is dropped cannot be waited for"),
+            );
         }
         if let Some(batch) = self.batch.get() {
             self.validate_batch(batch, &format!("{path}.batch"), checks);

@@ -39,6 +39,8 @@ pub(crate) struct Inbox {
     exporter: String,
     /// Whether a sender waits for room rather than being refused.
     pub(crate) blocks: bool,
+    /// Whether what finds no room is dropped, so that the other exporters get it nevertheless.
+    drops: bool,
     /// While a request is under way for which room was reserved: what is left of that room.
     reserved: Cell<Option<Cost>>,
 }
@@ -60,6 +62,7 @@ impl Inbox {
             keeps_ack: !queue.enabled || queue.wait_for_result,
             exporter: exporter.to_owned(),
             blocks: queue.enabled && queue.block_on_overflow,
+            drops: queue.enabled && queue.drop_on_overflow,
             reserved: Cell::new(None),
         }
     }
@@ -106,14 +109,17 @@ impl Inbox {
     }
 
     /// Queues a request. Room comes from the reservation; what stages added to the request may
-    /// exceed it. Without a reservation (what analysis emits) a full queue drops and counts.
+    /// exceed it. Without a reservation (what analysis emits, and what came while a queue was full that may drop)
+    /// a full queue drops and counts.
     pub(crate) fn send(&self, export: Export, ack: Ack) {
         let cost = Cost::of(self.sizer, export.items, export.bytes.len());
         if let Some(reserved) = self.reserved.get() {
             self.charge(reserved, cost);
         } else if !self.bound.try_take(cost) {
             self.meters.enqueue_failed(export.signal, export.items);
-            ack.report(Outcome::Retryable { after: None, message: self.is_full() });
+            if !self.drops {
+                ack.report(Outcome::Retryable { after: None, message: self.is_full() });
+            }
             return;
         }
         let ack = if self.keeps_ack { ack } else { Ack::none() };
@@ -146,13 +152,13 @@ pub(crate) struct Reached {
 pub(crate) struct Reservation<'a>(&'a [Reached]);
 
 impl<'a> Reservation<'a> {
-    /// Reserves room everywhere.
+    /// Reserves room everywhere, but for queues that may drop.
     ///
     /// # Errors
     /// The first queue that is full; no room is taken then.
     pub(crate) fn make(reach: &'a [Reached], items: u64, bytes: usize) -> Result<Self, &'a Rc<Inbox>> {
         for (index, Reached { inbox, deliveries }) in reach.iter().enumerate() {
-            if !inbox.try_reserve(items, bytes, *deliveries) {
+            if !inbox.try_reserve(items, bytes, *deliveries) && !inbox.drops {
                 drop(Self(reach.get(..index).unwrap_or_default()));
                 return Err(inbox);
             }

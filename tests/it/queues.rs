@@ -74,6 +74,27 @@ fn those_who_wait_for_room_are_all_taken_in_the_end() -> Result<()> {
 }
 
 #[test]
+fn a_queue_that_may_drop_is_full_without_stopping_the_others() -> Result<()> {
+    let (dead, live) = (Hand::on("held/dead"), Hand::on("held/beside"));
+    live.release.cancel();
+    let rig = start(
+        "  held/dead: {sending_queue: {queue_size: 1, num_consumers: 1, drop_on_overflow: true}}
+  held/beside: {sending_queue: {wait_for_result: true}}",
+        "    traces: {receivers: [otlp], exporters: [held/dead, held/beside]}",
+    )?;
+    let mut client = rig.connect()?;
+    for seed in 0..3 {
+        assert_eq!(client.send(Signal::Traces, &request(seed))?, 200);
+    }
+    assert_eq!(live.items(), 15);
+    assert_eq!(rig.metric("otelcol_exporter_enqueue_failed_spans"), 10, "all but the first request");
+    dead.release.cancel();
+    rig.stop();
+    assert_eq!(dead.items(), 5);
+    Ok(())
+}
+
+#[test]
 fn a_dead_exporter_does_not_delay_the_one_beside_it() -> Result<()> {
     let hand = Hand::on("held/live");
     hand.release.cancel();
