@@ -188,19 +188,23 @@ impl Http {
         }
     }
 
-    /// Turns JSON into protobuf, which is longer in odd cases only and then claims what it needs.
+    /// Turns JSON into protobuf. What comes out longer than the text, in odd cases only, has claimed room for as
+    /// much as it may become.
     async fn transcode(&self, signal: Signal, body: Collected) -> Result<Collected, Failure> {
-        let Collected { bytes: json, mut claim } = body;
-        let bytes = wire::json::json_to_wire(signal, &json)
-            .map_err(|e| Failure::Malformed(format!("body is not OTLP in JSON: {e}")))?;
-        if bytes.len() > self.max_body {
-            return Err(Failure::TooLarge { limit: self.max_body });
+        let Collected { bytes: json, claim } = body;
+        let within = |max_len| {
+            wire::json::json_to_wire_within(signal, &json, max_len)
+                .map_err(|e| Failure::Malformed(format!("body is not OTLP in JSON: {e}")))
+        };
+        if let Some(bytes) = within(json.len())? {
+            return Ok(Collected { bytes: Bytes::from(bytes), claim });
         }
-        if bytes.len() > json.len() {
-            drop(claim);
-            claim = self.shard.admit(bytes.len()).await?;
+        drop(claim);
+        let claim = self.shard.admit(self.max_body).await?;
+        match within(self.max_body)? {
+            Some(bytes) => Ok(Collected { bytes: Bytes::from(bytes), claim }),
+            None => Err(Failure::TooLarge { limit: self.max_body }),
         }
-        Ok(Collected { bytes: Bytes::from(bytes), claim })
     }
 
     async fn read(&self, reader: &mut Reader) -> Result<Collected, Failure> {

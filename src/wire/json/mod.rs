@@ -26,7 +26,21 @@ pub struct JsonError(#[from] serde_json::Error);
 /// *Cost*: one pass, about 2 µs for a span. The result is at most four times as long as the text, as
 /// the densest there is are the zeros of a list of 64-bit integers.
 pub fn json_to_wire(signal: Signal, json: &[u8]) -> Result<Vec<u8>, JsonError> {
-    Ok(read::request(signal, json)?)
+    Ok(read::request(signal, json, usize::MAX)?.expect("nothing is longer than that"))
+}
+
+/// Encodes a JSON request as protobuf, unless that is longer than `max_len`: then there is none.
+///
+/// # Errors
+/// As [`json_to_wire`].
+///
+/// *Cost*: as [`json_to_wire`]; what is too long is left where it becomes so.
+pub fn json_to_wire_within(
+    signal: Signal,
+    json: &[u8],
+    max_len: usize,
+) -> Result<Option<Vec<u8>>, JsonError> {
+    Ok(read::request(signal, json, max_len)?)
 }
 
 /// Encodes a JSON request as protobuf. Its key tells its signal, as in the lines of a file.

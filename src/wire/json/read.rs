@@ -12,13 +12,21 @@ use crate::{
     schema::{self, Field, Kind, Message},
 };
 
-pub(super) fn request(signal: Signal, json: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
-    let mut out = Vec::with_capacity(json.len() / 2);
+/// Returns none when the request is longer than `max_len`.
+pub(super) fn request(
+    signal: Signal,
+    json: &[u8],
+    max_len: usize,
+) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    let mut out = Vec::with_capacity(max_len.min(json.len() / 2));
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let top = Body { message: schema::request(signal), out: &mut out, depth: MAX_DEPTH };
-    deserializer.deserialize_map(top)?;
-    deserializer.end()?;
-    Ok(out)
+    let left = Left { depth: MAX_DEPTH, len: max_len };
+    let top = Body { message: schema::request(signal), out: &mut out, left };
+    let read = deserializer.deserialize_map(top).and_then(|()| deserializer.end());
+    if out.len() > max_len {
+        return Ok(None);
+    }
+    read.map(|()| Some(out))
 }
 
 pub(super) fn request_of_any_signal(json: &[u8]) -> Result<(Signal, Vec<u8>), serde_json::Error> {
@@ -27,6 +35,31 @@ pub(super) fn request_of_any_signal(json: &[u8]) -> Result<(Signal, Vec<u8>), se
     let signal = deserializer.deserialize_map(AnyBody { out: &mut out })?;
     deserializer.end()?;
     Ok((signal, out))
+}
+
+/// How far a request may still go.
+#[derive(Clone, Copy)]
+struct Left {
+    /// Messages within messages.
+    depth: u32,
+    /// Bytes of the whole request. Lists look at it: all else is about as long as its text.
+    len: usize,
+}
+
+impl Left {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        let depth = self.depth.checked_sub(1);
+        let depth =
+            depth.ok_or_else(|| E::custom(format_args!("messages nested deeper than {MAX_DEPTH}")))?;
+        Ok(Self { depth, ..self })
+    }
+
+    fn hold<E: Error>(self, out: &[u8]) -> Result<(), E> {
+        match out.len() > self.len {
+            true => Err(E::custom(format_args!("longer than {} bytes", self.len))),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A request whose key tells its signal.
@@ -48,7 +81,7 @@ impl<'de> Visitor<'de> for AnyBody<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let list = List { field, out: &mut *self.out, depth: MAX_DEPTH };
+            let list = List { field, out: &mut *self.out, left: Left { depth: MAX_DEPTH, len: usize::MAX } };
             let is_there = map.next_value_seed(UnlessNull(list))?;
             if is_there && found.replace(signal).is_some() {
                 return Err(A::Error::custom(format_args!("more than one of {REQUEST_KEYS}")));
@@ -116,7 +149,7 @@ impl Visitor<'_> for AnyKey {
 struct Body<'o> {
     message: &'static Message,
     out: &'o mut Vec<u8>,
-    depth: u32,
+    left: Left,
 }
 
 impl<'de> Visitor<'de> for Body<'_> {
@@ -127,7 +160,7 @@ impl<'de> Visitor<'de> for Body<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { message, out, depth } = self;
+        let Self { message, out, left } = self;
         let (mut seen, mut member) = (0_u32, None);
         while let Some(key) = map.next_key_seed(Key(message))? {
             let Some(field) = key else {
@@ -140,9 +173,9 @@ impl<'de> Visitor<'de> for Body<'_> {
             seen |= 1 << field.number;
             let before = out.len();
             if field.repeated {
-                map.next_value_seed(List { field, out, depth })?;
+                map.next_value_seed(List { field, out, left })?;
             } else {
-                map.next_value_seed(One { field, place: Place::Field, out, depth })?;
+                map.next_value_seed(One { field, place: Place::Field, out, left })?;
             }
             if field.oneof
                 && out.len() > before
@@ -194,16 +227,16 @@ struct One<'o> {
     field: &'static Field,
     place: Place,
     out: &'o mut Vec<u8>,
-    depth: u32,
+    left: Left,
 }
 
 impl<'de> DeserializeSeed<'de> for One<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Self { field, place, out, depth } = self;
+        let Self { field, place, out, left } = self;
         if let Kind::Message(message) = field.kind {
-            return deserializer.deserialize_any(Nested { field, message, place, out, depth });
+            return deserializer.deserialize_any(Nested { field, message, place, out, left });
         }
         match deserializer.deserialize_any(ScalarVisitor)? {
             Scalar::Null if place == Place::Field => Ok(()),
@@ -225,7 +258,7 @@ struct Nested<'o> {
     message: &'static Message,
     place: Place,
     out: &'o mut Vec<u8>,
-    depth: u32,
+    left: Left,
 }
 
 impl<'de> Visitor<'de> for Nested<'_> {
@@ -245,10 +278,10 @@ impl<'de> Visitor<'de> for Nested<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let Self { field, message, out, depth, .. } = self;
-        let depth = depth.checked_sub(1).ok_or_else(|| A::Error::custom("messages nested deeper than 64"))?;
+        let Self { field, message, out, left, .. } = self;
+        let left = left.deeper()?;
         let at = encode::begin(out, field.number);
-        Body { message, out, depth }.visit_map(map)?;
+        Body { message, out, left }.visit_map(map)?;
         encode::end(out, at);
         Ok(())
     }
@@ -258,7 +291,7 @@ impl<'de> Visitor<'de> for Nested<'_> {
 struct List<'o> {
     field: &'static Field,
     out: &'o mut Vec<u8>,
-    depth: u32,
+    left: Left,
 }
 
 impl<'de> DeserializeSeed<'de> for List<'_> {
@@ -280,14 +313,18 @@ impl<'de> Visitor<'de> for List<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Self { field, out, depth } = self;
+        let Self { field, out, left } = self;
         if !field.is_packable() {
-            while list.next_element_seed(One { field, place: Place::Element, out, depth })?.is_some() {}
+            while list.next_element_seed(One { field, place: Place::Element, out, left })?.is_some() {
+                left.hold(out)?;
+            }
             return Ok(());
         }
         let start = out.len();
         let at = encode::begin(out, field.number);
-        while list.next_element_seed(One { field, place: Place::Packed, out, depth })?.is_some() {}
+        while list.next_element_seed(One { field, place: Place::Packed, out, left })?.is_some() {
+            left.hold(out)?;
+        }
         match out.len() == at {
             true => out.truncate(start),
             false => encode::end(out, at),
