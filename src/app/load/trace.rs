@@ -222,7 +222,6 @@ impl Simulation {
         let index = self.begin(caller, CLIENT, at, Some(parent_id));
         let mut attributes = self.attributes();
         attributes.push_str("db.system.name", "redis");
-        attributes.push_str("db.namespace", "0");
         attributes.push_str("db.operation.name", command);
         attributes.push_str("server.address", "redis.shop.svc");
         attributes.push_int("server.port", 6379);

@@ -4,6 +4,10 @@ use component::{Checks, Config};
 use config::Duration;
 use serde::Deserialize;
 
+/// The collector's, then the names that replaced `db.name` and `db.system` in the semantic conventions 1.26 and 1.30.
+const PEER_ATTRIBUTES: &[&str] = &["peer.service", "db.name", "db.system", "db.namespace", "db.system.name"];
+const DATABASE_ATTRIBUTES: &[&str] = &["db.name", "db.namespace"];
+
 /// Settings of `service_graph`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default)]
@@ -58,11 +62,11 @@ impl Default for ServiceGraphConfig {
             store: StoreConfig::default(),
             cache_loop: Duration::from_secs(60),
             store_expiration_loop: Duration::from_secs(2),
-            virtual_node_peer_attributes: strings(&["peer.service", "db.name", "db.system"]),
+            virtual_node_peer_attributes: strings(PEER_ATTRIBUTES),
             virtual_node_extra_label: false,
             metrics_flush_interval: Duration::from_secs(60),
             metrics_timestamp_offset: Duration::default(),
-            database_name_attributes: strings(&["db.name"]),
+            database_name_attributes: strings(DATABASE_ATTRIBUTES),
             max_edges: 10_000,
             series_expiration: Duration::from_secs(15 * 60),
         }
