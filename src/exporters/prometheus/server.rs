@@ -1,6 +1,6 @@
 //! Answers scrapes over HTTP/1.1, with or without TLS.
 
-use std::{convert::Infallible, rc::Rc};
+use std::{convert::Infallible, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use component::{Socket, Sockets, Stop};
@@ -14,6 +14,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::text::Format;
 use crate::http::{Compression, Encoder};
+
+/// How long a scraper may take to agree on TLS: connections are few, and a silent one holds its place.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What there is to see.
 pub(super) trait Pages {
@@ -54,12 +57,13 @@ async fn connection<P: Pages>(socket: Socket, tls: Option<TlsAcceptor>, pages: R
         None => speak(tcp, pages, stop).await,
         Some(tls) => {
             let shaken = tokio::select! {
-                shaken = tls.accept(tcp) => shaken,
+                shaken = tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(tcp)) => shaken,
                 () = stop.cancelled() => return,
             };
             match shaken {
-                Ok(stream) => speak(stream, pages, stop).await,
-                Err(error) => tracing::debug!(%peer, %error, "a scraper's TLS handshake failed"),
+                Ok(Ok(stream)) => speak(stream, pages, stop).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "a scraper's TLS handshake failed"),
+                Err(_elapsed) => tracing::debug!(%peer, "a scraper's TLS handshake took too long"),
             }
         }
     }

@@ -19,6 +19,7 @@ use super::{
     collect::{Collected, Reader, decompress},
     config::GrpcConfig,
     connection::{self, Life, Lifetimes, Watched, drive},
+    faults::Reason,
     grpc_frame::read_prefix,
     shard::Shard,
 };
@@ -91,14 +92,9 @@ impl Grpc {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         let (head, body) = request.into_parts();
-        if head.method != Method::POST {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed, supported: [POST]");
-        }
-        if !is_grpc(&head.headers) {
-            return plain(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "415 unsupported media type, supported: [application/grpc]",
-            );
+        if let Some(answer) = mismatch(&head) {
+            self.shard.faults.add(Reason::Unsupported);
+            return answer;
         }
         let mut reader = Reader::new(body, Duration::ZERO);
         match self.export(&head, &mut reader).await {
@@ -146,6 +142,15 @@ impl Grpc {
         let encoding = if prefix.is_compressed { encoding } else { Encoding::Identity };
         Ok((signal, decompress(message, encoding, self.max_message, &self.shard).await?))
     }
+}
+
+/// Answers what is not gRPC in the words of HTTP.
+fn mismatch(head: &request::Parts) -> Option<Response<Reply>> {
+    if head.method != Method::POST {
+        return Some(plain(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed, supported: [POST]"));
+    }
+    let text = "415 unsupported media type, supported: [application/grpc]";
+    (!is_grpc(&head.headers)).then(|| plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
 }
 
 /// Finds what a method takes.

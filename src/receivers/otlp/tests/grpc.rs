@@ -318,6 +318,7 @@ fn what_is_not_grpc_is_told_in_http_words() {
             let post = Request::post(&uri).header("content-type", content_type).body(whole("{}")).unwrap();
             assert_eq!(client.send(post).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
+        assert_eq!(server.turned_away("unsupported"), 3);
         for content_type in ["application/grpc+proto", "application/grpc;x=y"] {
             let body = whole(framed(false, b"x"));
             let post = Request::post(&uri).header("content-type", content_type).body(body).unwrap();
