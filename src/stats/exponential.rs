@@ -109,10 +109,20 @@ impl Buckets {
             self.counts.push(0);
         } else if index < self.offset {
             let missing = (self.offset - index) as usize;
+            self.reserve(missing);
             self.counts.splice(0..0, std::iter::repeat_n(0, missing));
             self.offset = index;
         } else if (index - self.offset) as usize >= self.counts.len() {
-            self.counts.resize((index - self.offset) as usize + 1, 0);
+            let len = (index - self.offset) as usize + 1;
+            self.reserve(len - self.counts.len());
+            self.counts.resize(len, 0);
+        }
+    }
+
+    /// Leaves at most an eighth unused: a collector holds very many of these.
+    fn reserve(&mut self, more: usize) {
+        if self.counts.capacity() - self.counts.len() < more {
+            self.counts.reserve_exact(more.max(self.counts.len() / 8));
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The work is staged: the keys of a block of spans, then what their hashes point to, then the places of
 //! their series; then the dense counters of the request, then the buckets. Cache misses of one stage overlap
-//! instead of waiting for each other.
+//! instead of waiting for each other; so a loop that misses computes as little as it can.
 
 use model::{KeySet, Slot, SpanRec, SpanTable};
 use wire::view::{KeyValue, Scope, Span};
@@ -24,11 +24,13 @@ pub(crate) struct Fold {
     series: SeriesTable,
     /// The keys of a block of spans.
     keys: Keys,
-    /// Per span of a block: its key, then what that points to.
+    /// Per span of a block: its key, the hash of that, and what the hash points to.
     key_places: Vec<KeyAt>,
-    candidates: Vec<(u64, Candidate)>,
-    /// Per span of the request: its series.
+    hashes: Vec<u64>,
+    candidates: Vec<Candidate>,
+    /// Per span of the request: its series, and its bucket there.
     places: Vec<Place>,
+    buckets: Vec<i32>,
     /// Spans since the last flush; bounds what a bucket holds.
     spans: u64,
 }
@@ -68,8 +70,10 @@ impl Fold {
             series,
             keys: Keys::default(),
             key_places: Vec::new(),
+            hashes: Vec::new(),
             candidates: Vec::new(),
             places: Vec::new(),
+            buckets: Vec::new(),
             spans: 0,
         }
     }
@@ -206,7 +210,7 @@ impl Fold {
     }
 
     fn find_series(&mut self, request: &Request<'_>) {
-        let Self { shape, series, keys, key_places, candidates, places, .. } = self;
+        let Self { shape, series, keys, key_places, hashes, candidates, places, .. } = self;
         let spans = &request.table.spans;
         places.clear();
         for from in (0..spans.len()).step_by(BLOCK) {
@@ -214,12 +218,12 @@ impl Fold {
             keys.clear();
             key_places.clear();
             key_places.extend(block.clone().map(|index| shape.spell(request, index, keys, |_| None)));
+            hashes.clear();
+            hashes.extend(key_places.iter().map(|&at| keys.at(at).hash(series.seed())));
             candidates.clear();
-            candidates.extend(key_places.iter().map(|&at| {
-                let hash = keys.at(at).hash(series.seed());
-                (hash, series.candidate(hash))
-            }));
-            for (index, (&at, &(hash, candidate))) in block.zip(key_places.iter().zip(candidates.iter())) {
+            candidates.extend(hashes.iter().map(|&hash| series.candidate(hash)));
+            let found = key_places.iter().zip(hashes.iter().zip(candidates.iter()));
+            for (index, (&at, (&hash, &candidate))) in block.zip(found) {
                 let key = keys.at(at);
                 let place = series.confirm(candidate, hash, &key).unwrap_or_else(|| {
                     series.begin(&key, spans[index].duration_nanos(), &shape.spec, &shape.resources)
@@ -252,8 +256,13 @@ impl Fold {
                 }
             }
             Layout::Exponential { .. } => {
-                for (&place, span) in spans.filter(|(_, span)| span.end > span.start) {
-                    self.series.count_exponential(place, exponential_bucket(span.duration_nanos(), unit));
+                let bucket = |span: &SpanRec| exponential_bucket(span.duration_nanos().max(1), unit);
+                self.buckets.clear();
+                self.buckets.extend(table.spans.iter().map(bucket));
+                for ((&place, span), &bucket) in spans.zip(&self.buckets) {
+                    if span.end > span.start {
+                        self.series.count_exponential(place, bucket);
+                    }
                 }
             }
         }
