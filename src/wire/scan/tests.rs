@@ -10,7 +10,10 @@ use prost::Message as _;
 use super::*;
 use crate::{
     read_traces,
-    testing::{self, Random, arbitrary, scramble},
+    testing::{
+        self, Random, arbitrary, scramble,
+        verdict::{Verdict, flips, small, verdict},
+    },
 };
 
 /// Wants half of the keys that arbitrary attributes have.
@@ -98,6 +101,16 @@ fn scan(request: &[u8], keys: &model::KeySet) -> Result<(bytes::Bytes, SpanTable
     Ok((request, table))
 }
 
+/// Refused by both, or taken by both as the same; or there is a reason.
+fn assert_verdict(request: &[u8], keys: &model::KeySet) -> Verdict {
+    let (scanned, decoded) = (scan(request, keys), ExportTraceServiceRequest::decode(request));
+    let verdict = verdict(scanned.as_ref().err().copied(), decoded.as_ref().err());
+    if let (Ok((request, table)), Ok(decoded)) = (scanned, decoded) {
+        assert_agrees(&request, &table, keys, &decoded);
+    }
+    verdict
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
 
@@ -116,11 +129,7 @@ proptest! {
         let mut random = Random(seed | 1);
         let request = arbitrary::traces(&mut random).encode_to_vec();
         for _ in 0..20 {
-            let request = scramble::damage(request.clone(), &mut random);
-            let scanned = scan(&request, &wanted());
-            if let (Ok((request, table)), Ok(decoded)) = (scanned, ExportTraceServiceRequest::decode(&request[..])) {
-                assert_agrees(&request, &table, &wanted(), &decoded);
-            }
+            assert_verdict(&scramble::damage(request.clone(), &mut random), &wanted());
         }
     }
 
@@ -149,12 +158,21 @@ fn every_cut_of_a_request_is_refused_or_a_shorter_request() {
     let request = testing::trace_request(7, 12);
     let keys = wanted();
     for len in 0..request.len() {
-        let cut = &request[..len];
-        let decoded = ExportTraceServiceRequest::decode(cut);
-        match scan(cut, &keys) {
-            Ok((request, table)) => assert_agrees(&request, &table, &keys, &decoded.unwrap()),
-            Err(malformed) => assert!(decoded.is_err(), "{len}: {malformed}"),
-        }
+        let verdict = assert_verdict(&request[..len], &keys);
+        assert!(matches!(verdict, Verdict::Both | Verdict::Neither), "{len}: {verdict:?}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_request_is_refused_or_means_what_the_oracle_decodes() {
+    let keys = wanted();
+    let spans = |request: &[u8]| scan(request, &keys).map_or(0, |(_, table)| table.spans.len() as u64);
+    let arbitrary = small(arbitrary::traces, spans);
+    for request in [testing::trace_request(7, 1), arbitrary] {
+        let verdicts: Vec<_> = flips(&request).map(|flipped| assert_verdict(&flipped, &keys)).collect();
+        let count = |of| verdicts.iter().filter(|verdict| **verdict == of).count();
+        // Text that is not UTF-8 is taken; a wrong length is not.
+        assert!(count(Verdict::OnlyOurs) > 0 && count(Verdict::Neither) > 0 && count(Verdict::Both) > 0);
     }
 }
 

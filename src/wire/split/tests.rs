@@ -1,5 +1,8 @@
 use opentelemetry_proto::tonic::{
-    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     common::v1::InstrumentationScope,
     metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data},
     trace::v1::{ResourceSpans, ScopeSpans, Span},
@@ -8,6 +11,10 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
+use crate::{
+    canonical, schema,
+    testing::{Random, arbitrary, scramble},
+};
 
 /// Sizes of names, by resource and scope: a request of any shape, empty ones too.
 fn shapes() -> impl Strategy<Value = Vec<Vec<Vec<usize>>>> {
@@ -85,6 +92,105 @@ proptest! {
         for signal in Signal::ALL {
             split(signal, &Bytes::from(bytes.clone()), limit);
             split_items(signal, &Bytes::from(bytes.clone()), limit);
+        }
+    }
+}
+
+/// An arbitrary request of a signal, in any spelling that pipelines are given.
+fn arbitrary(signal: Signal, random: &mut Random) -> Bytes {
+    let request = match signal {
+        Signal::Traces => arbitrary::traces(random).encode_to_vec(),
+        Signal::Metrics => arbitrary::metrics(random).encode_to_vec(),
+        Signal::Logs => arbitrary::logs(random).encode_to_vec(),
+    };
+    let request = scramble::scramble(schema::request(signal), &request, random);
+    canonical(signal, &request).into()
+}
+
+/// Every span, metric or log record with all that it stands in, in order; as text, because NaN is not equal to
+/// itself.
+fn items(signal: Signal, parts: &[Bytes]) -> Vec<String> {
+    let mut all = Vec::new();
+    macro_rules! items {
+        ($request:ty, $resources:ident, $scopes:ident, $items:ident) => {
+            for part in parts {
+                for resource in <$request>::decode(part.as_ref()).unwrap().$resources {
+                    let head = (resource.resource, resource.schema_url);
+                    for scope in resource.$scopes {
+                        let head = (&head, scope.scope, scope.schema_url);
+                        all.extend(scope.$items.iter().map(|item| format!("{head:?} {item:?}")));
+                    }
+                }
+            }
+        };
+    }
+    match signal {
+        Signal::Traces => items!(ExportTraceServiceRequest, resource_spans, scope_spans, spans),
+        Signal::Metrics => items!(ExportMetricsServiceRequest, resource_metrics, scope_metrics, metrics),
+        Signal::Logs => items!(ExportLogsServiceRequest, resource_logs, scope_logs, log_records),
+    }
+    all
+}
+
+fn n_items(signal: Signal, part: &Bytes) -> usize {
+    items(signal, std::slice::from_ref(part)).len()
+}
+
+/// Decodes each, puts all in one list and encodes that.
+fn joined_by_the_oracle(signal: Signal, requests: &[Bytes]) -> Vec<u8> {
+    macro_rules! joined {
+        ($request:ident, $resources:ident) => {{
+            let decoded = requests.iter().map(|request| $request::decode(request.as_ref()).unwrap());
+            $request { $resources: decoded.flat_map(|request| request.$resources).collect() }.encode_to_vec()
+        }};
+    }
+    match signal {
+        Signal::Traces => joined!(ExportTraceServiceRequest, resource_spans),
+        Signal::Metrics => joined!(ExportMetricsServiceRequest, resource_metrics),
+        Signal::Logs => joined!(ExportLogsServiceRequest, resource_logs),
+    }
+}
+
+proptest! {
+    #[test]
+    fn joined_requests_are_what_the_oracle_makes_of_them_one_by_one(seed: u64, n_requests in 0_usize..5) {
+        let mut random = Random(seed | 1);
+        for signal in Signal::ALL {
+            let requests: Vec<_> = (0..n_requests).map(|_| arbitrary(signal, &mut random)).collect();
+            let joined = concat(&requests);
+            // Read and written again, other spellings are the usual one.
+            let usual = joined_by_the_oracle(signal, std::slice::from_ref(&joined));
+            prop_assert_eq!(usual, joined_by_the_oracle(signal, &requests));
+            let each: u64 = requests.iter().map(|request| check(signal, request).unwrap()).sum();
+            prop_assert_eq!(check(signal, &joined), Ok(each));
+        }
+    }
+
+    #[test]
+    fn a_cut_of_any_signal_loses_nothing_and_keeps_order_and_limit(seed: u64, limit in 1_usize..2000) {
+        let mut random = Random(seed | 1);
+        for signal in Signal::ALL {
+            let whole = arbitrary(signal, &mut random);
+            let expected = items(signal, std::slice::from_ref(&whole));
+            let parts = split(signal, &whole, limit);
+            prop_assert_eq!(&items(signal, &parts), &expected);
+            for part in &parts {
+                prop_assert!(check(signal, part).is_ok());
+                prop_assert!(part.len() <= limit || n_items(signal, part) <= 1, "{} bytes of {limit}", part.len());
+            }
+            prop_assert_eq!(items(signal, &[concat(&parts)]), expected.clone());
+
+            let limit = limit % 9 + 1;
+            let parts = split_items(signal, &whole, limit);
+            prop_assert_eq!(items(signal, &parts), expected);
+            let counts: Vec<_> = parts.iter().map(|part| check(signal, part).unwrap()).collect();
+            prop_assert_eq!(counts.iter().sum::<u64>(), check(signal, &whole).unwrap());
+            for (part, count) in parts.iter().zip(counts) {
+                // Of metrics that have points, one with too many stands alone.
+                let is_alone = signal == Signal::Metrics
+                    && items(signal, std::slice::from_ref(part)).iter().filter(|it| it.contains("DataPoint {")).count() == 1;
+                prop_assert!(count <= limit as u64 || is_alone, "{count} of {limit}");
+            }
         }
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) mod arbitrary;
 #[cfg(test)]
 pub(crate) mod scramble;
+#[cfg(test)]
+pub(crate) mod verdict;
 
 use crate::build::{Attributes, Event, Span, SpansWriter};
 

@@ -14,7 +14,10 @@ use super::*;
 use crate::{
     build::encode_value,
     read_logs, read_metrics, read_traces, schema,
-    testing::{Random, arbitrary, scramble},
+    testing::{
+        Random, arbitrary, scramble,
+        verdict::{Verdict, flips, small, verdict},
+    },
 };
 
 fn text(message: &impl std::fmt::Debug) -> String {
@@ -302,6 +305,60 @@ fn assert_spans(request: &[u8], expected: ExportTraceServiceRequest) {
     }
 }
 
+/// Refused by both, or taken by both as the same; or there is a reason. Views end whatever they see.
+fn judge_metrics(request: Vec<u8>) -> Verdict {
+    let decoded = ExportMetricsServiceRequest::decode(&request[..]);
+    see_all(&request);
+    let read = read_metrics(request.into());
+    let verdict = verdict(read.as_ref().err().copied(), decoded.as_ref().err());
+    if let (Ok((request, items)), Ok(decoded)) = (read, decoded) {
+        assert_eq!(assert_metrics(&request, decoded) as u64, items);
+    }
+    verdict
+}
+
+/// As [`judge_metrics`].
+fn judge_logs(request: Vec<u8>) -> Verdict {
+    let decoded = ExportLogsServiceRequest::decode(&request[..]);
+    see_all(&request);
+    let read = read_logs(request.into());
+    let verdict = verdict(read.as_ref().err().copied(), decoded.as_ref().err());
+    if let (Ok((request, items)), Ok(decoded)) = (read, decoded) {
+        assert_eq!(assert_logs(&request, decoded) as u64, items);
+    }
+    verdict
+}
+
+/// As [`judge_metrics`], of what the table of spans does not hold.
+fn judge_spans(request: Vec<u8>) -> Verdict {
+    let decoded = ExportTraceServiceRequest::decode(&request[..]);
+    see_all(&request);
+    let matcher = crate::Matcher::new(&model::KeySet::default());
+    let read = read_traces(request.into(), &matcher, &mut model::SpanTable::default());
+    let verdict = verdict(read.as_ref().err().copied(), decoded.as_ref().err());
+    if let (Ok(request), Ok(decoded)) = (read, decoded) {
+        assert_spans(&request, decoded);
+    }
+    verdict
+}
+
+/// Looks at all that views show of a request of any signal.
+fn see_all(request: &[u8]) {
+    for group in groups(request) {
+        for item in group.items() {
+            let record = LogRecord::of(item);
+            let n_seen = record.attributes().count() + record.body.to_label_string().len();
+            let span = Span { body: item };
+            let n_seen = n_seen + span.links().count() + span.events().count() + span.attributes().count();
+            let metric = Metric::of(item);
+            assert!(n_seen + metric.metadata().count() <= 16 * request.len() + 64);
+            if let MetricData::Gauge(points) | MetricData::Sum { points, .. } = metric.data {
+                assert!(points.iter().map(NumberPoint::of).count() <= request.len());
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
 
@@ -342,16 +399,8 @@ proptest! {
         let metrics = arbitrary::metrics(&mut random).encode_to_vec();
         let logs = arbitrary::logs(&mut random).encode_to_vec();
         for _ in 0..10 {
-            let request = scramble::damage(metrics.clone(), &mut random);
-            let decoded = ExportMetricsServiceRequest::decode(&request[..]);
-            if let (Ok((request, items)), Ok(decoded)) = (read_metrics(request.into()), decoded) {
-                prop_assert_eq!(assert_metrics(&request, decoded) as u64, items);
-            }
-            let request = scramble::damage(logs.clone(), &mut random);
-            let decoded = ExportLogsServiceRequest::decode(&request[..]);
-            if let (Ok((request, items)), Ok(decoded)) = (read_logs(request.into()), decoded) {
-                prop_assert_eq!(assert_logs(&request, decoded) as u64, items);
-            }
+            judge_metrics(scramble::damage(metrics.clone(), &mut random));
+            judge_logs(scramble::damage(logs.clone(), &mut random));
         }
     }
 
@@ -366,6 +415,21 @@ proptest! {
         prop_assert!(point.positive.counts().count() + HistogramPoint::of(&bytes).bucket_counts().count() <= bytes.len());
         prop_assert!(AnyValue::of(&bytes).to_label_string().len() <= bytes.len() * 8 + 32);
     }
+}
+
+#[test]
+fn every_flipped_bit_of_a_request_is_refused_or_means_what_the_oracle_decodes() {
+    use model::Signal;
+    let items = |signal| move |request: &[u8]| crate::check(signal, request).unwrap();
+    let judged = |request: Vec<u8>, judge: fn(Vec<u8>) -> Verdict| {
+        let verdicts: Vec<_> = flips(&request).map(judge).collect();
+        let count = |of| verdicts.iter().filter(|verdict| **verdict == of).count();
+        // Text that is not UTF-8 is taken; a wrong length is not.
+        assert!(count(Verdict::OnlyOurs) > 0 && count(Verdict::Neither) > 0 && count(Verdict::Both) > 0);
+    };
+    judged(small(arbitrary::traces, items(Signal::Traces)), judge_spans);
+    judged(small(arbitrary::metrics, items(Signal::Metrics)), judge_metrics);
+    judged(small(arbitrary::logs, items(Signal::Logs)), judge_logs);
 }
 
 fn check(value: proto::AnyValue, expected: Expect) {
