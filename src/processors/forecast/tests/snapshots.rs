@@ -102,7 +102,7 @@ fn put_longer(out: &mut Vec<u8>, state: &SeriesState) {
     put_longer_conformal(out, &days.day_ahead);
     put_floats(out, &[state.sum, state.excess]);
     put_u16s(out, &[days.last_day]);
-    out.push(u8::from(days.history.is_some()) | 2 * u8::from(days.month.is_some()));
+    out.push(u8::from(days.history.is_some()) + 2 * u8::from(days.month.is_some()));
     if let Some(history) = &days.history {
         let mut record = Vec::new();
         record::write_history(history, &mut record);
