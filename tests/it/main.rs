@@ -9,6 +9,7 @@ mod determinism;
 mod determinism_rollups;
 mod docs;
 mod exact;
+mod imports;
 mod hostile_series;
 mod offline;
 mod own_telemetry;

@@ -1,6 +1,7 @@
 //! Prometheus: takes remote write and OTLP, scrapes, answers PromQL.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -98,11 +99,30 @@ impl Prometheus {
 
     /// Starts it with a configuration file of its own language.
     pub fn start_with(version: Version, config_yaml: &str) -> Result<Self> {
+        Self::start_on(version, config_yaml, None)
+    }
+
+    /// Starts one that has known the samples of an OpenMetrics text for as long as their times say, up to 100 days.
+    pub fn start_with_past(version: Version, openmetrics: &str) -> Result<Self> {
+        Self::start_on(version, "", Some(openmetrics))
+    }
+
+    fn start_on(version: Version, config_yaml: &str, past: Option<&str>) -> Result<Self> {
         let (name, features): (_, &[&str]) = match version {
             Version::Three => ("prometheus", &["--web.enable-otlp-receiver"]),
             Version::Debian => ("prometheus-debian", &[]),
         };
-        let launch = Launch::new(name, part(name, "prometheus")?)?;
+        let mut launch = Launch::new(name, part(name, "prometheus")?)?;
+        if let Some(openmetrics) = past {
+            let samples = launch.write("past.om", openmetrics)?;
+            let made = Command::new(part(name, "promtool")?)
+                .args(["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=7d"])
+                .args([&samples, &launch.dir().join("data")])
+                .output()?;
+            let said = [made.stdout, made.stderr].concat();
+            ensure!(made.status.success(), "promtool: {}", String::from_utf8_lossy(&said));
+            launch = launch.args(["--storage.tsdb.retention.time=100d"]);
+        }
         let config = launch.write("prometheus.yml", config_yaml)?;
         let address = format!("127.0.0.1:{}", free_port());
         let url = format!("http://{address}");
