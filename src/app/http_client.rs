@@ -1,18 +1,21 @@
 //! An HTTP client for commands that ask one server and wait for its answers.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client as Pool, connect::HttpConnector},
+    client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
+
+use crate::trust;
 
 /// Nothing answers at the address.
 #[derive(Debug)]
@@ -29,13 +32,62 @@ impl fmt::Display for Unreached {
 
 impl std::error::Error for Unreached {}
 
-/// One server, over HTTP/1.1, with TLS by the system's authorities.
+/// An answer is larger than it may be.
+#[derive(Debug)]
+pub(crate) struct TooLarge {
+    max_bytes: usize,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer is larger than {} MiB", self.max_bytes >> 20)
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+/// Connections that are kept for the next request.
+pub(crate) type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Makes connections over HTTP/1.1, with TLS where the URL says so.
+pub(crate) fn pool(tls: ClientConfig) -> Pool {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    let tls = HttpsConnectorBuilder::new().with_tls_config(tls);
+    Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().wrap_connector(tcp))
+}
+
+/// One server, over HTTP/1.1.
 pub(crate) struct HttpClient {
-    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Pool,
     runtime: Runtime,
     headers: Vec<(HeaderName, HeaderValue)>,
     patience: Duration,
     max_answer_bytes: usize,
+}
+
+/// How to reach a server.
+pub(crate) struct Server<'a> {
+    /// As [`base_of`] returns it.
+    pub(crate) base: &'a str,
+    /// Authorities to trust in place of the system's.
+    pub(crate) ca_file: Option<&'a Path>,
+}
+
+impl Server<'_> {
+    /// Nothing is read for a server that speaks no TLS.
+    fn tls(&self) -> anyhow::Result<ClientConfig> {
+        const CA_FILE: &str = "--ca-file";
+        let roots = match (self.base.starts_with("https:"), self.ca_file) {
+            (true, None) => trust::of_system(),
+            (true, Some(path)) => trust::of_file(CA_FILE, path, &trust::read(CA_FILE, path)?)?,
+            (false, None) => RootCertStore::empty(),
+            (false, Some(_)) => {
+                bail!("{CA_FILE} is for https, but the URL is `{}`; write https, or leave it out", self.base)
+            }
+        };
+        Ok(trust::client(roots).with_no_client_auth())
+    }
 }
 
 impl HttpClient {
@@ -43,28 +95,15 @@ impl HttpClient {
     /// larger.
     ///
     /// # Errors
-    /// When TLS can not be set up.
+    /// When the authorities can not be read.
     pub(crate) fn new(
+        server: &Server<'_>,
         headers: Vec<(HeaderName, HeaderValue)>,
         patience: Duration,
         max_answer_bytes: usize,
     ) -> anyhow::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .context("TLS can not be set up")?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let pool = pool(server.tls()?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let pool = Pool::builder(TokioExecutor::new()).build(connector);
         Ok(Self { pool, runtime, headers, patience, max_answer_bytes })
     }
 
@@ -96,9 +135,10 @@ impl HttpClient {
         };
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), self.max_answer_bytes).collect().await;
-        let mib = self.max_answer_bytes >> 20;
-        let too_large = || format!("the answer could not be read, of at most {mib} MiB");
-        let body = body.map_err(|problem| anyhow!(problem)).with_context(too_large)?;
+        let body = body.map_err(|problem| match problem.is::<LengthLimitError>() {
+            true => TooLarge { max_bytes: self.max_answer_bytes }.into(),
+            false => anyhow!(problem).context("the answer did not come whole"),
+        })?;
         Ok((status, body.to_bytes()))
     }
 }
@@ -117,16 +157,12 @@ pub(crate) fn base_of(option: &str, url: &str) -> anyhow::Result<String> {
     Ok(base)
 }
 
-/// As forms are encoded: all but unreserved characters (RFC 3986 section 2.3) by their bytes.
-pub(crate) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+/// All but unreserved characters (RFC 3986 section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Returns a text as it may stand in a path, in a query and in a form.
+pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 #[cfg(test)]
@@ -135,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_expression_is_encoded_byte_by_byte() {
-        assert_eq!(encoded("rate(a_b[5m]) + é"), "rate%28a_b%5B5m%5D%29%20%2B%20%C3%A9");
+        assert_eq!(encoded("rate(a_b[5m]) + é").to_string(), "rate%28a_b%5B5m%5D%29%20%2B%20%C3%A9");
     }
 
     #[test]
@@ -145,5 +181,16 @@ mod tests {
             let problem = base_of("--api", wrong).unwrap_err();
             assert!(problem.to_string().contains("--api is"), "{problem}");
         }
+    }
+
+    #[test]
+    fn authorities_are_read_for_https_alone() {
+        let file = Path::new("/no/such/ca.pem");
+        let tls = |base, ca_file| Server { base, ca_file }.tls();
+        assert!(tls("http://localhost:8390", None).is_ok());
+        let problem = tls("https://localhost:8390", Some(file)).unwrap_err().to_string();
+        assert!(problem.starts_with("/no/such/ca.pem can not be read"), "{problem}");
+        let problem = tls("http://localhost:8390", Some(file)).unwrap_err().to_string();
+        assert!(problem.contains("--ca-file is for https"), "{problem}");
     }
 }

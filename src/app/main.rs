@@ -14,6 +14,7 @@ mod registry;
 mod replay;
 mod telemetry;
 mod terminal;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 mod api;
 mod file_storage;
 mod health_check;
+mod serve;
 
 use component::ExtensionEntry;
 

@@ -1,10 +1,12 @@
-//! What receivers and exporters share below HTTP: how bytes go to sockets, on which thread connections
-//! work, and what TLS offers.
+//! What receivers, exporters and extensions share below HTTP: how bytes go to sockets, on which thread connections
+//! work, what TLS offers, and whom servers say they are.
 
 mod corked;
 mod cryptography;
 mod executor;
+mod server_tls;
 
 pub use corked::Corked;
 pub use cryptography::{UnknownName, crypto_provider};
 pub use executor::LocalExecutor;
+pub use server_tls::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig, ServerTlsProblem};

@@ -19,6 +19,7 @@ mod queues;
 mod quick_start;
 mod replay;
 mod rig;
+mod secure_api;
 mod shards;
 mod state;
 mod tidy;

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, header::AUTHORIZATION};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::http_client::{HttpClient, base_of, encoded};
+use crate::http_client::{HttpClient, Server, base_of, encoded};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -24,6 +24,9 @@ pub(crate) struct ApiArgs {
     /// File that holds the token; without it, the token is taken from TRUELINE_TOKEN
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// File of the authorities to trust in place of the system's, where the API is served over https
+    #[arg(long, value_name = "FILE", env = "TRUELINE_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// Which component answers, where several do
     #[arg(long, value_name = "ID")]
     component: Option<String>,
@@ -69,7 +72,8 @@ impl Service {
             value.set_sensitive(true);
             headers.push((AUTHORIZATION, value));
         }
-        let http = HttpClient::new(headers, PATIENCE, MAX_ANSWER_BYTES)?;
+        let server = Server { base: &base, ca_file: args.ca_file.as_deref() };
+        let http = HttpClient::new(&server, headers, PATIENCE, MAX_ANSWER_BYTES)?;
         Ok(Self { http, base, component: args.component.clone() })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header::CONTENT_TYPE};
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use super::{
     Range,
     answer::{self, Answered},
 };
-use crate::http_client::{HttpClient, base_of, encoded};
+use crate::http_client::{HttpClient, Server, Unreached, base_of, encoded};
 
 /// A larger answer is refused: it and what is made of it are held in memory.
 const MAX_ANSWER_BYTES: usize = 512 << 20;
@@ -35,8 +35,10 @@ impl Client {
         headers: Vec<(HeaderName, HeaderValue)>,
         patience: Duration,
     ) -> anyhow::Result<Self> {
-        let place = format!("{}/api/v1/query_range", base_of(option, url)?);
-        Ok(Self { http: HttpClient::new(headers, patience, MAX_ANSWER_BYTES)?, place })
+        let base = base_of(option, url)?;
+        let server = Server { base: &base, ca_file: None };
+        let http = HttpClient::new(&server, headers, patience, MAX_ANSWER_BYTES)?;
+        Ok(Self { http, place: format!("{base}/api/v1/query_range") })
     }
 
     /// Where answers come from, for people.
@@ -51,19 +53,24 @@ impl Client {
     pub(crate) fn query_range(&self, query: &str, range: Range) -> anyhow::Result<Answered> {
         let asked = || {
             let (from, to) = (seconds(range.start), seconds(range.end));
-            format!("`{query}` from {from} to {to} (when it is too much, ask for fewer series)")
+            format!("`{query}` from {from} to {to}")
         };
+        // Prometheus refuses what would take too many samples, or works on it for too long.
+        let too_much = || format!("{} (when it is too much, ask for fewer series)", asked());
         let request = Request::builder()
             .method(Method::POST)
             .uri(&self.place)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(Bytes::from(form(query, range))))?;
-        let (status, body) = self.http.send(request).with_context(asked)?;
+        let (status, body) = self.http.send(request).map_err(|problem| {
+            let is_reached = !problem.is::<Unreached>();
+            problem.context(if is_reached { too_much() } else { asked() })
+        })?;
         match answer::read(&body) {
             Ok(answered) => Ok(answered),
             // A refusal of Prometheus says why; whatever else answers is shown.
             Err(problem) if status == 200 || problem.root_cause().is::<answer::Refused>() => {
-                Err(problem.context(asked()))
+                Err(problem.context(too_much()))
             }
             Err(_) => {
                 let shown = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES)]).into_owned();

@@ -8,32 +8,25 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use opentelemetry_http::{HttpClient, HttpError};
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
+
+use crate::http_client::{Pool, pool};
 
 /// The most that is read of an answer, as OTLP 1.11 recommends.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// Sends requests over connections that it keeps.
 pub(super) struct OwnClient {
-    pool: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Pool,
     handle: Handle,
     timeout: Duration,
 }
 
 impl OwnClient {
     pub(super) fn new(tls: Arc<ClientConfig>, handle: Handle, timeout: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        let tls = HttpsConnectorBuilder::new().with_tls_config(ClientConfig::clone(&tls));
-        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
-        Self { pool: Client::builder(TokioExecutor::new()).build(connector), handle, timeout }
+        Self { pool: pool(ClientConfig::clone(&tls)), handle, timeout }
     }
 }
 

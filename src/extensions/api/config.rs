@@ -3,8 +3,9 @@
 use std::{net::IpAddr, sync::OnceLock};
 
 use component::{Checks, Config};
-use config::Secret;
+use config::{NotSupportedKeys, Secret, Section};
 use serde::Deserialize;
+use transport::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig};
 
 use super::access::{Access, Right, Token};
 
@@ -13,6 +14,7 @@ use super::access::{Access, Right, Token};
 #[serde(default)]
 pub(crate) struct ApiConfig {
     pub endpoint: String,
+    pub tls: Section<ServerTlsConfig>,
     pub tokens: Vec<TokenConfig>,
     /// What the checks have read of files, so that the start can not find something else.
     #[serde(skip)]
@@ -31,7 +33,12 @@ pub(crate) struct TokenConfig {
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { endpoint: "localhost:8390".to_owned(), tokens: Vec::new(), read: OnceLock::new() }
+        Self {
+            endpoint: "localhost:8390".to_owned(),
+            tls: Section::default(),
+            tokens: Vec::new(),
+            read: OnceLock::new(),
+        }
     }
 }
 
@@ -39,7 +46,12 @@ impl Default for ApiConfig {
 const SHORTEST_TOKEN: usize = 16;
 
 impl Config for ApiConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[("tls", SERVER_TLS_NOT_SUPPORTED)];
+
     fn validate(&self, checks: &mut Checks) {
+        if let Some(tls) = self.tls.get() {
+            tls.validate("tls", checks);
+        }
         match self.endpoint.rsplit_once(':') {
             None => checks.error("endpoint", format!("endpoint is {:?}, must be host:port", self.endpoint)),
             Some((host, _)) if self.tokens.is_empty() && !is_loopback(host) => checks.error(

@@ -6,19 +6,19 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::{convert::Infallible, rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use component::{BoxError, Extension, ExtensionCx, ExtensionDef, Listen, Sockets, Stop};
 use futures_util::future::LocalBoxFuture;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::task::spawn_local;
+use transport::ServerTlsConfig;
 
 pub(crate) use self::config::ApiConfig;
+use crate::serve::serve;
 
 /// The extension `api`.
 pub(crate) struct Api {
     sockets: Vec<Sockets>,
+    tls: Option<ServerTlsConfig>,
     answers: answer::Answers,
 }
 
@@ -37,39 +37,22 @@ impl ExtensionDef for Api {
             "{request}",
         );
         let answers = answer::Answers { access: config.access(), stages: cx.stages, refused };
-        Box::new(Api { sockets: cx.sockets.into_inner(), answers })
+        Box::new(Api { sockets: cx.sockets.into_inner(), tls: config.tls.get().cloned(), answers })
     }
 }
-
-/// A client that has not sent its headers by then is closed.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Extension for Api {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
-            let Self { mut sockets, answers } = *self;
+            let Self { mut sockets, tls, answers } = *self;
+            let Some(sockets) = sockets.pop() else { return Ok(()) };
+            let tls = tls.map(|tls| tls.server(&[b"http/1.1"])).transpose()?;
             let answers = Rc::new(answers);
-            let Some(mut sockets) = sockets.pop() else { return Ok(()) };
-            loop {
-                let socket = tokio::select! {
-                    socket = sockets.next() => socket,
-                    () = stop.cancelled() => return Ok(()),
-                };
-                let Some(socket) = socket else { return Ok(()) };
-                let (stream, _, claim) = socket.into_tokio()?;
+            let answer = move |request| {
                 let answers = Rc::clone(&answers);
-                spawn_local(async move {
-                    let service = service_fn(move |request| {
-                        let answers = Rc::clone(&answers);
-                        async move { Ok::<_, Infallible>(answers.to(request).await) }
-                    });
-                    let mut server = http1::Builder::new();
-                    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-                    // A client that hangs up early is nothing to report.
-                    let _hung_up = server.serve_connection(TokioIo::new(stream), service).await;
-                    drop(claim);
-                });
-            }
+                async move { answers.to(request).await }
+            };
+            serve(sockets, tls, stop, answer).await
         })
     }
 }

@@ -4,7 +4,7 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc};
 
 use component::{
     BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets,
@@ -12,10 +12,9 @@ use component::{
 };
 use config::{NotSupported, NotSupportedKeys};
 use futures_util::future::LocalBoxFuture;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Deserialize;
-use tokio::task::spawn_local;
+
+use crate::serve::serve;
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -97,35 +96,13 @@ impl ExtensionDef for HealthCheck {
     }
 }
 
-/// A client that has not sent its headers by then is closed.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-
 impl Extension for HealthCheck {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
             let Self { config, mut sockets, state, clock } = *self;
-            let answers = Rc::new(answer::Answers { config, state, clock });
-            let Some(mut sockets) = sockets.pop() else { return Ok(()) };
-            loop {
-                let socket = tokio::select! {
-                    socket = sockets.next() => socket,
-                    () = stop.cancelled() => return Ok(()),
-                };
-                let Some(socket) = socket else { return Ok(()) };
-                let (stream, _, claim) = socket.into_tokio()?;
-                let answers = Rc::clone(&answers);
-                spawn_local(async move {
-                    let service = service_fn(move |request| {
-                        let answer = answers.to(&request);
-                        async move { Ok::<_, Infallible>(answer) }
-                    });
-                    let mut server = http1::Builder::new();
-                    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-                    // A client that hangs up early is nothing to report.
-                    let _hung_up = server.serve_connection(TokioIo::new(stream), service).await;
-                    drop(claim);
-                });
-            }
+            let answers = answer::Answers { config, state, clock };
+            let Some(sockets) = sockets.pop() else { return Ok(()) };
+            serve(sockets, None, stop, move |request| ready(answers.to(&request))).await
         })
     }
 }

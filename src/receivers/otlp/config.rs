@@ -5,11 +5,9 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use component::Checks;
 use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
+use transport::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig};
 
-use super::{
-    body::Encoding,
-    tls::{TLS_NOT_SUPPORTED, TlsConfig},
-};
+use super::body::Encoding;
 
 /// The whole section: at least one protocol.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,7 +29,7 @@ pub(crate) struct ProtocolsConfig {
 pub(crate) struct GrpcConfig {
     pub(crate) endpoint: String,
     pub(crate) transport: Transport,
-    pub(crate) tls: config::Section<TlsConfig>,
+    pub(crate) tls: config::Section<ServerTlsConfig>,
     /// The largest message, compressed or not. *Units*: MiB; 0 means the default.
     pub(crate) max_recv_msg_size_mib: u64,
     /// Requests under way on one connection; 0 means the default.
@@ -50,7 +48,7 @@ pub(crate) struct GrpcConfig {
 pub(crate) struct HttpConfig {
     pub(crate) endpoint: String,
     pub(crate) transport: Transport,
-    pub(crate) tls: config::Section<TlsConfig>,
+    pub(crate) tls: config::Section<ServerTlsConfig>,
     pub(crate) cors: config::Section<CorsConfig>,
     /// The largest body, before and after decompression. *Units*: bytes; 0 means the default.
     pub(crate) max_request_body_size: config::ByteSize,
@@ -234,7 +232,7 @@ pub(super) fn listen_address(endpoint: &str) -> String {
 impl component::Config for OtlpConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[
         ("protocols.*", SERVER_NOT_SUPPORTED),
-        ("protocols.*.tls", TLS_NOT_SUPPORTED),
+        ("protocols.*.tls", SERVER_TLS_NOT_SUPPORTED),
         (
             "protocols.http",
             &[NotSupported::new("profiles_url_path", "profiles are not a signal here", "remove it")],

@@ -24,7 +24,6 @@ mod grpc_frame;
 mod http;
 mod receiver;
 mod shard;
-mod tls;
 
 pub(crate) use receiver::Otlp;
 

@@ -11,6 +11,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use transport::ServerTlsConfig;
 
 use super::{
     config::{OtlpConfig, listen_address},
@@ -19,7 +20,6 @@ use super::{
     grpc::Grpc,
     http::Http,
     shard::Shard,
-    tls::TlsConfig,
 };
 
 /// The `otlp` receiver.
@@ -67,7 +67,7 @@ struct Running {
 
 struct Listener {
     server: Server,
-    tls: Option<TlsConfig>,
+    tls: Option<ServerTlsConfig>,
     sockets: Sockets,
 }
 

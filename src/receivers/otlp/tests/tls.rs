@@ -6,12 +6,10 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use transport::ServerTlsConfig;
 
 use super::{
-    super::{
-        config::{GrpcConfig, HttpConfig},
-        tls::TlsConfig,
-    },
+    super::config::{GrpcConfig, HttpConfig},
     fixture::{Http2, Server, eventually, grpc_only, http_only, run, start},
 };
 
@@ -46,11 +44,11 @@ impl Authority {
     }
 }
 
-fn pem_config(identity: &Identity) -> TlsConfig {
-    TlsConfig {
+fn pem_config(identity: &Identity) -> ServerTlsConfig {
+    ServerTlsConfig {
         cert_pem: identity.certificate.as_str().into(),
         key_pem: identity.key.as_str().into(),
-        ..TlsConfig::default()
+        ..ServerTlsConfig::default()
     }
 }
 
@@ -107,12 +105,12 @@ fn a_client_must_show_a_certificate_of_the_named_authority() {
             path.to_str().unwrap().to_owned()
         };
         let own = authority.issue();
-        let tls = TlsConfig {
+        let tls = ServerTlsConfig {
             cert_file: place("cert.pem", &own.certificate),
             key_file: place("key.pem", &own.key),
             client_ca_file: place("ca.pem", &authority.pem()),
             min_version: "1.3".to_owned(),
-            ..TlsConfig::default()
+            ..ServerTlsConfig::default()
         };
         let tls = config::Section::on(tls);
         let server = start(&grpc_only(GrpcConfig { tls, ..GrpcConfig::default() })).await;
@@ -145,13 +143,13 @@ fn a_file_that_is_missing_or_holds_something_else_stops_the_start_and_is_named()
     run(async {
         let authority = Authority::new();
         let own = authority.issue();
-        let missing = TlsConfig {
+        let missing = ServerTlsConfig {
             cert_pem: config::Secret::default(),
             cert_file: "/nowhere/cert.pem".to_owned(),
             ..pem_config(&own)
         };
-        let no_key = TlsConfig { key_pem: own.certificate.as_str().into(), ..pem_config(&own) };
-        let foreign = TlsConfig { key_pem: authority.issue().key.as_str().into(), ..pem_config(&own) };
+        let no_key = ServerTlsConfig { key_pem: own.certificate.as_str().into(), ..pem_config(&own) };
+        let foreign = ServerTlsConfig { key_pem: authority.issue().key.as_str().into(), ..pem_config(&own) };
         for (tls, named) in
             [(missing, "/nowhere/cert.pem"), (no_key, "key_pem"), (foreign, "cert_pem and key_pem")]
         {

@@ -1,4 +1,4 @@
-//! TLS of the two servers, with the collector's keys.
+//! TLS of servers, with the collector's keys.
 
 use std::{
     fs,
@@ -15,64 +15,65 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Deserialize;
-use transport::crypto_provider;
+
+use crate::crypto_provider;
 
 /// `tls` of a server.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct TlsConfig {
-    pub(crate) cert_file: String,
-    pub(crate) cert_pem: config::Secret,
-    pub(crate) key_file: String,
-    pub(crate) key_pem: config::Secret,
+pub struct ServerTlsConfig {
+    pub cert_file: String,
+    pub cert_pem: config::Secret,
+    pub key_file: String,
+    pub key_pem: config::Secret,
     /// Whose certificates clients must show; absent means that clients need none.
-    pub(crate) client_ca_file: String,
+    pub client_ca_file: String,
     /// Known to the collector, where it is for clients; without effect on a server.
-    pub(crate) ca_file: String,
-    pub(crate) ca_pem: config::Secret,
-    pub(crate) include_system_ca_certs_pool: bool,
+    pub ca_file: String,
+    pub ca_pem: config::Secret,
+    pub include_system_ca_certs_pool: bool,
     /// `1.2` or `1.3`; the default is 1.2.
-    pub(crate) min_version: String,
-    pub(crate) max_version: String,
-    pub(crate) cipher_suites: Vec<String>,
-    pub(crate) curve_preferences: Vec<String>,
-    pub(crate) reload_interval: config::Duration,
-    pub(crate) client_ca_file_reload: bool,
+    pub min_version: String,
+    pub max_version: String,
+    pub cipher_suites: Vec<String>,
+    pub curve_preferences: Vec<String>,
+    pub reload_interval: config::Duration,
+    pub client_ca_file_reload: bool,
     /// What the checks have read, so that the start can not find something else.
     #[serde(skip)]
-    pub(in crate::otlp) read: OnceLock<Arc<ServerConfig>>,
+    pub read: OnceLock<Arc<ServerConfig>>,
 }
 
 /// The collector's keys of `tls` that are refused.
-pub(super) const TLS_NOT_SUPPORTED: &[NotSupported] = &[
+pub const SERVER_TLS_NOT_SUPPORTED: &[NotSupported] = &[
     NotSupported::new("include_insecure_cipher_suites", "no insecure cipher suite is offered", "remove it"),
     NotSupported::new("tpm", "keys are read from files or from `key_pem`", "set `key_file`"),
 ];
 
 /// A value that can not be used, and its key.
 #[derive(Debug)]
-pub(super) struct TlsProblem {
+pub struct ServerTlsProblem {
     key: String,
     message: String,
 }
 
-impl TlsProblem {
+impl ServerTlsProblem {
     fn new(key: impl Into<String>, message: impl std::fmt::Display) -> Self {
         Self { key: key.into(), message: message.to_string() }
     }
 }
 
-impl std::fmt::Display for TlsProblem {
+impl std::fmt::Display for ServerTlsProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "tls.{}: {}", self.key, self.message)
     }
 }
 
-impl std::error::Error for TlsProblem {}
+impl std::error::Error for ServerTlsProblem {}
 
-impl TlsConfig {
+impl ServerTlsConfig {
     /// Checks every key, and that the files are there and hold what they should.
-    pub(super) fn validate(&self, path: &str, checks: &mut Checks) {
+    pub fn validate(&self, path: &str, checks: &mut Checks) {
         let has_pairs = self.validate_pairs(path, checks);
         let has_versions = self.validate_versions(path, checks);
         if !self.reload_interval.get().is_zero() || self.client_ca_file_reload {
@@ -124,14 +125,14 @@ impl TlsConfig {
     ///
     /// # Errors
     /// Which file or key is wrong and why; none once the checks have passed.
-    pub(super) fn server(&self, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsProblem> {
+    pub fn server(&self, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, ServerTlsProblem> {
         let mut server = ServerConfig::clone(&*self.read()?);
         server.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(server))
     }
 
     /// Reads the files once.
-    fn read(&self) -> Result<Arc<ServerConfig>, TlsProblem> {
+    fn read(&self) -> Result<Arc<ServerConfig>, ServerTlsProblem> {
         if let Some(read) = self.read.get() {
             return Ok(Arc::clone(read));
         }
@@ -139,14 +140,15 @@ impl TlsConfig {
         Ok(Arc::clone(self.read.get_or_init(|| read)))
     }
 
-    fn build(&self) -> Result<ServerConfig, TlsProblem> {
-        let provider = crypto_provider(&self.cipher_suites, &self.curve_preferences)
-            .map_err(|unknown| TlsProblem::new(format!("{}.{}", unknown.key, unknown.index), unknown))?;
+    fn build(&self) -> Result<ServerConfig, ServerTlsProblem> {
+        let provider = crypto_provider(&self.cipher_suites, &self.curve_preferences).map_err(|unknown| {
+            ServerTlsProblem::new(format!("{}.{}", unknown.key, unknown.index), unknown)
+        })?;
         let provider = Arc::new(provider);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder
             .with_protocol_versions(&self.versions())
-            .map_err(|problem| TlsProblem::new("cipher_suites", problem))?;
+            .map_err(|problem| ServerTlsProblem::new("cipher_suites", problem))?;
         let builder = if self.client_ca_file.is_empty() {
             builder.with_no_client_auth()
         } else {
@@ -154,19 +156,20 @@ impl TlsConfig {
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
             let place = &self.client_ca_file;
             let verifier = verifier
-                .map_err(|problem| TlsProblem::new("client_ca_file", format!("{place}: {problem}")))?;
+                .map_err(|problem| ServerTlsProblem::new("client_ca_file", format!("{place}: {problem}")))?;
             builder.with_client_cert_verifier(verifier)
         };
         let (cert_key, cert_place, cert) = pem("cert", &self.cert_file, &self.cert_pem)?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&cert).collect::<Result<_, _>>().map_err(|e| {
-            TlsProblem::new(cert_key, format!("{cert_place}: no certificate can be read: {e}"))
+            ServerTlsProblem::new(cert_key, format!("{cert_place}: no certificate can be read: {e}"))
         })?;
         let (key_key, key_place, key) = pem("key", &self.key_file, &self.key_pem)?;
-        let key = PrivateKeyDer::from_pem_slice(&key)
-            .map_err(|e| TlsProblem::new(key_key.clone(), format!("{key_place}: no key can be read: {e}")))?;
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|e| {
+            ServerTlsProblem::new(key_key.clone(), format!("{key_place}: no key can be read: {e}"))
+        })?;
         builder.with_single_cert(chain, key).map_err(|e| {
             let message = format!("{cert_place} and {key_place} can not be used together: {e}");
-            TlsProblem::new(key_key, message)
+            ServerTlsProblem::new(key_key, message)
         })
     }
 
@@ -178,28 +181,32 @@ impl TlsConfig {
         }
     }
 
-    fn client_roots(&self) -> Result<RootCertStore, TlsProblem> {
+    fn client_roots(&self) -> Result<RootCertStore, ServerTlsProblem> {
         const KEY: &str = "client_ca_file";
         let place = &self.client_ca_file;
         let pem = read(KEY, place)?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|problem| {
-                TlsProblem::new(KEY, format!("{place}: a certificate can not be read: {problem}"))
+                ServerTlsProblem::new(KEY, format!("{place}: a certificate can not be read: {problem}"))
             })?;
             roots.add(certificate).map_err(|problem| {
-                TlsProblem::new(KEY, format!("{place}: a certificate can not be used: {problem}"))
+                ServerTlsProblem::new(KEY, format!("{place}: a certificate can not be used: {problem}"))
             })?;
         }
         if roots.is_empty() {
-            return Err(TlsProblem::new(KEY, format!("{place}: holds no certificate")));
+            return Err(ServerTlsProblem::new(KEY, format!("{place}: holds no certificate")));
         }
         Ok(roots)
     }
 }
 
 /// Returns the key that is set, what to call the text's place in messages, and the text.
-fn pem(what: &str, file: &str, inline: &config::Secret) -> Result<(String, String, Vec<u8>), TlsProblem> {
+fn pem(
+    what: &str,
+    file: &str,
+    inline: &config::Secret,
+) -> Result<(String, String, Vec<u8>), ServerTlsProblem> {
     if file.is_empty() {
         let key = format!("{what}_pem");
         return Ok((key.clone(), key, inline.expose().as_bytes().to_vec()));
@@ -209,8 +216,11 @@ fn pem(what: &str, file: &str, inline: &config::Secret) -> Result<(String, Strin
     Ok((key, file.to_owned(), bytes))
 }
 
-fn read(key: &str, file: &str) -> Result<Vec<u8>, TlsProblem> {
+fn read(key: &str, file: &str) -> Result<Vec<u8>, ServerTlsProblem> {
     fs::read(Path::new(file)).map_err(|problem| {
-        TlsProblem::new(key, format!("{file} can not be read: {problem}; make it readable or change {key}"))
+        ServerTlsProblem::new(
+            key,
+            format!("{file} can not be read: {problem}; make it readable or change {key}"),
+        )
     })
 }

@@ -1,0 +1,81 @@
+//! Connections of an extension that answers requests over HTTP/1.1.
+
+use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use component::{BoxError, Permit, Sockets, Stop};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::spawn_local,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// A client that has not sent its headers by then is closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that has not agreed on keys by then is closed.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers every request until told to stop; with `tls` those alone that come over it.
+///
+/// # Errors
+/// When the runtime can not register a socket.
+pub(crate) async fn serve<A, F>(
+    mut sockets: Sockets,
+    tls: Option<Arc<ServerConfig>>,
+    stop: Stop,
+    answer: A,
+) -> Result<(), BoxError>
+where
+    A: Fn(Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + 'static,
+{
+    let (answer, tls) = (Rc::new(answer), tls.map(TlsAcceptor::from));
+    loop {
+        let socket = tokio::select! {
+            socket = sockets.next() => socket,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let Some(socket) = socket else { return Ok(()) };
+        let (stream, _, claim) = socket.into_tokio()?;
+        spawn_local(connection(stream, claim, tls.clone(), Rc::clone(&answer)));
+    }
+}
+
+/// A client that hangs up early is nothing to report, one that does not come over TLS neither.
+async fn connection<A, F>(stream: TcpStream, claim: Permit, tls: Option<TlsAcceptor>, answer: Rc<A>)
+where
+    A: Fn(Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + 'static,
+{
+    match tls {
+        None => requests(stream, answer).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                requests(stream, answer).await;
+            }
+        }
+    }
+    drop(claim);
+}
+
+async fn requests<S, A, F>(stream: S, answer: Rc<A>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    A: Fn(Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let _hung_up = server.serve_connection(TokioIo::new(stream), service).await;
+}
