@@ -1,17 +1,20 @@
 //! PromQL to its parts, by the parser of others.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::LazyLock, time::Duration};
 
 use promql_parser::parser::{
     self, AggregateExpr, BinaryExpr, Expr, LabelModifier, VectorMatchCardinality, VectorSelector,
     token::{T_LOR, T_SUM},
 };
+use regex::Regex;
 
 use super::Selector;
 
 /// A query as long as this is written by nobody; and the parser goes as deep as the query does.
 const MOST_BYTES: usize = 4096;
 const MOST_BRACKETS: usize = 64;
+/// The parser turns numbers into times without a look, and greater ones are none.
+const MOST_NUMBER: f64 = 1e18;
 
 /// Parses an expression.
 ///
@@ -33,7 +36,32 @@ pub(super) fn parse(text: &str) -> Result<Expr, String> {
     if deepest > MOST_BRACKETS {
         return Err(format!("the query nests {deepest} brackets deep, at most {MOST_BRACKETS} are read"));
     }
+    if let Some(number) = numbers(text).find(|number| *number >= MOST_NUMBER) {
+        return Err(format!("the query has the number {number:e}, less than {MOST_NUMBER:e} is read"));
+    }
     parser::parse(text).map_err(|problem| format!("`{}` is no PromQL: {}", shown(text), problem.trim()))
+}
+
+/// Texts, which are passed over, and numbers.
+static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
+    let texts = r#""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`"#;
+    let numbers = r"\b0x[0-9a-f]+|\b[0-9][0-9_]*(?:\.[0-9_]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+(?:e[+-]?[0-9]+)?";
+    Regex::new(&format!("(?is){texts}|{numbers}")).expect("the pattern is sound")
+});
+
+fn numbers(text: &str) -> impl Iterator<Item = f64> {
+    TOKENS.find_iter(text).filter_map(|token| {
+        let token = token.as_str().replace('_', "").to_ascii_lowercase();
+        if token.starts_with(['"', '\'', '`']) {
+            return None;
+        }
+        let number = match token.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok().map(|number| number as f64),
+            None => token.parse().ok(),
+        };
+        // What can not be read is too great, as nothing else is wrong with it.
+        Some(number.unwrap_or(f64::INFINITY))
+    })
 }
 
 /// One line, and not too long.

@@ -247,7 +247,7 @@ fn alerts_compare_a_series_or_a_rate_with_a_number() {
 }
 
 #[test]
-fn queries_that_would_exhaust_the_stack_are_refused_or_read() {
+fn queries_that_would_exhaust_the_stack_or_the_time_are_refused_or_read() {
     for query in [
         "(".repeat(4000),
         format!("{}a{}", "(".repeat(64), ")".repeat(64)),
@@ -258,13 +258,41 @@ fn queries_that_would_exhaust_the_stack_are_refused_or_read() {
         "sum(".repeat(60) + "a" + &")".repeat(60),
         "{{".repeat(2000),
         "a[1m".repeat(900),
+        "rate(a[1e300])".to_owned(),
+        "rate(a[999999999999999999999999])".to_owned(),
+        "rate(a[99999999999999999999y])".to_owned(),
+        "rate(a[292471208677y])".to_owned(),
+        "rate(a[0x7fffffffffffffffffff])".to_owned(),
+        "rate(a[inf])".to_owned(),
+        "rate(a[-1])".to_owned(),
+        "rate(a[5m:1e300])".to_owned(),
+        "a offset 1e300".to_owned(),
+        "a offset -1e300".to_owned(),
+        "a @ 1e300".to_owned(),
+        "a @ -1e300".to_owned(),
+        "a @ inf".to_owned(),
+        "a @ nan > 1".to_owned(),
+        "a > 1e999".to_owned(),
     ] {
         // Whatever is said, nothing panics.
         for _read in [counter(&query).is_ok(), alert(&query).is_ok(), error_ratio(&query).is_ok()] {}
     }
 }
 
+#[test]
+fn great_numbers_within_texts_do_no_harm() {
+    let query = "sum(rate(a{id=\"123456789012345678901234567890\",b=~'9e99|\\\\d{20}'}[5m]))";
+    assert!(counter(query).is_ok(), "{:?}", counter(query));
+    assert!(counter("sum(rate(a[1e18]))").unwrap_err().contains("1e18"));
+    assert_eq!(alert("a1e300 > 1000000").map(|found| found.number), Ok(1e6));
+}
+
 proptest::proptest! {
+    #[test]
+    fn no_time_is_a_panic(query in "a(\\[|\\{| offset | @ | > )[0-9a-fxyhdmswein.+_-]{0,24}(\\]|\\}|)") {
+        for _read in [counter(&query).is_ok(), alert(&query).is_ok(), counter(&format!("rate({query})")).is_ok()] {}
+    }
+
     #[test]
     fn no_query_is_a_panic(query in "\\PC{0,60}") {
         for _read in [counter(&query).is_ok(), alert(&query).is_ok(), Selector::parse(&query).is_ok()] {}

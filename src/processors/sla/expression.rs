@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use regex::Regex;
 use wire::view::AnyValue;
 
-use crate::glob::fits;
+use crate::{glob::fits, promql::compile};
 
 /// A condition on one field.
 #[derive(Clone, PartialEq, Debug)]
@@ -35,12 +36,51 @@ pub(super) enum Field {
 pub(super) enum Test {
     /// As text. Numbers and truth values are compared as they are usually written.
     Is(String),
-    /// Also true of what is absent.
+    /// Also true of what is absent, which is an empty text here as it is in Prometheus.
     IsNot(String),
     /// Holds a pattern with `*` for any text.
     Fits(String),
+    Matches(Pattern),
+    /// Also true of what is absent, unless the pattern fits nothing too.
+    MatchesNot(Pattern),
     Compare(Comparison, f64),
     Exists,
+}
+
+/// A regular expression for whole texts, as Prometheus takes it.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    text: String,
+    regex: Regex,
+}
+
+/// A compiled pattern may take so much.
+const MOST_PATTERN_BYTES: usize = 1 << 20;
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, String> {
+        // In other places a star alone stands for any text; here it would repeat the slash.
+        if text.contains("/*") {
+            let meant = text.replace('*', ".*");
+            return Err(format!("`{text}` is a regular expression here; for any text write `{meant}`"));
+        }
+        Ok(Self { text: text.to_owned(), regex: compile(text, MOST_PATTERN_BYTES)? })
+    }
+
+    fn fits(&self, seen: Seen<'_>) -> bool {
+        match seen {
+            Seen::Text(text) => std::str::from_utf8(text).is_ok_and(|text| self.regex.is_match(text)),
+            Seen::Integer(number) => self.regex.is_match(&number.to_string()),
+            Seen::Number(number) => self.regex.is_match(&number.to_string()),
+            Seen::Truth(truth) => self.regex.is_match(if truth { "true" } else { "false" }),
+        }
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +92,7 @@ pub(super) enum Comparison {
 }
 
 /// Operators, longer ones first.
-const OPERATORS: [&str; 7] = ["==", "!=", ">=", "<=", "=~", ">", "<"];
+const OPERATORS: [&str; 8] = ["==", "!=", ">=", "<=", "=~", "!~", ">", "<"];
 
 impl Condition {
     /// Reads `attribute operator value`; the name of an attribute alone asks whether it is there.
@@ -112,7 +152,8 @@ impl Test {
         let comparison = match operator {
             "==" => return Ok(Self::Is(canonical(field, text))),
             "!=" => return Ok(Self::IsNot(canonical(field, text))),
-            "=~" => return Ok(Self::Fits(text.to_owned())),
+            "=~" => return Pattern::parse(text).map(Self::Matches),
+            "!~" => return Pattern::parse(text).map(Self::MatchesNot),
             ">=" => Comparison::GreaterOrEqual,
             "<=" => Comparison::LessOrEqual,
             ">" => Comparison::Greater,
@@ -131,15 +172,29 @@ impl Test {
 
     /// Whether it holds of a value, none for what is absent.
     pub(super) fn holds(&self, seen: Option<Seen<'_>>) -> bool {
-        let Some(seen) = seen else { return matches!(self, Self::IsNot(_)) };
+        let Some(seen) = seen else { return self.holds_of_nothing() };
         match self {
             Self::Is(text) => seen.is(text),
             Self::IsNot(text) => !seen.is(text),
             Self::Fits(pattern) => seen.fits(pattern),
+            Self::Matches(pattern) => pattern.fits(seen),
+            Self::MatchesNot(pattern) => !pattern.fits(seen),
             Self::Compare(comparison, with) => {
                 seen.number().is_some_and(|number| comparison.holds(number, *with))
             }
             Self::Exists => true,
+        }
+    }
+}
+
+impl Test {
+    fn holds_of_nothing(&self) -> bool {
+        match self {
+            Self::Is(text) => text.is_empty(),
+            Self::IsNot(text) => !text.is_empty(),
+            Self::Matches(pattern) => pattern.fits(Seen::Text(b"")),
+            Self::MatchesNot(pattern) => !pattern.fits(Seen::Text(b"")),
+            Self::Fits(_) | Self::Compare(..) | Self::Exists => false,
         }
     }
 }
@@ -255,7 +310,17 @@ mod tests {
             ("a == true", Some(Seen::Truth(true)), true),
             ("http.route == '/health'", Some(Seen::Text(b"/health")), true),
             ("http.route == \"/health\"", Some(Seen::Text(b"/healthz")), false),
-            ("http.route =~ /api/*", Some(Seen::Text(b"/api/checkout")), true),
+            ("http.route =~ /api/.*", Some(Seen::Text(b"/api/checkout")), true),
+            ("http.route =~ api", Some(Seen::Text(b"/api/checkout")), false),
+            ("http.route !~ '/api/(a|b)'", Some(Seen::Text(b"/api/a")), false),
+            ("http.route !~ '/api/(a|b)'", Some(Seen::Text(b"/api/c")), true),
+            ("code =~ 5..", Some(Seen::Integer(503)), true),
+            ("code !~ 5..|429", Some(Seen::Integer(429)), false),
+            ("code !~ 5..", None, true),
+            ("code =~ .*", None, true),
+            ("code =~ .+", None, false),
+            ("code == ''", None, true),
+            ("code != ''", None, false),
             ("error.type != timeout", None, true),
             ("error.type", None, false),
             ("error.type", Some(Seen::Text(b"")), true),
@@ -273,6 +338,8 @@ mod tests {
             assert!(Condition::parse(text).unwrap_err().contains("attribute operator value"), "{text}");
         }
         assert!(Condition::parse("a > many").unwrap_err().contains("a number"));
+        assert!(Condition::parse("a =~ /api/*").unwrap_err().contains("write `/api/.*`"));
+        assert!(Condition::parse("a =~ (").unwrap_err().contains("no regular expression"));
         assert!(Condition::parse("span.duration > 5").unwrap_err().contains("800ms"));
     }
 
@@ -283,5 +350,7 @@ mod tests {
         assert_eq!(test("/api/*"), Test::Fits("/api/*".to_owned()));
         assert_eq!(test(">= 500"), Test::Compare(Comparison::GreaterOrEqual, 500.0));
         assert_eq!(test("!= x"), Test::IsNot("x".to_owned()));
+        assert_eq!(test("=~ 5.."), Test::Matches(Pattern::parse("5..").unwrap()));
+        assert_eq!(test("!~ 5.."), Test::MatchesNot(Pattern::parse("5..").unwrap()));
     }
 }

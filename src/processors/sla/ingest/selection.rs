@@ -212,7 +212,8 @@ impl Selection {
 
 /// Whether only a text can be equal to it: no number and no truth value is written so.
 fn is_only_text(text: &str) -> bool {
-    text.parse::<f64>().is_err() && text.parse::<bool>().is_err()
+    // Nothing at all is an empty text too.
+    !text.is_empty() && text.parse::<f64>().is_err() && text.parse::<bool>().is_err()
 }
 
 impl ServicePlan {
