@@ -96,13 +96,21 @@ fn what_is_wrong_is_said_with_field_and_place() {
 }
 
 #[test]
-fn nesting_has_a_limit() {
-    let nested = |levels: usize| {
-        let open = r#"{"arrayValue":{"values":["#.repeat(levels);
-        value(&format!("{open}{{\"intValue\":1}}{}", "]}}".repeat(levels)))
+fn values_are_read_to_the_stated_depth_and_no_deeper() {
+    let nested = |(open, close): (&str, &str), levels: usize| {
+        value(&format!("{}{{\"intValue\":1}}{}", open.repeat(levels), close.repeat(levels)))
     };
-    assert!(nested(20).is_ok());
-    assert!(nested(10_000).is_err());
+    // Request, resource, scope, span and attribute leave 59 levels and one is the value's: two for each array, three
+    // for each list of keys and values.
+    let array = (r#"{"arrayValue":{"values":["#, "]}}");
+    let list = (r#"{"kvlistValue":{"values":[{"key":"k","value":"#, "}]}}");
+    for (kind, most) in [(array, 29), (list, 19)] {
+        assert!(nested(kind, most).is_ok());
+        let refused = nested(kind, most + 1).unwrap_err();
+        assert!(refused.starts_with("messages nested deeper than 64"), "{refused}");
+        // A stack must not overflow, whatever is sent.
+        assert!(nested(kind, 10_000).is_err());
+    }
 }
 
 #[test]
@@ -120,6 +128,25 @@ fn metrics_and_logs_are_read() {
     let wire = json_to_wire(Signal::Logs, logs.as_bytes()).unwrap();
     let request = ExportLogsServiceRequest::decode(wire.as_slice()).unwrap();
     assert_eq!(request.resource_logs[0].scope_logs[0].log_records[0].event_name, "x");
+}
+
+#[test]
+fn a_request_that_is_longer_than_it_may_be_is_left_where_it_becomes_so() {
+    let json = |counts: usize| {
+        let counts = vec!["0"; counts].join(",");
+        format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"h","histogram":{{"dataPoints":[{{"bucketCounts":[{counts}]}}]}}}}]}}]}}]}}"#
+        )
+    };
+    let within = |json: &str, max_len| json_to_wire_within(Signal::Metrics, json.as_bytes(), max_len);
+    let whole = json_to_wire(Signal::Metrics, json(1000).as_bytes()).unwrap();
+    assert!(whole.len() > 8000, "eight bytes for each zero");
+    assert_eq!(within(&json(1000), whole.len()).unwrap(), Some(whole.clone()));
+    assert_eq!(within(&json(1000), whole.len() - 1).unwrap(), None);
+    // The bad end is not reached.
+    let broken = json(1000).replace("]}]}}]}]}]}", "?");
+    assert!(within(&broken, whole.len()).is_err());
+    assert_eq!(within(&broken, 1000).unwrap(), None);
 }
 
 #[test]
