@@ -152,6 +152,9 @@ fn joined_by_the_oracle(signal: Signal, requests: &[Bytes]) -> Vec<u8> {
 }
 
 proptest! {
+    // Few, as requests of all signals are decoded part by part.
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn joined_requests_are_what_the_oracle_makes_of_them_one_by_one(seed: u64, n_requests in 0_usize..5) {
         let mut random = Random(seed | 1);
