@@ -49,17 +49,90 @@ service:
     )
 }
 
-/// Sends the same requests over several connections, in three stretches of time.
+/// Calls of one service by another in one trace: their clients in one request, their servers in another.
+fn calls(seed: u64) -> [Vec<u8>; 2] {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let trace_id = (u128::from(seed + 1) << 64 | 1).to_be_bytes();
+    let spans = (0..CALLS_EACH).map(|call| {
+        let id = (seed * CALLS_EACH + call + 1).to_be_bytes();
+        let start = START.as_nanos() + random.below(1_000_000_000);
+        let client = (id, None, start, start + 5_000_000 + random.below(900_000_000));
+        let server = (random.word().to_be_bytes(), Some(id), start + 1_000_000, client.3 - 1_000_000);
+        let failed = if random.below(5) == 0 { 2 } else { 0 };
+        (client, server, failed)
+    });
+    let (attributes, mut writers) = (Attributes::new(), [SpansWriter::new(), SpansWriter::new()]);
+    for (writer, service) in writers.iter_mut().zip(["caller", "called"]) {
+        let mut resource = Attributes::new();
+        resource.push_str("service.name", service);
+        writer.resource(&resource);
+        writer.scope("test", "");
+    }
+    for (client, server, status) in spans {
+        let sides = [(client, CLIENT, 0), (server, SERVER, status)];
+        for (writer, ((span_id, parent_id, start, end), kind, status)) in writers.iter_mut().zip(sides) {
+            writer.span(&Span {
+                trace_id,
+                span_id,
+                trace_state: "",
+                parent_id,
+                name: "call",
+                kind,
+                start,
+                end,
+                attributes: &attributes,
+                events: &[],
+                links: &[],
+                status,
+                status_message: "",
+                flags: 0x101,
+            });
+        }
+    }
+    writers.map(|mut writer| writer.take())
+}
+
+const SERVER: u8 = 2;
+const CLIENT: u8 = 3;
+/// Calls in a pair of requests.
+const CALLS_EACH: u64 = 5;
+const N_STRETCHES: u64 = 3;
+/// Pairs of requests in a stretch of time.
+const N_PAIRS: u64 = 40;
+
+/// Sends the same requests over several connections, in three stretches of time. The sides of calls come over
+/// different connections, in either order, and some servers a stretch after their clients.
 fn drive(ingest: &Rig, all: &[&Rig]) -> Result<()> {
     let mut clients: Vec<Client> = (0..8).map(|_| ingest.connect()).collect::<Result<_>>()?;
-    for stretch in 0..3 {
-        for index in 0..40 {
-            let seed = stretch * 40 + index;
-            let n_clients = clients.len();
-            let client = &mut clients[seed as usize % n_clients];
+    let n_clients = clients.len() as u64;
+    let mut send = |over: u64, request: &[u8]| -> Result<()> {
+        assert_eq!(clients[(over % n_clients) as usize].send(Signal::Traces, request)?, 200);
+        Ok(())
+    };
+    let mut late: Vec<Vec<u8>> = Vec::new();
+    for stretch in 0..N_STRETCHES {
+        for (index, request) in (0..).zip(late.drain(..)) {
+            send(index, &request)?;
+        }
+        for index in 0..N_PAIRS {
+            let seed = stretch * N_PAIRS + index;
             // Few seeds: every one makes resources of its own, and thousands of series show no more.
-            let status = client.send(Signal::Traces, &wire::testing::trace_request(seed % 12, 30))?;
-            assert_eq!(status, 200);
+            send(seed, &wire::testing::trace_request(seed % 12, 30))?;
+            let [clients, servers] = calls(seed);
+            match index % 3 {
+                0 if stretch + 1 < N_STRETCHES => {
+                    send(seed, &clients)?;
+                    late.push(servers);
+                }
+                1 => {
+                    send(seed + 3, &servers)?;
+                    send(seed, &clients)?;
+                }
+                _ => {
+                    send(seed, &clients)?;
+                    send(seed + 3, &servers)?;
+                }
+            }
         }
         let now = START + Duration::from_secs(2 * (stretch + 1));
         ingest.clock.advance_to(now);
@@ -68,6 +141,35 @@ fn drive(ingest: &Rig, all: &[&Rig]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many calls of one service by another the edges between them count in the end.
+fn paired(written: &str) -> Result<u64> {
+    let mut last = 0;
+    for line in written.lines() {
+        let line: serde_json::Value = serde_json::from_str(line)?;
+        let metrics = each(&line, "resourceMetrics").flat_map(|it| each(it, "scopeMetrics"));
+        let edges = metrics.flat_map(|it| each(it, "metrics")).filter(|it| it["name"] == EDGES);
+        let points = edges.flat_map(|it| each(&it["sum"], "dataPoints")).filter(|point| {
+            let is =
+                |key, value| each(point, "attributes").any(|it| it["key"] == key && it["value"] == value);
+            let text = |value: &str| serde_json::json!({"stringValue": value});
+            is("client", text("caller")) && is("server", text("called")) && is("connection_type", text(""))
+        });
+        let counts = points.map(|point| point["asInt"].as_str().unwrap_or_default().parse::<u64>());
+        let counts: Vec<_> = counts.collect::<Result<_, _>>()?;
+        // Cumulative: the last line that tells of them stands for all; failed calls are an edge of their own.
+        if !counts.is_empty() {
+            last = counts.iter().sum();
+        }
+    }
+    Ok(last)
+}
+
+const EDGES: &str = "traces_service_graph_request_total";
+
+fn each<'j>(json: &'j serde_json::Value, key: &str) -> impl Iterator<Item = &'j serde_json::Value> + use<'j> {
+    json[key].as_array().into_iter().flatten()
 }
 
 fn in_one_process(shards: usize) -> Result<String> {
@@ -82,9 +184,10 @@ fn in_one_process(shards: usize) -> Result<String> {
 #[test]
 fn one_shard_and_four_shards_write_the_same_bytes() -> Result<()> {
     let one = in_one_process(1)?;
-    for part in ["traces.span.metrics.calls", "exponentialHistogram", "traces_service_graph_request_total"] {
+    for part in ["traces.span.metrics.calls", "exponentialHistogram", EDGES] {
         assert!(one.contains(part), "the output lacks {part}");
     }
+    assert_eq!(paired(&one)?, N_STRETCHES * N_PAIRS * CALLS_EACH);
     assert!(one == in_one_process(4)?, "four shards write other bytes than one");
     Ok(())
 }
@@ -102,6 +205,7 @@ fn two_processes_joined_by_a_socket_write_the_same_bytes_as_one() -> Result<()> 
     analysis.stop();
     let (two, one) = (std::fs::read_to_string(&out)?, in_one_process(1)?);
     assert!(two == one, "two processes write other bytes than one: {} and {}", two.len(), one.len());
+    assert_eq!(paired(&two)?, N_STRETCHES * N_PAIRS * CALLS_EACH);
     Ok(())
 }
 
