@@ -1,9 +1,17 @@
 //! No span is lost and none is counted twice.
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
-use component::testing::ManualClock;
+use component::{Telemetry, testing::ManualClock};
 use model::{Signal, Timestamp};
 
 use crate::rig::{Client, Folder, Rig, total};
@@ -84,44 +92,96 @@ fn spans_over_many_connections_shards_and_a_restart_are_all_counted() -> Result<
 fn a_refused_request_has_touched_no_counter() -> Result<()> {
     let (folder, clock) = (Folder::new()?, ManualClock::new(START));
     let (out, state) = (folder.file("out.json"), folder.file("state"));
-    // A destination that takes its time, behind a queue that is nearly always full.
-    let slow = SlowServer::start(Duration::from_millis(8))?;
+    let destination = EvenServer::start()?;
     let exporter = format!(
         "otlp_http: {{endpoint: 'http://{}', compression: none, sending_queue: {{queue_size: 2, num_consumers: 1}}}}",
-        slow.address
+        destination.address
     );
     let rig = Rig::start(&yaml(&out, &state, &exporter), &clock)?;
-    let refused = send_all(&rig, 0..300, 20)?;
+    let refused_so_far = || metric(&rig.telemetry, "otelcol_receiver_refused_spans") / 20;
+    let refused = destination.while_counting(refused_so_far, || send_all(&rig, 0..300, 20))?;
     rig.advance_to(START + Duration::from_secs(1))?;
     let (accepted, refused_spans) =
         (rig.metric("otelcol_receiver_accepted_spans"), rig.metric("otelcol_receiver_refused_spans"));
     rig.stop();
-    ensure!(refused >= 150, "only {refused} refusals: the queue was not full often enough to show anything");
+    ensure!(refused * 100 >= (300 + refused) * 45, "only {refused} refusals: not about half of all requests");
     assert_eq!(accepted, 300 * 20);
     assert_eq!(refused_spans, refused * 20);
     assert_eq!(total(&out, CALLS)?, 300 * 20);
     Ok(())
 }
 
-/// Answers every request with 200, after a while.
-pub(crate) struct SlowServer {
-    pub(crate) address: std::net::SocketAddr,
+/// Adds up a self-metric over all its labels.
+fn metric(telemetry: &Telemetry, name: &str) -> u64 {
+    telemetry.read().iter().filter(|row| row.name == name).map(|row| row.value).sum()
 }
 
-impl SlowServer {
-    pub(crate) fn start(pause: Duration) -> Result<Self> {
+/// A destination behind a short queue that makes about half of all requests be refused: it answers the first
+/// when one has been refused, the second when two have, and so on.
+pub(crate) struct EvenServer {
+    pub(crate) address: std::net::SocketAddr,
+    /// Requests that are known to have been refused.
+    refused: Arc<AtomicU64>,
+}
+
+impl EvenServer {
+    pub(crate) fn start() -> Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
+        let (refused, n_seen) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let shared = Arc::clone(&refused);
         thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
-                thread::spawn(move || serve(stream, pause));
+                let (refused, n_seen) = (Arc::clone(&shared), Arc::clone(&n_seen));
+                thread::spawn(move || {
+                    serve(stream, || {
+                        let number = n_seen.fetch_add(1, Ordering::AcqRel) + 1;
+                        while refused.load(Ordering::Acquire) < number {
+                            thread::sleep(LOOK);
+                        }
+                    })
+                });
             }
         });
-        Ok(Self { address })
+        Ok(Self { address, refused })
+    }
+
+    /// Does some work while it looks how many requests have been refused. After that all are answered.
+    pub(crate) fn while_counting<T>(&self, refused: impl Fn() -> u64 + Send, work: impl FnOnce() -> T) -> T {
+        let end = End { is_done: AtomicBool::new(false), refused: &self.refused };
+        thread::scope(|scope| {
+            let end = &end;
+            scope.spawn(move || {
+                while !end.is_done.load(Ordering::Acquire) {
+                    end.refused.fetch_max(refused(), Ordering::AcqRel);
+                    thread::sleep(LOOK);
+                }
+            });
+            let _told_also_by_a_panic = Told(end);
+            work()
+        })
     }
 }
 
-fn serve(mut stream: std::net::TcpStream, pause: Duration) -> std::io::Result<()> {
+const LOOK: Duration = Duration::from_millis(5);
+
+struct End<'a> {
+    is_done: AtomicBool,
+    refused: &'a AtomicU64,
+}
+
+/// Ends the counting when it is dropped.
+struct Told<'a>(&'a End<'a>);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.is_done.store(true, Ordering::Release);
+        self.0.refused.store(u64::MAX, Ordering::Release);
+    }
+}
+
+/// Answers every request of a connection with 200, when it is time.
+fn serve(mut stream: std::net::TcpStream, wait: impl Fn()) -> std::io::Result<()> {
     use std::io::{BufRead, BufReader, Read, Write};
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
@@ -139,7 +199,7 @@ fn serve(mut stream: std::net::TcpStream, pause: Duration) -> std::io::Result<()
             }
         }
         reader.by_ref().take(length).read_to_end(&mut Vec::new())?;
-        thread::sleep(pause);
+        wait();
         stream.write_all(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
         )?;
