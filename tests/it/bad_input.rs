@@ -111,10 +111,17 @@ fn odd_spans_are_counted_by_rule() -> Result<()> {
     rig.stop();
     let out = folder.file("out.json");
     assert_eq!(total(&out, CALLS)?, 4);
-    let text = lines(&out)?.last().map(ToString::to_string).unwrap_or_default();
+    let last = lines(&out)?.pop().unwrap_or_default();
+    let text = last.to_string();
     assert!(text.contains("unknown_service"), "{text}");
     assert!(text.contains(r#""stringValue":"red""#) && !text.contains("blue"), "{text}");
-    // Three spans of 0 ns, 0 ns and 1 ns, and one of a second.
-    assert!(text.contains(r#""sum":1000"#) || text.contains(r#""sum":1000.0"#), "{text}");
+    // In milliseconds: the red one of a second, and three of 0 ns, 0 ns and 1 ns.
+    let metrics = last["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().into_iter().flatten();
+    let points =
+        metrics.flat_map(|metric| metric["histogram"]["dataPoints"].as_array().into_iter().flatten());
+    let mut found: Vec<_> =
+        points.map(|point| (point["count"].as_str().unwrap_or_default(), point["sum"].as_f64())).collect();
+    found.sort_by(|a, b| a.0.cmp(b.0));
+    assert_eq!(found, [("1", Some(1000.0)), ("3", Some(0.000_001))], "{text}");
     Ok(())
 }
