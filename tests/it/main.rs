@@ -1,10 +1,12 @@
 //! Tests that need more than one crate: the shape of the repository, the binary, real peers.
 #![allow(clippy::disallowed_methods, reason = "a test may wait for the wall clock")]
 
+mod admission;
 mod bad_config;
 mod bad_input;
 mod broken_stage;
 mod clean;
+mod components;
 mod determinism;
 mod determinism_rollups;
 mod docs;
@@ -24,5 +26,6 @@ mod shards;
 mod state;
 mod tidy;
 mod two_processes;
+mod two_programs;
 mod verdicts;
 mod year;

@@ -1,0 +1,158 @@
+//! What may be received at once: bytes in flight and connections, from outside.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use anyhow::{Result, bail, ensure};
+use component::testing::ManualClock;
+use model::{Signal, Timestamp};
+use testbed::{eventually, free_port};
+
+use crate::rig::{Client, Folder, Rig, total};
+
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+const SOON: Duration = Duration::from_secs(120);
+const MIB: usize = 1 << 20;
+
+/// A service with one of the engine's settings changed, and where it listens.
+fn start(folder: &Folder, setting: &str) -> Result<(Rig, SocketAddr)> {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let yaml = format!(
+        "
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}
+connectors:
+  span_metrics: {{metrics_flush_interval: 1s}}
+exporters:
+  file: {{path: {out:?}}}
+service:
+  trueline: {{shards: 2, {setting}}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [span_metrics]}}
+    metrics: {{receivers: [span_metrics], exporters: [file]}}
+",
+        out = folder.file("out.json").display().to_string(),
+    );
+    Ok((Rig::start(&yaml, &ManualClock::new(START))?, address))
+}
+
+/// A request that was announced and has not been sent to its end.
+struct Slow {
+    stream: TcpStream,
+    rest: Vec<u8>,
+}
+
+impl Slow {
+    /// Announces a request of spans and sends half of it.
+    fn begin(address: SocketAddr, request: &[u8]) -> Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(SOON))?;
+        let head = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+            request.len()
+        );
+        let (half, rest) = request.split_at(request.len() / 2);
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(half)?;
+        Ok(Self { stream, rest: rest.to_vec() })
+    }
+
+    /// Sends the rest and returns the first line of the answer.
+    fn end(mut self) -> Result<String> {
+        self.stream.write_all(&self.rest)?;
+        let mut answer = [0; 4096];
+        let read = self.stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer[..read]).lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+/// Spans that take at least so many bytes.
+fn request_of(bytes: usize) -> (Vec<u8>, u64) {
+    let n_spans = bytes / 500;
+    let request = wire::testing::trace_request(bytes as u64, n_spans);
+    assert!(request.len() >= bytes, "{} bytes", request.len());
+    (request, n_spans as u64)
+}
+
+/// Sends until it is refused: what was announced over another connection has then claimed its room.
+fn until_refused(client: &mut Client, request: &[u8]) -> Result<u64> {
+    for taken in 0..10_000 {
+        match client.send(Signal::Traces, request)? {
+            200 => {}
+            503 => return Ok(taken),
+            status => bail!("status {status}"),
+        }
+    }
+    bail!("it was taken 10,000 times beside a request that fills all room")
+}
+
+#[test]
+fn above_max_in_flight_requests_are_refused_and_taken_when_there_is_room_again() -> Result<()> {
+    let folder = Folder::new()?;
+    let (rig, address) = start(&folder, "max_in_flight: 1MiB")?;
+    let (large, n_large) = request_of(MIB);
+    let (small, n_small) = request_of(10_000);
+    let slow = Slow::begin(address, &large)?;
+    let mut client = Client::connect(address)?;
+    let mut taken = until_refused(&mut client, &small)? * n_small;
+    // Refused for its bytes, before anything was read of it: no span was seen, none is counted.
+    assert_eq!(rig.metric("otelcol_receiver_accepted_spans"), taken);
+    // A request beyond all room gets all of it and is taken: 1 MiB and more.
+    assert_eq!(slow.end()?, "HTTP/1.1 200 OK");
+    assert_eq!(client.send(Signal::Traces, &small)?, 200, "on the same connection");
+    taken += n_large + n_small;
+    rig.advance_to(START + Duration::from_secs(1))?;
+    assert_eq!(rig.metric("otelcol_receiver_accepted_spans"), taken);
+    rig.stop();
+    assert_eq!(total(&folder.file("out.json"), "traces.span.metrics.calls")?, taken);
+    Ok(())
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_gives_its_room_back() -> Result<()> {
+    let folder = Folder::new()?;
+    let (rig, address) = start(&folder, "max_in_flight: 1MiB")?;
+    let (small, n_small) = request_of(10_000);
+    let slow = Slow::begin(address, &request_of(MIB).0)?;
+    let mut client = Client::connect(address)?;
+    let taken = until_refused(&mut client, &small)? * n_small;
+    drop(slow);
+    client.insist(Signal::Traces, &small)?;
+    assert_eq!(rig.metric("otelcol_receiver_accepted_spans"), taken + n_small);
+    rig.stop();
+    Ok(())
+}
+
+#[test]
+fn above_max_connections_new_ones_are_closed_and_counted_and_old_ones_go_on() -> Result<()> {
+    let folder = Folder::new()?;
+    let (rig, address) = start(&folder, "max_connections: 2")?;
+    let (request, _) = request_of(1000);
+    let mut first = Client::connect(address)?;
+    let mut second = Client::connect(address)?;
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.send(Signal::Traces, &request)?, 200);
+    }
+    for refused in 1..=3 {
+        let mut third = TcpStream::connect(address)?;
+        third.set_read_timeout(Some(SOON))?;
+        // Closed, with or without a reset.
+        let read = third.read(&mut [0; 1]);
+        ensure!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+        assert_eq!(rig.metric("otelcol_receiver_refused_connections"), refused);
+    }
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.send(Signal::Traces, &request)?, 200);
+    }
+    drop(first);
+    eventually("a place that became free is taken", SOON, || {
+        ensure!(Client::connect(address)?.send(Signal::Traces, &request)? == 200, "refused");
+        Ok(())
+    })?;
+    assert_eq!(second.send(Signal::Traces, &request)?, 200);
+    rig.stop();
+    Ok(())
+}

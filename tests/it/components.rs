@@ -1,0 +1,105 @@
+//! `trueline components`: what a configuration may name.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use expect_test::expect;
+use testbed::trueline_binary;
+
+use crate::rig::registry;
+
+fn listed() -> Result<String> {
+    let output = Command::new(trueline_binary()?).arg("components").output()?;
+    ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// A name that is gone or means another kind breaks configurations: whoever changes this list means to.
+#[test]
+fn components_are_listed_by_kind_under_their_names() -> Result<()> {
+    let listed = listed()?.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    expect![[r#"
+        buildinfo:
+          command: trueline
+          version: VERSION
+        receivers:
+          - name: otlp
+          - name: otlp_file
+            aliases: [otlpjsonfile]
+        processors:
+          - name: aggregation
+          - name: alerting
+          - name: anomaly
+          - name: attributes
+          - name: enrichment
+          - name: baseline
+          - name: forecast
+          - name: resource
+          - name: sla
+            aliases: [slo]
+        connectors:
+          - name: span_metrics
+            aliases: [spanmetrics]
+          - name: service_graph
+            aliases: [servicegraph]
+        exporters:
+          - name: otlp_grpc
+            aliases: [otlp]
+          - name: otlp_http
+            aliases: [otlphttp]
+          - name: otlp_file
+            aliases: [file]
+          - name: debug
+          - name: nop
+          - name: prometheus
+          - name: alert_webhook
+          - name: prometheus_remote_write
+            aliases: [prometheusremotewrite]
+        extensions:
+          - name: api
+          - name: file_storage
+          - name: health_check
+    "#]]
+    .assert_eq(&listed);
+    Ok(())
+}
+
+/// Sections of the list, with the names and aliases that each should tell.
+fn expected() -> Vec<(&'static str, Vec<String>)> {
+    fn line(kind: &str, aliases: &[&str]) -> String {
+        match aliases {
+            [] => kind.to_owned(),
+            aliases => format!("{kind} [{}]", aliases.join(", ")),
+        }
+    }
+    let registry = registry();
+    vec![
+        ("receivers", registry.receivers.iter().map(|row| line(row.kind, row.aliases)).collect()),
+        ("processors", registry.processors.iter().map(|row| line(row.kind, row.aliases)).collect()),
+        ("connectors", registry.connectors.iter().map(|row| line(row.kind, row.aliases)).collect()),
+        ("exporters", registry.exporters.iter().map(|row| line(row.kind, row.aliases)).collect()),
+        ("extensions", registry.extensions.iter().map(|row| line(row.kind, row.aliases)).collect()),
+    ]
+}
+
+#[test]
+fn all_components_of_every_layer_are_listed_and_no_other() -> Result<()> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let listed = listed()?;
+    for line in listed.lines() {
+        if let Some(section) = line.strip_suffix(':').filter(|name| !name.starts_with(' ')) {
+            found.push((section.to_owned(), Vec::new()));
+        } else if let Some((_, names)) = found.last_mut() {
+            if let Some(name) = line.strip_prefix("  - name: ") {
+                names.push(name.to_owned());
+            } else if let (Some(aliases), Some(name)) = (line.strip_prefix("    aliases: "), names.last_mut())
+            {
+                *name = format!("{name} {aliases}");
+            }
+        }
+    }
+    let expected = expected().into_iter().map(|(section, names)| (section.to_owned(), names));
+    ensure!(found.first().is_some_and(|(section, _)| section == "buildinfo"), "{listed}");
+    assert_eq!(found.into_iter().skip(1).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    Ok(())
+}

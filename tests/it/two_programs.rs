@@ -1,0 +1,148 @@
+//! The binary twice: one ingests, one analyses, a socket between. What was sent to the first is counted
+//! exactly at the second's exporter, whatever becomes of the second meanwhile.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use model::Signal;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value, resource::v1::Resource,
+};
+use prost::Message;
+use testbed::{Exposition, Trueline, Watch, eventually, free_port, get};
+
+use crate::rig::{Client, Folder};
+
+const SOON: Duration = Duration::from_secs(120);
+const CALLS: &str = "traces_span_metrics_calls_total";
+
+/// Where one of the two listens.
+struct Place {
+    data: SocketAddr,
+    page: SocketAddr,
+    health: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Place {
+    fn new() -> Self {
+        let [data, page, health, metrics] =
+            std::array::from_fn(|_| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        Self { data, page, health, metrics }
+    }
+
+    /// Starts the same configuration in one of the roles.
+    fn start(&self, role: &str, hop: SocketAddr, state: &Path) -> Result<Trueline> {
+        let Self { data, page, health, metrics } = self;
+        let yaml = format!(
+            "
+receivers: {{otlp: {{protocols: {{http: {{endpoint: '{data}'}}}}}}}}
+connectors: {{span_metrics: {{metrics_flush_interval: 1s}}}}
+exporters: {{prometheus: {{endpoint: '{page}'}}}}
+extensions:
+  health_check: {{endpoint: '{health}'}}
+  file_storage: {{directory: {state:?}}}
+service:
+  extensions: [health_check, file_storage]
+  trueline: {{shards: 2, hop: {{role: {role}, endpoint: '{hop}'}}}}
+  telemetry:
+    metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {port}}}}}}}}}]}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [span_metrics]}}
+    metrics: {{receivers: [span_metrics], exporters: [prometheus]}}
+",
+            port = metrics.port(),
+        );
+        let watch = Watch { health: *health, metrics: Some(*metrics) };
+        Trueline::start(&yaml, watch).with_context(|| format!("the one that runs {role}"))
+    }
+}
+
+/// Spans by service and name.
+type Counts = BTreeMap<(String, String), u64>;
+
+/// Sends eight more requests of 25 spans over two connections and adds what they hold.
+fn send(ingest: &Place, seeds: std::ops::Range<u64>, sent: &mut Counts) -> Result<()> {
+    let mut clients = [Client::connect(ingest.data)?, Client::connect(ingest.data)?];
+    for seed in seeds {
+        let request = wire::testing::trace_request(seed, 25);
+        clients[(seed % 2) as usize].insist(Signal::Traces, &request)?;
+        for resource in ExportTraceServiceRequest::decode(&request[..])?.resource_spans {
+            let service = service_name(&resource.resource.unwrap_or_default())?;
+            for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+                *sent.entry((service.clone(), span.name)).or_default() += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn service_name(resource: &Resource) -> Result<String> {
+    let found = resource.attributes.iter().find(|attribute| attribute.key == "service.name");
+    match found.and_then(|attribute| attribute.value.as_ref()?.value.as_ref()) {
+        Some(Value::StringValue(name)) => Ok(name.clone()),
+        other => anyhow::bail!("service.name is {other:?}"),
+    }
+}
+
+/// What an exporter's page counts.
+fn counted(page: SocketAddr) -> Result<Counts> {
+    let page = Exposition::parse(&get(&format!("http://{page}/metrics"))?.success()?)?;
+    let mut counts = Counts::new();
+    for line in page.find(CALLS, &[]) {
+        let label =
+            |key: &str| line.labels.get(key).cloned().with_context(|| format!("no {key} in {line:?}"));
+        *counts.entry((label("service_name")?, label("span_name")?)).or_default() += line.value as u64;
+    }
+    Ok(counts)
+}
+
+fn wait_until_counted(analysis: &Place, what: &str, sent: &Counts) -> Result<()> {
+    eventually(what, SOON, || {
+        let counted = counted(analysis.page)?;
+        let (n_counted, n_sent) = (counted.values().sum::<u64>(), sent.values().sum::<u64>());
+        ensure!(counted == *sent, "{n_counted} of {n_sent} spans are counted: {counted:?}, not {sent:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn two_programs_count_exactly_also_when_the_one_that_analyses_ends_and_comes_back() -> Result<()> {
+    let folder = Folder::new()?;
+    let (ingest_state, state) = (folder.file("ingest"), folder.file("analysis"));
+    let hop = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let (ingest_place, analysis_place) = (Place::new(), Place::new());
+    let start_analysis = || analysis_place.start("analysis", hop, &state);
+    let mut analysis = start_analysis()?;
+    let mut ingest = ingest_place.start("ingest", hop, &ingest_state)?;
+    let mut sent = Counts::new();
+    send(&ingest_place, 0..8, &mut sent)?;
+    wait_until_counted(&analysis_place, "all is counted", &sent)?;
+    ensure!(ingest.id() != analysis.id(), "one process");
+
+    ensure!(analysis.stop(SOON)?.success(), "it did not end well:\n{}", analysis.log());
+    send(&ingest_place, 8..16, &mut sent)?;
+    analysis = start_analysis()?;
+    send(&ingest_place, 16..24, &mut sent)?;
+    wait_until_counted(&analysis_place, "all is counted after a restart", &sent)?;
+
+    send(&ingest_place, 24..32, &mut sent)?;
+    analysis.kill()?;
+    send(&ingest_place, 32..40, &mut sent)?;
+    analysis = start_analysis()?;
+    wait_until_counted(&analysis_place, "all is counted after a crash", &sent)?;
+
+    let dropped =
+        ingest.metrics()?.sum("trueline_hop_dropped_messages", &[]).context("a counter of the hop")?;
+    ensure!(dropped == 0.0, "{dropped} messages were dropped");
+    send(&ingest_place, 40..48, &mut sent)?;
+    // The end of the one that ingests tells what it has, and waits until that is taken.
+    ensure!(ingest.stop(SOON)?.success(), "it did not end well:\n{}", ingest.log());
+    // Another in its place moves the time on, in which what the end told is counted.
+    ingest = ingest_place.start("ingest", hop, &ingest_state)?;
+    send(&ingest_place, 48..56, &mut sent)?;
+    wait_until_counted(&analysis_place, "what the end told is counted", &sent)?;
+    ensure!(ingest.stop(SOON)?.success(), "it did not end well:\n{}", ingest.log());
+    ensure!(analysis.stop(SOON)?.success(), "it did not end well:\n{}", analysis.log());
+    Ok(())
+}
