@@ -93,8 +93,13 @@ impl Trueline {
 
     /// Scrapes its own metrics.
     pub fn metrics(&self) -> Result<Exposition> {
+        Exposition::parse(&self.metrics_page()?)
+    }
+
+    /// Scrapes its own metrics as text.
+    pub fn metrics_page(&self) -> Result<String> {
         let address = self.watch.metrics.context("this trueline was started without `Watch::metrics`")?;
-        Exposition::parse(&get(&format!("http://{address}/metrics"))?.success()?)
+        get(&format!("http://{address}/metrics"))?.success()
     }
 }
 

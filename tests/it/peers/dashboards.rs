@@ -10,11 +10,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testbed::{Jaeger, Prometheus, Sample, Version, eventually, free_port, get, get_json, part};
+use testbed::{
+    Jaeger, Prometheus, Sample, Trueline, Version, Watch, eventually, free_port, get, get_json, part,
+};
 
 use super::{
     SOON,
-    gateway::{Gateway, Recipe},
+    gateway::{self, Gateway, Recipe},
     spans::{
         Attribute::Text, Draft, ExportTraceServiceRequest, MILLISECOND, SpanKind, StatusCode, request,
         service, span,
@@ -383,6 +385,65 @@ metrics: {receivers: [span_metrics, service_graph], exporters: [prometheus]}",
     .unwrap();
     for prometheus in ["prometheus", "prometheus-debian"] {
         assert_eq!(check_metrics(prometheus, &exposition).unwrap(), "", "{prometheus}");
+    }
+}
+
+/// Returns the page of own metrics of a trueline that has done some of everything. Of that page the configuration
+/// says where it is, as port 8888 may be taken, and these keys.
+fn own_page(keys: &str) -> String {
+    let [http, health, metrics] = std::array::from_fn(|_| free_port());
+    let yaml = format!(
+        "
+receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}
+connectors: {{span_metrics: {{metrics_flush_interval: 1s}}, service_graph: {{metrics_flush_interval: 1s}}}}
+exporters: {{otlp_http: {{endpoint: 'http://127.0.0.1:9'}}, nop: }}
+extensions: {{health_check: {{endpoint: '127.0.0.1:{health}'}}}}
+service:
+  extensions: [health_check]
+  trueline: {{shutdown_timeout: 1s}}
+  telemetry:
+    metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}{keys}}}}}}}}}]}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [span_metrics, service_graph, otlp_http]}}
+    metrics: {{receivers: [span_metrics, service_graph], exporters: [nop]}}
+"
+    );
+    let address = |port: u16| format!("127.0.0.1:{port}").parse().unwrap();
+    let watch = Watch { health: address(health), metrics: Some(address(metrics)) };
+    let trueline = Trueline::start(&yaml, watch).unwrap();
+    gateway::send(&format!("127.0.0.1:{http}"), &load()).unwrap();
+    eventually("own metrics of every part", SOON, || {
+        let text = trueline.metrics_page()?;
+        let part =
+            ["otelcol_receiver_", "otelcol_connector_servicegraph_", "otelcol_exporter_sent_metric_points"]
+                .into_iter()
+                .chain([
+                    "otelcol_exporter_queue_capacity",
+                    "otelcol_process_",
+                    "trueline_hop_",
+                    "target_info",
+                ])
+                .find(|part| !text.contains(part));
+        ensure!(part.is_none(), "no {part:?} in\n{text}");
+        Ok(text)
+    })
+    .unwrap()
+}
+
+/// Own metrics have the collector's names, whose counters lack the suffix that `promtool` asks for.
+#[test]
+fn promtool_misses_nothing_on_the_page_of_own_metrics_but_the_suffix_that_the_collector_leaves_out() {
+    let (plain, suffixed) = (own_page(""), own_page(", without_type_suffix: false, without_units: false"));
+    for prometheus in ["prometheus", "prometheus-debian"] {
+        let complaints = check_metrics(prometheus, &plain).unwrap();
+        let others: Vec<_> = complaints
+            .lines()
+            .filter(|line| !line.ends_with(r#" counter metrics should have "_total" suffix"#))
+            .collect();
+        assert_eq!(others, [""; 0], "{prometheus}");
+        // Not a word of all the rest: the counters were read.
+        assert!(complaints.contains("otelcol_receiver_accepted_spans "), "{prometheus}: {complaints}");
+        assert_eq!(check_metrics(prometheus, &suffixed).unwrap(), "", "{prometheus}");
     }
 }
 
