@@ -16,7 +16,7 @@ use wire::{
 use super::{
     EnrichmentConfig,
     objectives::Objectives,
-    verdicts::{SPANS, Subject, VERSION, Verdicts, kind_of, operation_key, point_key},
+    verdicts::{SPANS, Subject, VERSION, Verdicts, kind_of, operation_key, point_key, resource_key},
 };
 
 /// Publishes a verdict for each subject of the last window.
@@ -50,8 +50,14 @@ struct Findings {
     usual: BTreeMap<String, f64>,
 }
 
-/// Service, metric and key of a subject.
-type Name = (String, String, Vec<u8>);
+/// What tells a subject from others; see [`Subject`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    service: String,
+    metric: String,
+    resource: u64,
+    key: Vec<u8>,
+}
 
 impl Publisher {
     pub(super) fn new(config: &EnrichmentConfig) -> Self {
@@ -77,7 +83,8 @@ impl Publisher {
             let of_series = subjects.entry(subject_of(series)).or_default();
             of_series.add(score);
             of_series.add_usual(series, baseline, row);
-            let of_service = (series.service.to_string(), String::new(), Vec::new());
+            let service = series.service.to_string();
+            let of_service = Name { service, metric: String::new(), resource: 0, key: Vec::new() };
             subjects.entry(of_service).or_default().add(score);
         }
     }
@@ -88,7 +95,7 @@ impl Publisher {
             findings.entry(name.clone()).or_default().merge(of_absent);
         }
         let subjects = findings.into_iter().map(|(name, findings)| {
-            let at_risk = self.objectives.of_service(&name.0, cx.now());
+            let at_risk = self.objectives.of_service(&name.service, cx.now());
             findings.into_subject(name, at_risk.as_deref())
         });
         let subjects: Vec<Subject> = subjects.filter(|subject| !subject.attributes.is_empty()).collect();
@@ -145,18 +152,19 @@ impl Score {
 
 fn subject_of(series: &Series) -> Name {
     let list = || attributes(&series.attributes, 1);
-    let key = if &*series.metric == SPANS {
+    let (resource, key) = if &*series.metric == SPANS {
         let text = |name: &str| match list().find(|it| it.key == name.as_bytes()).map(|it| it.value()) {
             Some(AnyValue::Str(text)) => text,
             _ => &[],
         };
         let mut key = Vec::new();
         operation_key(kind_of(text("span.kind")), text("span.name"), &mut key);
-        key
+        (0, key)
     } else {
-        point_key(list())
+        // Instances of a service have series of their own, each with a band of its own.
+        (resource_key(&series.resource), point_key(list()))
     };
-    (series.service.to_string(), series.metric.to_string(), key)
+    Name { service: series.service.to_string(), metric: series.metric.to_string(), resource, key }
 }
 
 impl Findings {
@@ -193,7 +201,7 @@ impl Findings {
         }
     }
 
-    fn into_subject(self, (service, metric, key): Name, at_risk: Option<&str>) -> Subject {
+    fn into_subject(self, name: Name, at_risk: Option<&str>) -> Subject {
         let mut attributes = Vec::new();
         let mut put = |name: &str, value: AnyValue<'_>| {
             let body = key_value(name.as_bytes(), &encode_value(value));
@@ -211,10 +219,11 @@ impl Findings {
         if let Some(ids) = at_risk {
             put(alert_event::SLO_ID, AnyValue::Str(ids.as_bytes()));
         }
-        for (name, value) in &self.usual {
-            put(name, AnyValue::Double(*value));
+        for (usual, value) in &self.usual {
+            put(usual, AnyValue::Double(*value));
         }
-        Subject { service, metric, key, is_anomalous: self.is_anomalous, attributes }
+        let Name { service, metric, resource, key } = name;
+        Subject { service, metric, key, is_anomalous: self.is_anomalous, attributes, resource }
     }
 }
 

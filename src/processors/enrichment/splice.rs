@@ -15,8 +15,9 @@ use wire::{
 use super::{
     EnrichmentConfig,
     config::Which,
-    verdicts::{SPANS, VERSION, Verdicts, operation_key, point_key},
+    verdicts::{SPANS, VERSION, Verdicts, operation_key, point_key, resource_key},
 };
+use crate::aggregation::attributes::canonical;
 
 /// Writes verdicts into what passes.
 pub(super) struct Splicer {
@@ -36,7 +37,14 @@ pub(super) struct Splicer {
 struct Service {
     itself: Option<Known>,
     operations: HashMap<Vec<u8>, Operation>,
-    metrics: HashMap<Vec<u8>, HashMap<Vec<u8>, Known>>,
+    metrics: HashMap<Vec<u8>, HashMap<PointKey, Known>>,
+}
+
+/// Tells a data point from others of its metric.
+#[derive(PartialEq, Eq, Hash)]
+struct PointKey {
+    resource: u64,
+    attributes: Vec<u8>,
 }
 
 struct Known {
@@ -98,7 +106,8 @@ impl Splicer {
             if subject.metric.is_empty() {
                 service.itself = Some(known);
             } else {
-                service.metrics.entry(subject.metric.into_bytes()).or_default().insert(subject.key, known);
+                let key = PointKey { resource: subject.resource, attributes: subject.key };
+                service.metrics.entry(subject.metric.into_bytes()).or_default().insert(key, known);
             }
         }
     }
@@ -140,11 +149,13 @@ impl Splicer {
 
     fn splice_data_points(&self, request: &Bytes) -> Option<Bytes> {
         let mut n_enriched = 0;
+        let mut resources = Resources::default();
         let spliced = append_to_data_points(request, |resource, metric, point| {
             let service = service_of(&self.services, resource)?;
             let metric = Metric::of(metric);
-            let known =
-                service.metrics.get(metric.name)?.get(&point_key(point_attributes(&metric, point)))?;
+            let of_metric = service.metrics.get(metric.name)?;
+            let attributes = point_key(point_attributes(&metric, point));
+            let known = of_metric.get(&PointKey { resource: resources.key_of(resource), attributes })?;
             let chosen = is_chosen(self.config.data_points, known.is_anomalous);
             n_enriched += u64::from(chosen);
             chosen.then_some(&known.attributes)
@@ -163,6 +174,25 @@ impl Splicer {
         });
         self.enriched[2].add(n_enriched);
         spliced
+    }
+}
+
+/// The key of the resource that was asked for last: points of one stand together.
+#[derive(Default)]
+struct Resources {
+    last: Option<(Vec<u8>, u64)>,
+}
+
+impl Resources {
+    fn key_of(&mut self, resource: &[u8]) -> u64 {
+        match &self.last {
+            Some((known, key)) if known == resource => *key,
+            _ => {
+                let key = resource_key(&canonical(resource, |_| true));
+                self.last = Some((resource.to_vec(), key));
+                key
+            }
+        }
     }
 }
 

@@ -255,6 +255,30 @@ fn point_labels(request: &[u8]) -> String {
 }
 
 #[test]
+fn data_points_of_two_instances_of_a_service_are_told_apart() {
+    let mut harness = harness(&EnrichmentConfig { data_points: Which::All, ..EnrichmentConfig::default() });
+    let instance = |name: &str| [text("service.instance.id", name), text("service.name", "cart")];
+    let row = |name: &str, score: f32| {
+        let load = series("cart", "load", "1", &[text("host", "h1"), text("zone", "a")], Statistic::Mean);
+        (Series { resource: list(&instance(name)), ..load }, score)
+    };
+    let mut table = window(&[row("pod-1", 5.0), row("pod-2", 1.0)]);
+    table.baseline.as_mut().unwrap().upper[1] = 70.0;
+    harness.judge(table);
+    let mut labels_of = |attributes: Vec<KeyValue>| {
+        let mut request = MetricsRequest::decode(gauge("h1")).unwrap();
+        request.resource_metrics[0].resource = Some(Resource { attributes, ..Resource::default() });
+        let out = harness.push(0, Payload::Metrics(request.encode_to_vec().into()), 1);
+        point_labels(out[0].bytes().unwrap())
+    };
+    expect!["{zone=a,host=h1,trueline.anomaly.is_anomalous=true,trueline.anomaly.score=5,trueline.anomaly.id=0000000000000001,trueline.baseline.mean=10,trueline.baseline.mean_lower=8,trueline.baseline.mean_upper=12}"].assert_eq(&labels_of(instance("pod-1").into()));
+    // A sender may spell its resource in any order.
+    let [id, name] = instance("pod-2");
+    expect!["{zone=a,host=h1,trueline.anomaly.is_anomalous=false,trueline.anomaly.score=1,trueline.baseline.mean=10,trueline.baseline.mean_lower=8,trueline.baseline.mean_upper=70}"].assert_eq(&labels_of(vec![name, id]));
+    assert_eq!(labels_of(instance("pod-3").into()), "{zone=a,host=h1}", "nothing is known of it");
+}
+
+#[test]
 fn a_data_point_is_found_whatever_the_order_of_its_attributes() {
     let mut harness =
         harness(&EnrichmentConfig { data_points: Which::Anomalous, ..EnrichmentConfig::default() });
@@ -408,7 +432,7 @@ fn verdicts_of_a_release_that_told_no_end_hold_until_newer_ones_come() {
     let mut harness = harness(&EnrichmentConfig::default());
     let attributes = list(&[text("trueline.anomaly.id", "1")]).to_vec();
     let (service, metric, key) = ("cart".to_owned(), String::new(), Vec::new());
-    let subjects = vec![Subject { service, metric, key, is_anomalous: true, attributes }];
+    let subjects = vec![Subject { service, metric, key, is_anomalous: true, attributes, resource: 0 }];
     let old = Verdicts { version: VERSION, subjects, valid_until_unix_nano: 0 }.encode_to_vec();
     harness.push(0, Payload::Verdicts(old.into()), 0);
     harness.tick(T0 + Duration::from_secs(86_400));

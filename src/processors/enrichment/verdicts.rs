@@ -35,6 +35,10 @@ pub(super) struct Subject {
     /// What is to be written, as the attributes of a `Resource` message.
     #[prost(bytes = "vec", tag = "5")]
     pub(super) attributes: Vec<u8>,
+    /// Of a data point the resource that it is of, as [`resource_key`] spells it; 0 for all else, and from releases
+    /// that did not tell instances of a service apart: of those no data point is found.
+    #[prost(fixed64, tag = "6")]
+    pub(super) resource: u64,
 }
 
 /// The metric that stands for durations of spans.
@@ -51,6 +55,11 @@ pub(super) fn point_key<'a>(attributes: impl Iterator<Item = KeyValue<'a>>) -> V
         key.extend_from_slice(part);
     }
     key
+}
+
+/// Hashes a resource in the spelling of roll-ups, which sort its attributes. The same in every process and release.
+pub(super) fn resource_key(canonical: &[u8]) -> u64 {
+    rapidhash::v3::rapidhash_v3(canonical)
 }
 
 /// Spells an operation: OTLP's number of the span kind, then the span's name.
