@@ -1,5 +1,6 @@
 //! Scenarios in words, and properties against slow references.
 
+mod backfill;
 mod calendars;
 mod kinds;
 mod laws;
