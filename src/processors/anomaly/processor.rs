@@ -68,6 +68,8 @@ pub struct AnalysisHalf {
     pub(super) told: Counter,
     pub(super) not_significant: Counter,
     pub(super) over_budget: Counter,
+    pub(super) without_place: Counter,
+    pub(super) without_forest: Counter,
     pub(super) n_open: Gauge,
     pub(super) n_series: Gauge,
 }
@@ -79,6 +81,10 @@ impl AnalysisHalf {
         let withheld = |reason| {
             let description = "Episodes that ended without having been told";
             telemetry.with("reason", reason).counter(&name("withheld_episodes"), description, "{episode}")
+        };
+        let left_out = |reason| {
+            let description = "Rows that the detector forest did not look at, as it had no room";
+            telemetry.with("reason", reason).counter(&name("forest_left_out_rows"), description, "{row}")
         };
         let is_listed = |name| config.detectors.iter().any(|entry| entry.name == name);
         let window = config.window.get();
@@ -107,6 +113,8 @@ impl AnalysisHalf {
             told: telemetry.counter(&name("events"), "Log records about episodes", "{event}"),
             not_significant: withheld("not_significant"),
             over_budget: withheld("incident_budget"),
+            without_place: left_out("places"),
+            without_forest: left_out("services"),
             n_open: telemetry.gauge(&name("open_episodes"), "Episodes that are open", "{episode}"),
             n_series: telemetry.gauge(&name("series"), "Series of which something is remembered", "{series}"),
         }
@@ -142,7 +150,7 @@ impl AnalysisHalf {
             }
         }
         if self.has_forests {
-            self.forests.of = memory.forests.into_iter().collect();
+            self.forests.remember(memory.forests);
         }
         self.reported = memory.reported;
     }

@@ -10,7 +10,7 @@ use component::Cx;
 use model::{Payload, Rollups, Timestamp};
 
 use super::{
-    detectors::{Detector, Evidence, OPENS_AT},
+    detectors::{Detector, Evidence, LeftOut, OPENS_AT},
     episodes::{Episode, Severity, Sighting, Transition},
     hierarchy::{Tick, Withheld},
     judge::Class,
@@ -31,9 +31,13 @@ impl AnalysisHalf {
         let (start, now) = (rollups.start, rollups.end());
         let mut seen = Seen::default();
         let columns = self.judge_rows(rollups, &baseline, &mut seen);
+        // Silent series have a table of their own, behind that of their window: it is no other window of services.
+        let is_of_silence = !rollups.is_empty() && baseline.is_absent.iter().all(|is_absent| *is_absent);
         rollups.baseline = Some(baseline);
         rollups.anomaly = Some(columns);
-        self.judge_services(start, now, &mut seen);
+        if !is_of_silence {
+            self.judge_services(start, now, &mut seen);
+        }
         if seen.without_room > 0 {
             cx.reject(seen.without_room, "anomaly_series_limit");
         }
@@ -58,7 +62,9 @@ impl AnalysisHalf {
         }
         if self.has_forests {
             let level = self.judge.level_of(Detector::Forest) * self.judge.improbability_of_opening;
-            let omens = self.forests.close();
+            let (omens, LeftOut { places, services }) = self.forests.close();
+            self.without_place.add(places);
+            self.without_forest.add(services);
             let of_forest =
                 |(service, omen): &(Arc<str>, _)| (forest_of(service), Verdict::of_forest(omen, level));
             verdicts.extend(omens.iter().map(of_forest));

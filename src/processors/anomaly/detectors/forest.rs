@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use rcf3::Forest as Trees;
 use stats::Tail;
 
-/// Series of a service that make a point; more are left out.
+/// Series of a service that make a point; more are left out, and counted. One that is silent for an epoch gives way to
+/// another that waits, at the end of an epoch: each time the forest begins anew.
 const PLACES: usize = 16;
-/// Services that have a forest, the first ones; one that is silent for an epoch gives way to another.
+/// Services that have a forest, the first ones; more are left out, and counted. One whose series are all silent for an
+/// epoch gives way to another.
 const MOST_FORESTS: usize = 64;
 /// The library's own capacity of a tree, and as many trees as AWS's implementation has by default.
 const TREES: usize = 30;
@@ -30,24 +32,49 @@ const LEAST_DIFFERENCE: f32 = 0.1;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Forests {
     pub(crate) of: BTreeMap<Arc<str>, Forest>,
+    /// Of the open window.
+    left_out: LeftOut,
+}
+
+/// Rows that no forest looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct LeftOut {
+    /// As their service has as many other series as make a point.
+    pub(crate) places: u64,
+    /// As as many other services have a forest as may.
+    pub(crate) services: u64,
 }
 
 /// The forest of a service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Forest {
-    /// Fingerprints of the series that make a point, in its order.
-    pub(crate) places: Vec<u64>,
+    /// The series that make a point, in its order.
+    pub(crate) places: Vec<Place>,
     /// The last points, one after the other.
     pub(crate) points: Vec<f32>,
     /// How often the trees were grown anew.
     pub(crate) epoch: u64,
     /// Of the scores.
     pub(crate) tail: Tail,
-    /// Windows in which none of the service's series had a row, in a row.
-    pub(crate) idle: u32,
     trees: Option<Trees>,
     /// This window's departures; 0 for a series that has no row.
     point: Vec<f32>,
+    /// Whether a series had a row in this window and no place.
+    is_wanted: bool,
+}
+
+/// A series that is a part of points.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) fingerprint: u64,
+    /// Windows since the last in which it had a row, and that one.
+    pub(crate) idle: u32,
+}
+
+impl Place {
+    fn is_alive(&self) -> bool {
+        self.idle as usize <= EPOCH
+    }
 }
 
 /// What a forest says of a window.
@@ -65,44 +92,71 @@ pub(crate) struct Omen {
 
 impl Forest {
     /// Puts together what was stored; none when it does not fit together.
-    pub(crate) fn restored(
-        places: Vec<u64>,
-        points: Vec<f32>,
-        epoch: u64,
-        tail: Tail,
-        idle: u32,
-    ) -> Option<Self> {
+    pub(crate) fn restored(places: Vec<Place>, points: Vec<f32>, epoch: u64, tail: Tail) -> Option<Self> {
         let dimensions = places.len();
         let fits = (1..=PLACES).contains(&dimensions)
             && points.len().is_multiple_of(dimensions)
             && points.len() <= 2 * EPOCH * dimensions
             && points.iter().all(|value| value.is_finite());
         let point = vec![0.0; dimensions];
-        fits.then_some(Self { places, points, epoch, tail, idle, trees: None, point })
+        fits.then_some(Self { places, points, epoch, tail, trees: None, point, is_wanted: false })
     }
 
-    fn note(&mut self, fingerprint: u64, z: f64) {
-        self.idle = 0;
-        let known = self.places.iter().position(|place| *place == fingerprint);
+    /// Returns the windows since any of the series that make a point had a row.
+    pub(crate) fn idle(&self) -> u32 {
+        self.places.iter().map(|place| place.idle).min().unwrap_or(0)
+    }
+
+    /// Takes a departure. False when the series has no place.
+    fn note(&mut self, fingerprint: u64, z: f64) -> bool {
+        let known = self.places.iter().position(|place| place.fingerprint == fingerprint);
         if known.is_none() && self.places.len() >= PLACES {
-            return;
+            self.is_wanted = true;
+            return false;
         }
-        let place = known.unwrap_or_else(|| self.add(fingerprint));
-        self.point[place] = z.clamp(-LARGEST_Z, LARGEST_Z) as f32;
+        let at = known.unwrap_or_else(|| self.add(fingerprint));
+        self.places[at].idle = 0;
+        self.point[at] = z.clamp(-LARGEST_Z, LARGEST_Z) as f32;
+        true
     }
 
-    /// Begins anew with one more series: points of another length need other trees.
     fn add(&mut self, fingerprint: u64) -> usize {
-        self.points.clear();
-        (self.trees, self.tail) = (None, Tail::default());
-        self.places.push(fingerprint);
+        self.begin_anew();
+        self.places.push(Place { fingerprint, idle: 0 });
         self.point.push(0.0);
         self.places.len() - 1
     }
 
+    /// Forgets the points: those of other series need other trees.
+    fn begin_anew(&mut self) {
+        self.points.clear();
+        (self.trees, self.tail) = (None, Tail::default());
+    }
+
     /// Ends the window. None while there are too few points.
     fn close(&mut self, service: &str) -> Option<Omen> {
-        self.idle = self.idle.saturating_add(1);
+        let omen = self.judge(service);
+        for place in &mut self.places {
+            place.idle = place.idle.saturating_add(1);
+        }
+        if std::mem::take(&mut self.is_wanted) {
+            self.give_up_idle();
+        }
+        omen
+    }
+
+    /// Gives up the places of silent series, at the end of an epoch: where series come and go all the time, a forest
+    /// that began anew with each would never say anything.
+    fn give_up_idle(&mut self) {
+        if self.points.len() < 2 * EPOCH * self.places.len() || self.places.iter().all(Place::is_alive) {
+            return;
+        }
+        self.places.retain(Place::is_alive);
+        self.point = vec![0.0; self.places.len()];
+        self.begin_anew();
+    }
+
+    fn judge(&mut self, service: &str) -> Option<Omen> {
         let dimensions = self.places.len();
         let point = std::mem::replace(&mut self.point, vec![0.0; dimensions]);
         if self.points.len() >= 2 * EPOCH * dimensions {
@@ -138,20 +192,31 @@ fn grow(service: &str, epoch: u64, dimensions: usize, points: &[f32]) -> Option<
 impl Forests {
     /// Notes the departure of one of a service's series.
     pub(crate) fn note(&mut self, service: &Arc<str>, fingerprint: u64, z: f64) {
-        if let Some(forest) = self.of.get_mut(service) {
-            forest.note(fingerprint, z);
-        } else if self.of.len() < MOST_FORESTS {
-            self.of.entry(Arc::clone(service)).or_default().note(fingerprint, z);
-        }
+        let has_room = self.of.len() < MOST_FORESTS;
+        let has_place = match self.of.get_mut(service) {
+            Some(forest) => forest.note(fingerprint, z),
+            None if has_room => self.of.entry(Arc::clone(service)).or_default().note(fingerprint, z),
+            None => {
+                self.left_out.services += 1;
+                return;
+            }
+        };
+        self.left_out.places += u64::from(!has_place);
     }
 
-    /// Ends the window. Returns what can be said of each service that has a forest.
-    pub(crate) fn close(&mut self) -> Vec<(Arc<str>, Omen)> {
-        self.of.retain(|_, forest| forest.idle as usize <= EPOCH);
+    /// Ends the window. Returns what can be said of each service that has a forest, and what had no room.
+    pub(crate) fn close(&mut self) -> (Vec<(Arc<str>, Omen)>, LeftOut) {
         let omens = self.of.iter_mut().filter_map(|(service, forest)| {
             let omen = forest.close(service)?;
             Some((Arc::clone(service), omen))
         });
-        omens.collect()
+        let omens = omens.collect();
+        self.of.retain(|_, forest| forest.places.iter().any(Place::is_alive));
+        (omens, std::mem::take(&mut self.left_out))
+    }
+
+    /// Takes what was stored of each service.
+    pub(crate) fn remember(&mut self, forests: Vec<(Arc<str>, Forest)>) {
+        self.of = forests.into_iter().take(MOST_FORESTS).collect();
     }
 }

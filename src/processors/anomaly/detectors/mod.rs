@@ -12,7 +12,7 @@ mod seasonal;
 
 use super::levels::DetectorSet;
 
-pub(crate) use forest::{Forest, Forests, Omen};
+pub(crate) use forest::{Forest, Forests, LeftOut, Omen, Place};
 pub(crate) use iqr::Quartiles;
 pub(crate) use novelty::{Glance, Novelty, Told};
 pub(crate) use pattern::{BLOCKS, BlockMeans, Pace, Pattern, Point};

@@ -7,7 +7,7 @@ use prost::Message;
 use stats::{EwCovariance, Tail, TokenBucket};
 
 use crate::anomaly::{
-    detectors::{Forest, Relation},
+    detectors::{Forest, Place, Relation},
     hierarchy::Purse,
     tuning::{TUNABLE, Tuning},
 };
@@ -76,8 +76,12 @@ pub(super) struct ForestRecord {
     values: u32,
     #[prost(uint32, tag = "7")]
     excesses: u32,
+    /// Of the service as a whole.
     #[prost(uint32, tag = "8")]
     idle: u32,
+    /// Of each place; releases before did not tell them apart and wrote none.
+    #[prost(uint32, repeated, tag = "9")]
+    idle_places: Vec<u32>,
 }
 
 impl PurseRecord {
@@ -178,13 +182,14 @@ impl ForestRecord {
         let Tail { threshold, mean_excess, variance, values, excesses } = forest.tail;
         Self {
             service: service.to_owned(),
-            places: forest.places.clone(),
+            places: forest.places.iter().map(|place| place.fingerprint).collect(),
             points: forest.points.clone(),
             epoch: forest.epoch,
             tail: vec![threshold, mean_excess, variance],
             values: u32::from(values),
             excesses: u32::from(excesses),
-            idle: forest.idle,
+            idle: forest.idle(),
+            idle_places: forest.places.iter().map(|place| place.idle).collect(),
         }
     }
 
@@ -193,8 +198,17 @@ impl ForestRecord {
         let values = u16::try_from(self.values).ok()?;
         let excesses = u8::try_from(self.excesses).unwrap_or(u8::MAX);
         let tail = Tail { threshold, mean_excess, variance, values, excesses };
-        let (places, points) = (self.places.clone(), self.points.clone());
-        let forest = Forest::restored(places, points, self.epoch, tail, self.idle)?;
+        let forest = Forest::restored(self.read_places()?, self.points.clone(), self.epoch, tail)?;
         Some((self.service.as_str().into(), forest))
+    }
+
+    fn read_places(&self) -> Option<Vec<Place>> {
+        let idle = match self.idle_places.len() {
+            0 => vec![self.idle; self.places.len()],
+            told if told == self.places.len() => self.idle_places.clone(),
+            _ => return None,
+        };
+        let places = self.places.iter().zip(idle);
+        Some(places.map(|(&fingerprint, idle)| Place { fingerprint, idle }).collect())
     }
 }

@@ -3,6 +3,7 @@
 mod budget;
 mod config;
 mod detectors;
+mod forest;
 mod memory;
 mod output;
 mod rows;
