@@ -39,7 +39,9 @@ impl ProcessorDef for Sla {
     }
 
     fn consumes(config: &SlaConfig) -> SignalSet {
-        if Plan::of(config).reads_spans() { SignalSet::TRACES } else { SignalSet::NONE }
+        let plan = Plan::of(config);
+        let traces = if plan.reads_spans() { SignalSet::TRACES } else { SignalSet::NONE };
+        if plan.reads_logs() { traces.union(SignalSet::LOGS) } else { traces }
     }
 
     fn emits(config: &SlaConfig) -> SignalSet {

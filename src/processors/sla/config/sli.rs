@@ -48,6 +48,9 @@ pub(crate) struct SliConfig {
     /// workflow: which spans begin and end one.
     pub(crate) start: Vec<String>,
     pub(crate) end: Vec<String>,
+    /// workflow: names of log records that begin and end one.
+    pub(crate) started_event: Option<String>,
+    pub(crate) ended_event: Option<String>,
     /// workflow: what names one, `trace_id` or an attribute.
     pub(crate) key: Option<String>,
     /// workflow: from which age on it is an alert that one still runs.

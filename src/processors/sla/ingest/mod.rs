@@ -1,6 +1,7 @@
 //! The half that sees spans: counts good and bad events, exactly, and tells them every second.
 
 mod cells;
+mod events;
 mod selection;
 mod spot;
 
@@ -13,7 +14,8 @@ use rapidhash::RapidHashMap;
 
 use self::{
     cells::Cells,
-    selection::{Follower, Selection, View},
+    events::Events,
+    selection::{Follower, Selection, Told, View},
     spot::Spot,
 };
 use super::{
@@ -31,6 +33,7 @@ pub(super) struct IngestHalf {
     /// Those of the present request.
     of_request: Vec<Arc<View>>,
     cells: Cells,
+    events: Events,
     workflows: BTreeMap<(u32, u64), Seen>,
     n_unplaced_workflows: u64,
     untold: u64,
@@ -59,6 +62,7 @@ impl IngestHalf {
             views: RapidHashMap::default(),
             of_request: Vec::new(),
             cells: Cells::new(plan),
+            events: Events::new(plan),
             workflows: BTreeMap::new(),
             n_unplaced_workflows: 0,
             untold: 0,
@@ -94,6 +98,18 @@ impl IngestHalf {
                 follow(&mut self.workflows, &mut self.n_unplaced_workflows, follower, &event);
             }
         }
+    }
+
+    /// Notes what log records tell of workflows.
+    fn hear(&mut self, request: &[u8], now: Timestamp) {
+        let latest = now.as_nanos().saturating_add(MAX_AHEAD_SECONDS * 1_000_000_000);
+        let time = |written: u64| if written == 0 || written > latest { now.as_nanos() } else { written };
+        let Self { events, workflows, n_unplaced_workflows, .. } = self;
+        events.hear(request, time, |heard| {
+            let trace = heard.trace.try_into().unwrap_or_default();
+            let place = (heard.objective, heard.key);
+            note(workflows, n_unplaced_workflows, place, heard.told, || (1, trace));
+        });
     }
 
     /// Looks up the resources of a request.
@@ -166,14 +182,30 @@ fn follow(
     event: &Event<'_>,
 ) {
     let Some(told) = follower.told_by(&event.spot, event.end) else { return };
-    let Some(key) = workflow_key(follower, &event.spot) else { return };
-    let place = (follower.objective, key);
+    let named = match &follower.key {
+        None => event.spot.span.trace_id(event.spot.bytes).map(|trace| &trace[..]),
+        Some(field) => event.spot.value(*field),
+    };
+    let Some(named) = named else { return };
+    let place = (follower.objective, workflow_key(named));
+    note(workflows, n_unplaced, place, told, || {
+        (event.weight(), event.spot.span.trace_id(event.spot.bytes).copied().unwrap_or_default())
+    });
+}
+
+/// Adds what was told of a workflow, with the number that it stands for and its trace.
+fn note(
+    workflows: &mut BTreeMap<(u32, u64), Seen>,
+    n_unplaced: &mut u64,
+    place: (u32, u64),
+    told: Told,
+    of: impl FnOnce() -> (u64, [u8; 16]),
+) {
     if workflows.len() >= MAX_WORKFLOWS_PER_TICK && !workflows.contains_key(&place) {
         *n_unplaced += 1;
         return;
     }
-    let weight = event.weight();
-    let trace = event.spot.span.trace_id(event.spot.bytes).copied().unwrap_or_default();
+    let (weight, trace) = of();
     let fresh = || Seen { start: u64::MAX, end: 0, weight: 0, trace };
     let seen = workflows.entry(place).or_insert_with(fresh);
     seen.start = seen.start.min(told.start.unwrap_or(u64::MAX));
@@ -182,12 +214,10 @@ fn follow(
     seen.trace = seen.trace.min(trace);
 }
 
-fn workflow_key(follower: &Follower, spot: &Spot<'_>) -> Option<u64> {
+/// The number of a workflow, by its trace or by the value that names it.
+fn workflow_key(named: &[u8]) -> u64 {
     const SEED: u64 = 0x776f_726b_666c_6f77;
-    match &follower.key {
-        None => spot.span.trace_id(spot.bytes).map(|trace| mix_bytes(SEED, trace)),
-        Some(field) => spot.value(*field).map(|value| mix_bytes(SEED, value)),
-    }
+    mix_bytes(SEED, named)
 }
 
 impl Processor for IngestHalf {
@@ -196,8 +226,10 @@ impl Processor for IngestHalf {
     }
 
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
-        if let Payload::Traces(traces) = &batch.payload {
-            self.read(traces, cx.now());
+        match &batch.payload {
+            Payload::Traces(traces) => self.read(traces, cx.now()),
+            Payload::Logs(request) if !self.events.is_empty() => self.hear(request, cx.now()),
+            _ => {}
         }
         self.untold += batch.items;
         cx.pass(batch);

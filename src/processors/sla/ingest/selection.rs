@@ -59,6 +59,10 @@ pub(super) struct Follower {
     pub(super) objective: u32,
     selects: Vec<Probe>,
     excludes: Vec<Probe>,
+    /// Whether every span tells that one runs, as nothing is said of what begins it.
+    any_begins: bool,
+    /// Whether the root span ends it, as nothing is said of what does.
+    root_ends: bool,
     start: Vec<Probe>,
     end: Vec<Probe>,
     pub(super) key: Option<Place>,
@@ -122,14 +126,29 @@ impl Selection {
                 self.add_member(&objective.service, selects, excludes, Member { objective: at, judge });
             }
             Indicator::Workflow(workflow) => {
-                let WorkflowSource::Spans { selects, excludes, start, end, key } = &workflow.source else {
+                let WorkflowSource::Spans { selects, excludes, start, end, key, started_event, ended_event } =
+                    &workflow.source
+                else {
                     return;
                 };
+                let any_begins = start.is_empty() && started_event.is_none();
+                let root_ends = end.is_empty() && ended_event.is_none();
                 let (selects, excludes) = (probes(selects), probes(excludes));
                 let (start, end) = (probes(start), probes(end));
                 let key = key.as_ref().map(|field| Place::of(field, keys));
                 let service = objective.service.clone();
-                self.followers.push(Follower { service, objective: at, selects, excludes, start, end, key });
+                let objective = at;
+                self.followers.push(Follower {
+                    service,
+                    objective,
+                    selects,
+                    excludes,
+                    any_begins,
+                    root_ends,
+                    start,
+                    end,
+                    key,
+                });
             }
             Indicator::Counters(_) | Indicator::Metric(_) | Indicator::Composite(_) => {}
         }
@@ -257,8 +276,8 @@ impl Follower {
         }
         let began = spot.span.start.min(ended);
         let is_root = super::is_root(spot.span, spot.bytes);
-        let begins = self.start.is_empty() || self.start.iter().any(|probe| probe.holds(spot));
-        let ends = if self.end.is_empty() { is_root } else { self.end.iter().any(|probe| probe.holds(spot)) };
+        let begins = self.any_begins || self.start.iter().any(|probe| probe.holds(spot));
+        let ends = (self.root_ends && is_root) || self.end.iter().any(|probe| probe.holds(spot));
         let told = Told { start: begins.then_some(began), end: ends.then_some(ended) };
         (begins || ends).then_some(told)
     }

@@ -40,6 +40,12 @@ impl Indicator {
             Self::Counters(_) | Self::Metric(_) | Self::Composite(_) => false,
         }
     }
+
+    pub(super) fn reads_logs(&self) -> bool {
+        let Self::Workflow(Workflow { source, .. }) = self else { return false };
+        let WorkflowSource::Spans { started_event, ended_event, .. } = source else { return false };
+        started_event.is_some() || ended_event.is_some()
+    }
 }
 
 /// Every span that is selected is an event.
@@ -124,12 +130,15 @@ pub(in crate::sla) enum WorkflowSource {
     Spans {
         selects: Vec<Condition>,
         excludes: Vec<Condition>,
-        /// Any of these begins one; without any, every span tells that one runs.
+        /// Any of these begins one; where nothing is said of what does, every span tells that one runs.
         start: Vec<Condition>,
-        /// Any of these ends one; without any, the root span does.
+        /// Any of these ends one; where nothing is said of what does, the root span does.
         end: Vec<Condition>,
         /// The attribute that names one; none for the trace.
         key: Option<Field>,
+        /// Names of the log records that tell of a begin and of an end.
+        started_event: Option<String>,
+        ended_event: Option<String>,
     },
     Counters {
         started: SeriesSelector,
@@ -219,7 +228,7 @@ pub(super) fn compile(
 fn refuse_foreign_keys(settings: &Settings<'_>, checks: &mut Checks) {
     use SliType as T;
     let sli = settings.sli();
-    let keys: [(&str, bool, &[SliType]); 16] = [
+    let keys: [(&str, bool, &[SliType]); 18] = [
         ("bad", !sli.bad.is_empty(), &[T::SuccessRate, T::Availability]),
         ("counters", sli.counters.is_some(), &[T::SuccessRate]),
         ("targets", !sli.targets.is_empty(), &[T::Latency]),
@@ -235,6 +244,8 @@ fn refuse_foreign_keys(settings: &Settings<'_>, checks: &mut Checks) {
         ("max_age", sli.max_age.is_some(), &[T::Freshness]),
         ("start", !sli.start.is_empty(), &[T::Workflow]),
         ("end", !sli.end.is_empty(), &[T::Workflow]),
+        ("started_event", sli.started_event.is_some(), &[T::Workflow]),
+        ("ended_event", sli.ended_event.is_some(), &[T::Workflow]),
         ("of", !sli.of.is_empty(), &[T::Composite]),
     ];
     for (key, is_set, types) in keys {

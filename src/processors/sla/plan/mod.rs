@@ -99,6 +99,11 @@ impl Plan {
         self.objectives.iter().any(|objective| objective.indicator.reads_spans())
     }
 
+    /// Whether log records tell of an objective's events.
+    pub(super) fn reads_logs(&self) -> bool {
+        self.objectives.iter().any(|objective| objective.indicator.reads_logs())
+    }
+
     /// Returns the objective of an id, or of a name that only one has.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         let by_id = self.objectives.iter().position(|objective| objective.id == name);

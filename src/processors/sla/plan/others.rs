@@ -111,6 +111,11 @@ pub(super) fn metric(settings: &Settings<'_>, checks: &mut Checks) -> Option<Ind
 
 pub(super) fn workflow(settings: &Settings<'_>, checks: &mut Checks) -> Option<Indicator> {
     let sli = settings.sli();
+    let has_events = sli.started_event.is_some() || sli.ended_event.is_some();
+    if has_events && (sli.started.is_some() || sli.completed.is_some()) {
+        let message = "counters tell of workflows already; write started and completed, or names of events";
+        settings.error(checks, "sli.started_event", message);
+    }
     let source = match (&sli.started, &sli.completed) {
         (Some(started), Some(completed)) => WorkflowSource::Counters {
             started: series(settings, "sli.started", started, Statistic::Rate, checks),
@@ -121,6 +126,8 @@ pub(super) fn workflow(settings: &Settings<'_>, checks: &mut Checks) -> Option<I
             excludes: conditions(settings, "sli.exclude", &sli.exclude, checks),
             start: conditions(settings, "sli.start", &sli.start, checks),
             end: conditions(settings, "sli.end", &sli.end, checks),
+            started_event: sli.started_event.clone(),
+            ended_event: sli.ended_event.clone(),
             key: sli.key.as_deref().filter(|key| *key != "trace_id").map(Field::of_name),
         },
         _ => {

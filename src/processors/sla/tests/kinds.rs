@@ -1,7 +1,12 @@
 //! Every kind of indicator, as a table: what comes, and what it counts as.
 
 use model::{Rollups, Series, Statistic};
-use opentelemetry_proto::tonic::{common::v1::KeyValue, trace::v1::Status};
+use opentelemetry_proto::tonic::{
+    common::v1::KeyValue,
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    resource::v1::Resource,
+    trace::v1::Status,
+};
 
 use super::*;
 use crate::{
@@ -301,6 +306,68 @@ fn a_workflow_may_be_named_by_an_attribute_and_begin_and_end_by_conditions() {
     stage.spans("checkout", vec![of_order("ship", 89, "y")]);
     stage.until(110);
     assert_eq!(counts(&mut stage), (1, 1));
+}
+
+/// A log record of an order, which names an event.
+fn record(name: &str, second: u64, order: &str) -> LogRecord {
+    LogRecord {
+        event_name: name.to_owned(),
+        time_unix_nano: at(second).0,
+        trace_id: vec![7; 16],
+        attributes: vec![text("order.id", order)],
+        ..LogRecord::default()
+    }
+}
+
+fn records(stage: &mut Stage, service: &str, log_records: Vec<LogRecord>) {
+    let n_records = log_records.len() as u64;
+    let resource = Some(Resource { attributes: vec![text("service.name", service)], ..Resource::default() });
+    let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
+    let of_service = ResourceLogs { resource, scope_logs, ..ResourceLogs::default() };
+    let request = ExportLogsServiceRequest { resource_logs: vec![of_service] };
+    stage.harness.push(0, Payload::Logs(request.encode_to_vec().into()), n_records);
+}
+
+#[test]
+fn log_records_begin_and_end_workflows_that_have_no_spans() {
+    let objective = "target: 0.9, match: {order.id: 'eu-*'}, sli: {type: workflow, within: 1m, escalate_after: 2m, key: order.id, \
+                     started_event: order.placed, ended_event: order.shipped}";
+    let mut stage = stage(objective);
+    let placed = ["eu-1", "eu-2", "us-3"].map(|order| record("order.placed", 1, order));
+    let other = [record("order.packed", 1, "eu-4"), record("", 1, "eu-5")];
+    records(&mut stage, "checkout", placed.into_iter().chain(other).collect());
+    records(&mut stage, "elsewhere", vec![record("order.placed", 1, "eu-6")]);
+    stage.until(15);
+    let open =
+        "trueline.slo.workflows.open{service.name=checkout,trueline.slo.id=checkout-a,trueline.slo.name=a}";
+    assert_eq!(stage.metric(open), Some(2.0));
+    // Spans of the order say nothing, as nothing is said of them.
+    let span = Span { attributes: vec![text("order.id", "eu-2")], ..of_trace(7, true, "place", 1, 14) };
+    stage.spans("checkout", vec![span]);
+    stage.until(31);
+    records(&mut stage, "checkout", vec![record("order.shipped", 30, "eu-1")]);
+    stage.until(75);
+    assert_eq!(counts(&mut stage), (1, 1), "one was shipped in time, one is late and runs on");
+    assert_eq!(stage.metric(open), Some(1.0));
+    stage.until(130);
+    assert_eq!(stage.truths()["AWorkflowOverdue page"], Some(true));
+}
+
+#[test]
+fn a_trace_may_begin_with_a_log_record_and_end_with_its_root_span() {
+    let mut stage = stage("target: 0.9, sli: {type: workflow, within: 1m, started_event: order.placed}");
+    records(&mut stage, "checkout", vec![record("order.placed", 1, "x")]);
+    stage.until(41);
+    stage.spans("checkout", vec![of_trace(7, false, "step", 35, 40), of_trace(7, true, "all", 30, 40)]);
+    stage.until(60);
+    assert_eq!(counts(&mut stage), (1, 0));
+    let (_, problems) = read(
+        "slos: [{name: a, service: s, target: 0.9, sli: {type: workflow, within: 1m, started_event: x, started: {name: b}, completed: {name: c}}}]",
+    );
+    assert!(
+        problems.iter().any(|it| it.starts_with("slos.0.sli.started_event: counters tell")),
+        "{problems:?}"
+    );
 }
 
 #[test]
