@@ -6,7 +6,8 @@
 //! an alarm. *Method*: good and total events are counted exactly by event time, in rings of growing slots; every
 //! ratio is a sum of events over a sum of events, never a mean of ratios. *Source*: Site Reliability Workbook,
 //! chapters 2 and 5. *Cost*: per span a look-up of its resource and the conditions of its service's objectives;
-//! per objective at most 64 KB and a sum over 2,900 slots an evaluation.
+//! per objective at most 32 KB (64 KB with over a million events per second), and a sum over 2,900 slots an
+//! evaluation.
 
 mod answer;
 mod calendar;
@@ -15,6 +16,7 @@ mod expression;
 mod ingest;
 mod judged;
 mod output;
+mod page;
 mod partial;
 mod plan;
 mod processor;

@@ -101,14 +101,37 @@ proptest! {
 }
 
 #[test]
-fn a_ring_that_is_full_takes_less_than_64_kb() {
-    let mut ring = Ring::default();
+fn a_ring_that_is_full_takes_32_kb_and_with_very_many_events_less_than_64() {
     let n_slots = RETENTION.as_secs() / 10;
-    for slot in 0..=n_slots {
-        ring.add(Timestamp::from_secs(T0 + slot * 10), Count { good: 1, total: 2 });
+    // The greater needs more than 32 bits in a slot of an hour and of five minutes.
+    for (events, bytes) in [(2, 29_000..32_000), (400_000_000, 50_000..64_000)] {
+        let mut ring = Ring::default();
+        for slot in 0..=n_slots {
+            ring.add(Timestamp::from_secs(T0 + slot * 10), Count { good: events / 2, total: events });
+        }
+        let Count { good, total } = ring.sum(Timestamp::from_secs(T0 + n_slots * 10), RETENTION);
+        assert_eq!((good, total), (events / 2 * n_slots, events * n_slots));
+        assert!(bytes.contains(&ring.heap_bytes()), "{events}: {}", ring.heap_bytes());
     }
-    assert_eq!(ring.sum(Timestamp::from_secs(T0 + n_slots * 10), RETENTION).total, 2 * n_slots);
-    assert!((59_000..64_000).contains(&ring.heap_bytes()), "{}", ring.heap_bytes());
+}
+
+#[test]
+fn a_page_that_needs_more_bits_keeps_what_it_has_counted() {
+    let mut ring = Ring::default();
+    let few = Count { good: 3, total: 7 };
+    let many = Count { good: u64::from(u32::MAX), total: u64::from(u32::MAX) + 1 };
+    for (slot, count) in [(0, few), (1, many), (2, few)] {
+        assert!(ring.add(Timestamp::from_secs(T0 + slot * 10), count));
+    }
+    let until = Timestamp::from_secs(T0 + 30);
+    let slot = |n: u64| ring.sum(until - Duration::from_secs(10 * n), Duration::from_secs(10));
+    assert_eq!([slot(2), slot(1), slot(0)], [few, many, few]);
+    assert_eq!(ring.sum(until, RETENTION), few.plus(many).plus(few));
+    // One that is empty again is one that was never filled.
+    assert!(ring.add(Timestamp::from_secs(T0) + RETENTION + RETENTION, few));
+    let mut fresh = Ring::default();
+    assert!(fresh.add(Timestamp::from_secs(T0) + RETENTION + RETENTION, few));
+    assert_eq!(ring, fresh);
 }
 
 #[test]
