@@ -1,6 +1,6 @@
 //! Recorded files as one stream of requests in the order of their times.
 
-use std::{fs::File, path::PathBuf, thread, time::Duration};
+use std::{fs::File, path::PathBuf, time::Duration};
 
 use anyhow::{Context, ensure};
 use model::Timestamp;
@@ -12,15 +12,11 @@ use super::{console::Console, output::rfc3339_seconds, source::Recorded};
 const LONGEST_REQUEST_BYTES: usize = 64 << 20;
 /// Every second of a gap is closed like any other, so one wrong clock must not make years of them.
 const LONGEST_GAP: Duration = Duration::from_secs(31 * 86_400);
-/// More would wait for the one that judges.
-const MOST_THREADS: usize = 8;
 
 /// All files at once. What is damaged is told and left out.
 pub(crate) struct Files<'a> {
     tracks: Vec<Track>,
     console: &'a Console,
-    /// On so many threads requests are decoded, which is most of the work of a replay.
-    n_threads: usize,
     /// The time of the last request; none before the first.
     reached: Option<Timestamp>,
 }
@@ -43,23 +39,22 @@ impl<'a> Files<'a> {
     /// # Errors
     /// When one of them can not be opened: a replay without it would find something else.
     pub(crate) fn open(paths: &[PathBuf], console: &'a Console) -> anyhow::Result<Self> {
-        let n_threads = thread::available_parallelism().map_or(1, |found| found.get().min(MOST_THREADS));
         let mut tracks = Vec::new();
         for path in paths {
             let unread = || format!("{} can not be opened", path.display());
             let content = console.measure(File::open(path).with_context(unread)?);
             let mut track = Track::of(content, path, LONGEST_REQUEST_BYTES).with_context(unread)?;
-            advance(&mut track, n_threads, console);
+            advance(&mut track, console);
             tracks.push(track);
         }
-        Ok(Self { tracks, console, n_threads, reached: None })
+        Ok(Self { tracks, console, reached: None })
     }
 
     /// Takes the oldest request of all files, and where it stands; of equals that of the first file.
     fn take_next(&mut self) -> Option<(String, Request)> {
         let track = Track::earliest(&mut self.tracks)?;
         let request = track.take()?;
-        advance(track, self.n_threads, self.console);
+        advance(track, self.console);
         Some((track.place(request.number), request))
     }
 
@@ -97,8 +92,8 @@ impl Iterator for Files<'_> {
 }
 
 /// Makes the next good request of a file ready.
-fn advance(track: &mut Track, n_threads: usize, console: &Console) {
+fn advance(track: &mut Track, console: &Console) {
     while track.must_read(&mut |Damage { place, problem }| console.damaged(&place, &problem)) {
-        track.read_on(n_threads);
+        track.read_on();
     }
 }

@@ -142,7 +142,7 @@ impl Player {
     async fn advance(&mut self, mut track: Track) -> Result<Track, BoxError> {
         while track.must_read(&mut |damage| self.tally.damaged(&damage)) {
             track = spawn_blocking(move || {
-                track.read_on(1);
+                track.read_on();
                 track
             })
             .await?;

@@ -283,34 +283,15 @@ fn no_file_is_an_error_that_names_the_pattern() {
 
 /// Reads a file until its end. Returns what is in it, and what is damaged.
 fn read(content: &[u8], longest: usize) -> (Vec<Request>, Vec<String>) {
-    read_on_threads(content, longest, 1)
-}
-
-fn read_on_threads(content: &[u8], longest: usize, n_threads: usize) -> (Vec<Request>, Vec<String>) {
     let content = std::io::Cursor::new(content.to_vec());
     let mut track = Track::of(content, Path::new("file"), longest).unwrap();
     let (mut requests, mut damaged) = (Vec::new(), Vec::new());
     loop {
         while track.must_read(&mut |damage| damaged.push(format!("{}: {}", damage.place, damage.problem))) {
-            track.read_on(n_threads);
+            track.read_on();
         }
         let Some(request) = track.take() else { return (requests, damaged) };
         requests.push(request);
-    }
-}
-
-#[test]
-fn requests_that_are_decoded_on_several_threads_keep_their_order() {
-    let mut file = String::new();
-    for number in 0..2000 {
-        let line = if number % 7 == 3 { "no request".to_owned() } else { traces("a", 1 + number) };
-        file.push_str(&line);
-        file.push('\n');
-    }
-    let expected = read(file.as_bytes(), 1_000_000);
-    assert_eq!((expected.0.len(), expected.1.len()), (1714, 286));
-    for n_threads in [0, 2, 3, 8] {
-        assert_eq!(read_on_threads(file.as_bytes(), 1_000_000, n_threads), expected, "{n_threads} threads");
     }
 }
 

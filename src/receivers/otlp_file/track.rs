@@ -4,9 +4,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, Read},
-    panic::resume_unwind,
     path::{Path, PathBuf},
-    thread,
 };
 
 use bytes::Bytes;
@@ -93,21 +91,38 @@ impl Track {
         false
     }
 
-    /// Reads the next chunk of the file and decodes its requests on so many threads, of which this is one.
-    ///
-    /// *Cost*: about 2 µs per span of JSON; a thread 30 µs per chunk of 256 KiB.
-    pub fn read_on(&mut self, n_threads: usize) {
+    /// Reads and decodes the next chunk of the file.
+    pub fn read_on(&mut self) {
         let Some(entries) = &mut self.entries else { return };
         let mut chunk = Vec::new();
         let result = entries.read_chunk(&mut chunk);
         if result.is_err() || chunk.is_empty() {
             self.entries = None;
         }
-        self.ahead = decode_all(&self.path, chunk, n_threads);
+        let decoded = chunk.into_iter().map(|entry| self.decode(entry));
+        self.ahead = decoded.collect();
         if let Err(problem) = result {
             let problem = format!("the rest can not be read: {problem}");
             self.ahead.push_back(Err(Damage { place: self.path.display().to_string(), problem }));
         }
+    }
+
+    fn decode(&self, entry: Entry) -> Result<Request, Damage> {
+        let Entry { number, content } = entry;
+        let request = match content {
+            Content::Json(text) => {
+                let read = wire::json::json_of_any_signal_to_wire(&text);
+                read.map(|(signal, bytes)| (signal, bytes.into())).map_err(|problem| problem.to_string())
+            }
+            Content::Proto(request) => match wire::view::signal_of(&request) {
+                Some(signal) => Ok((signal, Bytes::from(request))),
+                None => Err("no spans, metrics or log records are in it".to_owned()),
+            },
+            Content::TooLong { longest } => Err(format!("it is longer than {longest} bytes")),
+        };
+        let (signal, bytes) = request.map_err(|problem| Damage { place: self.place(number), problem })?;
+        let at = Timestamp(wire::view::latest_time(signal, &bytes));
+        Ok(Request { number, signal, at, bytes })
     }
 
     /// What comes next; none at the end, and before [`Track::must_read`] was asked.
@@ -121,7 +136,7 @@ impl Track {
 
     /// Where a request stands, for people.
     pub fn place(&self, number: u64) -> String {
-        place(&self.path, number)
+        format!("{}:{number}", self.path.display())
     }
 
     /// Returns the file whose next request is the oldest; the first of equals.
@@ -129,44 +144,4 @@ impl Track {
         let playing = tracks.iter_mut().filter(|track| track.next.is_some());
         playing.min_by_key(|track| track.next.as_ref().map(|request| request.at))
     }
-}
-
-/// Decodes requests in their order.
-fn decode_all(path: &Path, mut chunk: Vec<Entry>, n_threads: usize) -> VecDeque<Result<Request, Damage>> {
-    let n_each = chunk.len().div_ceil(n_threads.max(1)).max(1);
-    let decode_part = |part: Vec<Entry>| part.into_iter().map(|entry| decode(path, entry)).collect();
-    thread::scope(|scope| {
-        let mut others = Vec::new();
-        while chunk.len() > n_each {
-            let part = chunk.split_off(chunk.len() - n_each);
-            others.push(scope.spawn(move || -> Vec<_> { decode_part(part) }));
-        }
-        let mut decoded: VecDeque<_> = decode_part(chunk).into();
-        for other in others.into_iter().rev() {
-            decoded.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        decoded
-    })
-}
-
-fn decode(path: &Path, entry: Entry) -> Result<Request, Damage> {
-    let Entry { number, content } = entry;
-    let request = match content {
-        Content::Json(text) => {
-            let read = wire::json::json_of_any_signal_to_wire(&text);
-            read.map(|(signal, bytes)| (signal, bytes.into())).map_err(|problem| problem.to_string())
-        }
-        Content::Proto(request) => match wire::view::signal_of(&request) {
-            Some(signal) => Ok((signal, Bytes::from(request))),
-            None => Err("no spans, metrics or log records are in it".to_owned()),
-        },
-        Content::TooLong { longest } => Err(format!("it is longer than {longest} bytes")),
-    };
-    let (signal, bytes) = request.map_err(|problem| Damage { place: place(path, number), problem })?;
-    let at = Timestamp(wire::view::latest_time(signal, &bytes));
-    Ok(Request { number, signal, at, bytes })
-}
-
-fn place(path: &Path, number: u64) -> String {
-    format!("{}:{number}", path.display())
 }
