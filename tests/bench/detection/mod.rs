@@ -11,6 +11,7 @@ mod events;
 mod figures;
 mod nab;
 mod peers;
+mod petshop;
 mod points;
 mod rows;
 mod subject;
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Score years made here instead of public data, by the five minutes, as many for each metric.
     #[arg(long, value_name = "N")]
     years: Option<u64>,
+    /// Judge the faults of PetShop instead, by trueline alone.
+    #[arg(long, conflicts_with_all = ["years", "rows"])]
+    petshop: bool,
     /// A trueline binary, instead of building this tree's.
     #[arg(long, value_name = "FILE")]
     trueline: Option<PathBuf>,
@@ -52,6 +56,9 @@ pub(crate) struct Args {
 
 /// Scores every row and writes the tables to stdout.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.petshop {
+        return judge_petshop(args);
+    }
     let rows = rows::named(&args.rows)?;
     let folder = tempfile::tempdir().context("making a folder for the series")?;
     let corpus = match args.years {
@@ -80,6 +87,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(file) => table::replace_between_markers(file, "detection", &text),
         None => std::io::stdout().write_all(text.as_bytes()).context("writing the tables"),
     }
+}
+
+fn judge_petshop(args: &Args) -> Result<()> {
+    let data = args.data.clone().unwrap_or_else(default_data).join("petshop-low-traffic");
+    let mut subject = subject::Lazy::new(args.trueline.as_deref());
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("detection/configs/trueline.yaml");
+    let Some(report) = petshop::report(&data, subject.binary()?, &config)? else {
+        eprintln!("no public data in {}: nothing is judged; name its folder with --data", data.display());
+        return Ok(());
+    };
+    let text = if args.markdown { table::markdown(&report) } else { table::text(&report) };
+    std::io::stdout().write_all(text.as_bytes()).context("writing the tables")
 }
 
 /// Scores one row after the other. A row whose program is missing is left out and said on stderr.
