@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use futures_util::future::LocalBoxFuture;
 use model::{Export, SignalSet, Timestamp};
 
-use crate::{BoxError, Clock, Config, Delivery, Listen, Placement, Sockets, Stop, Telemetry};
+use crate::{BoxError, Clock, Config, Delivery, Desk, Listen, Placement, Sockets, Stop, Telemetry};
 
 /// A kind of exporter: one row of its layer's table.
 pub trait ExporterDef: Send + Sync + 'static {
@@ -59,6 +59,8 @@ pub struct ExporterCx {
     pub telemetry: Telemetry,
     /// A stable name of this process.
     pub instance_id: String,
+    /// Where it offers answers to those who ask the running service.
+    pub desk: Desk,
 }
 
 /// What a destination took.

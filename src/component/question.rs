@@ -1,6 +1,9 @@
 //! What people and programs ask of stages while they run, in the terms of HTTP.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -71,6 +74,41 @@ pub trait Asks: Send + Sync {
 
     /// Returns the topics that stages of this configuration have, each with its components.
     fn topics(&self) -> BTreeMap<&'static str, Vec<String>>;
+}
+
+/// Something beside the stages that answers, on the thread of whoever asks.
+pub trait Responds: Send + Sync {
+    fn answer(&self, question: &Question) -> Answer;
+}
+
+/// Where exporters offer answers about topics that no stage has.
+#[derive(Clone, Default)]
+pub struct Desk(Arc<Mutex<Offers>>);
+
+/// By topic: the components that have it.
+type Offers = BTreeMap<&'static str, BTreeMap<String, Arc<dyn Responds>>>;
+
+impl Desk {
+    /// Offers answers about a topic; an offer of the same component before is replaced.
+    pub fn open(&self, topic: &'static str, component: &str, responds: Arc<dyn Responds>) {
+        self.lock().entry(topic).or_default().insert(component.to_owned(), responds);
+    }
+
+    /// Returns who answers about a topic; nobody for one that is not offered.
+    pub fn of(&self, topic: &str) -> Vec<(String, Arc<dyn Responds>)> {
+        let offers = self.lock();
+        let known = offers.get(topic).into_iter().flatten();
+        known.map(|(component, responds)| (component.clone(), Arc::clone(responds))).collect()
+    }
+
+    /// Returns all topics, each with its components.
+    pub fn topics(&self) -> Vec<(&'static str, Vec<String>)> {
+        self.lock().iter().map(|(topic, known)| (*topic, known.keys().cloned().collect())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Offers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why nobody answered.

@@ -94,6 +94,7 @@ impl Outlets {
             started_at: shared.started_at,
             telemetry: shared.telemetry.with("exporter", &planned.id),
             instance_id: shared.instance_id.clone(),
+            desk: shared.questions.desk.clone(),
         };
         let exporter = planned.configured.build(&cx);
         let (sender, items) = match placement {

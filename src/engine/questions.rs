@@ -2,10 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use component::{Answer, AskError, Asks, Question};
+use component::{Answer, AskError, Asks, Desk, Question, Responds};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,6 +31,8 @@ pub(crate) struct Questions {
     /// Until the analysis thread takes it.
     inbox: Mutex<Option<mpsc::Receiver<Asked>>>,
     analyses: bool,
+    /// What exporters answer.
+    pub(crate) desk: Desk,
 }
 
 impl Questions {
@@ -42,7 +44,7 @@ impl Questions {
             }
         }
         let (asked, inbox) = mpsc::channel(MAX_WAITING);
-        Self { topics, asked, inbox: Mutex::new(Some(inbox)), analyses }
+        Self { topics, asked, inbox: Mutex::new(Some(inbox)), analyses, desk: Desk::default() }
     }
 
     /// Takes the end that is asked.
@@ -51,23 +53,10 @@ impl Questions {
     }
 
     fn node(&self, question: &Question) -> Result<NodeId, AskError> {
-        let topic = question.topic().to_owned();
-        let Some(known) = self.topics.get(topic.as_str()) else {
-            return Err(AskError::UnknownTopic(topic));
+        let Some(known) = self.topics.get(question.topic()) else {
+            return Err(AskError::UnknownTopic(question.topic().to_owned()));
         };
-        let components = || known.iter().map(|(id, _)| id.clone()).collect();
-        match (question.parameters.get(COMPONENT), known.as_slice()) {
-            (None, [(_, node)]) => Ok(*node),
-            (None, _) => Err(AskError::SeveralComponents { topic, components: components() }),
-            (Some(component), _) => {
-                let found = known.iter().find(|(id, _)| id == component).map(|(_, node)| *node);
-                found.ok_or_else(|| AskError::UnknownComponent {
-                    topic,
-                    component: component.clone(),
-                    components: components(),
-                })
-            }
-        }
+        the_one(question, known).copied()
     }
 
     fn send(&self, question: Question) -> Result<oneshot::Receiver<Answer>, AskError> {
@@ -84,14 +73,38 @@ impl Questions {
     }
 }
 
+/// Chooses the component that a question is for.
+fn the_one<'a, T>(question: &Question, known: &'a [(String, T)]) -> Result<&'a T, AskError> {
+    let topic = || question.topic().to_owned();
+    let components = || known.iter().map(|(id, _)| id.clone()).collect();
+    match (question.parameters.get(COMPONENT), known) {
+        (None, [(_, only)]) => Ok(only),
+        (None, _) => Err(AskError::SeveralComponents { topic: topic(), components: components() }),
+        (Some(component), _) => {
+            let found = known.iter().find(|(id, _)| id == component).map(|(_, found)| found);
+            found.ok_or_else(|| AskError::UnknownComponent {
+                topic: topic(),
+                component: component.clone(),
+                components: components(),
+            })
+        }
+    }
+}
+
 impl Asks for Questions {
     fn ask(&self, question: Question) -> LocalBoxFuture<'static, Result<Answer, AskError>> {
+        let exporters: Vec<(String, Arc<dyn Responds>)> = self.desk.of(question.topic());
+        if !exporters.is_empty() {
+            let answer = the_one(&question, &exporters).map(|exporter| exporter.answer(&question));
+            return Box::pin(async move { answer });
+        }
         let sent = self.send(question);
         Box::pin(async move { sent?.await.map_err(|_ended| AskError::Ends) })
     }
 
     fn topics(&self) -> BTreeMap<&'static str, Vec<String>> {
         let names = |known: &Vec<(String, NodeId)>| known.iter().map(|(id, _)| id.clone()).collect();
-        self.topics.iter().map(|(topic, known)| (*topic, names(known))).collect()
+        let stages = self.topics.iter().map(|(topic, known)| (*topic, names(known)));
+        stages.chain(self.desk.topics()).collect()
     }
 }

@@ -119,8 +119,14 @@ fn a_fresh_start_shows_a_breach_and_its_end() -> Result<()> {
     let asked = said.split("  ask      trueline ").nth(1).and_then(|rest| rest.lines().next());
     let asked = asked.with_context(|| format!("it says not where to look:\n{said}"))?;
     let api = format!("--api=http://127.0.0.1:{}", ports.api);
-    let told = Command::new(&trueline).args(asked.split(' ')).arg(&api).output()?;
-    ensure!(text(&told.stdout).contains("then firing"), "{}{}", text(&told.stdout), text(&told.stderr));
+    eventually("the explanation with what became of the notification", Duration::from_secs(120), || {
+        let told = Command::new(&trueline).args(asked.split(' ')).arg(&api).output()?;
+        let said = text(&told.stdout);
+        ensure!(said.contains("then firing"), "{said}{}", text(&told.stderr));
+        let delivered = said.lines().find(|line| line.contains(" inbox ") && line.contains(" delivered "));
+        ensure!(delivered.is_some(), "{said}");
+        Ok(())
+    })?;
     let alerts = text(&Command::new(&trueline).args(["alerts", &api]).output()?.stdout);
     ensure!(alerts.lines().any(|line| line.contains("OrdersBurnRate")), "{alerts}");
     script.wait_until("showing the end of the breach", Duration::from_secs(240), |script| {

@@ -85,6 +85,26 @@ impl Service {
         self.ask(Method::GET, path, parameters, &Value::Null)
     }
 
+    /// Asks every component that has a topic; none where no component has it.
+    ///
+    /// # Errors
+    /// What the service says when it refuses.
+    pub(super) fn get_of_each(
+        &self,
+        topic: &str,
+        parameters: &[(&str, &str)],
+    ) -> anyhow::Result<Vec<(String, Value)>> {
+        let topics = self.send(Method::GET, &[], &[], &Value::Null)?;
+        let components = topics["topics"][topic].as_array().map_or(&[][..], Vec::as_slice);
+        let ask = |component: &Value| {
+            let component = component.as_str().unwrap_or_default();
+            let parameters: Vec<_> = parameters.iter().copied().chain([("component", component)]).collect();
+            let answer = self.send(Method::GET, &[topic], &parameters, &Value::Null)?;
+            Ok((component.to_owned(), answer))
+        };
+        components.iter().map(ask).collect()
+    }
+
     /// Asks for something to be done.
     ///
     /// # Errors
@@ -96,10 +116,21 @@ impl Service {
         parameters: &[(&str, &str)],
         body: &Value,
     ) -> anyhow::Result<Value> {
+        let component = self.component.as_deref().map(|component| ("component", component));
+        let parameters: Vec<_> = parameters.iter().copied().chain(component).collect();
+        self.send(method, path, &parameters, body)
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        parameters: &[(&str, &str)],
+        body: &Value,
+    ) -> anyhow::Result<Value> {
         let mut uri = format!("{}{ROOT}", self.base);
         path.iter().for_each(|part| uri += &format!("/{}", encoded(part)));
-        let component = self.component.as_deref().map(|component| ("component", component));
-        for (index, (name, value)) in parameters.iter().copied().chain(component).enumerate() {
+        for (index, (name, value)) in parameters.iter().enumerate() {
             let mark = if index == 0 { '?' } else { '&' };
             uri += &format!("{mark}{}={}", encoded(name), encoded(value));
         }

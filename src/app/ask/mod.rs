@@ -152,8 +152,26 @@ pub(crate) fn explain(args: &ExplainArgs) -> ExitCode {
     report(&args.api, text::explain, |service| {
         let at = args.at.as_deref().map(|at| ("at", at));
         let parameters: Vec<_> = std::iter::once(("subject", args.subject.as_str())).chain(at).collect();
-        service.get(&["explain"], &parameters)
+        let mut answer = service.get(&["explain"], &parameters)?;
+        add_deliveries(service, &mut answer)?;
+        Ok(answer)
     })
+}
+
+/// Adds to each alert what exporters did with its notifications.
+fn add_deliveries(service: &Service, answer: &mut Value) -> anyhow::Result<()> {
+    let at = answer["at"].as_str().unwrap_or_default().to_owned();
+    let Some(alerts) = answer["alerts"].as_array_mut() else { return Ok(()) };
+    for alert in alerts {
+        let fingerprint = alert["alert"]["fingerprint"].as_str().unwrap_or_default().to_owned();
+        let parameters = [("fingerprint", fingerprint.as_str()), ("at", &at)];
+        let told = service.get_of_each("deliveries", &parameters)?;
+        let of_exporter = told.into_iter().map(|(exporter, told)| {
+            json!({ "exporter": exporter, "since": told["since"], "deliveries": told["deliveries"] })
+        });
+        alert["delivery"] = of_exporter.collect();
+    }
+    Ok(())
 }
 
 pub(crate) fn slos(args: &SlosArgs) -> ExitCode {

@@ -44,6 +44,35 @@ fn one_alert_comes_with_its_past() {
 }
 
 #[test]
+fn an_explanation_tells_what_became_of_notifications() {
+    let answer = |delivery: serde_json::Value| {
+        json!({"subject": "Slow", "at": "10:05", "rules": [], "left_off": 0, "alerts": [{
+            "alert": {"fingerprint": "00000000000000ab", "labels": {"alertname": "Slow", "service": "pay"}},
+            "state_then": "firing", "why": "it fired at 10:00 with 812 and was told at 10:01", "input": null,
+            "suppressed_by_then": [], "events": [], "delivery": delivery}]})
+    };
+    let told = json!([{"exporter": "alert_webhook", "since": "09:00", "deliveries": [
+        {"destination": "chat", "state": "firing", "told_at": "10:01", "outcome": "delivered", "at": "10:03",
+         "attempts": 3, "last_failed_at": "10:02", "problem": "127.0.0.1 answered 503"},
+        {"destination": "pager", "state": "firing", "told_at": "10:01", "outcome": "not_wanted", "at": "10:01",
+         "attempts": 0, "last_failed_at": null, "problem": "it is below `min_severity`"}]},
+        {"exporter": "alert_webhook/other", "since": "09:00", "deliveries": []}]);
+    expect![[r"
+        Slow at 10:05
+
+        Slow (00000000000000ab)  service=pay
+          then firing: it fired at 10:00 with 812 and was told at 10:01
+          TOLD   EVENT   DESTINATION  DELIVERY    AT     ATTEMPTS  PROBLEM
+          10:01  firing  chat         delivered   10:03  3         127.0.0.1 answered 503
+          10:01  firing  pager        not wanted  10:01  0         it is below `min_severity`
+          alert_webhook/other has delivered nothing of it since it started at 09:00
+    "]]
+    .assert_eq(&text::explain(&answer(told)));
+    let nobody = text::explain(&answer(json!([])));
+    assert!(nobody.ends_with("\n  no exporter of this configuration delivers alerts\n"), "{nobody}");
+}
+
+#[test]
 fn objectives_come_with_the_worst_first() {
     let all = json!({"objectives": [
         {"id": "shop-fast", "state": "met", "target": 0.99, "sli": 0.9991, "error_budget_remaining": 0.91,

@@ -146,8 +146,38 @@ pub(super) fn explain(answer: &Value) -> String {
             out += &format!("  suppressed by {}\n", word(by));
         }
         out += &events(&entry["events"]);
+        out += &deliveries(&entry["delivery"]);
     }
     out + &left_off(answer)
+}
+
+/// What exporters did with the notifications of an alert.
+fn deliveries(all: &Value) -> String {
+    let Some(exporters) = all.as_array() else { return String::new() };
+    if exporters.is_empty() {
+        return "  no exporter of this configuration delivers alerts\n".to_owned();
+    }
+    let mut table = Table::new(&["  TOLD", "EVENT", "DESTINATION", "DELIVERY", "AT", "ATTEMPTS", "PROBLEM"]);
+    let mut out = String::new();
+    for exporter in exporters {
+        for delivery in list(&exporter["deliveries"]) {
+            let or_empty = |value: &Value| if value.is_null() { String::new() } else { word(value) };
+            table.push(vec![
+                format!("  {}", word(&delivery["told_at"])),
+                word(&delivery["state"]),
+                word(&delivery["destination"]),
+                word(&delivery["outcome"]).replace('_', " "),
+                word(&delivery["at"]),
+                word(&delivery["attempts"]),
+                or_empty(&delivery["problem"]),
+            ]);
+        }
+        if list(&exporter["deliveries"]).is_empty() {
+            let (name, since) = (word(&exporter["exporter"]), word(&exporter["since"]));
+            out += &format!("  {name} has delivered nothing of it since it started at {since}\n");
+        }
+    }
+    if table.is_empty() { out } else { table.write() + &out }
 }
 
 /// All objectives, or one in full.

@@ -4,7 +4,7 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use component::{
     BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement,
-    QueueConfig, RetryConfig, Stop,
+    QueueConfig, Responds, RetryConfig, Stop,
 };
 use futures_util::future::{LocalBoxFuture, join_all};
 use model::{Export, SignalSet};
@@ -19,10 +19,14 @@ use super::{
     lane::Lane,
     queue::{JournalError, Writer},
     telemetry::Intake,
+    tracks::Tracks,
 };
 
 /// How long until a directory is tried again that could not be used.
 const OPEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// The topic under which it is asked what became of notifications.
+const DELIVERIES: &str = "deliveries";
 
 /// The definition of `alert_webhook`.
 pub(crate) struct AlertWebhook;
@@ -69,11 +73,14 @@ pub(super) struct AlertExporter {
 impl AlertExporter {
     pub(super) fn new(config: &AlertWebhookConfig, cx: &ExporterCx) -> Self {
         let dead_letters = Rc::new(DeadLetters::new(config));
+        let tracks = Arc::new(Tracks::new(cx.started_at));
+        let responds: Arc<dyn Responds> = Arc::clone(&tracks) as Arc<dyn Responds>;
+        cx.desk.open(DELIVERIES, &cx.id, responds);
         let lanes = config.destinations.iter();
         Self {
             id: cx.id.clone(),
             lanes: lanes
-                .flat_map(|destination| Lane::all_of(config, destination, cx, &dead_letters))
+                .flat_map(|destination| Lane::all_of(config, destination, cx, &dead_letters, &tracks))
                 .collect(),
             directory: config.queue.directory.clone(),
             opened: tokio::sync::Mutex::new(false),

@@ -4,7 +4,8 @@
 //! ([`alert`]) and gives it to the lane of each URL; a lane asks its destination's filter, writes the transition into
 //! its queue ([`queue`], on disk before the request is answered), and sends what is due ([`lane`]): of each alert one
 //! message at a time and in order, or of a group how it is by now. A message is written by [`formats`], sent by
-//! [`sending`], and what nobody takes goes to [`dead_letters`], which [`deliveries`] shows and sends again.
+//! [`sending`], and what nobody takes goes to [`dead_letters`], which [`deliveries`] shows and sends again. [`tracks`] tells
+//! whoever asks what became of each.
 //!
 //! *Cost*: one `fdatasync` per burst; memory by `queue.max_bytes` for each URL and some KB for each alert that fires.
 //! *Source*: Alertmanager's `dispatch` and `notify` for groups; Standard Webhooks 1.0; "Exponential Backoff And Jitter".
@@ -22,6 +23,7 @@ mod sending;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tracks;
 
 pub(crate) use config::AlertWebhookConfig;
 pub(crate) use exporter::AlertWebhook;

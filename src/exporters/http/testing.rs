@@ -36,6 +36,7 @@ pub(crate) fn exporter_cx(clock: &ManualClock) -> ExporterCx {
         started_at: clock.now(),
         telemetry: Telemetry::default(),
         instance_id: "test".to_owned(),
+        desk: component::Desk::default(),
     }
 }
 

@@ -189,6 +189,22 @@ impl DestinationConfig {
         }
     }
 
+    /// Says why the destination does not learn of a transition that it does not want.
+    pub(in super::super) fn why_not(&self, alert: &Alert) -> &'static str {
+        match alert.state {
+            _ if alert.destination.as_ref().is_some_and(|only| *only != self.name) => {
+                "it is for another destination alone"
+            }
+            _ if !self.is_for(alert) && alert.severity < self.min_severity => "it is below `min_severity`",
+            _ if !self.is_for(alert) => "its labels are not those of `match`",
+            AlertState::Pending => "what does not fire yet is not told",
+            AlertState::Suppressed | AlertState::Firing | AlertState::Escalated | AlertState::Resolved => {
+                "a silence or a schedule keeps it from being told"
+            }
+            AlertState::Acknowledged => "the format knows no acknowledgements",
+        }
+    }
+
     /// Whether alerts like this one are the destination's.
     fn is_for(&self, alert: &Alert) -> bool {
         if let Some(only) = &alert.destination {

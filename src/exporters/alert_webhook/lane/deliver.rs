@@ -6,6 +6,7 @@ use model::Timestamp;
 
 use super::{Ended, Lane, Retry, plan::Delivery};
 use crate::alert_webhook::{
+    alert::Alert,
     config::Format,
     dead_letters::DeadLetter,
     formats::{RenderError, Told},
@@ -57,12 +58,14 @@ impl Lane {
             Outcome::Retry { after, problem } => {
                 self.breaker.failed(now, after);
                 self.metrics.failed.add(1);
+                self.note_failure(delivery, now, &problem);
                 self.retry(delivery, after, problem).await;
             }
             Outcome::Refused { reason, problem } => {
                 // It is well and does not want this.
                 self.breaker.succeeded();
                 self.metrics.failed.add(1);
+                self.note_failure(delivery, now, &problem);
                 self.refused(delivery, reason, problem).await;
             }
         }
@@ -125,6 +128,19 @@ impl Lane {
         self.bury(delivery, reason, problem).await;
     }
 
+    /// Returns the transitions that a message settles.
+    fn pending(&self, delivery: &Delivery) -> Vec<Rc<Alert>> {
+        let book = self.book.borrow();
+        let pending = delivery.numbers.iter().filter_map(|number| book.pending(*number));
+        pending.map(|pending| Rc::clone(&pending.alert)).collect()
+    }
+
+    fn note_failure(&self, delivery: &Delivery, now: Timestamp, problem: &str) {
+        for alert in self.pending(delivery) {
+            self.tracks.failed(self.place(), &alert, now, problem);
+        }
+    }
+
     /// Puts what nobody takes among the dead letters. When even that fails it waits on.
     async fn bury(&self, delivery: &Delivery, reason: &'static str, problem: String) {
         tracing::error!(
@@ -147,6 +163,9 @@ impl Lane {
 
     async fn settle(&self, delivery: &Delivery, fate: Fate) {
         let now = self.clock.now();
+        for alert in self.pending(delivery) {
+            self.tracks.settled(self.place(), &alert, now, fate);
+        }
         self.keep_telling_of_ends(delivery, fate, now);
         self.alone.borrow_mut().retain(|key| !delivery.holds.contains(key));
         self.book.borrow_mut().told_again(&delivery.again, now);

@@ -30,6 +30,7 @@ use super::{
     queue::{Accepted, Book, Bounds, Entry, Fate, Journal, JournalError, Overflow, Writer},
     sending::{Breaker, Guard, Jitter, Network, Sender, SenderSettings, Signer},
     telemetry::Metrics,
+    tracks::{End, Place, Tracks},
 };
 use crate::http::Warnings;
 
@@ -68,6 +69,7 @@ pub(super) struct Lane {
     changed: Notify,
     is_closing: Cell<bool>,
     metrics: Metrics,
+    tracks: Arc<Tracks>,
     warnings: Warnings,
 }
 
@@ -99,6 +101,7 @@ impl Lane {
         destination: &DestinationConfig,
         cx: &component::ExporterCx,
         dead_letters: &Rc<DeadLetters>,
+        tracks: &Arc<Tracks>,
     ) -> Vec<Rc<Self>> {
         let targets = destination.targets();
         let is_one = targets.len() == 1;
@@ -111,7 +114,7 @@ impl Lane {
                     format!("{}@{hash:016x}", destination.name)
                 }
             };
-            Rc::new(Self::new(config, destination, target, folder, cx, dead_letters))
+            Rc::new(Self::new(config, destination, target, folder, cx, (dead_letters, tracks)))
         };
         targets.into_iter().map(lane).collect()
     }
@@ -122,7 +125,7 @@ impl Lane {
         target: SecretSource,
         folder: String,
         cx: &component::ExporterCx,
-        dead_letters: &Rc<DeadLetters>,
+        (dead_letters, tracks): (&Rc<DeadLetters>, &Arc<Tracks>),
     ) -> Self {
         let bounds = Bounds { items: config.queue.max_items, bytes: config.queue.max_bytes.0 };
         let seed = cx.clock.now().as_nanos() ^ rapidhash::v3::rapidhash_v3(folder.as_bytes());
@@ -144,6 +147,7 @@ impl Lane {
             changed: Notify::new(),
             is_closing: Cell::new(false),
             metrics: Metrics::new(&cx.telemetry, &destination.name),
+            tracks: Arc::clone(tracks),
             warnings: Warnings::default(),
             config: destination.clone(),
             folder,
@@ -207,8 +211,15 @@ impl Lane {
         for alert in alerts {
             let wants = self.config.wants(alert, book.knows(&alert.fingerprint));
             match book.consider(alert, now) {
-                Accepted::New(entry) if wants => entries.push(entry),
+                Accepted::New(entry) if wants => {
+                    self.tracks.took(self.place(), alert, None);
+                    entries.push(entry);
+                }
                 Accepted::Known if alert.state == AlertState::Resolved => self.remind_of_end(alert, now),
+                Accepted::New(_) if alert.state != AlertState::Pending => {
+                    let end = End::NotWanted(self.config.why_not(alert));
+                    self.tracks.took(self.place(), alert, Some((now, end)));
+                }
                 Accepted::New(_) | Accepted::Known => {}
             }
         }
@@ -218,6 +229,9 @@ impl Lane {
         for (numbers, reason) in [(dropped, "queue_full"), (moot, "resolve_not_needed")] {
             if !numbers.is_empty() {
                 self.metrics.dropped(reason, numbers.len() as u64);
+                for pending in numbers.iter().filter_map(|number| book.pending(*number)) {
+                    self.tracks.settled(self.place(), &pending.alert, now, Fate::Dropped);
+                }
                 entries.push(Entry::Settled {
                     numbers,
                     at: now.as_nanos(),
@@ -227,6 +241,10 @@ impl Lane {
             }
         }
         entries
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { lane: &self.folder, destination: &self.config.name }
     }
 
     /// An Alertmanager is told of a resolve again, for as long as the stage reminds of it after a restart of ours.

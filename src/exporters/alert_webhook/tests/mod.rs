@@ -6,3 +6,4 @@ mod dead_letters;
 mod exporter;
 mod golden;
 mod support;
+mod tracks;

@@ -4,7 +4,8 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use component::{
-    Checks, Clock, Config, Delivered, ExportError, Exporter, Finding, Stop, Telemetry, testing::ManualClock,
+    Checks, Clock, Config, Delivered, Desk, ExportError, Exporter, Finding, Stop, Telemetry,
+    testing::ManualClock,
 };
 use config::{Problems, Source};
 use model::{Export, Severity, Signal, Timestamp, alert_event as name};
@@ -139,6 +140,7 @@ pub(super) struct Running {
     pub(super) exporter: Rc<AlertExporter>,
     pub(super) clock: ManualClock,
     pub(super) telemetry: Telemetry,
+    pub(super) desk: Desk,
     stop: Stop,
     task: JoinHandle<()>,
 }
@@ -154,7 +156,7 @@ impl Running {
         let (running, stop) = (Rc::clone(&exporter), Stop::new());
         let until = stop.clone();
         let task = tokio::task::spawn_local(async move { running.run(until).await.unwrap() });
-        Self { exporter, clock: clock.clone(), telemetry: cx.telemetry, stop, task }
+        Self { exporter, clock: clock.clone(), telemetry: cx.telemetry, desk: cx.desk, stop, task }
     }
 
     pub(super) async fn tell(&self, all: &[Told]) {

@@ -173,7 +173,7 @@ fn why(alert: &Alert, at: Timestamp, played: Option<Played>, suppressed_by: &[St
             let mut later = alert.history.events().filter(|event| event.at >= since);
             match later.find(|event| event.what == What::Told && event.detail == "firing") {
                 Some(told) => format!(
-                    "it fired at {} with {} and was told at {}; what became of that, the exporter knows",
+                    "it fired at {} with {} and was told at {}",
                     text(since),
                     short(how.map_or(told.value, |how| how.value)),
                     text(told.at),
