@@ -1,7 +1,8 @@
 //! Times trueline against the Go collector: the same bytes, the same core, run alternately.
 //!
 //! `cargo run --release -p bench -- [PATH…]`; see README.md for what each path is. `bench detection` scores
-//! detectors instead, `bench analysis` times the stages that judge.
+//! detectors instead, `bench analysis` times the stages that judge, `bench promises`
+//! objectives and rules.
 
 mod analysis;
 mod clock;
@@ -10,6 +11,8 @@ mod machine;
 mod measure;
 mod paths;
 mod process;
+mod prometheus;
+mod promises;
 mod report;
 mod sender;
 mod sink;
@@ -86,6 +89,7 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     Analysis(analysis::Args),
+    Promises(promises::Args),
     Detection(detection::Args),
 }
 
@@ -93,6 +97,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     match &args.command {
         Some(Command::Analysis(args)) => return analysis::run(args),
+        Some(Command::Promises(args)) => return promises::run(args),
         Some(Command::Detection(args)) => return detection::run(args),
         None => {}
     }

@@ -19,7 +19,7 @@ const ROUTES: usize = 25;
 const ANSWERS: [(&str, i64, u64); 5] =
     [("GET", 200, 0), ("GET", 404, 0), ("POST", 201, 0), ("PUT", 204, 0), ("POST", 503, 2)];
 const SERIES_PER_SERVICE: usize = ROUTES * ANSWERS.len();
-const NOUNS: [&str; ROUTES] = [
+pub(crate) const NOUNS: [&str; ROUTES] = [
     "orders",
     "carts",
     "products",

@@ -1,9 +1,10 @@
 //! Stages one after the other, each timed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use component::{BuildCx, Cx, Processor, Telemetry, Workbench};
+use component::{BuildCx, ConfiguredProcessor, Cx, Processor, Telemetry, Workbench};
 use config::{Problems, Source};
 use model::{Ack, Batch, Payload, Rollups};
 use rustix::time::{ClockId, clock_gettime};
@@ -121,14 +122,7 @@ pub(super) fn exists(stage: Stage) -> bool {
 
 /// Builds a stage as the service does, from its section of a configuration.
 fn build(stage: Stage, plan: &Plan) -> Result<Box<dyn Processor>> {
-    let entries = processors::processors();
-    let entry = entries.iter().find(|entry| entry.kind == stage.kind());
-    let entry = entry.with_context(|| format!("no processor is named {}", stage.kind()))?;
-    let settings = config::parse(&Source::new(stage.kind(), stage.settings(plan)));
-    let settings = settings.map_err(|problem| anyhow::anyhow!("{}: {problem:?}", stage.kind()))?;
-    let mut problems = Problems::default();
-    let part = (entry.parse)(&settings, &format!("processors::{}", stage.kind()), &mut problems);
-    let Some(part) = part else { bail!("the settings of {} are refused: {problems:?}", stage.name()) };
+    let part = configured(stage.kind(), stage.settings(plan))?;
     let telemetry = Telemetry::default();
     let cx = BuildCx {
         id: stage.kind(),
@@ -138,6 +132,18 @@ fn build(stage: Stage, plan: &Plan) -> Result<Box<dyn Processor>> {
         is_watched: true,
     };
     part.analysis(&cx).with_context(|| format!("{} has no analysis half", stage.name()))
+}
+
+/// Reads the section of a processor as the service does.
+pub(crate) fn configured(kind: &str, settings: String) -> Result<Arc<dyn ConfiguredProcessor>> {
+    let entries = processors::processors();
+    let entry = entries.iter().find(|entry| entry.kind == kind);
+    let entry = entry.with_context(|| format!("no processor is named {kind}"))?;
+    let settings = config::parse(&Source::new(kind, settings));
+    let settings = settings.map_err(|problem| anyhow::anyhow!("{kind}: {problem:?}"))?;
+    let mut problems = Problems::default();
+    let part = (entry.parse)(&settings, &format!("processors::{kind}"), &mut problems);
+    part.with_context(|| format!("the settings of {kind} are refused: {problems:?}"))
 }
 
 /// Takes the table from what a stage left; what it emitted beside goes nowhere.
@@ -168,7 +174,7 @@ fn fastest<T>(mut work: impl FnMut() -> Result<T>) -> Result<(T, Duration)> {
 }
 
 /// Returns the CPU time of this thread so far.
-pub(super) fn thread_cpu_time() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -12,7 +12,7 @@ use super::feed::{Feed, turns_hour};
 use super::plan::{Figures, Plan};
 
 /// The core on which everything is timed.
-pub(super) const CORE: usize = 0;
+pub(crate) const CORE: usize = 0;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -95,7 +95,7 @@ fn count_anomalous(table: &Rollups) -> Result<u64> {
 }
 
 /// Returns a figure of this process's memory in bytes.
-fn memory(field: &str) -> Result<u64> {
+pub(crate) fn memory(field: &str) -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib = line.and_then(|line| line.split_ascii_whitespace().next());

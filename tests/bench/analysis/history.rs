@@ -3,13 +3,12 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use crate::clock;
+use crate::{clock, prometheus};
 
 /// Samples are a minute apart, as scraped by default.
 const STEP: u64 = 60;
@@ -47,14 +46,7 @@ pub(super) fn write(promtool: &Path, data: &Path, n_series: u32) -> Result<()> {
         writeln!(out, "# EOF")?;
         out.flush()?;
         drop(out);
-        let status = Command::new(promtool)
-            .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
-            .args([&input, data])
-            .stdout(Stdio::null())
-            .status()
-            .context("starting promtool")?;
-        ensure!(status.success(), "promtool ended with {status}");
-        fs::remove_file(&input)?;
+        prometheus::import(promtool, &input, data, BLOCK)?;
         start = block_end;
     }
     Ok(())

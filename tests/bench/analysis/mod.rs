@@ -18,7 +18,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
+pub(crate) use self::chain::{configured, thread_cpu_time};
+pub(crate) use self::child::{CORE, memory};
 use self::plan::{Figures, Order, Plan, Stage};
+pub(crate) use self::tables::{REFERENCE_WALK_NANOS, met, none, thousands};
 use crate::spans::Pool;
 use crate::{clock, paths, table, walk};
 
@@ -94,9 +97,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn measure(args: &Args) -> Result<Measured> {
     ensure!(
-        core_affinity::set_for_current(core_affinity::CoreId { id: child::CORE }),
+        core_affinity::set_for_current(core_affinity::CoreId { id: CORE }),
         "cannot be pinned to core {}",
-        child::CORE
+        CORE
     );
     let before = reference_walk()?;
     let mut runs = Vec::new();
@@ -164,7 +167,7 @@ fn plans() -> Vec<Plan> {
 }
 
 /// Returns the reference walk of README.md, by which limits are scaled.
-fn reference_walk() -> Result<f64> {
+pub(crate) fn reference_walk() -> Result<f64> {
     walk::nanos_per_span(&Pool::new(paths::PATHS[0].shape, 1, clock::unix_nanos()))
 }
 

@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::table::{Report, Table};
 
 /// The reference walk on the machine for which limits are stated.
-const REFERENCE_WALK_NANOS: f64 = 76.0;
+pub(crate) const REFERENCE_WALK_NANOS: f64 = 76.0;
 const MOST_NANOS: f64 = 1_000.0;
 const MOST_RSS_BYTES: f64 = 1.3e9;
 const MOST_TAKE_SECONDS: f64 = 0.3;
@@ -282,11 +282,11 @@ fn peer(measured: &Measured) -> Option<Table> {
     })
 }
 
-fn met(is_met: bool) -> String {
+pub(crate) fn met(is_met: bool) -> String {
     if is_met { "yes".to_owned() } else { "**no**".to_owned() }
 }
 
-fn none() -> String {
+pub(crate) fn none() -> String {
     "–".to_owned()
 }
 
@@ -295,7 +295,7 @@ fn whole(value: f64) -> String {
 }
 
 /// Writes a whole number in groups of three digits.
-fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut out = if value < -0.5 { "-".to_owned() } else { String::new() };
     for (place, digit) in digits.chars().enumerate() {
