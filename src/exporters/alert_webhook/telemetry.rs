@@ -17,6 +17,12 @@ const BOUNDS: [(&str, Duration); 9] = [
     ("+Inf", Duration::MAX),
 ];
 
+/// Why a transition that was taken is dropped.
+const DROPPED: [&str; 2] = ["queue_full", "resolve_not_needed"];
+
+/// Why an alert becomes a dead letter.
+const DEAD_LETTERS: [&str; 5] = ["status", "redirect", "address", "template", "expired"];
+
 /// Counters and gauges of one lane.
 pub(super) struct Metrics {
     sent_messages: Counter,
@@ -49,7 +55,7 @@ impl Metrics {
                 "{transition}",
             )
         };
-        Self {
+        let metrics = Self {
             sent_messages: counter("sent_messages", "Messages that the destination took.", "{message}"),
             sent_alerts: counter("sent_alerts", "Alerts in these messages.", "{alert}"),
             failed: counter("failed_attempts", "Attempts that failed.", "{attempt}"),
@@ -68,7 +74,11 @@ impl Metrics {
             ),
             by_reason: RefCell::default(),
             telemetry,
-        }
+        };
+        // A counter that is born with its first loss shows no increase to whoever watches it.
+        DROPPED.iter().for_each(|reason| metrics.dropped(reason, 0));
+        DEAD_LETTERS.iter().for_each(|reason| metrics.dead_letter(reason, 0));
+        metrics
     }
 
     pub(super) fn sent(&self, alerts: u64) {

@@ -174,18 +174,22 @@ impl DestinationConfig {
     }
 
     /// Whether this destination shall learn of the transition; `knows` says whether it was told that the alert fires.
+    ///
+    /// Filters decide who is told that an alert fires. Whoever was told learns how it goes on, filters or not: an
+    /// escalation that names its destination goes past them, and the resolve behind it names nobody.
     pub(in super::super) fn wants(&self, alert: &Alert, knows: bool) -> bool {
-        if !self.is_for(alert) {
-            return false;
-        }
         match alert.state {
             AlertState::Pending | AlertState::Suppressed => false,
-            AlertState::Firing | AlertState::Escalated => !alert.is_suppressed(),
+            AlertState::Firing | AlertState::Escalated => self.is_for(alert) && !alert.is_suppressed(),
             AlertState::Acknowledged => {
-                matches!(self.format, Format::PagerDuty | Format::StandardWebhook | Format::CloudEvents)
+                (knows || self.is_for(alert))
+                    && matches!(
+                        self.format,
+                        Format::PagerDuty | Format::StandardWebhook | Format::CloudEvents
+                    )
             }
             // An alert that was silenced all its life ends in silence.
-            AlertState::Resolved => knows || !alert.is_suppressed(),
+            AlertState::Resolved => knows || (self.is_for(alert) && !alert.is_suppressed()),
         }
     }
 

@@ -207,12 +207,15 @@ impl Lane {
     fn entries_of(&self, alerts: &[Alert]) -> Vec<Entry> {
         let now = self.clock.now();
         let mut book = self.book.borrow_mut();
-        let mut entries = Vec::new();
+        let (mut entries, mut news) = (Vec::new(), BTreeSet::new());
         for alert in alerts {
-            let wants = self.config.wants(alert, book.knows(&alert.fingerprint));
+            let fingerprint = alert.fingerprint.as_str();
+            // One request may tell that an alert fires and that it has ended.
+            let wants = self.config.wants(alert, book.knows(fingerprint) || news.contains(fingerprint));
             match book.consider(alert, now) {
                 Accepted::New(entry) if wants => {
                     self.tracks.took(self.place(), alert, None);
+                    news.insert(fingerprint);
                     entries.push(entry);
                 }
                 Accepted::Known if alert.state == AlertState::Resolved => self.remind_of_end(alert, now),

@@ -20,6 +20,10 @@ const MAX_STATES: usize = 200;
 /// When the stage has not spoken of an alert for so long, it is not told again: it reminds of each every minute.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(900);
 
+/// A destination that is told transitions hears nothing between them, and shall get the resolve of all that it knows:
+/// twice the longest time between two reminders of a stage.
+const FORGOTTEN_BY_EVENTS_AFTER: Duration = Duration::from_secs(2 * 86_400);
+
 /// A message to be sent.
 pub(super) struct Delivery {
     /// What is retried: an alert, a group, or the whole Alertmanager.
@@ -167,7 +171,11 @@ impl Lane {
 
     /// Returns alerts of which nobody knows any more whether they fire.
     pub(super) fn forgotten(&self, now: Timestamp) -> Vec<Rc<str>> {
-        let patience = FORGOTTEN_AFTER.max(self.config.resend.get() * 4);
+        let format = self.config.format;
+        let patience = match format == Format::AlertmanagerV2 || format.carries_groups() {
+            true => FORGOTTEN_AFTER.max(self.config.resend.get() * 4),
+            false => FORGOTTEN_BY_EVENTS_AFTER,
+        };
         let book = self.book.borrow();
         let silent = book
             .known()

@@ -6,7 +6,13 @@ use component::Clock;
 use model::Severity;
 use serde_json::json;
 
-use super::support::{Running, Told, bodies, until};
+use super::{
+    super::{
+        lane::sender_of,
+        sending::{Message, Outcome},
+    },
+    support::{Running, Told, bodies, parse, until},
+};
 use crate::http::testing::{Reply, Server, on_a_shard};
 
 const OK: u16 = 200;
@@ -208,30 +214,105 @@ fn answers_that_may_pass_are_tried_again_and_others_become_dead_letters() {
     });
 }
 
+/// Sends a message to the destination of a configuration that `validate` may refuse.
+async fn send_once(destination: String) -> Outcome {
+    let (config, _) = parse(&format!("destinations: [{{name: events, format: cloudevents, {destination}}}]"));
+    let destination = &config.destinations[0];
+    let clock = std::sync::Arc::new(component::testing::ManualClock::new(crate::http::testing::NOW));
+    let sender = sender_of(destination, destination.targets().remove(0), &(clock as _));
+    sender.send(&Message { id: "1".into(), content_type: String::new(), body: "x".into() }, &[]).await
+}
+
 #[test]
 fn a_name_that_leads_inside_is_not_connected_to() {
     on_a_shard(async {
         let server = Server::replying(reply(OK)).await;
-        // `localhost` is meant by whoever writes it; here the same address hides behind the machine's own name.
-        let name = std::fs::read_to_string("/etc/hostname").unwrap();
         let port = server.address.port();
-        let (config, _) = super::support::parse(&format!(
-            "destinations: [{{name: events, format: cloudevents, url: 'https://{}:{port}/'}}]",
-            name.trim()
-        ));
-        let clock = component::testing::ManualClock::new(crate::http::testing::NOW);
-        let lane = super::super::lane::sender_of(
-            &config.destinations[0],
-            config.destinations[0].targets().remove(0),
-            &(std::sync::Arc::new(clock) as _),
-        );
-        let message =
-            super::super::sending::Message { id: "1".into(), content_type: String::new(), body: "x".into() };
-        let outcome = lane.send(&message, &[]).await;
-        let is_inside = matches!(&outcome, super::super::sending::Outcome::Refused { reason: "address", .. });
-        let is_unknown = matches!(&outcome, super::super::sending::Outcome::Retry { problem, .. } if problem.contains("can not connect"));
-        assert!(is_inside || is_unknown, "{outcome:?}");
+        let send_to = |name: &'static str, allowed: &'static str| {
+            send_once(format!("url: 'http://{name}:{port}/', allow_private: [{allowed}]"))
+        };
+        // No address as URLs have it, so each is given to the system's resolver, and that answers 127.0.0.1.
+        for name in ["127.1", "2130706433", "0x7f000001"] {
+            let outcome = send_to(name, "10.0.0.0/8").await;
+            let Outcome::Refused { reason: "address", problem } = &outcome else {
+                panic!("{name}: {outcome:?}")
+            };
+            assert!(problem.starts_with(name) && problem.contains("it leads to this machine"), "{problem}");
+        }
         assert_eq!(server.connections(), 0);
+        let outcome = send_to("127.1", "127.0.0.0/8").await;
+        let is_there = matches!(outcome, Outcome::Delivered);
+        assert!(is_there, "the check alone keeps it out: {outcome:?}");
+    });
+}
+
+#[test]
+fn whoever_was_told_by_an_escalation_is_told_the_resolve_though_filters_would_drop_it() {
+    on_a_shard(async {
+        let folder = tempfile::tempdir().unwrap();
+        let pager = Server::replying(reply(OK)).await;
+        let yaml = format!(
+            "{{queue: {{directory: '{}'}}, destinations: [
+  {{name: pager, format: cloudevents, url: 'http://{}', min_severity: emergency, match: {{team: night}}}}]}}",
+            folder.path().display(),
+            pager.address
+        );
+        let escalated =
+            |alert: &str| Told::new("escalated", alert, "shop").with(|told| told.destination = Some("pager"));
+        let goes_on = |state, alert: &str, sequence| {
+            Told::new(state, alert, "shop").with(|told| told.sequence = sequence)
+        };
+        let running = Running::start(&yaml);
+        running.tell(&[goes_on("firing", "Unasked", 1), goes_on("resolved", "Unasked", 2)]).await;
+        running.tell(&[escalated("Later"), escalated("AtOnce"), goes_on("resolved", "AtOnce", 2)]).await;
+        until("both are told, one to its end", || running.metric("sent_messages", &[]) == 3).await;
+        running.tell(&[goes_on("acknowledged", "Later", 2)]).await;
+        until("it is told that somebody cares", || running.metric("sent_messages", &[]) == 4).await;
+        until("nothing waits", || running.metric("queue_items", &[]) == 0).await;
+
+        let clock = running.clock.clone();
+        running.crash().await;
+        let running = Running::start_at(&yaml, &clock);
+        running.pass(secs(24 * 3600)).await;
+        running.tell(&[goes_on("resolved", "Later", 3)]).await;
+        until("the resolve comes, after a crash and a day too", || pager.seen.borrow().len() == 5).await;
+        let mut told: Vec<String> = bodies(&pager.seen)
+            .iter()
+            .map(|body| format!("{} {}", body["data"]["name"], body["type"]).replace(['"'], ""))
+            .collect();
+        told.sort();
+        let event = |alert: &str, state: &str| format!("{alert} io.trueline.alert.{state}");
+        assert_eq!(
+            told,
+            [
+                event("AtOnce", "escalated"),
+                event("AtOnce", "resolved"),
+                event("Later", "acknowledged"),
+                event("Later", "escalated"),
+                event("Later", "resolved"),
+            ]
+        );
+    });
+}
+
+#[test]
+fn every_reason_of_a_loss_is_counted_from_zero() {
+    on_a_shard(async {
+        let running =
+            Running::start("destinations: [{name: events, format: cloudevents, url: 'http://127.0.0.1:1'}]");
+        let reasons = |name: &str| -> Vec<String> {
+            let rows = running.telemetry.read();
+            let rows = rows.iter().filter(|row| row.name == name && row.value == 0);
+            rows.flat_map(|row| &row.labels)
+                .filter(|(key, _)| key == "reason")
+                .map(|(_, value)| value.clone())
+                .collect()
+        };
+        assert_eq!(
+            reasons("trueline_alert_webhook_dead_letters"),
+            ["address", "expired", "redirect", "status", "template"]
+        );
+        assert_eq!(reasons("trueline_alert_webhook_dropped"), ["queue_full", "resolve_not_needed"]);
     });
 }
 
