@@ -142,6 +142,9 @@ pub struct BaselineColumns {
     pub maturity: Vec<Maturity>,
     /// Whether the series was silent and the row stands for its absence.
     pub is_absent: Vec<bool>,
+    /// Whether the window has a part in a range of time that was excluded: no stage learns from it, and none tells
+    /// of it.
+    pub is_excluded: bool,
 }
 
 /// How much is known of a series; later is more.

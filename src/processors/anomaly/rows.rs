@@ -118,6 +118,10 @@ impl AnalysisHalf {
             Some(traits) => traits,
             None => *state.traits.insert(Traits::of(series, marks_of(&self.config, series))),
         };
+        if baseline.is_excluded {
+            state.forget_the_window_before();
+            return None;
+        }
         let row = Row::of(rollups, baseline, at);
         let judgement = self.judge.judge(&row, gap, traits, state)?;
         Some(Judged { row, traits, judgement, was_open: state.is_open })

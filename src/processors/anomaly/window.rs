@@ -33,15 +33,20 @@ impl AnalysisHalf {
         let columns = self.judge_rows(rollups, &baseline, &mut seen);
         // Silent series have a table of their own, behind that of their window: it is no other window of services.
         let is_of_silence = !rollups.is_empty() && baseline.is_absent.iter().all(|is_absent| *is_absent);
+        let is_excluded = baseline.is_excluded;
         rollups.baseline = Some(baseline);
         rollups.anomaly = Some(columns);
-        if !is_of_silence {
+        if !is_of_silence && !is_excluded {
             self.judge_services(start, now, &mut seen);
         }
         if seen.without_room > 0 {
             cx.reject(seen.without_room, "anomaly_series_limit");
         }
-        let ended = self.episodes.close(now, self.quiet);
+        let mut ended = self.episodes.close(now, self.quiet);
+        if is_excluded {
+            // Whether it was a false alarm shows in windows that are not looked at.
+            ended.iter_mut().for_each(|(_, episode)| episode.alone = None);
+        }
         self.episodes.widen();
         self.account(&seen, &ended);
         let mut events = self.choose(seen.tick, now);

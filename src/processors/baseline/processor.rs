@@ -82,18 +82,22 @@ impl Learner {
         }
         self.memory.announce(&rollups.deployments);
         let moment = self.calendar.moment(rollups.start, rollups.width);
-        let is_excluded = self.config.exclude.iter().any(|it| it.touches(rollups.start, end));
         let pace = self.pace;
         let window = Window {
             end,
             moment,
             pace: &pace,
             active_at: self.memory.active_seconds,
-            is_excluded,
+            is_excluded: self.excludes(rollups),
+            forgotten: self.memory.forgotten,
             degradation_ratio: self.config.degradation_ratio,
         };
         rollups.baseline = Some(self.columns(rollups, |this, row| this.judge_row(rollups, row, &window)));
         self.tell_bands(rollups, cx);
+    }
+
+    fn excludes(&self, rollups: &Rollups) -> bool {
+        self.config.exclude.iter().any(|it| it.touches(rollups.start, rollups.end()))
     }
 
     fn judge_row(&mut self, rollups: &Rollups, row: usize, window: &Window<'_>) -> Judged {
@@ -138,7 +142,7 @@ impl Learner {
         rollups: &Rollups,
         mut judge: impl FnMut(&mut Self, usize) -> Judged,
     ) -> BaselineColumns {
-        let mut columns = with_capacity(rollups.len());
+        let mut columns = with_capacity(rollups.len(), self.excludes(rollups));
         for row in 0..rollups.len() {
             let judged = judge(self, row);
             push(&mut columns, rollups.series[row].statistic, &judged, self.config.band, self.pace.width);
@@ -147,19 +151,22 @@ impl Learner {
         columns
     }
 
-    /// Settles what needed the whole window, and tells of series that are missing in it.
+    /// Settles what needed the whole window, and tells of series that are missing in it. In an excluded one silence
+    /// says as little as values do.
     fn complete(&mut self, cx: &mut Cx<'_>) {
         self.meters.read(&self.memory);
-        if let Some(mut absent) = self.memory.absent(self.config.window.get()) {
+        let absent = self.memory.absent(self.config.window.get());
+        if let Some(mut absent) = absent.filter(|absent| !self.excludes(absent)) {
             let window = Window {
                 end: absent.end(),
                 moment: self.calendar.moment(absent.start, absent.width),
                 pace: &self.pace,
                 active_at: self.memory.active_seconds,
-                is_excluded: self.config.exclude.iter().any(|it| it.touches(absent.start, absent.end())),
+                is_excluded: false,
+                forgotten: None,
                 degradation_ratio: self.config.degradation_ratio,
             };
-            let mut columns = with_capacity(absent.len());
+            let mut columns = with_capacity(absent.len(), false);
             for (series, slot) in absent.series.iter().zip(&absent.slots) {
                 let tracked = self.memory.slots.get(*slot, series.fingerprint);
                 let judged = tracked
@@ -222,7 +229,7 @@ impl Processor for Learner {
     }
 }
 
-fn with_capacity(n: usize) -> BaselineColumns {
+fn with_capacity(n: usize, is_excluded: bool) -> BaselineColumns {
     BaselineColumns {
         expected: Vec::with_capacity(n),
         lower: Vec::with_capacity(n),
@@ -233,6 +240,7 @@ fn with_capacity(n: usize) -> BaselineColumns {
         scale: Vec::with_capacity(n),
         maturity: Vec::with_capacity(n),
         is_absent: Vec::with_capacity(n),
+        is_excluded,
     }
 }
 

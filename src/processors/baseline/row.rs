@@ -25,7 +25,23 @@ pub(super) struct Window<'a> {
     pub(super) active_at: u32,
     /// The window is to leave no trace.
     pub(super) is_excluded: bool,
+    pub(super) forgotten: Option<Forgotten>,
     pub(super) degradation_ratio: f64,
+}
+
+/// Time of which an exclusion took the memory: there was data, so that it is no gap, and nothing is known of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Forgotten {
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+impl Forgotten {
+    /// Returns how much of the time between two moments was forgotten: none when the first lies in it, as what came
+    /// since is known. *Units*: seconds.
+    fn between(&self, seen_at: Timestamp, end: Timestamp) -> f64 {
+        if seen_at > self.from { 0.0 } else { end.min(self.until).since(self.from).as_secs_f64() }
+    }
 }
 
 /// A value of one series.
@@ -144,7 +160,10 @@ impl SeriesState {
         } else if self.seen_at > window.end {
             f64::INFINITY
         } else {
-            window.end.since(self.seen_at).as_secs_f64()
+            let gap = window.end.since(self.seen_at).as_secs_f64();
+            let forgotten = window.forgotten.map_or(0.0, |it| it.between(self.seen_at, window.end));
+            // What the series was like a moment ago is not known, however short the gap was.
+            gap.min((gap - forgotten).max(LONGEST_GAP_WINDOWS * width + 1.0))
         };
         let presence = window.pace.forget_presence(self.presence, gap - width);
         self.presence = window.pace.remember_presence(presence);

@@ -25,6 +25,7 @@ use super::{
     calendar::Calendar,
     exclusion::Exclusion,
     record::{self, ENTRY_BYTES, read_all, take, write_all},
+    row::Forgotten,
     window::{Behind, Checkpoint, Memory, Tracked},
 };
 
@@ -174,6 +175,7 @@ fn rewind(memory: &mut Memory, excluded: &[Exclusion], config: &BaselineConfig) 
                 learned_since: memory.learned_since,
                 active_seconds: memory.active_seconds,
                 swept_at: memory.active_seconds,
+                forgotten: Some(Forgotten { from: checkpoint.until, until }),
                 checkpoints: std::mem::take(&mut memory.checkpoints),
                 ..Memory::default()
             };

@@ -10,7 +10,7 @@ use std::{
 
 use model::{Deployment, Rollups, Series, Slots, Statistic, Timestamp};
 
-use super::{BaselineConfig, prior::Priors, record, state::SeriesState};
+use super::{BaselineConfig, prior::Priors, record, row::Forgotten, state::SeriesState};
 
 /// A series that had rows in this share of the last day is missed when it has none,
 const PRESENT: f32 = 0.95;
@@ -63,6 +63,8 @@ pub(super) struct Memory {
     pub(super) priors: Priors,
     /// The oldest first.
     pub(super) checkpoints: VecDeque<Checkpoint>,
+    /// Since the exclusion by which this memory is an earlier one; not stored, as it matters to the first window only.
+    pub(super) forgotten: Option<Forgotten>,
     /// Whether the open window is the first of a day.
     pub(super) is_day_turn: bool,
     /// Of the open window.

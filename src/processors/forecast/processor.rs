@@ -359,13 +359,13 @@ impl Forecaster {
     }
 }
 
-/// Reads a row; none for one that stands for a silent series.
+/// Reads a row; none for one that stands for a silent series, or of a window that is excluded.
 fn sample(rollups: &Rollups, row: usize) -> Option<Sample> {
     let value = rollups.values[row];
     let seconds = |at: Timestamp| u32::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
     let mut kept = value;
     if let Some(baseline) = &rollups.baseline {
-        if baseline.is_absent[row] {
+        if baseline.is_excluded || baseline.is_absent[row] {
             return None;
         }
         let (expected, lower, upper) = (baseline.expected[row], baseline.lower[row], baseline.upper[row]);

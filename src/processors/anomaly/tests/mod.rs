@@ -3,6 +3,7 @@
 mod budget;
 mod config;
 mod detectors;
+mod exclusion;
 mod forest;
 mod memory;
 mod output;

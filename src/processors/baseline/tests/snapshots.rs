@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::{
     super::{
-        exclusion::{Exclusion, parse},
         record::{RECORD_BYTES, read_all, write_all},
         state::SeriesState,
         window::Tracked,
@@ -13,7 +12,7 @@ use super::{
 };
 
 /// Three series, one of which comes late, and one deployment.
-fn table(since: u64) -> Rollups {
+pub(super) fn table(since: u64) -> Rollups {
     let mut rollups = window(since, 300);
     let value = |number: u64| 100.0 + 30.0 * daily(since) + 3.0 * noise(number, since);
     rollups.push(series(1, Statistic::Rate), 0, value(1), 30_000);
@@ -32,7 +31,7 @@ fn table(since: u64) -> Rollups {
     rollups
 }
 
-fn config() -> BaselineConfig {
+pub(super) fn config() -> BaselineConfig {
     BaselineConfig {
         window: config::Duration::from_secs(300),
         checkpoint_interval: config::Duration::from_secs(DAY),
@@ -40,20 +39,20 @@ fn config() -> BaselineConfig {
     }
 }
 
-fn harness(config: &BaselineConfig) -> Harness {
+pub(super) fn harness(config: &BaselineConfig) -> Harness {
     Harness::new::<Baseline>(config, 1, BEGIN)
 }
 
-fn feed(harness: &mut Harness, from: u64, to: u64) -> Vec<String> {
+pub(super) fn feed(harness: &mut Harness, from: u64, to: u64) -> Vec<String> {
     (from..to).step_by(300).map(|since| format!("{:?}", harness.judge(table(since)))).collect()
 }
 
-fn restored(config: &BaselineConfig, snapshot: Snapshot) -> Result<Harness, RestoreError> {
+pub(super) fn restored(config: &BaselineConfig, snapshot: Snapshot) -> Result<Harness, RestoreError> {
     let mut harness = harness(config);
     harness.analysis().restore(snapshot).map(|()| harness)
 }
 
-fn snapshot_of(harness: &mut Harness) -> Snapshot {
+pub(super) fn snapshot_of(harness: &mut Harness) -> Snapshot {
     harness.analysis().snapshot().expect("the state survives a restart")
 }
 
@@ -159,56 +158,6 @@ fn a_series_costs_what_the_page_says() {
     // The tests of `anomaly` add this to what that stage holds.
     assert_eq!(size_of::<Option<(u64, Tracked)>>(), 344);
     assert_eq!(write_all([(7, &SeriesState::new(Statistic::Rate))].into_iter()).len(), 334);
-}
-
-fn excluding(from: &str, to: &str) -> BaselineConfig {
-    let exclusion = Exclusion { from: parse(from).unwrap(), to: parse(to).unwrap() };
-    BaselineConfig { exclude: vec![exclusion], ..config() }
-}
-
-#[test]
-fn an_excluded_window_is_neither_learned_nor_scored() {
-    let excluding = excluding("2024-01-04T00:00:00Z", "2024-01-05T00:00:00Z");
-    let mut feed = Feed::with(&excluding, Statistic::Mean);
-    let calm = |since: u64| 100.0 + noise(20, since);
-    let before = *feed.run(0, 3 * DAY, calm).last().unwrap();
-    let told = feed.run(3 * DAY, 4 * DAY, |since| 10.0 * calm(since));
-    assert!(told.iter().all(|it| it.observed.is_nan() && (it.expected - 100.0).abs() < 3.0));
-    let after = feed.give(4 * DAY, calm(4 * DAY));
-    assert!((after.expected - before.expected).abs() < 2.0 && after.z().abs() < 6.0);
-}
-
-#[test]
-fn what_was_learned_from_a_range_that_is_excluded_afterwards_is_unlearned() {
-    let mut first = harness(&config());
-    feed(&mut first, 0, 2 * DAY);
-    // The load test of the third day.
-    for since in (2 * DAY..2 * DAY + 12 * HOUR).step_by(300) {
-        let mut rollups = table(since);
-        rollups.values[2] *= 10.0;
-        first.judge(rollups);
-    }
-    let snapshot = snapshot_of(&mut first);
-    let excluding = excluding("2024-01-03T06:00:00Z", "2024-01-03T12:00:00Z");
-    let mut second = restored(&excluding, snapshot.clone()).unwrap();
-    assert_eq!((metric(&second, "rewinds"), metric(&second, "lost_windows")), (1, 144));
-    let told = second.judge(table(2 * DAY + 12 * HOUR));
-    let expected = columns(tables(&told)[0]).expected[2];
-    assert!((expected - 130.0).abs() < 40.0, "{expected}");
-    // It stays so: the next restart knows that the range was left out.
-    let mut third = restored(&excluding, snapshot_of(&mut second)).unwrap();
-    assert_eq!(metric(&third, "rewinds"), 0);
-    // A range that began before every checkpoint leaves nothing.
-    let all = self::excluding("2024-01-01T00:00:00Z", "2024-01-03T12:00:00Z");
-    let mut empty = restored(&all, snapshot.clone()).unwrap();
-    assert_eq!((metric(&empty, "rewinds"), metric(&empty, "series")), (1, 0));
-    // A range of the future changes nothing.
-    let future = self::excluding("2025-01-01T00:00:00Z", "2025-01-03T12:00:00Z");
-    let mut same = restored(&future, snapshot).unwrap();
-    assert_eq!(feed(&mut same, 3 * DAY, 3 * DAY + 600), feed(&mut first, 3 * DAY, 3 * DAY + 600));
-    assert!(
-        !feed(&mut third, 3 * DAY, 3 * DAY + 600).is_empty() && !feed(&mut empty, DAY, DAY + 600).is_empty()
-    );
 }
 
 #[test]

@@ -123,6 +123,22 @@ fn rows_that_stand_for_a_silent_series_are_not_learned() {
 }
 
 #[test]
+fn windows_of_an_excluded_range_are_not_learned() {
+    let told = [100.0, 5000.0].map(|in_range: f64| {
+        let mut feed = Feed::new(EVERYTHING, "load");
+        feed.run(0, 3 * DAY, |since| 100.0 + normal(1, since));
+        for since in (3 * DAY..3 * DAY + 6 * HOUR).step_by(HOUR as usize) {
+            let mut rollups = window(since, HOUR, &[(Arc::clone(&feed.series[0]), in_range)]);
+            rollups.baseline.as_mut().unwrap().is_excluded = true;
+            feed.harness.judge(rollups);
+        }
+        feed.run(3 * DAY + 6 * HOUR, 4 * DAY, |since| 100.0 + normal(1, since))
+    });
+    assert!((told[0].forecast("24h", "value").unwrap() - 100.0).abs() < 4.0);
+    assert_eq!(told[0], told[1]);
+}
+
+#[test]
 fn a_series_that_stays_silent_is_forgotten_and_an_outage_forgets_none() {
     let yaml = "window: 1h\nemit: {metrics: ['*']}\nseries_retention: 48h";
     let all = vec![series(1, "load"), series(2, "load")];
