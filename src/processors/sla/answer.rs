@@ -27,6 +27,14 @@ pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestam
         ("GET", [], _) => Answer::ok(view::list(half).to_string()),
         (_, [name, ..], None) => unknown(name),
         ("GET", [_], Some(place)) => Answer::ok(view::one(half, place).to_string()),
+        ("GET", [name, "budget"], Some(place)) if half.plan.objectives[place].is_composite() => {
+            Answer::refused(
+                404,
+                &format!(
+                    "`{name}` is made of other objectives and counts nothing; ask for the budget of those"
+                ),
+            )
+        }
         ("GET", [_, "budget"], Some(place)) => Answer::ok(view::budget(half, place, now).to_string()),
         ("POST", [_, "backfill"], Some(place)) => match backfill::fill(half, place, &question.body, now) {
             Ok(filled) => Answer::done(200, json!({ "filled": filled }).to_string()),

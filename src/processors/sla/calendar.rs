@@ -100,6 +100,16 @@ impl Window {
     }
 }
 
+impl Window {
+    /// Writes it with its zone: `month of Europe/Berlin`.
+    pub(super) fn zoned_text(&self) -> String {
+        match self {
+            Self::Rolling(_) => self.text(),
+            Self::Calendar(_, zone) => format!("{} of {}", self.text(), zone.iana_name().unwrap_or("UTC")),
+        }
+    }
+}
+
 /// Writes a duration in its greatest whole unit, as Prometheus does with days: `5m`, `1h`, `30d`.
 pub(super) fn duration_text(width: Duration) -> String {
     let seconds = width.as_secs();

@@ -43,7 +43,7 @@ fn short(told: &Told<'_>) -> Value {
         "score": report.score(objective),
         "coverage_ratio": report.coverage,
         "is_partial": report.coverage < WHOLE_COVERAGE,
-        "trend": report.trend.name(),
+        "trend": (!objective.is_composite()).then(|| report.trend.name()),
         "labels": objective.labels,
     })
 }
@@ -62,7 +62,7 @@ pub(super) fn one(half: &AnalysisHalf, place: usize) -> Value {
         "windows": windows(objective, report),
         "alerts": alerts(objective, report),
         "worst": worst(record),
-        "downtime": downtime(objective, report, record),
+        "downtime": (!objective.is_composite()).then(|| downtime(objective, report, record)),
         "exclusions": exclusions(objective, record),
         "cost": cost(objective, report),
         "recommendations": Judged::recommendations(objective, report, record),

@@ -132,8 +132,10 @@ fn native(told: &Told<'_>, gauges: &mut Gauges) {
     add("coverage_ratio", Some(report.coverage));
     add("score", report.score(objective));
     add("window_seconds", Some(objective.window.nominal().as_secs_f64()));
-    add("downtime.planned_seconds", Some(report.downtime.planned.as_secs_f64()));
-    add("downtime.unplanned_seconds", Some(report.downtime.unplanned.as_secs_f64()));
+    if !objective.is_composite() {
+        add("downtime.planned_seconds", Some(report.downtime.planned.as_secs_f64()));
+        add("downtime.unplanned_seconds", Some(report.downtime.unplanned.as_secs_f64()));
+    }
     if objective.rto.is_some() {
         add("outages_over_rto", Some(report.downtime.n_over_rto as f64));
     }

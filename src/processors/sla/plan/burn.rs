@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use component::Checks;
 
+use super::grain::Grain;
 use crate::sla::{
     calendar::{Window, duration_text},
     config::{BurnAlertConfig, BurnAlerts, Urgency},
@@ -41,33 +42,40 @@ pub(in crate::sla) struct Pair {
 /// Where a preset's factor can not be reached, so much of the greatest burn rate takes its place.
 const REACHABLE: f64 = 0.9;
 
+/// What an alert is reckoned by.
+pub(super) struct Terms<'a> {
+    pub(super) target: f64,
+    pub(super) window: &'a Window,
+    pub(super) grain: Option<Grain>,
+    pub(super) min_events: u64,
+    /// Where the objective stands.
+    pub(super) path: &'a str,
+}
+
 /// Makes the alerts of an objective. Those that can never fire are reported.
-pub(super) fn compile(
-    config: &BurnAlerts,
-    target: f64,
-    window: &Window,
-    path: &str,
-    checks: &mut Checks,
-) -> Vec<BurnAlert> {
-    let path = format!("{path}.burn_alerts");
+pub(super) fn compile(config: &BurnAlerts, terms: &Terms<'_>, checks: &mut Checks) -> Vec<BurnAlert> {
+    let path = format!("{}.burn_alerts", terms.path);
     match config {
         BurnAlerts::None => Vec::new(),
         BurnAlerts::Auto => {
-            let mut alerts = google(window);
-            cap(&mut alerts, target, &path, checks);
+            let mut alerts = google(terms.window);
+            leave_out_healthy(&mut alerts, terms.window, &path, checks);
+            leave_out_empty(&mut alerts, terms, &path, checks);
+            cap(&mut alerts, terms.target, &path, checks);
             alerts
         }
         BurnAlerts::Google => {
-            let alerts = google(window);
-            check_preset("google", &alerts, target, &path, checks);
+            let mut alerts = google(terms.window);
+            leave_out_healthy(&mut alerts, terms.window, &path, checks);
+            check_preset("google", &alerts, terms, &path, checks);
             alerts
         }
         BurnAlerts::Pyrra => {
-            let alerts = pyrra(window);
-            check_preset("pyrra", &alerts, target, &path, checks);
+            let alerts = pyrra(terms.window);
+            check_preset("pyrra", &alerts, terms, &path, checks);
             alerts
         }
-        BurnAlerts::Own(list) => own(list, target, &path, checks),
+        BurnAlerts::Own(list) => own(list, terms, &path, checks),
     }
 }
 
@@ -94,6 +102,33 @@ fn google(window: &Window) -> Vec<BurnAlert> {
     both.into_iter().filter(|alert| !alert.pairs.is_empty()).collect()
 }
 
+/// A burn rate of 1 spends the budget just when the period ends, so that much less is health. Sloth's slowest alert of four
+/// weeks, at 0.93, is the least that is in use.
+const LEAST_FACTOR: f64 = 0.9;
+
+/// Leaves out the pairs that a service which keeps its promise would make true: those of long windows of a short period.
+fn leave_out_healthy(alerts: &mut Vec<BurnAlert>, window: &Window, path: &str, checks: &mut Checks) {
+    let mut left_out = Vec::new();
+    for alert in alerts.iter_mut() {
+        alert.pairs.retain(|pair| {
+            if pair.factor < LEAST_FACTOR {
+                left_out.push(format!("{} (a burn rate of {:.2})", duration_text(pair.long), pair.factor));
+            }
+            pair.factor >= LEAST_FACTOR
+        });
+    }
+    alerts.retain(|alert| !alert.pairs.is_empty());
+    if !left_out.is_empty() {
+        let remains = if alerts.is_empty() { "no alert remains" } else { "the others remain" };
+        let message = format!(
+            "of a period of {} the alerts over {} are left out, as a service that keeps its promise would raise them; {remains}: write `pyrra`, whose windows grow with the period, or alerts of your own",
+            duration_text(window.nominal()),
+            left_out.join(" and ")
+        );
+        checks.warn(path, message);
+    }
+}
+
 /// Of four weeks: severity, factor, long window, short window and `for`, in minutes.
 const PYRRA: [(Urgency, f64, u64, u64, u64); 4] = [
     (Urgency::Page, 14.0, 60, 5, 2),
@@ -115,12 +150,12 @@ fn pyrra(window: &Window) -> Vec<BurnAlert> {
 }
 
 /// Alerts of one severity that wait alike are one: any of its pairs makes it true.
-fn own(list: &[BurnAlertConfig], target: f64, path: &str, checks: &mut Checks) -> Vec<BurnAlert> {
+fn own(list: &[BurnAlertConfig], terms: &Terms<'_>, path: &str, checks: &mut Checks) -> Vec<BurnAlert> {
     let mut alerts = Vec::<BurnAlert>::new();
     for (at, config) in list.iter().enumerate() {
         let short = config.short.map_or(config.long.0, |short| short.0);
         let pair = Pair { long: config.long.0, short, factor: config.factor };
-        if !check_pair(&pair, config.short.is_some(), target, &format!("{path}.{at}"), checks) {
+        if !check_pair(&pair, config.short.is_some(), terms, &format!("{path}.{at}"), checks) {
             continue;
         }
         let hold = config.r#for.map_or(Duration::ZERO, config::Duration::get);
@@ -135,7 +170,7 @@ fn own(list: &[BurnAlertConfig], target: f64, path: &str, checks: &mut Checks) -
     alerts
 }
 
-fn check_pair(pair: &Pair, has_short: bool, target: f64, path: &str, checks: &mut Checks) -> bool {
+fn check_pair(pair: &Pair, has_short: bool, terms: &Terms<'_>, path: &str, checks: &mut Checks) -> bool {
     let Pair { long, short, factor } = *pair;
     let (long_text, short_text) = (duration_text(long), duration_text(short));
     let mut problems = Vec::new();
@@ -152,8 +187,11 @@ fn check_pair(pair: &Pair, has_short: bool, target: f64, path: &str, checks: &mu
     }
     if !(factor > 0.0 && factor.is_finite()) {
         problems.push(("factor", format!("factor is {factor}, must be above 0")));
-    } else if !is_reachable(factor, target) {
-        problems.push(("factor", unreachable(factor, target)));
+    } else if !is_reachable(factor, terms.target) {
+        problems.push(("factor", unreachable(factor, terms.target)));
+    }
+    if let Some(problem) = terms.problem_of(pair).filter(|_| problems.is_empty()) {
+        problems.push((if has_short { "short" } else { "long" }, problem));
     }
     let is_sound = problems.is_empty();
     for (key, message) in problems {
@@ -162,12 +200,39 @@ fn check_pair(pair: &Pair, has_short: bool, target: f64, path: &str, checks: &mu
     is_sound
 }
 
-fn check_preset(name: &str, alerts: &[BurnAlert], target: f64, path: &str, checks: &mut Checks) {
-    let pairs = alerts.iter().flat_map(|alert| &alert.pairs);
-    if let Some(pair) = pairs.filter(|pair| !is_reachable(pair.factor, target)).max_by(by_factor) {
+impl Terms<'_> {
+    /// Returns why the windows of a pair hold too little for it ever to be true.
+    fn problem_of(&self, pair: &Pair) -> Option<String> {
+        let grain = self.grain?;
+        grain.problem_of(pair.short).or_else(|| grain.problem_of_events(self.min_events, pair.long))
+    }
+}
+
+fn check_preset(name: &str, alerts: &[BurnAlert], terms: &Terms<'_>, path: &str, checks: &mut Checks) {
+    let pairs = || alerts.iter().flat_map(|alert| &alert.pairs);
+    let target = terms.target;
+    if let Some(pair) = pairs().filter(|pair| !is_reachable(pair.factor, target)).max_by(by_factor) {
         let problem = unreachable(pair.factor, target);
         checks.error(path, format!("of `{name}`, {problem}; or `auto`, which lowers factors"));
     }
+    if let Some(problem) = pairs().find_map(|pair| terms.problem_of(pair)) {
+        checks.error(path, format!("of `{name}`, {problem}; or `auto`, which leaves such alerts out"));
+    }
+}
+
+/// Leaves out the pairs whose windows are too short for what is counted.
+fn leave_out_empty(alerts: &mut Vec<BurnAlert>, terms: &Terms<'_>, path: &str, checks: &mut Checks) {
+    for alert in alerts.iter_mut() {
+        alert.pairs.retain(|pair| {
+            let problem = terms.problem_of(pair);
+            if let Some(problem) = &problem {
+                let (long, short) = (duration_text(pair.long), duration_text(pair.short));
+                checks.warn(path, format!("the alert over {long} and {short} is left out: {problem}"));
+            }
+            problem.is_none()
+        });
+    }
+    alerts.retain(|alert| !alert.pairs.is_empty());
 }
 
 fn by_factor(a: &&Pair, b: &&Pair) -> std::cmp::Ordering {

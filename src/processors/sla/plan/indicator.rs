@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use component::Checks;
 use model::Statistic;
 
-use super::{objective::Settings, others};
+use super::{keys, objective::Settings, others};
 use crate::{
     promql::Selector,
     sla::{
+        calendar::duration_text,
         config::{Budgeting, CombineConfig, SliConfig, SliType},
         expression::{Condition, Field},
     },
@@ -186,7 +187,7 @@ pub(super) fn compile(
     checks: &mut Checks,
 ) -> Option<(Indicator, Option<SliceRule>)> {
     let sli = settings.sli();
-    refuse_foreign_keys(settings, checks);
+    keys::refuse_foreign(settings, checks);
     let mut slices = budget_slices(settings, checks);
     let indicator = match sli.r#type {
         SliType::SuccessRate if sli.counters.is_some() => others::counters(settings, checks)?,
@@ -221,40 +222,8 @@ pub(super) fn compile(
         SliType::Workflow => others::workflow(settings, checks)?,
         SliType::Composite => others::composite(settings, checks)?,
     };
+    check_windows_of_slices(settings, &indicator, slices, checks);
     Some((indicator, slices))
-}
-
-/// The keys of indicators that only some types take.
-fn refuse_foreign_keys(settings: &Settings<'_>, checks: &mut Checks) {
-    use SliType as T;
-    let sli = settings.sli();
-    let keys: [(&str, bool, &[SliType]); 18] = [
-        ("bad", !sli.bad.is_empty(), &[T::SuccessRate, T::Availability]),
-        ("counters", sli.counters.is_some(), &[T::SuccessRate]),
-        ("targets", !sli.targets.is_empty(), &[T::Latency]),
-        ("within", sli.within.is_some(), &[T::Latency, T::Workflow]),
-        ("attribute", sli.attribute.is_some(), &[T::Value]),
-        ("lt", sli.lt.is_some(), &[T::Value, T::Metric]),
-        ("gt", sli.gt.is_some(), &[T::Value, T::Metric]),
-        ("between", sli.between.is_some(), &[T::Value, T::Metric]),
-        ("metric", sli.metric.is_some(), &[T::Metric]),
-        ("min", sli.min.is_some(), &[T::Throughput]),
-        ("max", sli.max.is_some(), &[T::Throughput]),
-        ("slice", sli.slice.is_some(), &[T::Throughput, T::Availability, T::Freshness]),
-        ("max_age", sli.max_age.is_some(), &[T::Freshness]),
-        ("start", !sli.start.is_empty(), &[T::Workflow]),
-        ("end", !sli.end.is_empty(), &[T::Workflow]),
-        ("started_event", sli.started_event.is_some(), &[T::Workflow]),
-        ("ended_event", sli.ended_event.is_some(), &[T::Workflow]),
-        ("of", !sli.of.is_empty(), &[T::Composite]),
-    ];
-    for (key, is_set, types) in keys {
-        if is_set && !types.contains(&sli.r#type) {
-            let names: Vec<_> = types.iter().map(|kind| kind.name()).collect();
-            let message = format!("{key} is a key of {}, not of {}", names.join(" and "), sli.r#type.name());
-            settings.error(checks, &format!("sli.{key}"), message);
-        }
-    }
 }
 
 fn budget_slices(settings: &Settings<'_>, checks: &mut Checks) -> Option<SliceRule> {
@@ -273,6 +242,27 @@ fn budget_slices(settings: &Settings<'_>, checks: &mut Checks) -> Option<SliceRu
     check_slice(settings, "budgeting.timeslices.slice", slices.slice.get(), checks);
     let verdict = SliceVerdict::Share { least: slices.target, empty: slices.count_empty.then_some(true) };
     Some(SliceRule { width: slices.slice.get(), verdict })
+}
+
+/// A window that is longer than a slice is known only after the slice was judged.
+fn check_windows_of_slices(
+    settings: &Settings<'_>,
+    indicator: &Indicator,
+    slices: Option<SliceRule>,
+    checks: &mut Checks,
+) {
+    let width = match indicator {
+        Indicator::Counters(counters) => counters.total.window,
+        Indicator::Metric(metric) => metric.series.window,
+        Indicator::Spans(_) | Indicator::Workflow(_) | Indicator::Composite(_) => return,
+    };
+    if let Some(rule) = slices.filter(|rule| width > rule.width) {
+        let (slice, window) = (duration_text(rule.width), duration_text(width));
+        let message = format!(
+            "slice is {slice}, but windows of {window} are known only after it was judged, so every one would come too late; write at least {window}, or a shorter `window` for the series"
+        );
+        settings.error(checks, "budgeting.timeslices.slice", message);
+    }
 }
 
 fn slice(settings: &Settings<'_>, verdict: SliceVerdict, checks: &mut Checks) -> SliceRule {

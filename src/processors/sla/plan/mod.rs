@@ -1,7 +1,10 @@
 //! From settings to objectives: one function for `validate` and for `run`.
 
 mod burn;
+mod composite;
+mod grain;
 mod indicator;
+mod keys;
 mod objective;
 mod others;
 mod past;
@@ -10,6 +13,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use component::Checks;
 
+#[cfg(test)]
+pub(super) use self::keys::keys;
 pub(super) use self::{
     burn::{BurnAlert, BurnStyle, Pair},
     indicator::{
@@ -69,7 +74,7 @@ impl Plan {
             );
             checks.error("slos", message);
         }
-        resolve_parts(&mut found, checks);
+        composite::resolve(&mut found, checks);
         warn_of_overlaps(&found, checks);
         Self {
             objectives: found.into_values().map(|(_, objective)| Arc::new(objective)).collect(),
@@ -141,35 +146,6 @@ fn check_service(config: &SlaConfig, checks: &mut Checks) {
     }
 }
 
-/// Finds the objectives that composite ones are made of.
-fn resolve_parts(found: &mut BTreeMap<String, (String, Objective)>, checks: &mut Checks) {
-    let known: Vec<(String, String, bool)> = found
-        .values()
-        .map(|(_, it)| (it.id.clone(), it.name.clone(), matches!(it.indicator, Indicator::Composite(_))))
-        .collect();
-    found.retain(|_, (path, objective)| {
-        let Indicator::Composite(composite) = &mut objective.indicator else { return true };
-        let mut is_sound = true;
-        for (at, part) in composite.parts.iter_mut().enumerate() {
-            let fits = |(id, name, _): &&(String, String, bool)| *id == part.name || *name == part.name;
-            let problem = match known.iter().filter(fits).collect::<Vec<_>>()[..] {
-                [(id, _, false)] => {
-                    part.id.clone_from(id);
-                    continue;
-                }
-                [] => format!("there is no objective `{}`; write the name or id of another one", part.name),
-                [(_, _, true)] => {
-                    format!("`{}` is composite itself; name the objectives that it is made of", part.name)
-                }
-                _ => format!("`{}` is the name of several objectives; write the id, service-name", part.name),
-            };
-            is_sound = false;
-            checks.error(&format!("{path}.sli.of.{at}.slo"), problem);
-        }
-        is_sound
-    });
-}
-
 /// Tells of objectives of one kind that count the same events.
 fn warn_of_overlaps(found: &BTreeMap<String, (String, Objective)>, checks: &mut Checks) {
     let mut by_kind = BTreeMap::<(&str, &str), Vec<(&str, &Objective)>>::new();
@@ -208,6 +184,7 @@ impl Objective {
     pub(super) fn windows(&self) -> Vec<Duration> {
         let pairs = self.burn.iter().flat_map(|alert| &alert.pairs);
         let mut all: Vec<_> = pairs.flat_map(|pair| [pair.long, pair.short]).chain(SLOTH_WINDOWS).collect();
+        all.extend(&self.also_read);
         all.sort_unstable();
         all.dedup();
         all

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use component::Checks;
 
 use super::{
-    burn::{self, BurnAlert},
+    burn::{self, BurnAlert, Terms},
+    grain::Grain,
     indicator::{self, Indicator, SliceRule, SpanIndicator, Verdict},
     past::{self, Queries},
 };
@@ -36,6 +37,8 @@ pub(in crate::sla) struct Objective {
     pub(in crate::sla) slices: Option<SliceRule>,
     pub(in crate::sla) percentile: Option<Percentile>,
     pub(in crate::sla) burn: Vec<BurnAlert>,
+    /// Windows that composites read, beside its own.
+    pub(in crate::sla) also_read: Vec<Duration>,
     pub(in crate::sla) min_events: u64,
     /// Ascending.
     pub(in crate::sla) escalation: Vec<Budget>,
@@ -91,6 +94,11 @@ impl Objective {
     /// Returns the share of events that may be bad.
     pub(in crate::sla) fn budget(&self) -> f64 {
         1.0 - self.target
+    }
+
+    /// Whether it is made of other objectives, and so has neither events nor downtime of its own.
+    pub(in crate::sla) fn is_composite(&self) -> bool {
+        matches!(self.indicator, Indicator::Composite(_))
     }
 
     /// Whether every span that `other` counts is counted here too.
@@ -159,7 +167,13 @@ pub(super) fn compile(
     else {
         return Vec::new();
     };
+    let grain = Grain::of(&indicator, slices);
+    if let Some(problem) = grain.and_then(|it| it.problem_of_events(config.min_events, window.nominal())) {
+        settings.error(checks, "min_events", problem);
+        return Vec::new();
+    }
     let many = promises.len() > 1;
+    let terms = Terms { target: 0.0, window: &window, grain, min_events: config.min_events, path };
     let objective = |promise: Promise| {
         let name = match &promise.percentile {
             Some(percentile) if many => format!("{}-{}", config.name, percentile.name),
@@ -174,7 +188,8 @@ pub(super) fn compile(
             description: config.description.clone(),
             sli_type: config.sli.r#type,
             target: promise.target,
-            burn: burn(config, promise.target, &window, path, checks),
+            burn: burn(config, &Terms { target: promise.target, ..terms }, checks),
+            also_read: Vec::new(),
             window: window.clone(),
             indicator: with_threshold(&indicator, promise.most),
             slices,
@@ -195,14 +210,8 @@ pub(super) fn compile(
 }
 
 /// Makes the alerts of burn rates, of the urgencies that are wanted.
-fn burn(
-    config: &ObjectiveConfig,
-    target: f64,
-    window: &Window,
-    path: &str,
-    checks: &mut Checks,
-) -> Vec<BurnAlert> {
-    let mut alerts = burn::compile(&config.burn_alerts, target, window, path, checks);
+fn burn(config: &ObjectiveConfig, terms: &Terms<'_>, checks: &mut Checks) -> Vec<BurnAlert> {
+    let mut alerts = burn::compile(&config.burn_alerts, terms, checks);
     alerts.retain(|alert| config.alerting.of(alert.severity).enabled);
     alerts
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     promql::Selector,
-    sla::{config::MetricConfig, expression::Field},
+    sla::{calendar::duration_text, config::MetricConfig, expression::Field},
 };
 
 fn series(
@@ -92,11 +92,17 @@ pub(super) fn counters(settings: &Settings<'_>, checks: &mut Checks) -> Option<I
             return None;
         }
     };
-    Some(Indicator::Counters(Counters {
-        total: series(settings, "sli.counters.total", &config.total, Statistic::Rate, checks),
-        part: series(settings, path, part, Statistic::Rate, checks),
-        part_is_good: config.good.is_some(),
-    }))
+    let total = series(settings, "sli.counters.total", &config.total, Statistic::Rate, checks);
+    let part = series(settings, path, part, Statistic::Rate, checks);
+    if part.window != total.window {
+        let message = format!(
+            "window is {}, that of total is {}: a share is of one time; give both the same window",
+            duration_text(part.window),
+            duration_text(total.window)
+        );
+        settings.error(checks, &format!("{path}.window"), message);
+    }
+    Some(Indicator::Counters(Counters { total, part, part_is_good: config.good.is_some() }))
 }
 
 pub(super) fn metric(settings: &Settings<'_>, checks: &mut Checks) -> Option<Indicator> {
@@ -162,6 +168,7 @@ pub(super) fn composite(settings: &Settings<'_>, checks: &mut Checks) -> Option<
         settings.error(checks, "sli.of", "composite needs of, the objectives that it is made of");
         return None;
     }
+    refuse_idle(settings, checks);
     let mut parts = Vec::with_capacity(sli.of.len());
     for (at, part) in sli.of.iter().enumerate() {
         if !(part.weight > 0.0 && part.weight.is_finite()) {
@@ -171,4 +178,23 @@ pub(super) fn composite(settings: &Settings<'_>, checks: &mut Checks) -> Option<
         parts.push(Part { name: part.slo.clone(), id: String::new(), weight: part.weight });
     }
     Some(Indicator::Composite(Composite { parts, combine: sli.combine }))
+}
+
+/// Reports what a composite, which has no events of its own, would not read.
+fn refuse_idle(settings: &Settings<'_>, checks: &mut Checks) {
+    let config = settings.config;
+    let per_minute = config.cost.as_ref().is_some_and(|cost| cost.per_down_minute != 0.0);
+    for (key, is_set) in [
+        ("match", !config.r#match.is_empty()),
+        ("maintenance", !config.maintenance.is_empty()),
+        ("rto", config.rto.is_some()),
+        ("cost.per_down_minute", per_minute),
+    ] {
+        if is_set {
+            let message = format!(
+                "a composite objective has no events and no downtime of its own; write {key} at those that it is made of"
+            );
+            settings.error(checks, key, message);
+        }
+    }
 }

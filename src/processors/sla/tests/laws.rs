@@ -10,9 +10,9 @@ emit: {dialects: [native, sloth, pyrra]}
 slos:
   - {name: fast, service: checkout, sli: {type: latency, targets: {p50: 100ms, p99: 300ms}}, escalation: [{budget_consumed: 0.5, severity: ticket}]}
   - {name: up, service: checkout, sli: {type: success_rate}, target: 0.99, burn_alerts: pyrra, window: {rolling: 28d}}
-  - {name: busy, service: checkout, sli: {type: throughput, min: 1/m}, target: 0.9}
+  - {name: busy, service: checkout, sli: {type: throughput, min: 1/m}, target: 0.9, window: {rolling: 28d}}
   - {name: orders, service: checkout, sli: {type: workflow, within: 40s, escalate_after: 60s}, target: 0.9}
-  - {name: all, service: checkout, sli: {type: composite, of: [{slo: up}, {slo: busy}]}, target: 0.9}
+  - {name: all, service: checkout, sli: {type: composite, of: [{slo: up}, {slo: busy}]}, target: 0.9, window: {rolling: 28d}}
 ";
 
 #[derive(Clone, Debug)]

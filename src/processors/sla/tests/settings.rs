@@ -80,6 +80,117 @@ fn what_can_not_be_is_refused_with_place_and_remedy() {
     }
 }
 
+/// An objective whose events come so, with the alerts of a line.
+fn coarse(sli: &str, line: &str) -> Vec<String> {
+    let yaml = format!(
+        "slos:\n  - {{name: part, service: s, target: 0.9, sli: {{type: availability, slice: 5m}}, burn_alerts: none}}\n  - {{name: a, service: s, target: 0.9, sli: {sli}, {line}}}\n"
+    );
+    read(&yaml).1
+}
+
+#[test]
+fn an_alert_whose_windows_hold_nothing_is_refused_with_place_value_and_remedy() {
+    let own = "burn_alerts: [{severity: page, long: 1h, short: 5m, factor: 2}]";
+    let rate = |window: &str, of_part: &str| {
+        format!(
+            "{{type: success_rate, counters: {{total: {{name: x, window: {window}}}, bad: {{name: y, window: {of_part}}}}}}}"
+        )
+    };
+    let sliced = "budgeting: {timeslices: {slice: 1m, target: 0.9}}";
+    let composite = "{type: composite, of: [{slo: part}]}";
+    for (sli, line, place, parts) in [
+        (
+            "{type: availability, slice: 5m}",
+            own,
+            "slos.1.burn_alerts.0.short",
+            ["5m is too short", "at least 11m"],
+        ),
+        (
+            "{type: availability, slice: 5m}",
+            "burn_alerts: [{severity: page, long: 10m, factor: 2}]",
+            "slos.1.burn_alerts.0.long",
+            ["10m is too short", "slices of 5m"],
+        ),
+        (
+            "{type: freshness, max_age: 5m, slice: 5m}",
+            "burn_alerts: pyrra",
+            "slos.1.burn_alerts",
+            ["of `pyrra`, 5m is", "auto"],
+        ),
+        (&rate("5m", "5m"), own, "slos.1.burn_alerts.0.short", ["5m is too short", "windows of 5m"]),
+        (
+            &rate("5m", "1m"),
+            "burn_alerts: none",
+            "slos.1.sli.counters.bad.window",
+            ["window is 1m", "total is 5m"],
+        ),
+        (&rate("5m", "5m"), sliced, "slos.1.budgeting.timeslices.slice", ["slice is 1m", "at least 5m"]),
+        (
+            "{type: metric, lt: 1, metric: {name: x, window: 10m}}",
+            own,
+            "slos.1.burn_alerts.0.short",
+            ["5m is too short", "at least 21m"],
+        ),
+        (
+            "{type: availability, slice: 10m}",
+            "burn_alerts: [{severity: page, long: 1h, short: 30m, factor: 2}]",
+            "slos.1.burn_alerts.0.short",
+            ["min_events is 10", "write 5 or less"],
+        ),
+        (
+            "{type: availability, slice: 1h}",
+            "window: {rolling: 6h}",
+            "slos.1.min_events",
+            ["min_events is 10", "write 5 or less"],
+        ),
+        (composite, own, "slos.1.burn_alerts", ["of its parts, 5m is too short", "slices of 5m"]),
+        (
+            composite,
+            "min_events: 20, burn_alerts: [{severity: page, long: 1h, short: 30m, factor: 2}]",
+            "slos.1.burn_alerts",
+            ["min_events is 20", "write 11 or less"],
+        ),
+        (
+            composite,
+            "window: {rolling: 7d}",
+            "slos.1.sli.of.0.slo",
+            ["kept over 30d, the composite over 7d", "same window"],
+        ),
+    ] {
+        let problems = coarse(sli, line);
+        let is_told =
+            |it: &String| it.starts_with(&format!("{place}: ")) && parts.iter().all(|part| it.contains(part));
+        assert!(problems.iter().any(is_told), "{sli} {line}: {problems:#?}");
+    }
+    for (sli, line) in [
+        ("{type: availability, slice: 2m}", "burn_alerts: google, target: 0.99"),
+        (&rate("2m", "2m"), own),
+        (
+            "{type: availability, slice: 10m}",
+            "min_events: 5, burn_alerts: [{severity: page, long: 1h, short: 30m, factor: 2}]",
+        ),
+    ] {
+        let problems = coarse(sli, line.split(", target").next().unwrap());
+        assert!(
+            problems.iter().all(|it| !it.contains("too short") && !it.contains("min_events")),
+            "{sli}: {problems:#?}"
+        );
+    }
+}
+
+#[test]
+fn auto_leaves_out_the_alerts_whose_windows_hold_nothing() {
+    let problems = coarse("{type: availability, slice: 10m}", "min_events: 5");
+    let left_out = |it: &&String| {
+        it.starts_with("warning: slos.1.burn_alerts: ") && it.contains("over 1h and 5m is left out")
+    };
+    assert_eq!(problems.iter().filter(left_out).count(), 1, "{problems:#?}");
+    assert!(
+        problems.iter().all(|it| it.starts_with("warning: ") && !it.contains("over 6h and 30m is left out")),
+        "{problems:#?}"
+    );
+}
+
 #[test]
 fn all_problems_are_told_at_once() {
     let yaml = "
@@ -109,6 +220,98 @@ fn a_preset_that_can_never_fire_is_refused_and_auto_lowers_it() {
         problems.iter().any(|it| it.starts_with("warning: slos.0.burn_alerts: ") && it.contains("9.00")),
         "{problems:?}"
     );
+}
+
+#[test]
+fn alerts_that_a_healthy_service_would_raise_are_left_out_and_told_of() {
+    let alerts = |window: &str, preset: &str| {
+        let yaml = with(&format!("window: {{{window}}}")) + &format!("    burn_alerts: {preset}\n");
+        let (config, problems) = read(&yaml);
+        let plan = crate::sla::plan::Plan::of(&config.unwrap());
+        let pairs = plan.objectives[0].burn.iter().flat_map(|alert| &alert.pairs);
+        let factors: Vec<_> = pairs.map(|pair| format!("{:.2}", pair.factor)).collect();
+        (factors.join(" "), problems.join("\n"))
+    };
+    for preset in ["auto", "google"] {
+        for (window, factors, told) in [
+            ("rolling: 30d", "14.40 6.00 3.00 1.00", ""),
+            ("rolling: 28d", "13.44 5.60 2.80 0.93", ""),
+            ("rolling: 7d", "3.36 1.40", "over 1d (a burn rate of 0.70) and 3d (a burn rate of 0.23)"),
+            ("calendar: 1w", "3.36 1.40", "the others remain"),
+            ("rolling: 1d", "", "no alert remains: write `pyrra`"),
+        ] {
+            let (found, problems) = alerts(window, preset);
+            assert_eq!(found, factors, "{window} {preset}");
+            let is_told = problems.starts_with("warning: slos.0.burn_alerts: ") && problems.contains(told);
+            assert!(if told.is_empty() { problems.is_empty() } else { is_told }, "{window}: {problems}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_an_indicator_does_not_read_are_refused() {
+    let series = "{name: x}";
+    let written = [
+        ("exclude", "[a]"),
+        ("bad", "[a]"),
+        ("counters", "{total: {name: x}, bad: {name: y}}"),
+        ("targets", "{p99: 1s}"),
+        ("within", "1s"),
+        ("attribute", "a"),
+        ("lt", "1"),
+        ("gt", "1"),
+        ("between", "[1, 2]"),
+        ("metric", series),
+        ("min", "1/s"),
+        ("max", "1/s"),
+        ("slice", "1m"),
+        ("up_from", "0.5"),
+        ("silence_is_down", "true"),
+        ("max_age", "1m"),
+        ("start", "[a]"),
+        ("end", "[a]"),
+        ("started_event", "a"),
+        ("ended_event", "a"),
+        ("key", "a"),
+        ("escalate_after", "1m"),
+        ("give_up_after", "1m"),
+        ("started", series),
+        ("completed", series),
+        ("of", "[{slo: b}]"),
+        ("combine", "min"),
+    ];
+    let keys = crate::sla::plan::keys(&crate::sla::config::SliConfig::default());
+    assert_eq!(keys.map(|(key, ..)| key), written.map(|(key, _)| key), "each key is tried");
+    for (key, value) in written {
+        // No type takes both, so one of the two refuses each key.
+        let refused = ["composite", "throughput"].map(|kind| {
+            let (_, problems) = read(&with(&format!("sli: {{type: {kind}, {key}: {value}}}")));
+            problems.iter().any(|it| it.starts_with(&format!("slos.0.sli.{key}: {key} is a key of ")))
+        });
+        assert!(refused.contains(&true), "{key} passes");
+    }
+    for (line, place) in [
+        ("sli: {type: success_rate, bad: [a], counters: {total: {name: x}, bad: {name: y}}}", "sli.bad"),
+        ("sli: {type: workflow, within: 1m, key: a, started: {name: x}, completed: {name: y}}", "sli.key"),
+        (
+            "sli: {type: workflow, within: 1m, exclude: [a], started: {name: x}, completed: {name: y}}",
+            "sli.exclude",
+        ),
+    ] {
+        let (_, problems) = read(&with(line));
+        let is_told =
+            |it: &String| it.starts_with(&format!("slos.0.{place}: ")) && it.contains("asked of spans");
+        assert!(problems.iter().any(is_told), "{line}: {problems:#?}");
+    }
+    for line in ["match: {a: b}", "rto: 1m", "maintenance: [{name: x, schedule: 'Sat 02:00-06:00 UTC'}]"] {
+        let yaml = with("sli: {type: composite, of: [{slo: b}]}") + &format!("    {line}\n");
+        let key = line.split(':').next().unwrap();
+        let (_, problems) = read(&yaml);
+        assert!(
+            problems.iter().any(|it| it.starts_with(&format!("slos.0.{key}: a composite"))),
+            "{line}: {problems:#?}"
+        );
+    }
 }
 
 #[test]
