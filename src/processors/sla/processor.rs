@@ -86,6 +86,7 @@ pub(super) struct AnalysisHalf {
     n_workflows: Gauge,
     n_breached: Gauge,
     late: Counter,
+    left_behind: Counter,
 }
 
 impl AnalysisHalf {
@@ -111,6 +112,11 @@ impl AnalysisHalf {
                 &name("late_events"),
                 "Events that came after the counts had moved on",
                 "{event}",
+            ),
+            left_behind: telemetry.counter(
+                &name("left_behind"),
+                "Objectives whose stored counts were left behind, as they count something else now",
+                "{objective}",
             ),
             plan,
         };
@@ -366,6 +372,7 @@ impl Processor for AnalysisHalf {
             return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
         }
         self.memory = Memory::load(&self.plan, &snapshot.bytes)?;
+        self.left_behind.add(self.memory.n_left_behind);
         self.has_lost_state = false;
         Ok(())
     }

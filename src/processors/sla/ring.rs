@@ -125,6 +125,12 @@ impl Ring {
         cut.plus(tier.sum(first, until.div_ceil(tier.width)))
     }
 
+    /// Returns the end of the newest slot.
+    pub(super) fn end(&self) -> Timestamp {
+        let finest = &self.tiers[0];
+        Timestamp::from_secs(finest.newest.map_or(0, |newest| (newest + 1) * finest.width))
+    }
+
     /// Adds what a snapshot held, a slot of one tier alone.
     pub(super) fn restore(&mut self, slot: Filled) -> bool {
         self.tiers.get_mut(slot.tier).is_some_and(|tier| tier.add(slot.number, slot.count))

@@ -6,7 +6,8 @@ use prost::Message;
 
 use super::{
     calendar::Period,
-    plan::Plan,
+    config::SliType,
+    plan::{Objective, Plan},
     ring::{Count, Filled},
     state::{Outage, PeriodCount, Record, Told, Worst},
     workflows::{Batch, Flow, Followed, Queue},
@@ -76,6 +77,9 @@ pub(super) struct SavedObjective {
     batches: Vec<u64>,
     #[prost(double, repeated, tag = "22")]
     batch_fractions: Vec<f64>,
+    /// What is counted, empty where an earlier release stored it.
+    #[prost(string, tag = "23")]
+    counted: String,
 }
 
 /// Slots of one tier that hold something.
@@ -122,6 +126,9 @@ pub(super) struct SavedExcluded {
     good: u64,
     #[prost(uint64, tag = "3")]
     total: u64,
+    /// The hour since the epoch, good and total, in turns. Sums alone, as earlier releases stored them, are of no period.
+    #[prost(uint64, repeated, tag = "4")]
+    hours: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -151,6 +158,8 @@ pub(super) struct Memory {
     pub(super) queues: Vec<Queue>,
     pub(super) followed: Followed,
     pub(super) unreadable_since: Option<Timestamp>,
+    /// Objectives whose stored counts were left behind, as they are of something else.
+    pub(super) n_left_behind: u64,
 }
 
 impl Memory {
@@ -161,12 +170,13 @@ impl Memory {
             queues: vec![Queue::default(); n],
             followed: Followed::default(),
             unreadable_since: None,
+            n_left_behind: 0,
         }
     }
 
     pub(super) fn save(&self, plan: &Plan) -> Vec<u8> {
         let all = plan.objectives.iter().zip(&self.records).zip(&self.queues);
-        let objectives = all.map(|((objective, record), queue)| saved(objective.fingerprint, record, queue));
+        let objectives = all.map(|((objective, record), queue)| saved(objective, record, queue));
         let flows = self.followed.flows.iter().map(|((objective, key), flow)| SavedFlow {
             objective: plan.objectives[*objective as usize].fingerprint,
             key: *key,
@@ -192,12 +202,20 @@ impl Memory {
         let mut memory = Self::new(plan);
         let place = |fingerprint: u64| plan.objectives.iter().position(|it| it.fingerprint == fingerprint);
         for saved in message.objectives {
-            if let Some(at) = place(saved.fingerprint) {
-                (memory.records[at], memory.queues[at]) = loaded(saved)?;
+            let Some(at) = place(saved.fingerprint) else { continue };
+            let objective = &plan.objectives[at];
+            if !saved.counted.is_empty() && saved.counted != objective.counted() {
+                memory.n_left_behind += 1;
+                continue;
             }
+            (memory.records[at], memory.queues[at]) = loaded(saved)?;
+            memory.records[at].adopt(objective);
         }
         for flow in message.workflows {
             let Some(at) = place(flow.objective) else { continue };
+            if plan.objectives[at].sli_type != SliType::Workflow {
+                continue;
+            }
             let trace = flow.trace.as_slice().try_into();
             let loaded = Flow {
                 start: flow.start.map(Timestamp),
@@ -214,7 +232,7 @@ impl Memory {
     }
 }
 
-fn saved(fingerprint: u64, record: &Record, queue: &Queue) -> SavedObjective {
+fn saved(objective: &Objective, record: &Record, queue: &Queue) -> SavedObjective {
     let periods = record.past.iter().chain(&record.period).map(|it| SavedPeriod {
         from: it.period.from.as_nanos(),
         until: it.period.until.as_nanos(),
@@ -228,15 +246,17 @@ fn saved(fingerprint: u64, record: &Record, queue: &Queue) -> SavedObjective {
         until: outage.until.as_nanos(),
         is_planned: outage.is_planned,
     });
-    let excluded = record.excluded.iter().map(|(name, count)| SavedExcluded {
+    let excluded = record.excluded.by_name.iter().map(|(name, hours)| SavedExcluded {
         name: name.clone(),
-        good: count.good,
-        total: count.total,
+        good: hours.values().map(|count| count.good).sum(),
+        total: hours.values().map(|count| count.total).sum(),
+        hours: hours.iter().flat_map(|(at, count)| [hour_of(*at), count.good, count.total]).collect(),
     });
     let slices = record.slices.open.iter();
     let batches = queue.batches.iter();
     SavedObjective {
-        fingerprint,
+        fingerprint: objective.fingerprint,
+        counted: objective.counted(),
         tiers: tiers(record),
         observed: record.coverage.spans.iter().flat_map(|(from, until)| [from.0, until.0]).collect(),
         periods: periods.collect(),
@@ -315,8 +335,13 @@ fn loaded(saved: SavedObjective) -> Result<(Record, Queue), RestoreError> {
         let [start, good, total] = *slice else { return Err(damaged("a slice is cut short")) };
         record.slices.open.insert(Timestamp(start), Count { good, total });
     }
-    let excluded = saved.excluded.into_iter().map(|it| (it.name, Count { good: it.good, total: it.total }));
-    record.excluded = excluded.collect();
+    for excluded in &saved.excluded {
+        for hour in excluded.hours.chunks(3) {
+            let [hour, good, total] = *hour else { return Err(damaged("an excluded hour is cut short")) };
+            let at = Timestamp::from_secs(hour.min(u64::from(u32::MAX)).saturating_mul(3600));
+            record.excluded.note(&excluded.name, at, Count { good, total });
+        }
+    }
     record.newest = Timestamp(saved.newest);
     let worst = Worst { at: Timestamp(saved.worst_at), error_ratio: saved.worst_error_ratio };
     record.worst = (saved.worst_at > 0).then_some(worst);
@@ -332,6 +357,10 @@ fn loaded(saved: SavedObjective) -> Result<(Record, Queue), RestoreError> {
         queue.batches.push_back(Batch { start: Timestamp(start), n, is_counted: is_counted > 0 });
     }
     Ok((record, queue))
+}
+
+fn hour_of(at: Timestamp) -> u64 {
+    at.as_nanos() / 3_600_000_000_000
 }
 
 fn two(list: &[f64]) -> [f64; 2] {

@@ -63,7 +63,7 @@ pub(super) fn one(half: &AnalysisHalf, place: usize) -> Value {
         "alerts": alerts(objective, report),
         "worst": worst(record),
         "downtime": (!objective.is_composite()).then(|| downtime(objective, report, record)),
-        "exclusions": exclusions(objective, record),
+        "exclusions": exclusions(objective, report, record),
         "cost": cost(objective, report),
         "recommendations": Judged::recommendations(objective, report, record),
         "latency": objective.percentile.as_ref().map(|percentile| json!({
@@ -143,9 +143,9 @@ fn downtime(objective: &Objective, report: &Report, record: &Record) -> Value {
     })
 }
 
-fn exclusions(objective: &Objective, record: &Record) -> Vec<Value> {
+fn exclusions(objective: &Objective, report: &Report, record: &Record) -> Vec<Value> {
     let row = |exclusion: &crate::sla::plan::Exclusion| {
-        let count = record.excluded.get(&exclusion.name).copied().unwrap_or_default();
+        let count = record.excluded.within(&exclusion.name, report.period);
         json!({ "name": exclusion.name, "good": count.good, "bad": count.bad() })
     };
     objective.exclusions.iter().map(row).collect()

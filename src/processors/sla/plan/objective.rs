@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use component::Checks;
+use model::Timestamp;
 
 use super::{
     burn::{self, BurnAlert, Terms},
@@ -94,6 +95,23 @@ impl Objective {
     /// Returns the share of events that may be bad.
     pub(in crate::sla) fn budget(&self) -> f64 {
         1.0 - self.target
+    }
+
+    /// Names what is counted. Counts under another name can not be added to these.
+    pub(in crate::sla) fn counted(&self) -> String {
+        let kind = self.sli_type.name();
+        match (&self.slices, &self.indicator) {
+            (Some(rule), _) => format!("{kind} in slices of {}", duration_text(rule.width)),
+            (None, Indicator::Metric(metric)) => {
+                format!("{kind} in windows of {}", duration_text(metric.series.window))
+            }
+            (None, _) => kind.to_owned(),
+        }
+    }
+
+    /// Returns why an instant does not count.
+    pub(in crate::sla) fn exclusion_at(&self, at: Timestamp) -> Option<&Exclusion> {
+        self.exclusions.iter().find(|exclusion| exclusion.when.contains(at))
     }
 
     /// Whether it is made of other objectives, and so has neither events nor downtime of its own.

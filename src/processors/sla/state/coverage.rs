@@ -62,6 +62,14 @@ impl Coverage {
         }
     }
 
+    /// Takes what is older as not observed.
+    pub(in crate::sla) fn forget_before(&mut self, at: Timestamp) {
+        self.spans.retain(|(_, until)| *until > at);
+        if let Some((from, _)) = self.spans.first_mut() {
+            *from = (*from).max(at);
+        }
+    }
+
     /// When the present observation began.
     pub(in crate::sla) fn last_start(&self) -> Option<Timestamp> {
         self.spans.last().map(|(from, _)| *from)

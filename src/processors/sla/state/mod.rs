@@ -1,6 +1,8 @@
 //! What is known of each objective.
 
+mod adopt;
 mod coverage;
+mod excluded;
 mod outages;
 mod slices;
 
@@ -11,6 +13,7 @@ use stats::ExponentialHistogram;
 
 pub(super) use self::{
     coverage::Coverage,
+    excluded::Excluded,
     outages::{Downtime, Outage, Outages},
     slices::Slices,
 };
@@ -35,8 +38,7 @@ pub(super) struct Record {
     pub(super) slices: Slices,
     /// When the newest event ended.
     pub(super) newest: Timestamp,
-    /// What exclusions left out, by name.
-    pub(super) excluded: BTreeMap<String, Count>,
+    pub(super) excluded: Excluded,
     pub(super) outages: Outages,
     pub(super) worst: Option<Worst>,
     pub(super) bad_traces: BadTraces,
@@ -95,9 +97,8 @@ const MAX_BUCKETS: u32 = 160;
 impl Record {
     /// Counts events that were dated to a slot.
     pub(super) fn take(&mut self, objective: &Objective, at: Timestamp, count: Count) {
-        if let Some(exclusion) = objective.exclusions.iter().find(|exclusion| exclusion.when.contains(at)) {
-            let excluded = self.excluded.entry(exclusion.name.clone()).or_default();
-            *excluded = excluded.plus(count);
+        if let Some(exclusion) = objective.exclusion_at(at) {
+            self.excluded.note(&exclusion.name, at, count);
             self.outages.note_planned(at, count);
             return;
         }
@@ -137,6 +138,7 @@ impl Record {
         }
         self.outages.forget_before(at - super::ring::RETENTION);
         self.turn_period(objective, at);
+        self.excluded.forget_before(objective.window.at(at).from);
         self.bad_traces.forget_before(at - BAD_TRACE_AGE);
         let oldest = (at.as_nanos() / TAKEN_WIDTH.as_nanos() as u64).saturating_sub(MAX_TAKEN);
         self.taken.retain(|part, _| *part > oldest);
@@ -149,7 +151,7 @@ impl Record {
         let first = self.coverage.last_start().unwrap_or(at);
         for (start, events) in self.slices.close(rule.width, first, ready) {
             let end = start + rule.width;
-            if objective.exclusions.iter().any(|exclusion| exclusion.when.contains(start)) {
+            if objective.exclusion_at(start).is_some() {
                 continue;
             }
             let verdict = match rule.verdict {
@@ -232,7 +234,8 @@ impl Record {
         all.quantile(share)
     }
 
-    /// Fills history: slots that were counted elsewhere. Returns how many were before the retention.
+    /// Fills history: slots that were counted elsewhere, without what fell into times that do not count. Returns whether all
+    /// were within the retention.
     pub(super) fn backfill(
         &mut self,
         objective: &Objective,
@@ -250,6 +253,10 @@ impl Record {
             // Rounded alike, so that a part never has more good events than events.
             let good = total - share(count.bad(), part).min(total);
             let slot = Count { good, total };
+            if let Some(exclusion) = objective.exclusion_at(at) {
+                self.excluded.note(&exclusion.name, at, slot);
+                continue;
+            }
             is_kept &= self.ring.add(at, slot);
             if let Window::Calendar(..) = objective.window {
                 let fresh = || PeriodCount {

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod calendars;
+mod changes;
 mod kinds;
 mod laws;
 mod memory;
