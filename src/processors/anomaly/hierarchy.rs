@@ -20,6 +20,8 @@ use std::{
 use model::Timestamp;
 use stats::{TokenBucket, TokenRate, benjamini_hochberg, simes};
 
+use super::tuning::MEMORY;
+
 /// The share of calm services among those that are told.
 const FALSE_DISCOVERIES: f64 = 0.05;
 /// Episodes that begin this close to each other are one incident.
@@ -33,6 +35,30 @@ pub(crate) struct Hierarchy {
     rate: TokenRate,
     /// Services of which something was told.
     pub(crate) purses: BTreeMap<Arc<str>, Purse>,
+    pub(crate) incidents: Incidents,
+}
+
+/// How many incidents there really are; forgotten gradually.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Incidents {
+    /// Those that were told.
+    pub(crate) told: f64,
+    /// Time that services were watched. *Units*: days.
+    pub(crate) service_days: f64,
+}
+
+impl Incidents {
+    /// Adds a window of so many days.
+    pub(crate) fn watch(&mut self, n_services: usize, days: f64) {
+        let kept = (-days / MEMORY).exp();
+        self.told *= kept;
+        self.service_days = self.service_days * kept + n_services as f64 * days;
+    }
+
+    /// Returns the incidents per service and day, or none before a service was watched for a day.
+    pub(crate) fn realised(&self) -> Option<f64> {
+        (self.service_days >= 1.0).then(|| self.told / self.service_days)
+    }
 }
 
 /// What a service may still tell.
@@ -77,6 +103,11 @@ impl Tick {
         self.of(service).p_values.push(p);
     }
 
+    /// Services of which a row was scored.
+    pub(crate) fn n_services(&self) -> usize {
+        self.services.len()
+    }
+
     /// Chooses the services in which something is wrong.
     pub(crate) fn significant(mut self) -> BTreeSet<Arc<str>> {
         let p_values: Vec<_> = self.services.values_mut().map(Rows::p_value).collect();
@@ -111,7 +142,7 @@ impl Hierarchy {
         // Below one a day the purse still holds one.
         let capacity = incidents.max(1.0);
         let rate = TokenRate { capacity, refill_time: DAY * capacity / incidents };
-        Self { rate, purses: BTreeMap::new() }
+        Self { rate, purses: BTreeMap::new(), incidents: Incidents::default() }
     }
 
     /// Whether a service that has something to tell may do so now; if so, it is told.
@@ -120,7 +151,9 @@ impl Hierarchy {
             || Purse { bucket: TokenBucket::full(self.rate, now.as_nanos()), told: Timestamp::default() };
         let purse = self.purses.entry(Arc::clone(service)).or_insert_with(fresh);
         let is_same_incident = purse.told > Timestamp::default() && now.since(purse.told) <= INCIDENT;
-        let may = is_same_incident || purse.bucket.take(self.rate, now.as_nanos());
+        let is_new_incident = !is_same_incident && purse.bucket.take(self.rate, now.as_nanos());
+        self.incidents.told += f64::from(u8::from(is_new_incident));
+        let may = is_same_incident || is_new_incident;
         if may {
             purse.told = now;
         }

@@ -153,6 +153,9 @@ pub(super) struct Measured<'a> {
     pub(super) services: Vec<(Arc<str>, [u64; Severity::ALL.len()])>,
     /// False alarms per series and day.
     pub(super) budget: f64,
+    /// Incidents told per service and day; none while too little was watched.
+    pub(super) incidents: Option<f64>,
+    pub(super) incident_budget: f64,
     pub(super) accounting: Vec<Accounting>,
 }
 
@@ -176,6 +179,9 @@ pub(super) fn write_metrics(measured: &Measured<'_>, now: Timestamp) -> (Vec<u8>
     }
     if !measured.accounting.is_empty() {
         metrics.accounting(measured);
+    }
+    if let Some(realised) = measured.incidents {
+        metrics.incidents(realised, measured.incident_budget);
     }
     (metrics.writer.take(), metrics.n_points)
 }
@@ -251,6 +257,22 @@ impl Metrics {
             unit: "1",
         };
         self.gauge(&head, &tunings);
+    }
+
+    fn incidents(&mut self, realised: f64, budget: f64) {
+        self.writer.resource(&Attributes::new());
+        self.writer.scope(SCOPE, "");
+        let points = [("realised", realised), ("budget", budget)].map(|(kind, value)| {
+            let mut attributes = Attributes::new();
+            attributes.push_str("kind", kind);
+            (attributes, Number::Double(value))
+        });
+        let head = MetricHead {
+            name: "trueline.anomaly.incidents_per_service_day",
+            description: "Incidents that were told, per service and day, and the most that are",
+            unit: "1",
+        };
+        self.gauge(&head, &points);
     }
 
     fn gauge(&mut self, head: &MetricHead<'_>, points: &[(Attributes, Number)]) {

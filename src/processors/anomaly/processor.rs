@@ -153,6 +153,7 @@ impl AnalysisHalf {
             self.forests.remember(memory.forests);
         }
         self.reported = memory.reported;
+        self.hierarchy.incidents = memory.incidents;
     }
 }
 
@@ -182,6 +183,7 @@ impl Processor for AnalysisHalf {
             relations: self.relations.pairs.clone(),
             forests: forests.collect(),
             reported: self.reported.clone(),
+            incidents: self.hierarchy.incidents,
         };
         Some(Snapshot { version: VERSION, bytes: memory.encode(self.series.iter()) })
     }

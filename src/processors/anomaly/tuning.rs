@@ -39,8 +39,8 @@ pub(crate) struct Tuning {
     pub(crate) total_series_days: f64,
 }
 
-/// Time over which the reported rate is measured. *Units*: days.
-const MEMORY: f64 = 7.0;
+/// Time over which reported rates are measured. *Units*: days.
+pub(crate) const MEMORY: f64 = 7.0;
 /// Alarms, times ln 10, that move a level by a decade. Fewer let it swing, more let it lag: at 10, chance
 /// moves it by a tenth of a decade.
 const SETTLES_IN: f64 = 10.0;

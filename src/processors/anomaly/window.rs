@@ -24,6 +24,7 @@ use super::{
 
 /// Episodes of one service that are open at once are no false alarms.
 const COMPANY: usize = 3;
+const SECONDS_OF_A_DAY: f64 = 86_400.0;
 
 impl AnalysisHalf {
     pub(super) fn judge_window(&mut self, rollups: &mut Rollups, cx: &mut Cx<'_>) {
@@ -38,6 +39,9 @@ impl AnalysisHalf {
         rollups.anomaly = Some(columns);
         if !is_of_silence && !is_excluded {
             self.judge_services(start, now, &mut seen);
+            self.hierarchy
+                .incidents
+                .watch(seen.tick.n_services(), self.window.as_secs_f64() / SECONDS_OF_A_DAY);
         }
         if seen.without_room > 0 {
             cx.reject(seen.without_room, "anomaly_series_limit");
@@ -103,7 +107,7 @@ impl AnalysisHalf {
         for service in &seen.opened {
             self.episodes.join(service, COMPANY);
         }
-        let days = self.window.as_secs_f64() / 86_400.0;
+        let days = self.window.as_secs_f64() / SECONDS_OF_A_DAY;
         for (tuning, n_scored) in self.tunings.iter_mut().zip(seen.n_scored) {
             tuning.watch(n_scored, days);
         }
@@ -220,6 +224,8 @@ impl AnalysisHalf {
             open,
             services: services.into_iter().collect(),
             budget: self.config.false_alarms_per_series_day,
+            incidents: self.hierarchy.incidents.realised(),
+            incident_budget: self.config.incidents_per_service_day,
             accounting: accounting.collect(),
         }
     }

@@ -16,7 +16,7 @@ use self::{
 use super::{
     detectors::{Forest, Relation},
     episodes::Episode,
-    hierarchy::Purse,
+    hierarchy::{Incidents, Purse},
     record::{Reader, write},
     state::SeriesState,
     tuning::Tuning,
@@ -40,6 +40,7 @@ pub(super) struct Memory {
     pub(super) forests: Vec<(Arc<str>, Forest)>,
     /// Services whose open episodes were reported at the last window.
     pub(super) reported: Vec<Arc<str>>,
+    pub(super) incidents: Incidents,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -62,6 +63,11 @@ struct AnomalySnapshot {
     window: u64,
     #[prost(message, repeated, tag = "8")]
     forests: Vec<ForestRecord>,
+    /// Releases before wrote neither: they are counted from 0 then.
+    #[prost(double, tag = "9")]
+    incidents_told: f64,
+    #[prost(double, tag = "10")]
+    service_days: f64,
 }
 
 impl Memory {
@@ -78,6 +84,8 @@ impl Memory {
             window: self.window.as_nanos() as u64,
             forests: self.forests.iter().map(|(service, forest)| ForestRecord::of(service, forest)).collect(),
             reported: self.reported.iter().map(|service| service.to_string()).collect(),
+            incidents_told: self.incidents.told,
+            service_days: self.incidents.service_days,
         };
         let body = snapshot.encode_to_vec();
         let mut out = rapidhash_v3(&body).to_le_bytes().to_vec();
@@ -101,6 +109,7 @@ impl Memory {
             purses: snapshot.purses.iter().map(PurseRecord::read).collect(),
             tunings: snapshot.tunings.iter().map(TuningRecord::read).collect(),
             reported: snapshot.reported.iter().map(|service| service.as_str().into()).collect(),
+            incidents: Incidents { told: snapshot.incidents_told, service_days: snapshot.service_days },
             ..Self::default()
         };
         let mut reader = Reader { rest: &snapshot.series, version };
