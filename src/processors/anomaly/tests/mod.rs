@@ -5,6 +5,7 @@ mod config;
 mod detectors;
 mod exclusion;
 mod forest;
+mod layout;
 mod memory;
 mod output;
 mod rows;

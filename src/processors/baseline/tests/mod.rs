@@ -1,6 +1,7 @@
 //! Synthetic series whose truth is known, windows of them, and what the processor says.
 
 mod exclusion;
+mod layout;
 mod levels;
 mod order;
 mod seasons;

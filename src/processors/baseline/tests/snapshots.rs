@@ -3,11 +3,7 @@ use model::{Deployment, Statistic};
 use proptest::prelude::*;
 
 use super::{
-    super::{
-        record::{RECORD_BYTES, read_all, write_all},
-        state::SeriesState,
-        window::Tracked,
-    },
+    super::{record::write_all, state::SeriesState, window::Tracked},
     *,
 };
 
@@ -77,7 +73,7 @@ fn a_series_that_was_not_seen_since_the_restart_stays_in_the_snapshot() {
     assert_eq!(snapshot_of(&mut second), snapshot);
 }
 
-fn learned() -> Snapshot {
+pub(super) fn learned() -> Snapshot {
     let mut harness = harness(&config());
     feed(&mut harness, 0, 3 * DAY + 600);
     snapshot_of(&mut harness)
@@ -120,36 +116,6 @@ proptest! {
         bytes[..8].copy_from_slice(&hash.to_le_bytes());
         let _maybe = restored(&config(), Snapshot { version: 1, bytes });
     }
-
-    #[test]
-    fn records_that_are_read_are_those_that_were_written_and_do_no_harm(
-        bytes in prop::collection::vec(any::<u8>(), 8 + RECORD_BYTES),
-        value in any::<f64>(),
-    ) {
-        if let Some(Some((fingerprint, state))) = read_all(&bytes).next() {
-            prop_assert_eq!(write_all([(fingerprint, &state)].into_iter()).len(), 8 + RECORD_BYTES);
-            let again = write_all([(fingerprint, &state)].into_iter());
-            let (_, second) = read_all(&again).next().unwrap().unwrap();
-            prop_assert_eq!(format!("{second:?}"), format!("{state:?}"));
-            let mut feed = Feed::new(Statistic::Mean);
-            feed.run(0, 120, |_| value);
-        }
-    }
-}
-
-#[test]
-fn a_layout_is_read_by_the_release_that_follows() {
-    // The bytes of one record as version 1 has them, for ever: whoever changes the layout keeps a reader of these.
-    let mut harness = harness(&config());
-    feed(&mut harness, 0, 2 * DAY);
-    let snapshot = snapshot_of(&mut harness);
-    assert_eq!(snapshot.version, 1);
-    let first_state = SeriesState::new(Statistic::Mean);
-    let record = write_all([(7, &first_state)].into_iter());
-    let told: Vec<(usize, u8)> = record.iter().copied().enumerate().filter(|(_, byte)| *byte != 0).collect();
-    // The fingerprint, the places that are nowhere, and the kind of what stands aside.
-    assert_eq!(told, [(0, 7), (8 + 89, 255), (8 + 90, 255), (8 + 91, 1)]);
-    assert_eq!(read_all(&record).next(), Some(Some((7, first_state))));
 }
 
 #[test]

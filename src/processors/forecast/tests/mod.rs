@@ -2,6 +2,7 @@
 
 mod capacity;
 mod forecasts;
+mod layout;
 mod settings;
 mod snapshots;
 mod thresholds;

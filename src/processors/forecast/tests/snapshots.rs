@@ -11,11 +11,11 @@ use crate::forecast::{
     state::SeriesState,
 };
 
-const ALL: &str = "window: 1h\nemit: {metrics: ['*']}\n\
+pub(super) const ALL: &str = "window: 1h\nemit: {metrics: ['*']}\n\
                    thresholds: [{metric: disk, statistic: mean, above: 80}]\n\
                    capacity: [{name: disk, metric: disk, statistic: mean, capacity: 100}]\n";
 
-fn fed(to: u64) -> Feed {
+pub(super) fn fed(to: u64) -> Feed {
     let mut feed = Feed::of(ALL, vec![series(1, "disk"), series(2, "load")]);
     for since in (0..to).step_by(HOUR as usize) {
         feed.give(since, &values(since));
@@ -23,7 +23,7 @@ fn fed(to: u64) -> Feed {
     feed
 }
 
-fn values(since: u64) -> [f64; 2] {
+pub(super) fn values(since: u64) -> [f64; 2] {
     [20.0 + days(since) + normal(1, since), 100.0 + 20.0 * daily(since) + normal(2, since)]
 }
 
