@@ -223,12 +223,16 @@ impl Episodes {
         ended
     }
 
-    /// Takes the episodes of a service for a fault that shows in several series, once there are so many.
-    pub(crate) fn join(&mut self, service: &str, enough: usize) {
-        let is_of = |episode: &Episode| &*episode.series.service == service;
-        if self.iter().filter(|episode| is_of(episode)).count() >= enough {
-            self.iter_mut().filter(|episode| is_of(episode)).for_each(|episode| episode.alone = None);
+    /// Takes the episodes of each of some services for a fault that shows in several series, once there are so many.
+    pub(crate) fn join(&mut self, services: &BTreeSet<Arc<str>>, enough: usize) {
+        let mut counts: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        for episode in self.iter().filter(|episode| services.contains(&episode.series.service)) {
+            *counts.entry(Arc::clone(&episode.series.service)).or_default() += 1;
         }
+        let has_company = |episode: &&mut Episode| {
+            counts.get(&episode.series.service).is_some_and(|&count| count >= enough)
+        };
+        self.iter_mut().filter(has_company).for_each(|episode| episode.alone = None);
     }
 
     /// Raises the severity of what requests are concerned by, when so many services are at once.

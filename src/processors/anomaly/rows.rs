@@ -24,7 +24,10 @@ pub(super) struct Seen {
     pub(super) n_scored: [usize; Class::COUNT],
     /// The service of each episode that was opened.
     pub(super) opened: Vec<Arc<str>>,
+    /// Rows of series beyond `max_series`.
     pub(super) without_room: u64,
+    /// Rows that would have opened an episode beyond those that may be open at once.
+    pub(super) without_episode: u64,
 }
 
 /// Scored rows of one service that stand together, so that one look-up serves all.
@@ -155,7 +158,7 @@ impl AnalysisHalf {
             exemplars: rollups.exemplars.get(&(at as u32)).map_or(&[], Vec::as_slice),
         };
         let Some((episode, is_alarm)) = self.episodes.add(&sighting) else {
-            seen.without_room += 1;
+            seen.without_episode += 1;
             return;
         };
         state.is_open = true;

@@ -46,6 +46,9 @@ impl AnalysisHalf {
         if seen.without_room > 0 {
             cx.reject(seen.without_room, "anomaly_series_limit");
         }
+        if seen.without_episode > 0 {
+            cx.reject(seen.without_episode, "anomaly_episode_limit");
+        }
         let mut ended = self.episodes.close(now, self.quiet);
         if is_excluded {
             // Whether it was a false alarm shows in windows that are not looked at.
@@ -90,7 +93,7 @@ impl AnalysisHalf {
             let sighting =
                 Sighting { series: &series, traits, judgement, row, start, end: now, exemplars: &[] };
             if self.episodes.add(&sighting).is_none() {
-                seen.without_room += 1;
+                seen.without_episode += 1;
             }
         }
     }
@@ -104,8 +107,8 @@ impl AnalysisHalf {
     /// Keeps the account of alarms and budgets, and moves the levels once a day.
     fn account(&mut self, seen: &Seen, ended: &[(Transition, Episode)]) {
         self.opened.add(seen.opened.len() as u64);
-        for service in &seen.opened {
-            self.episodes.join(service, COMPANY);
+        if !seen.opened.is_empty() {
+            self.episodes.join(&seen.opened.iter().cloned().collect(), COMPANY);
         }
         let days = self.window.as_secs_f64() / SECONDS_OF_A_DAY;
         for (tuning, n_scored) in self.tunings.iter_mut().zip(seen.n_scored) {

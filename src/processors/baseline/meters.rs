@@ -16,6 +16,8 @@ pub(super) struct Meters {
     pub(super) absent_rows: Counter,
     pub(super) rewinds: Counter,
     pub(super) lost_windows: Counter,
+    left_out_priors: Counter,
+    left_out_deployments: Counter,
     unreadable: Counter,
     duplicate: Counter,
 }
@@ -28,6 +30,10 @@ impl Meters {
         let rejected = |reason: &str| {
             let description = "Values that were neither learned nor scored, by reason";
             telemetry.with("reason", reason).counter(&name("rejected_points"), description, "{point}")
+        };
+        let left_out = |reason: &str| {
+            let description = "What found no room in a table that is bounded, by which one";
+            telemetry.with("reason", reason).counter(&name("left_out"), description, "{item}")
         };
         Self {
             series: gauge("series", "Series that are remembered", "{series}"),
@@ -60,6 +66,8 @@ impl Meters {
                 "Windows outside of exclusions that were forgotten with them",
                 "{window}",
             ),
+            left_out_priors: left_out("priors"),
+            left_out_deployments: left_out("deployments"),
             unreadable: rejected("unreadable"),
             duplicate: rejected("duplicate"),
         }
@@ -70,6 +78,12 @@ impl Meters {
             Rejection::Unreadable => self.unreadable.add(1),
             Rejection::Duplicate => self.duplicate.add(1),
         }
+    }
+
+    /// Counts what found no room since the last time.
+    pub(super) fn count_left_out(&self, memory: &mut Memory) {
+        self.left_out_priors.add(std::mem::take(&mut memory.priors.n_left_out));
+        self.left_out_deployments.add(std::mem::take(&mut memory.deployments.n_left_out));
     }
 
     /// Reads what changes with windows, at the end of one.

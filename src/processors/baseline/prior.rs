@@ -24,6 +24,8 @@ pub(super) struct Priors {
     /// Of the open window, by key, with the fingerprint; takes effect when the window is complete, so that the
     /// order of rows does not matter.
     pub(super) candidates: BTreeMap<u64, (u64, SeriesState)>,
+    /// Those that found no room since this was last counted.
+    pub(super) n_left_out: u64,
 }
 
 impl Priors {
@@ -39,6 +41,7 @@ impl Priors {
         }
         if self.candidates.len() > MAX_PRIORS {
             self.candidates.pop_last();
+            self.n_left_out += 1;
         }
     }
 
@@ -49,6 +52,7 @@ impl Priors {
         }
         while self.known.len() > MAX_PRIORS {
             self.known.pop_last();
+            self.n_left_out += 1;
         }
     }
 

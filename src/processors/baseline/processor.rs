@@ -181,6 +181,7 @@ impl Learner {
             cx.emit(Payload::Rollups(Box::new(absent)), items);
         }
         self.memory.complete(&self.config);
+        self.meters.count_left_out(&mut self.memory);
     }
 
     /// Emits the bands of the chosen series as metrics.

@@ -86,6 +86,8 @@ pub(super) struct Deployments {
     pub(super) recent: BTreeMap<Arc<str>, Timestamp>,
     /// Of the open window; takes effect with the next, so that the parts of a table are treated alike.
     pub(super) announced: BTreeMap<Arc<str>, Timestamp>,
+    /// Those that found no room since this was last counted.
+    pub(super) n_left_out: u64,
 }
 
 impl Deployments {
@@ -154,6 +156,7 @@ impl Memory {
             *known = until.max(*known);
             if self.deployments.announced.len() > MAX_DEPLOYMENTS {
                 self.deployments.announced.pop_last();
+                self.deployments.n_left_out += 1;
             }
         }
     }
@@ -199,12 +202,13 @@ impl Memory {
     }
 
     fn settle_deployments(&mut self) {
-        let Deployments { recent, announced } = &mut self.deployments;
+        let Deployments { recent, announced, n_left_out } = &mut self.deployments;
         let now = self.open_until;
         recent.retain(|_, until| *until > now);
         recent.append(announced);
         while recent.len() > MAX_DEPLOYMENTS {
             recent.pop_last();
+            *n_left_out += 1;
         }
     }
 

@@ -157,6 +157,18 @@ fn series_beyond_the_limit_are_not_scored_and_counted() {
 }
 
 #[test]
+fn episodes_beyond_those_that_may_be_open_are_not_opened_and_counted() {
+    let subjects: Vec<_> = (0..50_002).map(|at| Subject::p95(&format!("s{at}"))).collect();
+    let detectors = vec![DetectorConfig::of(DetectorName::Seasonal)];
+    let mut bench = Bench::new(&AnomalyConfig { detectors, emit_logs: false, ..AnomalyConfig::default() });
+    let readings: Vec<_> = subjects.iter().map(|subject| (subject, 900.0, 1000)).collect();
+    bench.judge(window(1, &readings));
+    assert_eq!(bench.open[0].iter().filter(|is_open| **is_open).count(), 50_000);
+    assert!(bench.scores[0].iter().all(|score| *score >= 3.0), "all have their score");
+    assert_eq!(bench.harness.bench.rejected, [(2, "anomaly_episode_limit")]);
+}
+
+#[test]
 fn series_that_are_silent_for_long_are_forgotten() {
     let (first, second) = (Subject::p95("a"), Subject::p95("b"));
     let mut bench = Bench::new(&AnomalyConfig::default());
@@ -168,16 +180,18 @@ fn series_that_are_silent_for_long_are_forgotten() {
     assert!(length(&mut bench) <= before);
 }
 
-/// What `baseline` holds of a series, asserted by its tests.
+/// What `baseline` holds of a series, and in each checkpoint; asserted by its tests.
 const BASELINE_BYTES: usize = 344;
+const CHECKPOINT_BYTES: usize = 334;
 
 #[test]
-fn what_is_held_of_a_series_with_the_default_detectors_takes_less_than_1100_bytes() {
+fn a_series_takes_1096_bytes_without_checkpoints_and_1764_with_the_two_of_the_default() {
     let place = size_of::<Option<(u64, SeriesState)>>();
     let boxes = [size_of::<Novelty>(), size_of::<Pattern>()];
     assert_eq!((place, boxes), (64, [636, 52]));
     assert!(BASELINE_BYTES + place <= 512);
-    assert!(BASELINE_BYTES + place + boxes.iter().sum::<usize>() < 1100);
+    let without = BASELINE_BYTES + place + boxes.iter().sum::<usize>();
+    assert_eq!((without, without + 2 * CHECKPOINT_BYTES), (1096, 1764));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Synthetic series whose truth is known, windows of them, and what the processor says.
 
+mod bounds;
 mod exclusion;
 mod layout;
 mod levels;
