@@ -261,24 +261,28 @@ impl AlertingConfig {
         let mut names = BTreeMap::new();
         for (index, rule) in self.rules.iter().enumerate() {
             let path = format!("rules.{index}");
-            rule.check(&path, self.window_of(rule).get(), checks);
+            self.check_rule(&path, rule, checks);
             if let Some(before) = names.insert(&rule.name, index) {
                 let message =
                     format!("name `{}` is that of rules.{before} too, give each its own", rule.name);
                 checks.error(&format!("{path}.name"), message);
             }
-            let every = self.evaluation_interval.get().as_nanos();
-            if let Some(window) = rule.window
-                && (window.get().is_zero()
-                    || (!window.get().as_nanos().is_multiple_of(every)
-                        && !every.is_multiple_of(window.get().as_nanos())))
-            {
-                let message = format!(
-                    "window is {window}, must be a multiple or a part of evaluation_interval ({})",
-                    self.evaluation_interval
-                );
-                checks.error(&format!("{path}.window"), message);
-            }
+        }
+    }
+
+    /// Reports what is wrong with a rule that stands at `path`, wherever it comes from.
+    pub(super) fn check_rule(&self, path: &str, rule: &RuleConfig, checks: &mut Checks) {
+        let window = self.window_of(rule);
+        rule.check(path, window.get(), checks);
+        let (width, every) = (window.get().as_nanos(), self.evaluation_interval.get().as_nanos());
+        // The window of the processor is checked with the interval itself.
+        let is_own = rule.window.is_some() || rule.when.op == Op::Anomaly;
+        if is_own && !width.is_multiple_of(every) && !every.is_multiple_of(width) {
+            let message = format!(
+                "window is {window}, must be a multiple or a part of evaluation_interval ({})",
+                self.evaluation_interval
+            );
+            On { path, checks }.error("window", message);
         }
     }
 

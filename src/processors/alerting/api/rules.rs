@@ -105,14 +105,7 @@ fn asked(half: &AnalysisHalf, question: &Question) -> Result<RuleConfig, Answer>
     ttl_of(half, question).map_err(|problem| Answer::refused(400, &problem))?;
     let rule: RuleConfig = body::read(question, EXAMPLE)?;
     let mut checks = Checks::default();
-    let window = half.config.window_of(&rule);
-    rule.check("", window.get(), &mut checks);
-    let every = half.config.evaluation_interval;
-    if window.get().is_zero()
-        || (window > every && !window.get().as_nanos().is_multiple_of(every.get().as_nanos()))
-    {
-        checks.error("window", format!("window is {window}, must be a multiple or a part of {every}"));
-    }
+    half.config.check_rule("", &rule, &mut checks);
     let mut findings: Vec<Finding> = checks.into_findings();
     findings.retain(|finding| !finding.is_warning);
     if findings.is_empty() { Ok(rule) } else { Err(body::refuse_findings(&findings)) }

@@ -60,6 +60,11 @@ fn a_rule_that_is_wrong_is_refused_with_its_field() {
         (r#""by": "hand""#, r#""by": "{{ value }}""#, "identity"),
         (r#""by": "hand""#, r#""alertname": "x""#, "alertname"),
         (r#""labels""#, r#""lables""#, "lables"),
+        (
+            r#""for""#,
+            r#""window": "7s", "for""#,
+            "window is 7s, must be a multiple or a part of evaluation_interval (10s)",
+        ),
         ("Mine", "Fixed", "there is a rule"),
     ] {
         let answer = feed.ask("POST", "rules", &RULE.replace(from, to));
