@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{Severity, Timestamp};
+use serde::Deserialize;
 use wire::{
     build::{Attributes, HistogramPoint, MetricHead, MetricsWriter, NumberPoint},
     view::{Number, Temporality},
@@ -42,11 +43,46 @@ impl Times {
     }
 }
 
-/// What people said of the alerts of a rule.
+/// What people said of the alerts of a rule: of each firing the last word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Feedback {
     pub(super) noise: u64,
     pub(super) useful: u64,
+}
+
+/// What a person thinks of an alert.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Opinion {
+    Noise,
+    Useful,
+}
+
+impl Opinion {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Noise => "noise",
+            Self::Useful => "useful",
+        }
+    }
+}
+
+impl Feedback {
+    /// Counts a word about a firing in place of the one before.
+    pub(super) fn count(&mut self, before: Option<Opinion>, now: Opinion) {
+        if let Some(before) = before {
+            let count = self.of(before);
+            *count = count.saturating_sub(1);
+        }
+        *self.of(now) += 1;
+    }
+
+    const fn of(&mut self, opinion: Opinion) -> &mut u64 {
+        match opinion {
+            Opinion::Noise => &mut self.noise,
+            Opinion::Useful => &mut self.useful,
+        }
+    }
 }
 
 /// Figures that outlive the process.

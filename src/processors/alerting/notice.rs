@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use model::{AlertState, Severity, Timestamp};
 
-use super::machine::{Machine, Phase};
+use super::{
+    machine::{Machine, Phase},
+    metrics::Opinion,
+};
 
 /// What others know, what lies over the state, and what people said.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -21,6 +24,8 @@ pub(super) struct Notice {
     /// The firing of which it was told that it is suppressed.
     pub(super) suppression_told: u64,
     pub(super) acknowledgement: Option<Acknowledgement>,
+    /// What was said last of the firing that began then.
+    pub(super) opinion: Option<(Timestamp, Opinion)>,
     /// Steps of the escalation that were taken in this firing, a bit for each.
     pub(super) steps: u16,
     pub(super) escalated: Option<Severity>,

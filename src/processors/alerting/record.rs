@@ -201,6 +201,10 @@ pub(super) struct NoticeRecord {
     pub(super) steps: u32,
     #[prost(uint32, optional, tag = "14")]
     pub(super) escalated: Option<u32>,
+    #[prost(uint32, tag = "15")]
+    pub(super) opinion: u32,
+    #[prost(fixed64, tag = "16")]
+    pub(super) opinion_of: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

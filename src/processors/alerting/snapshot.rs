@@ -13,7 +13,7 @@ use super::{
     history::{Event, What},
     machine::{Machine, Phase},
     matching::{Matcher, Operator},
-    metrics::{Feedback, Figures, Times},
+    metrics::{Feedback, Figures, Opinion, Times},
     notice::{Acknowledgement, Notice, Told},
     past::Past,
     processor::AnalysisHalf,
@@ -142,7 +142,7 @@ fn restore_rule(half: &mut AnalysisHalf, record: &RuleRecord) {
     // What this release does not take is left out; so is what the configuration has now.
     let Ok(config) = serde_json::from_str::<RuleConfig>(&record.json) else { return };
     let mut checks = Checks::default();
-    config.check("", half.config.window_of(&config).get(), &mut checks);
+    half.config.check_rule("", &config, &mut checks);
     if checks.into_findings().iter().any(|finding| !finding.is_warning)
         || half.rules.number_of(&config.name).is_some()
     {
@@ -264,6 +264,12 @@ fn notice_record(notice: &Notice) -> NoticeRecord {
         acknowledged_at: acknowledgement.map_or(0, |it| it.at.as_nanos()),
         steps: u32::from(notice.steps),
         escalated: notice.escalated.map(|severity| severity as u32),
+        opinion: match notice.opinion {
+            None => 0,
+            Some((_, Opinion::Noise)) => 1,
+            Some((_, Opinion::Useful)) => 2,
+        },
+        opinion_of: notice.opinion.map_or(0, |(firing, _)| firing.as_nanos()),
     }
 }
 
@@ -287,6 +293,11 @@ fn notice_of(record: NoticeRecord) -> Notice {
         }),
         steps: u16::try_from(record.steps).unwrap_or(u16::MAX),
         escalated: record.escalated.map(severity_of),
+        opinion: match record.opinion {
+            1 => Some((Timestamp(record.opinion_of), Opinion::Noise)),
+            2 => Some((Timestamp(record.opinion_of), Opinion::Useful)),
+            _ => None,
+        },
     }
 }
 

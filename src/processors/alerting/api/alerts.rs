@@ -10,7 +10,7 @@ use crate::alerting::{
     alert::Alert,
     history::{Event, What},
     machine::Phase,
-    metrics::Feedback,
+    metrics::Opinion,
     notice::Acknowledgement,
     output::all_labels,
     processor::AnalysisHalf,
@@ -32,13 +32,6 @@ struct FeedbackConfig {
     pub(super) verdict: Opinion,
     #[serde(default)]
     pub(super) author: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Opinion {
-    Noise,
-    Useful,
 }
 
 const EXAMPLE: &str = r#"{"author": "ann", "comment": "I look at it"}"#;
@@ -145,19 +138,12 @@ pub(super) fn feedback(
             "feedback on too many rules is remembered, remove rules that are not used",
         );
     }
-    let Feedback { noise, useful } = all.entry(alert.name.to_string()).or_default();
-    let word = match said.verdict {
-        Opinion::Noise => {
-            *noise += 1;
-            "noise"
-        }
-        Opinion::Useful => {
-            *useful += 1;
-            "useful"
-        }
-    };
+    let firing = alert.machine.starts_at;
+    let before = alert.notice.opinion.filter(|(of, _)| *of == firing).map(|(_, opinion)| opinion);
+    all.entry(alert.name.to_string()).or_default().count(before, said.verdict);
+    alert.notice.opinion = Some((firing, said.verdict));
     let author = author_of(question, said.author.as_ref());
-    alert.remember(now, What::Feedback, format!("{word}, by {author:?}"));
+    alert.remember(now, What::Feedback, format!("{}, by {author:?}", said.verdict.name()));
     done(half, place)
 }
 

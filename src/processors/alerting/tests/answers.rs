@@ -69,17 +69,40 @@ fn acknowledgements_and_feedback_are_kept_with_who_gave_them() {
         );
     }
     let told = crate::testing::lines(&feed.tick_all(60));
-    let ratio = told.lines().skip_while(|line| !line.contains("trueline.alert.false_alarm_ratio")).nth(1);
-    assert!(
-        ratio.is_some_and(|line| line.contains("alertname=High") && line.ends_with("= 0.75")),
-        "{ratio:?}"
-    );
+    assert_eq!(false_alarms(&told), "1.0", "of one firing the last word counts");
     let acknowledged = told.lines().skip_while(|line| !line.contains("time_to_acknowledge")).nth(1);
     assert!(acknowledged.is_some_and(|line| line.contains("count=1 sum=13")), "{acknowledged:?}");
     let (status, problem) = refusal(&mut feed, "POST", &path("feedback"), r#"{"verdict": "good"}"#);
     assert!(status == 400 && problem.contains("verdict") && problem.contains("noise"), "{problem}");
     feed.run(70, 70, "shop", 0.0);
     assert_eq!(feed.ask("POST", &path("ack"), "").status, 409, "it does not fire any more");
+}
+
+/// Returns the share of false alarms of the rule.
+fn false_alarms(told: &str) -> &str {
+    let ratio = told.lines().skip_while(|line| !line.contains("trueline.alert.false_alarm_ratio")).nth(1);
+    let ratio = ratio.filter(|line| line.contains("alertname=High")).expect("the share is told");
+    ratio.rsplit("= ").next().unwrap_or_default()
+}
+
+#[test]
+fn of_each_firing_one_word_counts_however_often_people_speak_and_over_restarts() {
+    let (mut feed, fingerprint) = firing();
+    let say = |feed: &mut Feed, verdict: &str| {
+        let body = format!("{{\"verdict\": \"{verdict}\"}}");
+        assert_eq!(feed.ask("POST", &format!("alerts/{fingerprint}/feedback"), &body).status, 200);
+    };
+    for _ in 0..9 {
+        say(&mut feed, "noise");
+    }
+    let mut feed = feed.restarted();
+    say(&mut feed, "noise");
+    assert_eq!(states(&feed.run(20, 20, "shop", 0.0)), ["resolved"]);
+    say(&mut feed, "useful");
+    assert_eq!(states(&feed.run(30, 30, "shop", 0.5)), ["firing"]);
+    say(&mut feed, "noise");
+    let told = crate::testing::lines(&feed.tick_all(90));
+    assert_eq!(false_alarms(&told), "0.5", "one of two firings");
 }
 
 #[test]
