@@ -78,12 +78,12 @@ impl AnalysisHalf {
         }
         // The stage says all that there is to say of time. It knows no cooldown, and short windows keep burn rates
         // from flapping: they fire and resolve when Prometheus's would.
-        alert.machine.forget_flapping();
         let policy = Policy {
             hold: subject.hold,
             keep_firing_for: subject.keep_firing_for,
             cooldown: Duration::ZERO,
             on_no_data: OnNoData::Keep,
+            is_undamped: true,
         };
         if alert.step(conditions.at, verdict, subject.severity, &policy, &mut self.changes) {
             self.after_step(place, conditions.at, now);

@@ -57,6 +57,8 @@ pub(super) struct Policy {
     pub(super) keep_firing_for: Duration,
     pub(super) cooldown: Duration,
     pub(super) on_no_data: OnNoData,
+    /// Fires and resolves as often as its condition does: it is not held as one that flaps.
+    pub(super) is_undamped: bool,
 }
 
 /// What an evaluation said.
@@ -139,6 +141,9 @@ impl Machine {
             self.set_back_to(at);
         }
         self.forget_pending(at, policy);
+        if policy.is_undamped {
+            self.forget_flapping();
+        }
         self.evaluated_at = at;
         if self.phase == Phase::Cooldown && at >= self.cooldown_until {
             self.enter(Phase::Inactive, at);
@@ -171,8 +176,7 @@ impl Machine {
         }
     }
 
-    /// Lets it fire and resolve as often as its condition does: it is not held as one that flaps.
-    pub(super) fn forget_flapping(&mut self) {
+    fn forget_flapping(&mut self) {
         self.flips.clear();
         self.is_held = false;
     }

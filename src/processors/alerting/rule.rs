@@ -47,6 +47,9 @@ pub(crate) struct RuleConfig {
     /// So long without data, the last state stays; only then `on_no_data` counts.
     #[serde(default)]
     pub(crate) no_data_after: Option<Duration>,
+    /// Whether an alert that comes and goes is held until it is quiet; Prometheus holds none.
+    #[serde(default)]
+    pub(crate) hold_flapping: Option<bool>,
     /// `info`, `warning`, `critical` or `emergency`.
     #[serde(default)]
     pub(crate) severity: Option<String>,

@@ -95,6 +95,7 @@ impl Rule {
                 keep_firing_for: rule.keep_firing_for.unwrap_or(*keep_firing_for).get(),
                 cooldown: rule.cooldown.unwrap_or(*cooldown).get(),
                 on_no_data: rule.on_no_data.unwrap_or(*on_no_data),
+                is_undamped: !rule.hold_flapping.unwrap_or(true),
             },
             severity: severity_of(rule.severity.as_ref().unwrap_or(severity)),
             severities: within.map(|(left, name)| (left.get(), severity_of(name))).collect(),

@@ -122,3 +122,17 @@ fn a_rule_has_a_metric_or_a_selector_that_can_be_read() {
         );
     }
 }
+
+#[test]
+fn a_rule_that_holds_no_flapping_ends_each_time_with_its_condition() {
+    let resolves = |more: &str| {
+        let selector = "prometheus: queue_depth, stat: mean, when: {op: gt, value: 0.5}";
+        let mut feed = Feed::new(&rule(&format!("{selector}{more}")));
+        let series = of("queue.depth", "", Statistic::Mean);
+        let value = |end: u64| if end.is_multiple_of(20) { 1.0 } else { 0.0 };
+        let told = told(&mut feed, 10, 170, |end| vec![(Arc::clone(&series), value(end))]);
+        told.iter().filter(|(_, event)| event.state() == "resolved").count()
+    };
+    assert_eq!(resolves(", hold_flapping: false"), 8);
+    assert_eq!(resolves(""), 2, "the third is held");
+}

@@ -24,12 +24,14 @@ const USUAL: Policy = Policy {
     keep_firing_for: seconds(20),
     cooldown: seconds(100),
     on_no_data: OnNoData::Keep,
+    is_undamped: false,
 };
 const BARE: Policy = Policy {
     hold: Duration::ZERO,
     keep_firing_for: Duration::ZERO,
     cooldown: Duration::ZERO,
     on_no_data: OnNoData::Keep,
+    is_undamped: false,
 };
 
 /// Evaluates every ten seconds: `T` for true, `C` for true and critical, `F` for false, `N` for no data.
@@ -112,6 +114,11 @@ fn every_edge_of_the_state_machine() {
             "10:firing 20:resolved 30:firing 40:resolved 50:firing 50:held 60:recovering 70:firing_again \
              80:recovering",
         ),
+        (
+            Policy { is_undamped: true, ..BARE },
+            "TFTFTFTF".to_owned(),
+            "10:firing 20:resolved 30:firing 40:resolved 50:firing 60:resolved 70:firing 80:resolved",
+        ),
         // The same spread over more time is none.
         (BARE, format!("TFTF{}T", "F".repeat(90)), "10:firing 20:resolved 30:firing 40:resolved 950:firing"),
     ] {
@@ -193,6 +200,7 @@ fn policies() -> impl Strategy<Value = Policy> {
         keep_firing_for: seconds(10 * keep),
         cooldown: seconds(10 * cooldown),
         on_no_data,
+        is_undamped: false,
     })
 }
 
