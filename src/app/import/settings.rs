@@ -140,6 +140,7 @@ pub(super) struct Rule {
     pub(super) cooldown: String,
     pub(super) on_no_data: &'static str,
     pub(super) no_data_after: &'static str,
+    pub(super) hold_flapping: bool,
     pub(super) severity: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) labels: Texts,

@@ -46,6 +46,7 @@ pub(super) fn rule(group: &Group, rule: &TheirRule, notes: &mut Vec<String>) -> 
         cooldown: written(Duration::ZERO),
         on_no_data: "resolve",
         no_data_after: LOOK_BACK,
+        hold_flapping: false,
         severity,
         labels: labels_of(&labels, notes),
         annotations: annotations_of(&rule.annotations, notes),

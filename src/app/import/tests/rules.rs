@@ -56,6 +56,7 @@ groups:
               cooldown: 0s
               on_no_data: resolve
               no_data_after: 5m
+              hold_flapping: false
               severity: critical
               labels:
                 team: shop
@@ -73,6 +74,7 @@ groups:
               cooldown: 0s
               on_no_data: resolve
               no_data_after: 5m
+              hold_flapping: false
               severity: warning
               labels:
                 team: shop
