@@ -12,7 +12,7 @@ use super::{
     answer,
     config::SlaConfig,
     ingest::IngestHalf,
-    output::{Event, Subjects, Told, write_events, write_metrics},
+    output::{Event, Stored, Subjects, Told, write_events, write_metrics},
     partial::{self, SlaPartial},
     plan::{Indicator, Objective, Plan, WorkflowSource, source_of_past},
     report::{Report, evaluate},
@@ -20,7 +20,7 @@ use super::{
     series::SeriesReader,
     snapshot::{self, Memory},
     state::Record,
-    workflows::{Outcome, Running, whole},
+    workflows::{Flow, Outcome, Queue, Running, whole},
 };
 
 /// Tells whether promises are kept, and how fast their budgets burn.
@@ -77,9 +77,8 @@ pub(super) struct AnalysisHalf {
     pub(super) running: Vec<Running>,
     /// Of the last evaluation, by objective.
     pub(super) reports: Vec<Report>,
-    /// By objective, since when and how many events the last snapshot held: counters are told of these alone, so
-    /// that they never go back.
-    stored_events: Vec<(Timestamp, Count)>,
+    /// By objective, what the last snapshot held: counters are told of this alone, so that they never go back.
+    stored: Vec<Stored>,
     /// Whether a snapshot could not be read, until the first evaluation dates it.
     has_lost_state: bool,
     n_objectives: Gauge,
@@ -103,7 +102,7 @@ impl AnalysisHalf {
             subjects: Subjects::new(&plan, cx.id),
             running: vec![Running::default(); plan.objectives.len()],
             reports: Vec::new(),
-            stored_events: Vec::new(),
+            stored: Vec::new(),
             has_lost_state: false,
             n_objectives: telemetry.gauge(&name("objectives"), "Objectives that are judged", "{objective}"),
             n_workflows: telemetry.gauge(&name("workflows"), "Workflows that are followed", "{workflow}"),
@@ -157,7 +156,15 @@ impl AnalysisHalf {
                 continue;
             };
             let (limit, now) = (self.plan.max_open_workflows, cx.now());
-            unplaced += u64::from(!self.memory.followed.take(*place as u32, row, limit, now));
+            let key = (*place as u32, row.key);
+            let (had_begun, had_ended) =
+                self.memory.followed.flows.get(&key).map_or((false, false), stage_of);
+            unplaced += u64::from(!self.memory.followed.take(key.0, row, limit, now));
+            let (has_begun, has_ended) =
+                self.memory.followed.flows.get(&key).map_or((false, false), stage_of);
+            let flows = &mut self.memory.records[*place].flows;
+            flows.started += u64::from(has_begun && !had_begun);
+            flows.completed += u64::from(has_ended && !had_ended);
         }
         for (n, reason) in [(unknown, "unknown_objective"), (unplaced, "open_workflows_limit")] {
             if n > 0 {
@@ -182,8 +189,13 @@ impl AnalysisHalf {
                 Indicator::Metric(_) => Count { good: told.n_good, total: told.n_levels },
                 Indicator::Workflow(workflow) => {
                     let queue = &mut self.memory.queues[place];
+                    let n_open = |queue: &Queue| queue.batches.iter().map(|batch| batch.n).sum::<u64>();
+                    let before = n_open(queue);
                     queue.begin(end, told.started);
+                    let begun = n_open(queue);
                     let outcomes = queue.end(end, told.completed, workflow);
+                    record.flows.started += begun.saturating_sub(before);
+                    record.flows.completed += begun.saturating_sub(n_open(queue));
                     self.take_outcomes(place, &outcomes);
                     continue;
                 }
@@ -197,6 +209,9 @@ impl AnalysisHalf {
     fn take_outcomes(&mut self, place: usize, outcomes: &[Outcome]) {
         let (objective, record) = (&self.plan.objectives[place], &mut self.memory.records[place]);
         for outcome in outcomes {
+            // Spans that were sampled stand for more workflows than were seen.
+            let n_seen = if outcome.trace.is_some() { 1 } else { outcome.weight };
+            record.flows.failed += if outcome.is_good { 0 } else { n_seen };
             let good = if outcome.is_good { outcome.weight } else { 0 };
             record.take(objective, outcome.at, Count { good, total: outcome.weight });
             record.newest = record.newest.max(outcome.at);
@@ -246,7 +261,7 @@ impl AnalysisHalf {
             record: &records[place],
             taken: &records[self.owners[place]],
             running: self.running[place].clone(),
-            events: self.stored_events.get(place).copied(),
+            stored: self.stored.get(place).copied(),
         })
         .collect()
     }
@@ -300,6 +315,11 @@ fn dated(objective: &Objective, rollups: &Rollups) -> Timestamp {
     if is_counted && rollups.width <= SLOT { rollups.start - SLOT } else { rollups.start }
 }
 
+/// Whether a workflow has begun, and whether it has ended too.
+fn stage_of(flow: &Flow) -> (bool, bool) {
+    (flow.start.is_some(), flow.start.is_some() && flow.end.is_some())
+}
+
 /// Finds for each objective the first that times the same events.
 fn owners(plan: &Plan) -> Vec<usize> {
     let mut first = HashMap::<String, usize>::new();
@@ -341,7 +361,8 @@ impl Processor for AnalysisHalf {
         let at = Timestamp::from_secs(cx.now().as_nanos() / 1_000_000_000);
         if self.closes_at(at) {
             let records = self.memory.records.iter().filter(|record| record.since > Timestamp(0));
-            self.stored_events = records.map(|record| (record.since, record.events)).collect();
+            let stored = |it: &Record| Stored { since: it.since, events: it.events, flows: it.flows };
+            self.stored = records.map(stored).collect();
         }
         let (judges, emits) =
             (is_due(at, self.plan.evaluation_interval), is_due(at, self.plan.emit_interval));

@@ -9,7 +9,7 @@ use super::{
     config::SliType,
     plan::{Objective, Plan},
     ring::{Count, Filled},
-    state::{Outage, PeriodCount, Record, Told, Worst},
+    state::{Flows, Outage, PeriodCount, Record, Told, Worst},
     workflows::{Batch, Flow, Followed, Queue},
 };
 
@@ -80,6 +80,9 @@ pub(super) struct SavedObjective {
     /// What is counted, empty where an earlier release stored it.
     #[prost(string, tag = "23")]
     counted: String,
+    /// Workflows that began, that ended and that failed.
+    #[prost(uint64, repeated, tag = "24")]
+    flows: Vec<u64>,
 }
 
 /// Slots of one tier that hold something.
@@ -257,6 +260,7 @@ fn saved(objective: &Objective, record: &Record, queue: &Queue) -> SavedObjectiv
     SavedObjective {
         fingerprint: objective.fingerprint,
         counted: objective.counted(),
+        flows: vec![record.flows.started, record.flows.completed, record.flows.failed],
         tiers: tiers(record),
         observed: record.coverage.spans.iter().flat_map(|(from, until)| [from.0, until.0]).collect(),
         periods: periods.collect(),
@@ -351,6 +355,9 @@ fn loaded(saved: SavedObjective) -> Result<(Record, Queue), RestoreError> {
     record.n_late = saved.n_late;
     record.events = Count { good: saved.events_good, total: saved.events_total };
     record.since = Timestamp(saved.since);
+    if let [started, completed, failed] = saved.flows[..] {
+        record.flows = Flows { started, completed, failed };
+    }
     let mut queue = Queue { fractions: two(&saved.batch_fractions), ..Queue::default() };
     for batch in saved.batches.chunks(3) {
         let [start, n, is_counted] = *batch else { return Err(damaged("a batch is cut short")) };

@@ -14,7 +14,8 @@ use crate::sla::{
     judged::Judged,
     plan::{Objective, SLOTH_WINDOWS},
     report::{Reading, Report, Standing},
-    state::Record,
+    ring::Count,
+    state::{Flows, Record},
     workflows::Running,
 };
 
@@ -26,8 +27,15 @@ pub(in crate::sla) struct Told<'a> {
     /// Where the objective's percentiles are kept.
     pub(in crate::sla) taken: &'a Record,
     pub(in crate::sla) running: Running,
-    /// Events since the stage first ran, which never go back.
-    pub(in crate::sla) events: Option<(Timestamp, crate::sla::ring::Count)>,
+    pub(in crate::sla) stored: Option<Stored>,
+}
+
+/// What was counted since the objective was first judged, as the last snapshot holds it. It never goes back.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sla) struct Stored {
+    pub(in crate::sla) since: Timestamp,
+    pub(in crate::sla) events: Count,
+    pub(in crate::sla) flows: Flows,
 }
 
 /// Points by metric, as a metric is written once with all its points.
@@ -85,22 +93,45 @@ fn point(attributes: &Attributes, start: u64, at: Timestamp, value: Number) -> N
 
 /// Counters that add up over instances, from which every ratio can be made again.
 fn write_events(all: &[Told<'_>], writer: &mut MetricsWriter, at: Timestamp) -> u64 {
-    let counted: Vec<_> = all.iter().filter_map(|told| Some((told, told.events?))).collect();
+    let counted: Vec<_> = all.iter().filter_map(|told| Some((told, told.stored?))).collect();
     if counted.is_empty() {
         return 0;
     }
     let head =
         MetricHead { name: "trueline.slo.events", description: "Events that were judged", unit: "{event}" };
     let mut sum = writer.sum(&head, Temporality::Cumulative, true);
-    for (told, (start, count)) in &counted {
-        for (outcome, value) in [("good", count.good), ("bad", count.bad())] {
+    for (told, Stored { since, events, .. }) in &counted {
+        for (outcome, value) in [("good", events.good), ("bad", events.bad())] {
             let mut attributes = native_labels(told.objective);
             attributes.push_str("slo.outcome", outcome);
             let value = Number::Int(i64::try_from(value).unwrap_or(i64::MAX));
-            sum.point(&point(&attributes, start.as_nanos(), at, value));
+            sum.point(&point(&attributes, since.as_nanos(), at, value));
         }
     }
-    2 * counted.len() as u64
+    2 * counted.len() as u64 + write_flows(&counted, writer, at)
+}
+
+/// Counters of workflows; what runs is told by gauges.
+fn write_flows(all: &[(&Told<'_>, Stored)], writer: &mut MetricsWriter, at: Timestamp) -> u64 {
+    let flows: Vec<_> = all.iter().filter(|(told, _)| told.objective.sli_type == SliType::Workflow).collect();
+    if flows.is_empty() {
+        return 0;
+    }
+    let told: [(&str, &str, fn(Flows) -> u64); 3] = [
+        ("started", "Workflows that began", |it| it.started),
+        ("completed", "Workflows that ended, in time or not", |it| it.completed),
+        ("failed", "Workflows that took longer than was promised", |it| it.failed),
+    ];
+    for (name, description, read) in told {
+        let name = format!("trueline.slo.workflows.{name}");
+        let head = MetricHead { name: &name, description, unit: "{workflow}" };
+        let mut sum = writer.sum(&head, Temporality::Cumulative, true);
+        for (told, Stored { since, flows, .. }) in &flows {
+            let value = Number::Int(i64::try_from(read(*flows)).unwrap_or(i64::MAX));
+            sum.point(&point(&native_labels(told.objective), since.as_nanos(), at, value));
+        }
+    }
+    3 * flows.len() as u64
 }
 
 fn native_labels(objective: &Objective) -> Attributes {

@@ -7,5 +7,5 @@ mod metrics;
 pub(super) use self::{
     conditions::Subjects,
     events::{Event, write as write_events},
-    metrics::{Told, write as write_metrics},
+    metrics::{Stored, Told, write as write_metrics},
 };

@@ -51,6 +51,17 @@ pub(super) struct Record {
     /// All that was counted since the objective was first judged; what was backfilled is not in it.
     pub(super) events: Count,
     pub(super) since: Timestamp,
+    pub(super) flows: Flows,
+}
+
+/// Workflows since the objective was first judged, each counted once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Flows {
+    pub(super) started: u64,
+    /// That ended, in time or not.
+    pub(super) completed: u64,
+    /// That took longer than was promised, whether or not they ended.
+    pub(super) failed: u64,
 }
 
 /// Events of a period of the calendar, exactly.
