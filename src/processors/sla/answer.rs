@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::processor::AnalysisHalf;
 
-/// Answers `GET slos`, `GET slos/<id>`, `GET slos/<id>/budget` and `POST slos/<id>/backfill`; `GET backfill` tells which
+/// Answers `GET slos`, `GET slos/<id>` (also with the name of an objective of several percentiles, which lists those), `GET slos/<id>/budget` and `POST slos/<id>/backfill`; `GET backfill` tells which
 /// times were not observed and can be asked for, `POST backfill` fills times of several objectives.
 pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
     let rest: Vec<&str> = question.rest().collect();
@@ -24,8 +24,12 @@ pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestam
     }
     let place = rest.first().and_then(|name| half.plan.find(name));
     match (question.method.as_str(), &rest[..], place) {
-        ("GET", [], _) => Answer::ok(view::list(half).to_string()),
-        (_, [name, ..], None) => unknown(name),
+        ("GET", [], _) => Answer::ok(view::list(half, |_| true).to_string()),
+        ("GET", [name], None) if !half.plan.family(name).is_empty() => {
+            let family = half.plan.family(name);
+            Answer::ok(view::list(half, |place| family.contains(&place)).to_string())
+        }
+        (_, [name, ..], None) => unknown(half, name),
         ("GET", [_], Some(place)) => Answer::ok(view::one(half, place).to_string()),
         ("GET", [name, "budget"], Some(place)) if half.plan.objectives[place].is_composite() => {
             Answer::refused(
@@ -45,6 +49,12 @@ pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestam
     }
 }
 
-fn unknown(name: &str) -> Answer {
+fn unknown(half: &AnalysisHalf, name: &str) -> Answer {
+    let family = half.plan.family(name);
+    if !family.is_empty() {
+        let ids: Vec<_> = family.iter().map(|place| half.plan.objectives[*place].id.as_str()).collect();
+        let message = format!("`{name}` is the name of several objectives; ask for {}", ids.join(" or "));
+        return Answer::refused(404, &message);
+    }
     Answer::refused(404, &format!("there is no objective `{name}`; GET /api/v1/slos lists all by id"))
 }

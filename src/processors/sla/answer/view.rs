@@ -15,9 +15,10 @@ use crate::sla::{
     state::Record,
 };
 
-/// All objectives, in short.
-pub(super) fn list(half: &AnalysisHalf) -> Value {
-    let told = half.told();
+/// The wanted objectives, in short.
+pub(super) fn list(half: &AnalysisHalf, is_wanted: impl Fn(usize) -> bool) -> Value {
+    let told = half.told().into_iter().enumerate();
+    let told: Vec<_> = told.filter(|(place, _)| is_wanted(*place)).map(|(_, told)| told).collect();
     let n_of = |standing| told.iter().filter(|told| told.report.standing == standing).count();
     json!({
         "objectives": told.iter().map(short).collect::<Vec<_>>(),

@@ -120,6 +120,22 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Returns the objectives of the percentiles that are promised under one name, or service and name.
+    pub(super) fn family(&self, name: &str) -> Vec<usize> {
+        let is_of = |objective: &Objective| {
+            let Some(percentile) = &objective.percentile else { return false };
+            let before = |text: &str| {
+                let rest = text.strip_suffix(percentile.name.as_str())?.strip_suffix('-')?;
+                (rest == name).then_some(())
+            };
+            before(&objective.name).or_else(|| before(&objective.id)).is_some()
+        };
+        let all = self.objectives.iter().enumerate();
+        all.filter(|(_, objective)| is_of(objective)).map(|(at, _)| at).collect()
+    }
+}
+
 fn check_service(config: &SlaConfig, checks: &mut Checks) {
     let intervals = [
         ("evaluation_interval", config.evaluation_interval),

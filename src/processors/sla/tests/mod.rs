@@ -11,6 +11,7 @@ mod prometheus;
 mod rings;
 mod settings;
 mod spans;
+mod told;
 
 use std::collections::BTreeMap;
 
