@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use testbed::{Alertmanager, AlertmanagerVersion, clients, eventually, free_port, post};
+use testbed::{
+    Alertmanager, AlertmanagerVersion, Trueline, Watch, clients, eventually, free_port, get_json, post,
+};
 
 use super::{
     SOON,
@@ -176,5 +178,41 @@ receivers: [{{name: hook, webhook_configs: [{{url: '{}'}}]}}]
             |destination| eventually("the webhook", SOON, || newest(destination, state)).map(without_names);
         assert_eq!(of(&ours)?, of(&theirs)?, "{state}");
     }
+    Ok(())
+}
+
+/// The alert that always fires is told with a link, and whoever follows it is told of that alert.
+#[test]
+fn the_link_of_a_message_leads_to_the_alert() -> Result<()> {
+    let folder = Folder::new()?;
+    let hook = Destination::good()?;
+    let (otlp, health, api) = (free_port(), free_port(), free_port());
+    let yaml = format!(
+        "
+receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{otlp}'}}}}}}}}
+processors: {{aggregation: , alerting: }}
+exporters:
+  alert_webhook:
+    queue: {{directory: '{}'}}
+    external_url: http://127.0.0.1:{api}/
+    destinations: [{{name: hook, format: cloudevents, url: '{}', match: {{alertname: Watchdog}}}}]
+extensions: {{health_check: {{endpoint: '127.0.0.1:{health}'}}, api: {{endpoint: '127.0.0.1:{api}'}}}}
+service:
+  extensions: [health_check, api]
+  pipelines: {{telemetry: {{receivers: [otlp], processors: [aggregation, alerting], exporters: [alert_webhook]}}}}
+",
+        folder.file("queue").display(),
+        hook.url(),
+    );
+    let watch = Watch { health: format!("127.0.0.1:{health}").parse()?, metrics: None };
+    let trueline = Trueline::start(&yaml, watch).with_context(|| yaml.clone())?;
+    let told = eventually("the alert is told", SOON, || {
+        let first = hook.look(|seen| seen.first().map(|seen| seen.body["data"].clone()));
+        first.with_context(|| format!("nothing has come: {}", trueline.log()))
+    })?;
+    let link = told["url"].as_str().with_context(|| format!("no link in {told}"))?;
+    let answer = get_json(link)?;
+    ensure!(answer["labels"]["alertname"] == "Watchdog", "{link} answers {answer}");
+    ensure!(answer["fingerprint"] == told["fingerprint"], "{answer} is not {told}");
     Ok(())
 }
