@@ -132,9 +132,7 @@ fn is_fitting(asked: &Asked, series: &Series, named: &Named<'_>) -> bool {
         Some(selector) => selector.fits(named),
         None => fits(metric, &series.metric) && fits(&asked.service, &series.service),
     };
-    *statistic == series.statistic
-        && is_meant()
-        && selects.iter().all(|condition| holds(condition, series))
+    *statistic == series.statistic && is_meant() && selects.iter().all(|condition| holds(condition, series))
 }
 
 /// A series has no span, so its fields are looked for among its attributes, by the names that series of spans
