@@ -385,5 +385,11 @@ fn counters_of_begun_and_ended_workflows_tell_how_many_run() {
     let value = ask(&mut stage, "GET", &["slos", "a"], "");
     assert_eq!(value["workflows"]["open"].as_u64(), Some(2));
     assert_eq!(value["workflows"]["oldest_seconds"].as_f64(), Some(50.0));
+    stage.until(75);
+    let told = ["started", "completed", "failed"].map(|name| {
+        let labels = "{service.name=checkout,trueline.slo.id=checkout-a,trueline.slo.name=a}";
+        stage.metric(&format!("trueline.slo.workflows.{name}{labels}"))
+    });
+    assert_eq!(told, [Some(5.0), Some(3.0), Some(2.0)]);
     assert_eq!(counts(&mut stage), (3, 2));
 }

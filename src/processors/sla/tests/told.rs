@@ -183,6 +183,30 @@ fn a_workflow_that_never_ends_is_given_up_and_stays_a_failure() {
 }
 
 #[test]
+fn an_alert_of_the_shortest_windows_that_are_allowed_does_not_go_on_and_off() {
+    for (slice, short) in [("1m", "3m"), ("2m", "5m"), ("5m", "11m")] {
+        let alert =
+            |short: &str| format!("burn_alerts: [{{severity: page, long: 12m, short: {short}, factor: 2}}]");
+        let yaml = |short: &str| {
+            format!(
+                "slos: [{{name: up, service: s, min_events: 1, target: 0.9, sli: {{type: availability, slice: {slice}}}, {}}}]",
+                alert(short)
+            )
+        };
+        let shorter = format!("{}m", short.trim_end_matches('m').parse::<u64>().unwrap() - 1);
+        assert!(read(&yaml(&shorter)).1.iter().any(|it| it.contains("too short")), "{shorter} for {slice}");
+        let mut stage = Stage::new(&yaml(short), 1);
+        for second in (0..2400).step_by(10) {
+            stage.until(second + 5);
+            stage.spans("s", failing(1, 1, second + 4));
+            if second > 700 {
+                assert_eq!(stage.truths()["UpBurnRate page"], Some(true), "{slice} and {short} at {second}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_composite_burns_over_windows_of_its_own_and_tells_nothing_that_it_has_not() {
     let yaml = "
 slos:
