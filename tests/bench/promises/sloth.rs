@@ -10,8 +10,10 @@ pub(super) const RULES_PER_OBJECTIVE: u64 = 17;
 /// Windows over which the indicator is recorded from the counters themselves.
 const WINDOWS: [&str; 7] = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
 const OBJECTIVE: f64 = 0.999;
-/// Severity; factor, short and long window of its quick and of its slow pair.
-const ALERTS: [(&str, [(f64, &str, &str); 2]); 2] =
+/// Factor, short and long window.
+type Pair = (f64, &'static str, &'static str);
+/// Severity, its quick and its slow pair.
+const ALERTS: [(&str, [Pair; 2]); 2] =
     [("page", [(14.4, "5m", "1h"), (6.0, "30m", "6h")]), ("ticket", [(3.0, "2h", "1d"), (1.0, "6h", "3d")])];
 
 /// Writes the rules of as many objectives.

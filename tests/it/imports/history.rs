@@ -29,7 +29,7 @@ pub(super) fn scrapes(from: u64, to: u64, interval: u64) -> Vec<Scrape> {
         let traffic = if is_night { interval / 20 } else { interval * (3 + hour % 5) };
         // An hour of every fourth day fails for a twentieth of the requests, and now and then one does.
         let failed = if day.is_multiple_of(4) && hour == 14 { traffic / 20 } else { 0 };
-        let seldom = u64::from(at / interval % 37 == 0);
+        let seldom = u64::from((at / interval).is_multiple_of(37));
         for (count, more) in counts.iter_mut().zip([traffic, traffic / 50, failed / 4, failed, seldom]) {
             *count += more;
         }
