@@ -62,9 +62,10 @@ impl Grain {
 
     /// Returns what is wrong with asking for so many events in a window.
     pub(super) fn problem_of_events(self, min_events: u64, window: Duration) -> Option<String> {
-        let most = self.most_within(window).filter(|most| min_events > *most)?;
+        let most = self.most_within(window).filter(|most| min_events.max(1) > *most)?;
+        let fewer = if most > 0 { format!("{most} or less, or ") } else { String::new() };
         Some(format!(
-            "min_events is {min_events}, but of {} a window of {} holds {most} at most, so nothing would ever be judged; write {most} or less, or shorter slices",
+            "min_events is {min_events}, but of {} a window of {} holds {most} at most, so nothing would ever be judged; write {fewer}shorter slices",
             self.text(),
             duration_text(window)
         ))

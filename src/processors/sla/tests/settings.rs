@@ -139,6 +139,12 @@ fn an_alert_whose_windows_hold_nothing_is_refused_with_place_value_and_remedy() 
         ),
         (
             "{type: availability, slice: 1h}",
+            "min_events: 0, window: {rolling: 1h}",
+            "slos.1.min_events",
+            ["holds 0 at most", "write shorter slices"],
+        ),
+        (
+            "{type: availability, slice: 1h}",
             "window: {rolling: 6h}",
             "slos.1.min_events",
             ["min_events is 10", "write 5 or less"],
@@ -303,14 +309,16 @@ fn keys_that_an_indicator_does_not_read_are_refused() {
             |it: &String| it.starts_with(&format!("slos.0.{place}: ")) && it.contains("asked of spans");
         assert!(problems.iter().any(is_told), "{line}: {problems:#?}");
     }
-    for line in ["match: {a: b}", "rto: 1m", "maintenance: [{name: x, schedule: 'Sat 02:00-06:00 UTC'}]"] {
+    for (line, place) in [
+        ("match: {a: b}", "match"),
+        ("rto: 1m", "rto"),
+        ("maintenance: [{name: x, schedule: 'Sat 02:00-06:00 UTC'}]", "maintenance"),
+        ("cost: {per_down_minute: 1, currency: EUR}", "cost.per_down_minute"),
+    ] {
         let yaml = with("sli: {type: composite, of: [{slo: b}]}") + &format!("    {line}\n");
-        let key = line.split(':').next().unwrap();
         let (_, problems) = read(&yaml);
-        assert!(
-            problems.iter().any(|it| it.starts_with(&format!("slos.0.{key}: a composite"))),
-            "{line}: {problems:#?}"
-        );
+        let is_told = |it: &String| it.starts_with(&format!("slos.0.{place}: a composite"));
+        assert!(problems.iter().any(is_told), "{line}: {problems:#?}");
     }
 }
 
