@@ -14,7 +14,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{exit, fail},
+    exit::{self, fail},
     http_client::Unreached,
 };
 pub(crate) use client::ApiArgs;

@@ -18,8 +18,8 @@ use super::{
     truth::{self, Fault},
 };
 use crate::{
-    commands::{exit, fail},
     detect::Recording,
+    exit::{self, fail},
     replay::{Console, Files, short_span},
 };
 

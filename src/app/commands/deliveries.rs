@@ -12,7 +12,11 @@ use config::{Problems, SystemEnvironment};
 use engine::SystemClock;
 use exporters::deliveries::{Letter, Letters, Replayer, Summary};
 
-use super::{ConfigArgs, exit, fail, validate::render};
+use super::validate::render;
+use crate::{
+    config_args::ConfigArgs,
+    exit::{self, fail},
+};
 
 /// The file's name in a queue's directory.
 const FILE: &str = "dead_letters.jsonl";

@@ -8,12 +8,13 @@ pub(crate) mod validate;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use config::ConfigUri;
 
 use crate::{
     ask::{self, AlertsArgs, ExplainArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
+    config_args::ConfigArgs,
     detect::{self, DetectArgs},
+    exit::{self, fail},
     import::{self, ImportRules, ImportSlos},
     inbox::{self, InboxArgs},
     load::{self, LoadArgs},
@@ -88,17 +89,6 @@ enum RulesAction {
     Import(ImportRules),
 }
 
-/// Where the configuration comes from
-#[derive(Args, Clone)]
-pub(crate) struct ConfigArgs {
-    /// A file, `file:PATH`, `env:NAME` or `yaml:TEXT`; several are merged, later ones win
-    #[arg(long = "config", value_name = "URI")]
-    config: Vec<String>,
-    /// Set one key over everything else: `--set exporters.debug.verbosity=detailed`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-}
-
 #[derive(Args)]
 struct ValidateArgs {
     #[command(flatten)]
@@ -109,18 +99,6 @@ struct ValidateArgs {
     /// Fail on warnings too
     #[arg(long)]
     deny_warnings: bool,
-}
-
-/// Exit codes: what a script can tell apart.
-pub(crate) mod exit {
-    /// The configuration is refused.
-    pub(crate) const CONFIG: u8 = 1;
-    /// The command line can not be understood.
-    pub(crate) const USAGE: u8 = 2;
-    /// The configuration is good and something else failed: an address is taken, a file unreadable.
-    pub(crate) const RUNTIME: u8 = 3;
-    /// The destination of a load took nothing of it.
-    pub(crate) const UNREACHED: u8 = 6;
 }
 
 impl Cli {
@@ -153,41 +131,6 @@ impl Cli {
             Some(Command::Explain(args)) => ask::explain(&args),
         }
     }
-}
-
-impl ConfigArgs {
-    /// Adds those that stand later on the command line.
-    fn and(mut self, later: Self) -> Self {
-        self.config.extend(later.config);
-        self.set.extend(later.set);
-        self
-    }
-
-    /// Whether no location is given.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.config.is_empty() && self.set.is_empty()
-    }
-
-    /// Reads the locations; `--set` comes last, so it wins.
-    pub(crate) fn uris(&self) -> Result<Vec<ConfigUri>, String> {
-        if self.config.is_empty() {
-            return Err("at least one config flag must be provided: trueline --config=FILE".to_owned());
-        }
-        let files =
-            self.config.iter().map(|uri| uri.parse().map_err(|problem| format!("--config={uri}: {problem}")));
-        let sets = self
-            .set
-            .iter()
-            .map(|set| ConfigUri::set(set).map_err(|problem| format!("--set={set}: {problem}")));
-        files.chain(sets).collect()
-    }
-}
-
-/// Says what went wrong, on standard error.
-#[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
-pub(crate) fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("error: {message}");
-    ExitCode::from(code)
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@ use config::Problems;
 use engine::{Loaded, SystemClock};
 use tracing::{error, info, info_span};
 
-use super::{
-    ConfigArgs, exit, fail,
-    validate::{check, render},
+use super::validate::{check, render};
+use crate::{
+    backfill,
+    config_args::ConfigArgs,
+    exit::{self, fail},
+    telemetry,
 };
-use crate::{backfill, telemetry};
 
 pub(super) fn run(args: &ConfigArgs) -> ExitCode {
     let uris = match args.uris() {

@@ -6,8 +6,12 @@ use clap::ValueEnum;
 use config::{ConfigUri, Problems, Style, SystemEnvironment};
 use engine::Loaded;
 
-use super::{ConfigArgs, exit, fail};
-use crate::{registry::registry, telemetry};
+use crate::{
+    config_args::ConfigArgs,
+    exit::{self, fail},
+    registry::registry,
+    telemetry,
+};
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Format {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::commands::ConfigArgs;
+use crate::config_args::ConfigArgs;
 
 /// What to judge, and how to tell it
 #[derive(Args)]

@@ -14,8 +14,9 @@ use super::{
     read::Recording,
 };
 use crate::{
-    commands::{exit, fail, validate},
+    commands::validate,
     detect::args::Format,
+    exit::{self, fail},
     registry::registry,
 };
 

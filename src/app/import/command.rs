@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{files::documents, output, output::Report, rules, settings, sloth};
-use crate::commands::{exit, fail};
+use crate::exit::{self, fail};
 
 /// Files of Sloth to objectives
 ///

@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::text;
-use crate::commands::{exit, fail};
+use crate::exit::{self, fail};
 
 /// Receives alerts as webhooks and prints them, until Ctrl-C
 #[derive(Args)]

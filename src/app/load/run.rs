@@ -16,7 +16,7 @@ use super::output::{self, is_stdout};
 use super::send::{Load, Patience, send_all};
 use super::tally::Tally;
 use super::traffic::Traffic;
-use crate::commands::{exit, fail};
+use crate::exit::{self, fail};
 
 /// Requests in flight on a gRPC connection.
 const IN_FLIGHT: usize = 4;

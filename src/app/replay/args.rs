@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use model::Timestamp;
 
-use crate::{commands::ConfigArgs, detect::parse_time, load::parse_duration};
+use crate::{config_args::ConfigArgs, detect::parse_time, load::parse_duration};
 
 /// What to replay through which pipelines
 ///

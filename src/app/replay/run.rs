@@ -19,7 +19,10 @@ use super::{
     source::{Recorded, on_its_own_thread},
     state::StateDirectory,
 };
-use crate::commands::{exit, fail, validate};
+use crate::{
+    commands::validate,
+    exit::{self, fail},
+};
 
 /// How a replay can end early.
 enum Ended {

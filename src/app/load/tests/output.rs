@@ -141,6 +141,6 @@ fn options_that_can_not_be_meant_are_refused_with_what_to_do() {
 #[test]
 fn a_file_that_can_not_be_written_is_an_error() {
     let options = "--output /nonexistent/folder/a.jsonl --spans 10";
-    let failure = format!("{:?}", ExitCode::from(crate::commands::exit::RUNTIME));
+    let failure = format!("{:?}", ExitCode::from(crate::exit::RUNTIME));
     assert_eq!(format!("{:?}", run(args(options))), failure);
 }

@@ -15,7 +15,7 @@ use super::super::reach::Reach;
 use super::super::run::verdict;
 use super::super::send::{Load, Patience, send_all};
 use super::{START, args};
-use crate::commands::exit;
+use crate::exit;
 
 const IMPATIENT: Patience = Patience {
     attempts: 3,
