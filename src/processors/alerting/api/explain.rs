@@ -72,9 +72,16 @@ fn is_about(half: &AnalysisHalf, alert: &Alert, subject: &str) -> bool {
         _ => false,
     };
     *alert.name == *subject
-        || alert.slo_id == subject
+        || is_objective(&alert.slo_id, subject)
         || u64::from_str_radix(subject, 16) == Ok(alert.fingerprint)
         || is_of_rule()
+}
+
+/// Whether an objective has this id, or is one percentile of it: `name-p99`.
+fn is_objective(id: &str, name: &str) -> bool {
+    let percentile = id.strip_prefix(name).map(|rest| rest.strip_prefix("-p"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+    id == name || percentile.flatten().is_some_and(is_number)
 }
 
 fn show_rule(rule: &Rule) -> Value {
@@ -198,5 +205,21 @@ fn why(alert: &Alert, at: Timestamp, played: Option<Played>, suppressed_by: &[St
                 short(played.greatest)
             ),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_objective_is_found_by_its_id_and_by_the_name_of_its_percentiles() {
+        for name in ["checkout-latency", "checkout-latency-p99.9"] {
+            assert!(is_objective("checkout-latency-p99.9", name), "{name}");
+        }
+        for other in ["checkout", "checkout-latency-p99", "checkout-latency-p99.9-x", ""] {
+            assert!(!is_objective("checkout-latency-p99.9", other), "{other}");
+        }
+        assert!(!is_objective("checkout-latency-page", "checkout-latency"));
     }
 }
