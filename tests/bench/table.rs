@@ -1,8 +1,9 @@
 //! Tables as text and as Markdown.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -53,6 +54,42 @@ pub(crate) fn markdown(report: &Report) -> String {
 
 fn all_lines(table: &Table) -> impl Iterator<Item = &Vec<String>> {
     [&table.heading].into_iter().chain(&table.lines)
+}
+
+/// How tables are written.
+#[derive(clap::Args)]
+pub(crate) struct Output {
+    /// Print Markdown.
+    #[arg(long)]
+    markdown: bool,
+    /// Put the Markdown between the markers of a file.
+    #[arg(long, value_name = "FILE", requires = "markdown")]
+    into: Option<PathBuf>,
+}
+
+impl Output {
+    /// Writes a report to stdout, or between the markers of that name.
+    ///
+    /// # Errors
+    /// As [`replace_between_markers`], or what stdout says.
+    pub(crate) fn write(&self, report: &Report, name: &str) -> Result<()> {
+        match &self.into {
+            Some(file) => replace_between_markers(file, name, &self.text(report)),
+            None => self.print(report),
+        }
+    }
+
+    /// Writes a report to stdout.
+    ///
+    /// # Errors
+    /// What stdout says.
+    pub(crate) fn print(&self, report: &Report) -> Result<()> {
+        std::io::stdout().write_all(self.text(report).as_bytes()).context("writing the tables")
+    }
+
+    fn text(&self, report: &Report) -> String {
+        if self.markdown { markdown(report) } else { text(report) }
+    }
 }
 
 /// Writes the text into a file in place of what stands between the markers of that name.

@@ -8,7 +8,6 @@ use super::{
     alert::{Alert, Owner, fingerprint},
     machine::{OnNoData, Policy, Verdict},
     processor::AnalysisHalf,
-    tape::Tape,
 };
 
 /// A restored alert of a stage that has not told for so long is ended: the stage has gone from the configuration.
@@ -88,20 +87,7 @@ impl AnalysisHalf {
         if alert.step(conditions.at, verdict, subject.severity, &policy, &mut self.changes) {
             self.after_step(place, conditions.at, now);
         }
-        self.note_condition(place, conditions);
-    }
-
-    fn note_condition(&mut self, place: u32, conditions: &Conditions) {
-        let Some(alert) = self.alerts.get_mut(place) else { return };
-        self.meters.evaluations.add(1);
-        if alert.tape.is_none() && (self.n_tapes + 1) * Tape::BYTES <= self.config.explain_bytes.0 {
-            self.n_tapes += 1;
-            alert.tape = Some(Box::new(Tape::new(conditions.every.max(Duration::from_secs(1)))));
-        }
-        let (is_true, value) = (alert.is_true, if alert.has_data { alert.value } else { f64::NAN });
-        if let Some(tape) = &mut alert.tape {
-            tape.note(conditions.at, value, is_true);
-        }
+        self.note_evaluation(place, conditions.at, conditions.every.max(Duration::from_secs(1)));
     }
 
     fn alert_of_condition(

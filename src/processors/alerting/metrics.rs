@@ -11,8 +11,6 @@ use wire::{
 
 use super::{ALERTNAME, ALERTSTATE, SCOPE, alert::Alert, output::all_labels};
 
-/// OTLP's flag of a point that says that its series has ended: Prometheus then forgets it at once.
-const NO_RECORDED_VALUE: u32 = 1;
 /// *Units*: seconds. From a minute to three days, as people work.
 const BOUNDS: [f64; 9] = [60.0, 300.0, 900.0, 1800.0, 3600.0, 10_800.0, 21_600.0, 86_400.0, 259_200.0];
 
@@ -236,14 +234,7 @@ impl Metrics {
         }
         let mut gauge = self.writer.gauge(head);
         for (attributes, value) in &points {
-            gauge.point(&NumberPoint {
-                attributes,
-                start: 0,
-                time: self.at.as_nanos(),
-                value: *value,
-                exemplars: &[],
-                flags: if value.is_none() { NO_RECORDED_VALUE } else { 0 },
-            });
+            gauge.point(&NumberPoint::of_gauge(attributes, self.at.as_nanos(), *value));
         }
         self.n_points += points.len() as u64;
     }

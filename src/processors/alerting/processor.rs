@@ -1,6 +1,6 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use component::{Answer, BuildCx, Cx, Processor, ProcessorDef, Question, RestoreError, Snapshot};
 use model::{Batch, Columns, Payload, SignalSet, Timestamp};
@@ -149,6 +149,20 @@ impl AnalysisHalf {
         let (bytes, points) =
             metrics::write(&self.alerts.active_sorted(), &mut self.published, &self.figures, at);
         cx.emit(Payload::Metrics(bytes.into()), points);
+    }
+
+    /// Keeps what an evaluation compared, as far as there is room. `every` is how often there is one.
+    pub(super) fn note_evaluation(&mut self, place: u32, at: Timestamp, every: Duration) {
+        let Some(alert) = self.alerts.get_mut(place) else { return };
+        self.meters.evaluations.add(1);
+        if alert.tape.is_none() && (self.n_tapes + 1) * Tape::BYTES <= self.config.explain_bytes.0 {
+            self.n_tapes += 1;
+            alert.tape = Some(Box::new(Tape::new(every)));
+        }
+        let (is_true, value) = (alert.is_true, if alert.has_data { alert.value } else { f64::NAN });
+        if let Some(tape) = &mut alert.tape {
+            tape.note(at, value, is_true);
+        }
     }
 
     pub(super) fn measure(&self) {

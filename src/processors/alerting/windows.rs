@@ -18,7 +18,6 @@ use super::{
     processor::AnalysisHalf,
     rule::PREDICTED,
     rules::{Origin, Rule},
-    tape::Tape,
     template::{Filling, cut},
 };
 use crate::promql;
@@ -264,32 +263,16 @@ impl AnalysisHalf {
                 }
                 let measured =
                     if has_rows { alert.tally.take(rule.takes_worst()) } else { Measured::NOTHING };
-                if judge(rule, alert, &measured, end, &mut self.scratch, &mut self.changes) {
+                let every = rule.every;
+                let is_changed = judge(rule, alert, &measured, end, &mut self.scratch, &mut self.changes);
+                if !alert.has_data {
+                    self.meters.no_data.add(1);
+                }
+                if is_changed {
                     self.after_step(place, end, now);
                 }
-                self.note_evaluation(place, end);
+                self.note_evaluation(place, end, every);
             }
-        }
-    }
-
-    /// Keeps what was compared, as far as there is room.
-    fn note_evaluation(&mut self, place: u32, at: Timestamp) {
-        let Some(alert) = self.alerts.get_mut(place) else { return };
-        self.meters.evaluations.add(1);
-        if !alert.has_data {
-            self.meters.no_data.add(1);
-        }
-        if alert.tape.is_none() && (self.n_tapes + 1) * Tape::BYTES <= self.config.explain_bytes.0 {
-            let every = match alert.owner {
-                Owner::Rule(number) => self.rules.get(number).map(|rule| rule.every),
-                _ => None,
-            };
-            self.n_tapes += 1;
-            alert.tape = Some(Box::new(Tape::new(every.unwrap_or(self.config.evaluation_interval.get()))));
-        }
-        let (is_true, value) = (alert.is_true, if alert.has_data { alert.value } else { f64::NAN });
-        if let Some(tape) = &mut alert.tape {
-            tape.note(at, value, is_true);
         }
     }
 

@@ -71,7 +71,7 @@ fn view(episode: &Episode) -> Value {
         (None, Some(Withheld::NotSignificant)) => Some("not_significant"),
         _ => None,
     };
-    let traces = episode.exemplars.iter().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
+    let traces = episode.exemplars_in_hex();
     json!({
         "id": format!("{:016x}", episode.id),
         "series": format!("{:016x}", series.fingerprint),

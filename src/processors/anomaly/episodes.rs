@@ -286,6 +286,11 @@ impl Episode {
         other.severity.cmp(&self.severity).then_with(by_weight).then_with(|| self.series.cmp(&other.series))
     }
 
+    /// Returns its traces as people and links spell them.
+    pub(crate) fn exemplars_in_hex(&self) -> impl Iterator<Item = String> {
+        self.exemplars.iter().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     fn keep(&mut self, exemplars: &[TraceId]) {
         for trace in exemplars.iter().rev() {
             self.exemplars.retain(|kept| kept != trace);

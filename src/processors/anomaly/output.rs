@@ -91,8 +91,7 @@ fn describe(transition: Transition, episode: &Episode, now: Timestamp) -> Attrib
     whole("duration", now.since(episode.start).as_nanos() as u64);
     let detectors = said(episode).map(|detector| detector.name().to_owned());
     out.push_encoded(format!("{EVENT}.detectors"), &strings(detectors));
-    let traces = episode.exemplars.iter().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
-    out.push_encoded(format!("{EVENT}.exemplars"), &strings(traces));
+    out.push_encoded(format!("{EVENT}.exemplars"), &strings(episode.exemplars_in_hex()));
     out
 }
 
@@ -278,14 +277,7 @@ impl Metrics {
     fn gauge(&mut self, head: &MetricHead<'_>, points: &[(Attributes, Number)]) {
         let mut gauge = self.writer.gauge(head);
         for (attributes, value) in points {
-            gauge.point(&NumberPoint {
-                attributes,
-                start: 0,
-                time: self.now.as_nanos(),
-                value: Some(*value),
-                exemplars: &[],
-                flags: 0,
-            });
+            gauge.point(&NumberPoint::of_gauge(attributes, self.now.as_nanos(), Some(*value)));
         }
         self.n_points += points.len() as u64;
     }

@@ -87,8 +87,7 @@ impl Bands<'_> {
 }
 
 fn point<'a>(rollups: &Rollups, value: Number, attributes: &'a Attributes) -> NumberPoint<'a> {
-    let time = rollups.end().as_nanos();
-    NumberPoint { attributes, start: 0, time, value: Some(value), exemplars: &[], flags: 0 }
+    NumberPoint::of_gauge(attributes, rollups.end().as_nanos(), Some(value))
 }
 
 fn own_attributes(series: &Series) -> Attributes {

@@ -252,14 +252,8 @@ impl Metrics {
         }
         let mut gauge = self.writer.gauge(head);
         for (attributes, value) in &points {
-            gauge.point(&NumberPoint {
-                attributes,
-                start: 0,
-                time: self.at.as_nanos(),
-                value: Some(Number::Double(*value)),
-                exemplars: &[],
-                flags: 0,
-            });
+            let value = Some(Number::Double(*value));
+            gauge.point(&NumberPoint::of_gauge(attributes, self.at.as_nanos(), value));
         }
         self.n_points += points.len() as u64;
     }

@@ -6,7 +6,7 @@ use crate::{
         nest::{self, Nest},
     },
     encode,
-    view::{Number, Quantile, Temporality},
+    view::{NO_RECORDED_VALUE, Number, Quantile, Temporality},
 };
 
 /// Writes an `ExportMetricsServiceRequest`.
@@ -61,6 +61,14 @@ pub struct NumberPoint<'a> {
     pub value: Option<Number>,
     pub exemplars: &'a [Exemplar<'a>],
     pub flags: u32,
+}
+
+impl<'a> NumberPoint<'a> {
+    /// A point of a gauge. Without a value it says that its series has ended: Prometheus then forgets it at once.
+    pub fn of_gauge(attributes: &'a Attributes, time: u64, value: Option<Number>) -> Self {
+        let flags = if value.is_none() { NO_RECORDED_VALUE } else { 0 };
+        Self { attributes, start: 0, time, value, exemplars: &[], flags }
+    }
 }
 
 /// A point of a histogram with explicit bounds.

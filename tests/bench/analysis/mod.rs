@@ -14,7 +14,6 @@ mod tables;
 mod touch;
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
@@ -34,12 +33,8 @@ pub(crate) struct Args {
     /// Leave Prometheus out.
     #[arg(long)]
     without_prometheus: bool,
-    /// Print Markdown.
-    #[arg(long)]
-    markdown: bool,
-    /// Put the Markdown between the markers of a file.
-    #[arg(long, value_name = "FILE", requires = "markdown")]
-    into: Option<PathBuf>,
+    #[command(flatten)]
+    output: table::Output,
     /// Measure this plan in this process and print JSON: what this command starts for each plan.
     #[arg(long, value_name = "JSON", hide = true)]
     measure: Option<String>,
@@ -88,11 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(args.series >= SIZES[0].0, "--series is {}, must be at least {}", args.series, SIZES[0].0);
     let measured = measure(args)?;
     let report = tables::report(&measured);
-    let text = if args.markdown { table::markdown(&report) } else { table::text(&report) };
-    match &args.into {
-        Some(file) => table::replace_between_markers(file, "analysis", &text),
-        None => std::io::stdout().write_all(text.as_bytes()).context("writing the tables"),
-    }
+    args.output.write(&report, "analysis")
 }
 
 fn measure(args: &Args) -> Result<Measured> {

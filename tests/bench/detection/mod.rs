@@ -19,7 +19,6 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -46,12 +45,8 @@ pub(crate) struct Args {
     /// A trueline binary, instead of building this tree's.
     #[arg(long, value_name = "FILE")]
     trueline: Option<PathBuf>,
-    /// Print Markdown.
-    #[arg(long)]
-    markdown: bool,
-    /// Put the Markdown between the markers of a file.
-    #[arg(long, value_name = "FILE", requires = "markdown")]
-    into: Option<PathBuf>,
+    #[command(flatten)]
+    output: table::Output,
 }
 
 /// Scores every row and writes the tables to stdout.
@@ -82,11 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(!outcomes.is_empty(), "no row could be scored");
     let figures: Vec<Figures> = outcomes.iter().map(|outcome| Figures::of(&corpus, outcome)).collect();
     let report = figures::report(&corpus, &figures);
-    let text = if args.markdown { table::markdown(&report) } else { table::text(&report) };
-    match &args.into {
-        Some(file) => table::replace_between_markers(file, "detection", &text),
-        None => std::io::stdout().write_all(text.as_bytes()).context("writing the tables"),
-    }
+    args.output.write(&report, "detection")
 }
 
 fn judge_petshop(args: &Args) -> Result<()> {
@@ -97,8 +88,7 @@ fn judge_petshop(args: &Args) -> Result<()> {
         eprintln!("no public data in {}: nothing is judged; name its folder with --data", data.display());
         return Ok(());
     };
-    let text = if args.markdown { table::markdown(&report) } else { table::text(&report) };
-    std::io::stdout().write_all(text.as_bytes()).context("writing the tables")
+    args.output.print(&report)
 }
 
 /// Scores one row after the other. A row whose program is missing is left out and said on stderr.

@@ -12,7 +12,6 @@ mod stages;
 mod tables;
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
@@ -25,12 +24,8 @@ pub(crate) struct Args {
     /// Leave Prometheus out.
     #[arg(long)]
     without_prometheus: bool,
-    /// Print Markdown.
-    #[arg(long)]
-    markdown: bool,
-    /// Put the Markdown between the markers of a file.
-    #[arg(long, value_name = "FILE", requires = "markdown")]
-    into: Option<PathBuf>,
+    #[command(flatten)]
+    output: table::Output,
     /// Measure a part in this process and print JSON: what this command starts.
     #[arg(long, value_name = "PART", hide = true)]
     measure: Option<child::Part>,
@@ -66,11 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let reference_walk_nanos = before.min(reference_walk()?);
     let peer = if args.without_prometheus { None } else { measured_peer()? };
     let report = tables::report(&Measured { reference_walk_nanos, ours, peer });
-    let text = if args.markdown { table::markdown(&report) } else { table::text(&report) };
-    match &args.into {
-        Some(file) => table::replace_between_markers(file, "promises", &text),
-        None => std::io::stdout().write_all(text.as_bytes()).context("writing the tables"),
-    }
+    args.output.write(&report, "promises")
 }
 
 /// Measures Prometheus; none when it is not built.

@@ -164,14 +164,8 @@ fn request(at: Timestamp, points: &[(&Identity, f64)]) -> Bytes {
             let head = MetricHead { name: &first.metric, description: "", unit: &first.unit };
             let mut gauge = writer.gauge(&head);
             for (identity, value) in of_metric {
-                gauge.point(&NumberPoint {
-                    attributes: &identity.point_attributes(),
-                    start: 0,
-                    time: at.as_nanos(),
-                    value: Some(Number::Double(*value)),
-                    exemplars: &[],
-                    flags: 0,
-                });
+                let (attributes, value) = (identity.point_attributes(), Some(Number::Double(*value)));
+                gauge.point(&NumberPoint::of_gauge(&attributes, at.as_nanos(), value));
             }
         }
     }

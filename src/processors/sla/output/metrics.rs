@@ -77,7 +77,7 @@ pub(in crate::sla) fn write(all: &[Told<'_>], dialects: &[Dialect], at: Timestam
     for (name, points) in &gauges.0 {
         let mut gauge = writer.gauge(&MetricHead { name, description: "", unit: "" });
         for (attributes, value) in points {
-            gauge.point(&point(attributes, 0, at, Number::Double(*value)));
+            gauge.point(&NumberPoint::of_gauge(attributes, at.as_nanos(), Some(Number::Double(*value))));
         }
         n_points += points.len() as u64;
     }

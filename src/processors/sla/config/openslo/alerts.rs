@@ -33,7 +33,8 @@ struct PolicySpec {
     alert_when_resolved: bool,
     alert_when_breaching: bool,
     conditions: Vec<Condition>,
-    notification_targets: Vec<Ignored>,
+    /// Who is told is not said here.
+    notification_targets: Vec<IgnoredAny>,
 }
 
 impl Default for PolicySpec {
@@ -85,16 +86,6 @@ struct Burn {
     lookback_window: Days,
     #[serde(default)]
     alert_after: Option<Duration>,
-}
-
-/// Who is told is not said here.
-#[derive(Clone, Debug, Deserialize)]
-struct Ignored(#[allow(dead_code, reason = "it is read to be passed over")] IgnoredAny);
-
-impl PartialEq for Ignored {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
 }
 
 /// What objectives may refer to, by name.
