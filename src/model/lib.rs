@@ -4,6 +4,7 @@
 //! Nothing here does I/O, and nothing here decodes: bytes become tables in `wire`.
 
 mod alerts;
+mod calls;
 mod civil;
 mod payload;
 pub mod prometheus;
@@ -14,6 +15,7 @@ mod spans;
 mod time;
 
 pub use alerts::{AlertState, AlertSubject, Condition, Conditions, Severity, alert_event};
+pub use calls::{Calls, Edge, EdgeKind, Spread, Step};
 pub use civil::Civil;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
 pub use rollups::{

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use crate::Timestamp;
+use crate::{Calls, Timestamp};
 
 /// One window of many series: a columnar table, one row per series that has something to tell.
 ///
@@ -27,6 +27,8 @@ pub struct Rollups {
     pub baseline: Option<BaselineColumns>,
     /// Added by `anomaly`.
     pub anomaly: Option<AnomalyColumns>,
+    /// Added by `bottleneck`: not by row, but of the traces that were assembled in this window.
+    pub calls: Option<Arc<Calls>>,
 }
 
 impl Rollups {
@@ -210,8 +212,10 @@ impl Columns {
     pub const ANOMALY: Self = Self(4);
     /// Not a column: what [`crate::Conditions`] hold, which travel beside.
     pub const CONDITIONS: Self = Self(8);
-    /// Every column of [`Rollups`].
-    pub const WINDOWS: Self = Self(7);
+    /// Not a column either: [`Rollups::calls`].
+    pub const CALLS: Self = Self(16);
+    /// Whatever travels with [`Rollups`].
+    pub const WINDOWS: Self = Self(7 | 16);
 
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -239,6 +243,7 @@ impl fmt::Display for Columns {
             (Self::BASELINE, "baselines"),
             (Self::ANOMALY, "anomalies"),
             (Self::CONDITIONS, "conditions"),
+            (Self::CALLS, "calls between services"),
         ];
         let names: Vec<_> =
             all.iter().filter(|(set, _)| set.0 & self.0 != 0).map(|(_, name)| *name).collect();

@@ -1,0 +1,85 @@
+//! Who calls whom, and where the time goes: what assembled traces tell of a window.
+
+use std::{fmt, sync::Arc};
+
+use crate::TraceId;
+
+/// What the traces that were assembled in a window tell.
+///
+/// *Shape*: both lists are in the order of their names, so that nothing depends on the order of arrival.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Calls {
+    /// The share of traces that were assembled whole, 0 to 1: how far the lists stand for all traffic.
+    pub coverage: f64,
+    pub edges: Vec<Edge>,
+    pub steps: Vec<Step>,
+}
+
+/// Calls from one service to another in a window.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Edge {
+    /// `service.name` of the caller; `user` for who is not instrumented.
+    pub client: Arc<str>,
+    /// `service.name` of the callee, or the database or peer that the caller names.
+    pub server: Arc<str>,
+    pub kind: EdgeKind,
+    pub calls: u64,
+    pub failed: u64,
+    /// What the caller waited.
+    pub duration: Spread,
+    /// What the caller waited beyond the time in which the callee worked: the network, queues, refused
+    /// connections. Empty where the callee has no span.
+    pub gap: Spread,
+    /// A slow or failed one, the same whatever the order of arrival.
+    pub exemplar: Option<TraceId>,
+}
+
+/// What one service does in one of its operations in a window.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    pub service: Arc<str>,
+    /// The name of the spans.
+    pub operation: Arc<str>,
+    pub calls: u64,
+    pub failed: u64,
+    /// Failed without a failed callee: here it began.
+    pub failed_here: u64,
+    /// Time in no callee: the span's own.
+    pub own: Spread,
+    /// A slow or failed one, the same whatever the order of arrival.
+    pub exemplar: Option<TraceId>,
+}
+
+/// How calls meet their callee.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum EdgeKind {
+    /// A request that is waited for.
+    Request,
+    /// A message that is not.
+    Message,
+    Database,
+    /// To a peer that sends no telemetry.
+    Peer,
+}
+
+impl fmt::Display for EdgeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "request",
+            Self::Message => "message",
+            Self::Database => "database",
+            Self::Peer => "peer",
+        })
+    }
+}
+
+/// How long something takes, in milliseconds; NaN where nothing was seen.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Spread {
+    pub p50: f64,
+    pub p95: f64,
+}
+
+impl Spread {
+    pub const EMPTY: Self = Self { p50: f64::NAN, p95: f64::NAN };
+}
