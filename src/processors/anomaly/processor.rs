@@ -190,7 +190,7 @@ impl Processor for AnalysisHalf {
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
         if !READABLE.contains(&snapshot.version) {
-            return Err(RestoreError::Version { found: snapshot.version, readable: "1 and 2" });
+            return Err(RestoreError::Version { found: snapshot.version, readable: "1 to 3" });
         }
         let memory = Memory::decode(snapshot.version, &snapshot.bytes)?;
         if memory.window != self.window {

@@ -1,13 +1,15 @@
 //! A series' state in a fixed layout, little-endian.
 //!
 //! Version 1 had the means of a pattern as eight f32; version 2 has the last of them as f32, seven differences
-//! from it as f16, and their exponent.
+//! from it as f16, and their exponent. Versions 1 and 2 had of each cell of novelty the value as f32 and, behind those
+//! of all 32, the windows since it was last near as u16; version 3 has a cell in four bytes (`stats::ValueCells`) and,
+//! before the cells, the windows since they grew older.
 
 use model::Maturity;
 use stats::{Half, Tail, ValueCells};
 
 use super::{
-    detectors::{BLOCKS, BlockMeans, Novelty, Pattern, Quartiles, Sustained, Told},
+    detectors::{BLOCKS, BlockMeans, Novelty, Pattern, Quartiles, Sustained, Told, WINDOWS_OF_AN_AGE},
     state::SeriesState,
 };
 
@@ -15,7 +17,7 @@ const IS_OPEN: u8 = 1;
 const HAS_NOVELTY: u8 = 2;
 const HAS_PATTERN: u8 = 4;
 
-/// Appends the record of a series: 38 bytes, 640 more with novelty and 50 with patterns.
+/// Appends the record of a series: 39 bytes, 449 more with novelty and 51 with patterns.
 pub(super) fn write(out: &mut Vec<u8>, fingerprint: u64, state: &SeriesState) {
     out.extend(fingerprint.to_le_bytes());
     let has = |is: bool, flag: u8| if is { flag } else { 0 };
@@ -29,6 +31,7 @@ pub(super) fn write(out: &mut Vec<u8>, fingerprint: u64, state: &SeriesState) {
     put(out, &[state.sustained.zbar, state.quartiles.lower, state.quartiles.upper]);
     put(out, &[state.told.smoothed, state.told.peak, state.told.fatigue]);
     if let Some(novelty) = &state.novelty {
+        out.push(state.told.windows);
         write_novelty(out, novelty);
     }
     if let Some(pattern) = &state.pattern {
@@ -38,8 +41,7 @@ pub(super) fn write(out: &mut Vec<u8>, fingerprint: u64, state: &SeriesState) {
 
 fn write_novelty(out: &mut Vec<u8>, novelty: &Novelty) {
     for cells in &novelty.cells {
-        put(out, &cells.values);
-        put_u16(out, &cells.ages);
+        out.extend(cells.cells.iter().flat_map(|cell| cell.to_le_bytes()));
     }
     for tail in &novelty.tails {
         put(out, &[tail.threshold, tail.mean_excess, tail.variance]);
@@ -80,6 +82,8 @@ impl Reader<'_> {
         }
         let last_window = u32::from_le_bytes(self.array()?);
         let [zbar, lower, upper, smoothed, peak, fatigue] = self.floats()?;
+        let has_windows = flags & HAS_NOVELTY != 0 && self.version > 2;
+        let [windows] = if has_windows { self.array()? } else { [0] };
         let state = SeriesState {
             sustained: Sustained { zbar },
             last_window,
@@ -88,7 +92,7 @@ impl Reader<'_> {
             traits: None,
             maturity: maturity_of(maturity)?,
             quartiles: Quartiles { lower, upper },
-            told: Told { smoothed, peak, fatigue },
+            told: Told { smoothed, peak, fatigue, windows },
             novelty: if flags & HAS_NOVELTY != 0 { Some(Box::new(self.novelty()?)) } else { None },
             pattern: if flags & HAS_PATTERN != 0 { Some(Box::new(self.pattern()?)) } else { None },
         };
@@ -98,7 +102,7 @@ impl Reader<'_> {
     fn novelty(&mut self) -> Option<Novelty> {
         let mut novelty = Novelty::default();
         for cells in &mut novelty.cells {
-            *cells = ValueCells { values: self.floats()?, ages: self.shorts()? };
+            *cells = if self.version > 2 { ValueCells { cells: self.words()? } } else { self.old_cells()? };
         }
         for tail in &mut novelty.tails {
             let [threshold, mean_excess, variance] = self.floats()?;
@@ -107,6 +111,13 @@ impl Reader<'_> {
             *tail = Tail { threshold, mean_excess, variance, values, excesses };
         }
         Some(novelty)
+    }
+
+    /// Cells of versions 1 and 2, whose ages were windows.
+    fn old_cells<const N: usize>(&mut self) -> Option<ValueCells<N>> {
+        let (values, ages): ([f32; N], [u16; N]) = (self.floats()?, self.shorts()?);
+        let age = |windows: u16| u8::try_from(windows / u16::from(WINDOWS_OF_AN_AGE)).unwrap_or(u8::MAX);
+        Some(ValueCells::of(std::array::from_fn(|at| (values[at], age(ages[at])))))
     }
 
     fn pattern(&mut self) -> Option<Pattern> {
@@ -145,6 +156,14 @@ impl Reader<'_> {
         let mut out = [0.0; N];
         for value in &mut out {
             *value = f32::from_le_bytes(self.array()?);
+        }
+        Some(out)
+    }
+
+    fn words<const N: usize>(&mut self) -> Option<[u32; N]> {
+        let mut out = [0; N];
+        for value in &mut out {
+            *value = u32::from_le_bytes(self.array()?);
         }
         Some(out)
     }

@@ -9,7 +9,7 @@ use super::detectors::{Novelty, OneSided, Pattern, Quartiles, Sustained, Told};
 
 /// Everything known of one series.
 ///
-/// *Cost*: 56 bytes, 636 more when `novelty` is listed and 52 when `pattern` is.
+/// *Cost*: 56 bytes, 444 more when `novelty` is listed and 52 when `pattern` is.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct SeriesState {
     pub(crate) sustained: Sustained,

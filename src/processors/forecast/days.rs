@@ -21,8 +21,9 @@ pub(super) struct Days {
     /// The last day of the trend, since the epoch; 0 before the first.
     pub(super) last_day: u16,
     pub(super) day_ahead: Conformal,
-    /// Of others than capacities, once thirty days ahead is foretold.
-    pub(super) month: Option<Box<Month>>,
+    /// Of others than capacities, once thirty days ahead is foretold. In place, as a box of its own would cost as much
+    /// again as it holds when that is little.
+    pub(super) month: Month,
     /// Of capacities.
     pub(super) history: Option<Box<History>>,
 }
@@ -33,7 +34,7 @@ impl Days {
             trend: Trend::default(),
             last_day: 0,
             day_ahead: Conformal::new(confidence),
-            month: None,
+            month: Month::new(confidence),
             history: None,
         }
     }
@@ -52,20 +53,15 @@ impl Days {
 
     /// Judges what was foretold thirty days ago, and keeps what is foretold now.
     fn end_day_of_month(&mut self, day: u16, step: u16, mean: f64, study: &mut Study) {
-        // Not before anything is foretold: until then nothing is kept either.
-        let told = self.trend.course(FROM_NOON).as_ref().map(Course::in_a_month);
-        if self.month.is_none() && (told.is_none() || !study.is_month_told) {
-            return;
-        }
-        let month = self.month.get_or_insert_with(|| Box::new(Month::new(study.confidence)));
-        study.tally.judge(MONTH_AHEAD, month.end_day(day, step, mean, told, study.confidence));
+        let course = self.trend.course(FROM_NOON).filter(|_| study.is_month_told);
+        let told = course.as_ref().map(Course::in_a_month);
+        study.tally.judge(MONTH_AHEAD, self.month.end_day(day, step, mean, told, study.confidence));
     }
 
     /// Begins the adaptation of all intervals anew, for another confidence.
     pub(super) fn turn_to_confidence(&mut self, confidence: f64) {
-        let of_month = self.month.as_deref_mut().map(|month| &mut month.errors);
         let of_history = self.history.as_deref_mut().map(|history| &mut history.month_ahead);
-        let all = [&mut self.day_ahead].into_iter().chain(of_month).chain(of_history);
+        let all = [&mut self.day_ahead, &mut self.month.errors].into_iter().chain(of_history);
         all.for_each(|errors| errors.turn_to(confidence));
     }
 }

@@ -6,13 +6,13 @@ pub(super) const HOURS: usize = 24;
 /// Forecasts for the next day are kept for every second hour.
 pub(super) const AWAITED: usize = HOURS / 2;
 /// A half that is not a number stands for nothing.
-const NOTHING: Half = Half { bits: 0x7e00 };
+pub(super) const NOTHING: Half = Half { bits: 0x7e00 };
 /// And so does a quarter.
 const NOTHING_TOLD: u8 = 0x7e;
 /// The greatest finite quarter.
 const GREATEST_QUARTER: u16 = 0x7b;
 /// Halves reach to 65,504; from half of it on the unit must grow.
-const REACH: f64 = 32_768.0;
+pub(super) const REACH: f64 = 32_768.0;
 /// By how many powers of two the greatest deviation is below one unit times [`REACH`] after a fit.
 const ROOM: f64 = 10.0;
 
@@ -142,12 +142,16 @@ impl DayRing {
     }
 
     fn unit(&self) -> f64 {
-        f64::from(self.exponent).exp2()
+        unit_of(self.exponent)
     }
 }
 
-fn encode(deviation: f64, exponent: i8) -> Half {
-    Half::nearest((deviation / f64::from(exponent).exp2()) as f32)
+pub(super) fn unit_of(exponent: i8) -> f64 {
+    f64::from(exponent).exp2()
+}
+
+pub(super) fn encode(deviation: f64, exponent: i8) -> Half {
+    Half::nearest((deviation / unit_of(exponent)) as f32)
 }
 
 /// The upper byte of a half, rounded.
@@ -163,7 +167,7 @@ fn place_of(hour: u32) -> Option<usize> {
 }
 
 /// What is smaller than singles can tell is as good as nothing.
-fn exponent_for(greatest: f64) -> i8 {
+pub(super) fn exponent_for(greatest: f64) -> i8 {
     let exponent = greatest.max(f64::MIN_POSITIVE).log2().floor() - ROOM;
     exponent.clamp(f64::from(-i8::MAX), f64::from(i8::MAX)) as i8
 }

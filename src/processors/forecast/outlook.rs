@@ -92,7 +92,7 @@ impl Lens<'_> {
         let of_line = course.map(|course| course.month_half_width(self.quantiles));
         let days = state.days.as_ref();
         let Some(history) = days.and_then(|days| days.history.as_deref()) else {
-            let errors = days.and_then(|days| Some(&days.month.as_deref()?.errors));
+            let errors = days.map(|days| &days.month.errors);
             let half_width = errors.and_then(|errors| errors.interval(self.config.confidence)).or(of_line);
             return forecasted(
                 statistic,

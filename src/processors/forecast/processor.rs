@@ -10,6 +10,7 @@ use super::{
     capacity::{self, Resources, Verdict},
     history::History,
     meters::Meters,
+    month::Month,
     outlook::{Lens, Outlook},
     output::{Event, Metrics, Told, write_logs},
     pool::Pool,
@@ -267,7 +268,7 @@ impl Forecaster {
             Some(capacity) => {
                 let days = state.days_mut(self.config.confidence);
                 if days.history.is_none() {
-                    days.month = None;
+                    days.month = Month::new(self.config.confidence);
                     days.history = Some(Box::new(History::new(capacity.capacity, self.config.confidence)));
                 }
             }

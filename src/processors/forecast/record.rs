@@ -1,4 +1,4 @@
-//! A series' memory in bytes: version 3.
+//! A series' memory in bytes: version 4, and version 3, which had more digits of what waits for a month.
 //!
 //! Everything is little-endian, one after the other:
 //! ```text
@@ -12,8 +12,8 @@
 //! 131  what follows                 u8
 //! ```
 //! What follows is, by its bits, 4 days, and after them 1 a history and 2 a month. Days are the trend (mean f64, sums,
-//! weights and residuals 11 × f32), the last day u16 and a conformal, a month is foretold 15 × f32 (NaN for none) and
-//! a conformal. A history is unit f64, days 90 × 3 × f16, last day u16, slope f32, days of the week 7 × f32, foretold
+//! weights and residuals 11 × f32), the last day u16 and a conformal, a month is its base f64, the exponent of its unit
+//! i8, foretold 15 × f16 (NaN for none) and a conformal; in version 3 it was foretold 15 × f32 and a conformal. A history is unit f64, days 90 × 3 × f16, last day u16, slope f32, days of the week 7 × f32, foretold
 //! 30 × f32, two conformals, peaks 96 × u16 and i16, greatest f32 (NaN for none), told u8.
 
 use stats::Conformal;
@@ -25,7 +25,7 @@ use super::{
     days::Days,
     history::{DAYS, History, MONTH, Model, WEEK},
     hours::{DayRing, HOURS},
-    month::Month,
+    month::{self, AWAITED_DAYS, Month},
     peaks::{BINS, Peaks},
     state::{GREATEST, NO_ROLE, SeriesState},
     trend::Trend,
@@ -52,7 +52,7 @@ pub(super) fn write(state: &SeriesState, out: &mut Vec<u8>) {
     put_conformal(out, &state.hour_ahead);
     let Some(days) = &state.days else { return out.push(0) };
     let has = |is: bool, flag: u8| if is { flag } else { 0 };
-    out.push(HAS_DAYS | has(days.history.is_some(), HAS_HISTORY) | has(days.month.is_some(), HAS_MONTH));
+    out.push(HAS_DAYS | has(days.history.is_some(), HAS_HISTORY) | has(days.month.has_begun(), HAS_MONTH));
     write_days(days, out);
 }
 
@@ -66,10 +66,16 @@ fn write_days(days: &Days, out: &mut Vec<u8>) {
     if let Some(history) = &days.history {
         write_history(history, out);
     }
-    if let Some(month) = &days.month {
-        put_floats(out, &month.awaited);
-        put_conformal(out, &month.errors);
+    if days.month.has_begun() {
+        write_month(&days.month, out);
     }
+}
+
+pub(super) fn write_month(month: &Month, out: &mut Vec<u8>) {
+    out.extend_from_slice(&{ month.base }.to_le_bytes());
+    out.extend_from_slice(&month.exponent.to_le_bytes());
+    put_halves(out, &{ month.awaited });
+    put_conformal(out, &month.errors);
 }
 
 pub(super) fn write_history(history: &History, out: &mut Vec<u8>) {
@@ -87,8 +93,8 @@ pub(super) fn write_history(history: &History, out: &mut Vec<u8>) {
     out.push(history.told);
 }
 
-/// Reads a record; none when it is cut or says what no state can be.
-pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
+/// Reads a record of a version from 3 on; none when it is cut or says what no state can be.
+pub(super) fn read(version: u32, confidence: f64, from: &mut Reader<'_>) -> Option<SeriesState> {
     let base = from.finite().filter(|base| base.abs() <= GREATEST)?;
     let [exponent] = from.take()?.map(|byte| byte as i8);
     let ring = DayRing { base, exponent, values: from.halves::<HOURS>()?, awaited: from.take()? };
@@ -102,7 +108,11 @@ pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
     let [sum, excess] = from.floats()?;
     let hour_ahead = from.conformal()?;
     let flags = from.u8().filter(|flags| [0, 4, 5, 6, 7].contains(flags))?;
-    let days = if flags & HAS_DAYS != 0 { Some(Box::new(read_days(flags, from)?)) } else { None };
+    let days = if flags & HAS_DAYS != 0 {
+        Some(Box::new(read_days(version, flags, confidence, from)?))
+    } else {
+        None
+    };
     Some(SeriesState {
         ring,
         role: NO_ROLE,
@@ -123,13 +133,17 @@ pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
     })
 }
 
-fn read_days(flags: u8, from: &mut Reader<'_>) -> Option<Days> {
+fn read_days(version: u32, flags: u8, confidence: f64, from: &mut Reader<'_>) -> Option<Days> {
     let trend = read_trend(from)?;
     let (last_day, day_ahead) = (from.u16()?, from.conformal()?);
     let conformal = Reader::conformal;
     let history =
         if flags & HAS_HISTORY != 0 { Some(Box::new(read_history(from, conformal)?)) } else { None };
-    let month = if flags & HAS_MONTH != 0 { Some(Box::new(read_month(from, conformal)?)) } else { None };
+    let month = match (flags & HAS_MONTH != 0, version) {
+        (false, _) => Month::new(confidence),
+        (true, 3) => read_old_month(from, conformal)?,
+        (true, _) => read_month(from)?,
+    };
     Some(Days { trend, last_day, day_ahead, month, history })
 }
 
@@ -142,15 +156,22 @@ pub(super) fn read_trend(from: &mut Reader<'_>) -> Option<Trend> {
     })
 }
 
-/// Reads a month, whose errors an earlier version told in another way.
-pub(super) fn read_month<'a>(
+pub(super) fn read_month(from: &mut Reader<'_>) -> Option<Month> {
+    let base = from.finite().filter(|base| base.abs() <= month::GREATEST)?;
+    let [exponent] = from.take()?.map(|byte| byte as i8);
+    let awaited = from.halves::<AWAITED_DAYS>()?;
+    Some(Month { base, exponent, awaited, errors: from.conformal()? })
+}
+
+/// Reads a month of version 3 or earlier, whose errors were told in another way before that.
+pub(super) fn read_old_month<'a>(
     from: &mut Reader<'a>,
     conformal: fn(&mut Reader<'a>) -> Option<Conformal>,
 ) -> Option<Month> {
-    Some(Month { awaited: from.maybe_floats()?, errors: conformal(from)? })
+    Some(Month::of_singles(from.maybe_floats()?, conformal(from)?))
 }
 
-/// Reads a history, likewise.
+/// Reads a history, whose errors were told in another way before version 3.
 pub(super) fn read_history<'a>(
     from: &mut Reader<'a>,
     conformal: fn(&mut Reader<'a>) -> Option<Conformal>,

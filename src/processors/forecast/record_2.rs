@@ -24,7 +24,8 @@ use super::{
     codec::Reader,
     days::Days,
     hours::{AWAITED, DayRing, HOURS},
-    record::{read_history, read_month, read_trend},
+    month::Month,
+    record::{read_history, read_old_month, read_trend},
     state::{GREATEST, NO_ROLE, SeriesState},
 };
 
@@ -39,7 +40,7 @@ const LOWEST: usize = 9;
 const PARTS: u16 = 16;
 
 /// Reads a record; none when it is cut or says what no state can be.
-pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
+pub(super) fn read(confidence: f64, from: &mut Reader<'_>) -> Option<SeriesState> {
     let base = from.finite().filter(|base| base.abs() <= GREATEST)?;
     let exponent = from.i16().filter(|exponent| EXPONENTS.contains(exponent))?;
     let exponent = exponent.clamp(SINGLES.0, SINGLES.1) as i8;
@@ -62,7 +63,8 @@ pub(super) fn read(from: &mut Reader<'_>) -> Option<SeriesState> {
     let flags = from.u8().filter(|flags| *flags <= HAS_HISTORY | HAS_MONTH)?;
     let history =
         if flags & HAS_HISTORY != 0 { Some(Box::new(read_history(from, conformal)?)) } else { None };
-    let month = if flags & HAS_MONTH != 0 { Some(Box::new(read_month(from, conformal)?)) } else { None };
+    let month =
+        if flags & HAS_MONTH != 0 { read_old_month(from, conformal)? } else { Month::new(confidence) };
     Some(SeriesState {
         ring,
         role: NO_ROLE,

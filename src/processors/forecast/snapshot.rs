@@ -1,8 +1,8 @@
 //! The whole memory in bytes, and back.
 //!
-//! Version 3, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
+//! Version 4, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
 //! last window u64, confidence of the intervals f64, number of series u64, and for each its fingerprint u64 and its
-//! record (`record`). Version 2 had longer records (`record_2`), version 1 no confidence beside: it was 0.95.
+//! record (`record`). Version 3 had more digits of months, version 2 longer records (`record_2`), version 1 no confidence beside: it was 0.95.
 
 use component::{RestoreError, Snapshot};
 use model::Timestamp;
@@ -10,11 +10,11 @@ use model::Timestamp;
 use super::{capacity, codec::Reader, processor::Memory, record, record_2, state::SeriesState};
 
 /// The layout that is written.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// Of all intervals of version 1.
 const OLD_CONFIDENCE: f64 = 0.95;
 /// Bytes of a record without history, for the first allocation.
-const USUAL_BYTES: usize = 225;
+const USUAL_BYTES: usize = 285;
 
 pub(super) fn write(memory: &Memory, confidence: f64) -> Vec<u8> {
     let states: Vec<_> = memory.states().collect();
@@ -39,7 +39,7 @@ pub(super) fn read(snapshot: &Snapshot, confidence: f64) -> Result<Memory, Resto
     match snapshot.version {
         1..=VERSION => read_known(snapshot.version, &snapshot.bytes, confidence)
             .ok_or_else(|| RestoreError::Damaged("the forecasts are cut or changed".to_owned())),
-        found => Err(RestoreError::Version { found, readable: "1 to 3" }),
+        found => Err(RestoreError::Version { found, readable: "1 to 4" }),
     }
 }
 
@@ -53,7 +53,10 @@ fn read_known(version: u32, bytes: &[u8], confidence: f64) -> Option<Memory> {
     let n_states = from.u64()?;
     for _ in 0..n_states {
         let fingerprint = from.u64()?;
-        let mut state = if version < VERSION { record_2::read(&mut from)? } else { record::read(&mut from)? };
+        let mut state = match version {
+            1 | 2 => record_2::read(stored_confidence, &mut from)?,
+            _ => record::read(version, stored_confidence, &mut from)?,
+        };
         if stored_confidence != confidence {
             state.turn_to_confidence(confidence);
         }

@@ -20,7 +20,10 @@ const MOST_DAYS: u32 = 3650;
 const MOST_FREEDOM: usize = 100;
 
 /// The regression over daily means, in single precision between days but for the mean.
+///
+/// Packed, lest the whole of the days is as wide as the mean asks for.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[repr(C, packed(4))]
 pub(super) struct Trend {
     pub(super) mean_value: f64,
     /// `weight`, `mean_time`, `time_square`, `product`, `value_square` of the regression.

@@ -26,6 +26,7 @@ const FAULT_WINDOWS: u64 = 30;
 const FAULT_FACTOR: f64 = 5.0;
 /// The turn of an hour, and not of a day, nor of three.
 const HOUR: u64 = 1_700_049_600;
+const HOUR_SECONDS: u64 = 3600;
 const DAY_SECONDS: f64 = 86_400.0;
 
 /// One window after the other.
@@ -40,7 +41,7 @@ impl Feed {
     ///
     /// The turn of an hour falls into the middle of the windows that count.
     pub(super) fn new(plan: &Plan) -> (Self, Box<Rollups>) {
-        let before = (plan.warm_up + plan.windows / 2) * WIDTH_SECONDS;
+        let before = (plan.warm_up + plan.windows / 2) * WIDTH_SECONDS + plan.hours * HOUR_SECONDS;
         let feed = Self { window: 0, first_start: Timestamp::from_secs(HOUR - before) };
         let mut slots: Vec<u32> = (0..plan.n_series).collect();
         if plan.order == Order::Shuffled {
@@ -185,6 +186,7 @@ mod tests {
         let plan = Plan {
             n_series: 1_050,
             stages: Vec::new(),
+            hours: 0,
             warm_up: 3,
             windows: 4,
             order: Order::Shuffled,

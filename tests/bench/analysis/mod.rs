@@ -44,6 +44,8 @@ pub(crate) struct Args {
 const WARM_UP: u64 = 100;
 /// A day and two hours: the daily course is known, and forecasts of a day are told.
 const OLD: u64 = 26 * 360;
+/// Nine days, by which a series has all the memory that it will ever have: a week makes a trend.
+const OLDEST_HOURS: u64 = 9 * 24;
 /// Series, and windows that count.
 const SIZES: [(u32, u64); 4] = [(1_000, 720), (10_000, 180), (100_000, 36), (1_000_000, 12)];
 /// Where stages are told apart, and snapshots are taken.
@@ -133,6 +135,7 @@ fn plans() -> Vec<Plan> {
     let plan = |stages: Vec<Stage>, (n_series, windows): (u32, u64)| Plan {
         n_series,
         stages,
+        hours: 0,
         warm_up: WARM_UP,
         windows,
         order: Order::Rows,
@@ -152,6 +155,7 @@ fn plans() -> Vec<Plan> {
     }
     plans.push(plan(vec![Stage::Baseline, Stage::Novelty], MOST));
     plans.push(plan(vec![Stage::Baseline, Stage::Novelty, Stage::ForecastOfRates], MOST));
+    plans.push(Plan { hours: OLDEST_HOURS, ..plan(judge(Stage::Novelty), MOST) });
     plans.push(Plan { order: Order::Shuffled, ..plan(judge(Stage::Novelty), STAGES_AT) });
     plans.push(Plan { warm_up: OLD, ..plan(judge(Stage::Novelty), SIZES[0]) });
     plans

@@ -73,6 +73,8 @@ pub(super) enum Order {
 pub(super) struct Plan {
     pub(super) n_series: u32,
     pub(super) stages: Vec<Stage>,
+    /// Windows an hour apart before all others, by which series grow old.
+    pub(super) hours: u64,
     /// Windows before those that count.
     pub(super) warm_up: u64,
     /// Windows that count; the turn of an hour is in their middle.

@@ -41,8 +41,10 @@ fn is_whole(plan: &Plan) -> bool {
 
 /// The run of all stages over so many series that began together, a quarter of an hour ago.
 fn plain_run(measured: &Measured, n_series: u32) -> Option<&Run> {
-    curve_runs(measured)
-        .find(|run| run.plan.n_series == n_series && run.plan.order == Order::Rows && run.plan.warm_up < OLD)
+    curve_runs(measured).find(|run| {
+        let Plan { order, warm_up, hours, .. } = &run.plan;
+        run.plan.n_series == n_series && *order == Order::Rows && *warm_up < OLD && *hours == 0
+    })
 }
 
 fn curve(measured: &Measured, scale: f64) -> Table {
@@ -94,9 +96,10 @@ fn curve(measured: &Measured, scale: f64) -> Table {
 }
 
 fn what(plan: &Plan) -> &'static str {
-    match (plan.order, plan.warm_up >= OLD) {
-        (Order::Shuffled, _) => ", slots at random",
-        (_, true) => ", 26 h old",
+    match (plan.order, plan.warm_up >= OLD, plan.hours > 0) {
+        (Order::Shuffled, ..) => ", slots at random",
+        (_, true, _) => ", 26 h old",
+        (.., true) => ", 9 days old",
         _ => "",
     }
 }
@@ -208,7 +211,8 @@ fn snapshots(measured: &Measured, scale: f64) -> Option<Table> {
 fn memory(measured: &Measured) -> Option<Table> {
     let n_series = f64::from(MOST.0);
     let run_of = |last: Stage| {
-        measured.runs.iter().find(|run| run.plan.n_series == MOST.0 && run.plan.stages.last() == Some(&last))
+        let mut all = measured.runs.iter().filter(|run| run.plan.n_series == MOST.0 && run.plan.hours == 0);
+        all.find(|run| run.plan.stages.last() == Some(&last))
     };
     let judged = run_of(Stage::Novelty)?;
     let checkpointed = measured.runs.iter().find(|run| run.plan.with_checkpoints)?;
@@ -232,6 +236,10 @@ fn memory(measured: &Measured) -> Option<Table> {
             lines.push(line("… after the turn of an hour", figures.rss_bytes as f64));
             lines.push(line("… at most, while forecasts go out", figures.peak_rss_bytes as f64));
         }
+    }
+    if let Some(Run { figures, .. }) = measured.runs.iter().find(|run| run.plan.hours > 0) {
+        lines.push(line("… nine days old, which is all that they ever take", figures.warm_rss_bytes as f64));
+        lines.push(line("… after the turn of an hour", figures.rss_bytes as f64));
     }
     Some(Table {
         caption: format!(

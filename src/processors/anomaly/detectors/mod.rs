@@ -14,7 +14,7 @@ use super::levels::DetectorSet;
 
 pub(crate) use forest::{Forest, Forests, LeftOut, Omen, Place};
 pub(crate) use iqr::Quartiles;
-pub(crate) use novelty::{Glance, Novelty, Told};
+pub(crate) use novelty::{Glance, Novelty, Told, WINDOWS_OF_AN_AGE};
 pub(crate) use pattern::{BLOCKS, BlockMeans, Pace, Pattern, Point};
 pub(crate) use relation::{Bond, Relation, Relations};
 pub(crate) use seasonal::{LARGEST_Z, OneSided, Sustained};

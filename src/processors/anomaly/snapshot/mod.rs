@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The layout that is written.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Of all layouts that are read only the records of series differ.
 pub(super) const READABLE: std::ops::RangeInclusive<u32> = 1..=VERSION;
 

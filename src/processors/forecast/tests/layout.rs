@@ -6,9 +6,14 @@ use super::{
     snapshots::{ALL, values},
     *,
 };
+use crate::forecast::{
+    codec::{Reader, put_conformal, put_floats},
+    month::Month,
+    record::{read_month, read_old_month, write_month},
+};
 use crate::testing::{hex, of_hex};
 
-/// Written by version 3: thirty hours of two gauges, one of which has a capacity and so a history.
+/// Written by versions 3 and 4, which differ in months alone: thirty hours of two gauges, one of which has a capacity and so a history.
 const SNAPSHOT: &str = "\
     ca41c322e13be1d100c007b75072a6170c4d000000000000666666666666ee3f02000000000000002ef894fe72f36e3cbcd2 \
     e44061f85840fa99e41be52ae492e29de086dcd057385c6061ea6225649764b9646564736472630460fc5d105656ddc6e090 \
@@ -41,16 +46,50 @@ const SNAPSHOT: &str = "\
     000000000000000000000000000000000000030003004600f05fa94100";
 
 #[test]
-fn a_snapshot_of_version_3_is_read_and_written_as_ever() {
+fn snapshots_of_versions_3_and_4_are_read_and_written_as_ever() {
     let bytes = of_hex(SNAPSHOT);
-    let mut feed = Feed::of(ALL, vec![series(1, "disk"), series(2, "load")]);
-    let stored = Snapshot { version: 3, bytes: bytes.clone() };
-    feed.harness.analysis().restore(stored).expect("it is readable");
-    assert_eq!(feed.metric("series"), 2);
-    let again = feed.harness.analysis().snapshot().expect("the state survives a restart");
-    assert_eq!((again.version, hex(&again.bytes)), (3, hex(&bytes)));
-    // What was foretold of the hours that it saw is what follows from them.
-    let told = Points::of(&feed.give(30 * HOUR, &values(30 * HOUR)));
-    let load = told.get(&["load.forecast{", "horizon=1h", "bound=value"]).expect("an hour ahead is told");
-    assert!((load - values(31 * HOUR)[1]).abs() < 15.0, "{load}");
+    for version in [3, 4] {
+        let mut feed = Feed::of(ALL, vec![series(1, "disk"), series(2, "load")]);
+        let stored = Snapshot { version, bytes: bytes.clone() };
+        feed.harness.analysis().restore(stored).expect("it is readable");
+        assert_eq!(feed.metric("series"), 2);
+        let again = feed.harness.analysis().snapshot().expect("the state survives a restart");
+        assert_eq!((again.version, hex(&again.bytes)), (4, hex(&bytes)));
+        // What was foretold of the hours that it saw is what follows from them.
+        let told = Points::of(&feed.give(30 * HOUR, &values(30 * HOUR)));
+        let load = told.get(&["load.forecast{", "horizon=1h", "bound=value"]).expect("an hour ahead is told");
+        assert!((load - values(31 * HOUR)[1]).abs() < 15.0, "{load}");
+    }
+}
+
+/// Written by version 4: a month of ten days, of which on every other 100 and a bit was foretold.
+const MONTH: &str = "\
+    0000000000005940fc007e007e007e007e007e007e007e007e007e007e000000500054005600580000000000000000000000 \
+    0000000000000080cd0c00000000";
+
+#[test]
+fn a_month_of_version_4_is_read_and_written_as_ever_and_one_of_version_3_tells_the_same() {
+    let mut month = Month::new(0.95);
+    for day in 20_000..20_010_u16 {
+        let told = 100.0 + f64::from(day - 20_000);
+        assert_eq!(month.end_day(day, 1, 99.0, Some(told), 0.95), None, "nothing was foretold");
+    }
+    let mut bytes = Vec::new();
+    write_month(&month, &mut bytes);
+    assert_eq!(hex(&bytes), hex(&of_hex(MONTH)));
+    let again = read_month(&mut Reader(&bytes)).expect("it is readable");
+    let mut old = Vec::new();
+    put_floats(
+        &mut old,
+        &std::array::from_fn::<_, 15, _>(|at| month.told(at).map_or(f32::NAN, |it| it as f32)),
+    );
+    put_conformal(&mut old, &month.errors);
+    let old = read_old_month(&mut Reader(&old), Reader::conformal).expect("it is readable");
+    for at in 0..15 {
+        let expected = month.told(at);
+        assert_eq!(again.told(at), expected);
+        assert!(old.told(at).zip(expected).is_none_or(|(old, new)| (old - new).abs() < 0.01));
+        assert_eq!(old.told(at).is_some(), expected.is_some());
+    }
+    assert!((month.told(20_008 / 2 % 15).expect("it was foretold") - 108.0).abs() < 0.01);
 }

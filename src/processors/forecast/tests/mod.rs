@@ -3,6 +3,7 @@
 mod capacity;
 mod forecasts;
 mod layout;
+mod memory;
 mod settings;
 mod snapshots;
 mod thresholds;
