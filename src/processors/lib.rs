@@ -6,6 +6,7 @@
 //! * [`anomaly`]: which departures from the baseline deserve attention.
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`baseline`]: what is normal for each series.
+//! * [`bottleneck`]: where the time of requests goes, and what holds them up.
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * `glob`: patterns by which an operator chooses names.
@@ -21,6 +22,7 @@ pub mod alerting;
 pub mod anomaly;
 pub mod attributes;
 pub mod baseline;
+pub mod bottleneck;
 pub mod enrichment;
 pub mod forecast;
 mod glob;
@@ -52,6 +54,7 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<attributes::Attributes>(),
         ProcessorEntry::of::<enrichment::Enrichment>(),
         ProcessorEntry::of::<baseline::Baseline>(),
+        ProcessorEntry::of::<bottleneck::Bottleneck>(),
         ProcessorEntry::of::<forecast::Forecast>(),
         ProcessorEntry::of::<resource::Resource>(),
         ProcessorEntry::of::<sla::Sla>(),

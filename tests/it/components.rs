@@ -33,6 +33,7 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: attributes
           - name: enrichment
           - name: baseline
+          - name: bottleneck
           - name: forecast
           - name: resource
           - name: sla

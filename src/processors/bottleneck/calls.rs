@@ -1,0 +1,303 @@
+//! Who called whom, and what was each one's own part, in the traces of a window.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{Calls, Edge, EdgeKind, Spread, Step, Timestamp, TraceId};
+use stats::ExponentialHistogram;
+
+use super::{
+    sampling::hash_of,
+    span::{Kind, Peer},
+    trace::Trace,
+};
+
+/// Counts of windows that nobody has asked for yet.
+pub(super) struct Windows {
+    width: Duration,
+    max_edges: usize,
+    max_steps: usize,
+    open: BTreeMap<Timestamp, Tally>,
+    /// Windows that end by then have been handed on.
+    closed_until: Timestamp,
+}
+
+/// So many windows wait to be handed on, when whoever closes them is late.
+const OPEN_WINDOWS: usize = 12;
+
+/// Calls and steps without room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Overflow {
+    pub(super) edges: u64,
+    pub(super) steps: u64,
+    /// Of windows that nobody asked for.
+    pub(super) unasked: u64,
+}
+
+impl Windows {
+    pub(super) fn new(width: Duration, max_edges: usize, max_steps: usize) -> Self {
+        Self { width, max_edges, max_steps, open: BTreeMap::new(), closed_until: Timestamp::default() }
+    }
+
+    /// Adds a trace to the window in which it ended, or to the first that is open, as windows do not wait for ever.
+    pub(super) fn add(&mut self, trace: &Trace, own: &[u64], now: Timestamp) -> Overflow {
+        let mut overflow = Overflow::default();
+        let end = trace.roots.first().map_or(now, |root| Timestamp(trace.span(*root).end));
+        let latest = now.window_start(self.width);
+        let start = end.window_start(self.width).max(self.closed_until).min(latest);
+        let tally = self.open.entry(start).or_default();
+        tally.n_assembled += 1;
+        tally.n_whole += u64::from(trace.is_whole);
+        for at in 0..trace.spans.len() as u32 {
+            tally.add_calls(trace, at, self.max_edges, &mut overflow);
+            tally.add_step(trace, at, own, self.max_steps, &mut overflow);
+        }
+        while self.open.len() > OPEN_WINDOWS {
+            overflow.unasked += self.open.pop_first().map_or(0, |(_, tally)| tally.n_assembled);
+        }
+        overflow
+    }
+
+    /// Counts a trace that was given up.
+    pub(super) fn miss(&mut self, n: u64, now: Timestamp) {
+        let start = now.window_start(self.width).max(self.closed_until);
+        if n > 0 {
+            self.open.entry(start).or_default().n_assembled += n;
+        }
+    }
+
+    /// Returns what is known of a window, and counts nothing for it any more. `share` of all traces are sampled.
+    ///
+    /// None when it has been handed on before. Beside the calls the traces of windows that nobody asked for.
+    pub(super) fn close(&mut self, start: Timestamp, share: f64) -> Option<(Calls, u64)> {
+        if start + self.width <= self.closed_until {
+            return None;
+        }
+        self.closed_until = self.closed_until.max(start + self.width);
+        let later = self.open.split_off(&self.closed_until);
+        let mut ended = std::mem::replace(&mut self.open, later);
+        let calls = ended.remove(&start).map_or_else(Calls::default, |tally| tally.calls(share));
+        Some((calls, ended.into_values().map(|tally| tally.n_assembled).sum()))
+    }
+
+    pub(super) const fn width(&self) -> Duration {
+        self.width
+    }
+}
+
+/// One window.
+#[derive(Default)]
+struct Tally {
+    edges: BTreeMap<(Arc<str>, Arc<str>, EdgeKind), EdgeTally>,
+    steps: BTreeMap<(Arc<str>, Arc<str>), StepTally>,
+    n_whole: u64,
+    n_assembled: u64,
+}
+
+#[derive(Default)]
+struct EdgeTally {
+    calls: u64,
+    failed: u64,
+    duration: Millis,
+    gap: Millis,
+    exemplar: Option<Example>,
+}
+
+#[derive(Default)]
+struct StepTally {
+    calls: u64,
+    failed: u64,
+    failed_here: u64,
+    own: Millis,
+    exemplar: Option<Example>,
+}
+
+/// One call.
+struct Call<'a> {
+    client: Arc<str>,
+    server: &'a Arc<str>,
+    kind: EdgeKind,
+    failed: bool,
+    nanos: u64,
+    gap: Option<u64>,
+}
+
+impl Tally {
+    fn add_calls(&mut self, trace: &Trace, at: u32, max: usize, overflow: &mut Overflow) {
+        let Some(call) = call_of(trace, at) else { return };
+        let n = self.edges.len();
+        let place = match self.edges.entry((call.client, Arc::clone(call.server), call.kind)) {
+            Entry::Vacant(_) if n >= max => {
+                overflow.edges += 1;
+                return;
+            }
+            Entry::Vacant(place) => place.insert(EdgeTally::default()),
+            Entry::Occupied(place) => place.into_mut(),
+        };
+        place.calls += 1;
+        place.failed += u64::from(call.failed);
+        place.duration.add(call.nanos);
+        if let Some(gap) = call.gap {
+            place.gap.add(gap);
+        }
+        place.exemplar = place.exemplar.max(Some(Example::new(trace, call.failed, call.nanos)));
+    }
+
+    fn add_step(&mut self, trace: &Trace, at: u32, own: &[u64], max: usize, overflow: &mut Overflow) {
+        let span = trace.span(at);
+        if trace.answered[at as usize] {
+            // Its own time is the way there and back: the edge tells it.
+            return;
+        }
+        let n = self.steps.len();
+        let place = match self.steps.entry((Arc::clone(&span.service), Arc::clone(&span.name))) {
+            Entry::Vacant(_) if n >= max => {
+                overflow.steps += 1;
+                return;
+            }
+            Entry::Vacant(place) => place.insert(StepTally::default()),
+            Entry::Occupied(place) => place.into_mut(),
+        };
+        let has_failed_child = trace.children(at).iter().any(|child| trace.span(*child).failed);
+        let nanos = own.get(at as usize).copied().unwrap_or_default();
+        place.calls += 1;
+        place.failed += u64::from(span.failed);
+        place.failed_here += u64::from(span.failed && !has_failed_child);
+        place.own.add(nanos);
+        place.exemplar = place.exemplar.max(Some(Example::new(trace, span.failed, nanos)));
+    }
+
+    fn calls(self, share: f64) -> Calls {
+        let coverage = share * self.n_whole as f64 / self.n_assembled.max(1) as f64;
+        let edge = |((client, server, kind), tally): ((Arc<str>, Arc<str>, EdgeKind), EdgeTally)| Edge {
+            client,
+            server,
+            kind,
+            calls: tally.calls,
+            failed: tally.failed,
+            duration: tally.duration.spread(),
+            gap: tally.gap.spread(),
+            exemplar: tally.exemplar.map(|example| example.trace),
+        };
+        let step = |((service, operation), tally): ((Arc<str>, Arc<str>), StepTally)| Step {
+            service,
+            operation,
+            calls: tally.calls,
+            failed: tally.failed,
+            failed_here: tally.failed_here,
+            own: tally.own.spread(),
+            exemplar: tally.exemplar.map(|example| example.trace),
+        };
+        let steps = self.steps.into_iter().map(step).collect();
+        Calls { coverage, edges: self.edges.into_iter().map(edge).collect(), steps }
+    }
+}
+
+/// Returns the call that a span is the end of: the callee's span where there is one, else the caller's.
+fn call_of(trace: &Trace, at: u32) -> Option<Call<'_>> {
+    let span = trace.span(at);
+    let Some(caller) = trace.callers[at as usize].map(|caller| trace.span(caller)) else {
+        return without_caller(trace, at);
+    };
+    let is_call = caller.kind.calls() && span.kind.answers();
+    if !is_call && caller.service == span.service {
+        return called_peer(trace, at);
+    }
+    let is_message = caller.kind == Kind::Producer || span.kind == Kind::Consumer;
+    let measured = if is_call { caller } else { span };
+    Some(Call {
+        client: Arc::clone(&caller.service),
+        server: &span.service,
+        kind: if is_message { EdgeKind::Message } else { EdgeKind::Request },
+        failed: measured.failed || span.failed,
+        nanos: measured.duration(),
+        gap: match is_message {
+            // From when it was sent until somebody took it.
+            true => Some(span.start.saturating_sub(caller.start)),
+            false => is_call.then(|| caller.duration().saturating_sub(span.duration())),
+        },
+    })
+}
+
+fn without_caller(trace: &Trace, at: u32) -> Option<Call<'_>> {
+    let span = trace.span(at);
+    if span.kind != Kind::Server || span.parent != 0 {
+        return called_peer(trace, at);
+    }
+    let (failed, nanos) = (span.failed, span.duration());
+    Some(Call {
+        client: USER.into(),
+        server: &span.service,
+        kind: EdgeKind::Request,
+        failed,
+        nanos,
+        gap: None,
+    })
+}
+
+/// Who is not instrumented.
+const USER: &str = "user";
+
+/// A call of somebody who has no span.
+fn called_peer(trace: &Trace, at: u32) -> Option<Call<'_>> {
+    let span = trace.span(at);
+    if !span.kind.calls() || trace.answered[at as usize] {
+        return None;
+    }
+    let (server, kind) = match span.peer.as_ref()? {
+        Peer::Database(name) => (name, EdgeKind::Database),
+        Peer::Other(name) if span.kind == Kind::Producer => (name, EdgeKind::Message),
+        Peer::Other(name) => (name, EdgeKind::Peer),
+    };
+    let (failed, nanos) = (span.failed, span.duration());
+    Some(Call { client: Arc::clone(&span.service), server, kind, failed, nanos, gap: None })
+}
+
+/// Durations, kept as a histogram: a quantile is right within two percent.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Millis(pub(super) ExponentialHistogram);
+
+/// Buckets that are 4 % wide, while values lie within a factor of a thousand.
+const SCALE: i32 = 4;
+const MAX_BUCKETS: u32 = 160;
+
+impl Default for Millis {
+    fn default() -> Self {
+        Self(ExponentialHistogram::new(SCALE, MAX_BUCKETS))
+    }
+}
+
+impl Millis {
+    pub(super) fn add(&mut self, nanos: u64) {
+        self.0.add(nanos as f64 / 1e6, 1);
+    }
+
+    /// *Units*: milliseconds. NaN where nothing was seen.
+    pub(super) fn quantile(&self, share: f64) -> f64 {
+        self.0.quantile(share).unwrap_or(f64::NAN)
+    }
+
+    fn spread(&self) -> Spread {
+        Spread { p50: self.quantile(0.5), p95: self.quantile(0.95) }
+    }
+}
+
+/// A trace that shows something: failed before slow, slow before fast, of equals the one with the least hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Example {
+    failed: bool,
+    nanos: u64,
+    rank: Reverse<u64>,
+    pub(super) trace: TraceId,
+}
+
+impl Example {
+    pub(super) fn new(trace: &Trace, failed: bool, nanos: u64) -> Self {
+        let trace = trace.id_bytes();
+        Self { failed, nanos, rank: Reverse(hash_of(&trace)), trace }
+    }
+}

@@ -1,0 +1,252 @@
+//! The half that sees spans: keeps those of chosen traces, whole traces or nothing.
+
+use std::collections::HashMap;
+
+use component::{BuildCx, Counter, Cx, Processor};
+use model::{Batch, KeySet, Partial, Payload, Slice, Slot, SpanRec, Traces};
+use prost::Message;
+use wire::view::{self, AnyValue};
+
+use super::{
+    config::BottleneckConfig,
+    partial::{BottleneckPartial, BottleneckVerdicts, SpanRow, VERSION},
+    sampling::{EVERY_TRACE, hash_of},
+};
+use crate::aggregation::spec::service_of;
+
+/// Keeps the spans of one shard until the next tick.
+pub(super) struct IngestHalf {
+    config: BottleneckConfig,
+    databases: Vec<Slot>,
+    peers: Vec<Slot>,
+    /// Spans kept between two ticks; more, and fewer traces are kept.
+    limit: usize,
+    /// What the other half published.
+    published: u64,
+    /// Traces up to this hash are kept; never raised between two ticks.
+    threshold: u64,
+    rows: Vec<SpanRow>,
+    texts: Texts,
+    /// By resource of the request the place of its service; 0 while not read.
+    services: Vec<u32>,
+    seen: u64,
+    left_out: Counter,
+}
+
+/// So many spans are told in one partial, so that it stays small.
+const SPANS_PER_PARTIAL: usize = 4096;
+/// Longer texts are cut: a name that long is none.
+const MAX_TEXT_BYTES: usize = 256;
+
+const CLIENT: u8 = 3;
+const PRODUCER: u8 = 4;
+const STATUS_ERROR: u8 = 2;
+
+impl IngestHalf {
+    pub(super) fn new(config: &BottleneckConfig, cx: &BuildCx<'_>) -> Self {
+        Self {
+            config: config.clone(),
+            databases: Vec::new(),
+            peers: Vec::new(),
+            // All traffic may come to one shard, and come in bursts.
+            limit: 2 * config.trace.max_spans_per_second as usize,
+            published: EVERY_TRACE,
+            threshold: EVERY_TRACE,
+            rows: Vec::new(),
+            texts: Texts::default(),
+            services: Vec::new(),
+            seen: 0,
+            left_out: cx.telemetry.counter(
+                "otelcol_processor_bottleneck_left_out_spans",
+                "Spans of traces that are not assembled, as there are more than max_spans_per_second",
+                "{span}",
+            ),
+        }
+    }
+
+    fn read(&mut self, traces: &Traces) {
+        self.services.clear();
+        self.services.resize(traces.table.resources.len(), 0);
+        self.seen += traces.table.spans.len() as u64;
+        let mut left_out = 0;
+        for (index, span) in traces.table.spans.iter().enumerate() {
+            let Some(trace) = span.trace_id(&traces.bytes) else { continue };
+            if hash_of(trace) > self.threshold {
+                left_out += 1;
+                continue;
+            }
+            if let Some(row) = self.row(traces, index, span, u128::from_be_bytes(*trace)) {
+                self.rows.push(row);
+            }
+            if self.rows.len() > self.limit {
+                left_out += self.keep_fewer();
+            }
+        }
+        self.left_out.add(left_out);
+    }
+
+    /// None for a span without an id, which has no place in a trace.
+    fn row(&mut self, traces: &Traces, index: usize, span: &SpanRec, trace: u128) -> Option<SpanRow> {
+        let request = &traces.bytes[..];
+        let id = u64::from_be_bytes(*span.span_id(request)?);
+        let values = traces.table.values_of(index);
+        let (mut database, mut peer) = (0, 0);
+        if matches!(span.kind, CLIENT | PRODUCER) {
+            database = self.texts.first(&self.databases, values, request);
+            peer = self.texts.first(&self.peers, values, request);
+        }
+        Some(SpanRow {
+            trace_high: (trace >> 64) as u64,
+            trace_low: trace as u64,
+            span: id,
+            parent: span.parent_id(request).map_or(0, |id| u64::from_be_bytes(*id)),
+            start: span.start,
+            end: span.end.max(span.start),
+            kind: u32::from(span.kind),
+            failed: span.status == STATUS_ERROR,
+            has_links: view::Span { body: span.body.of(request) }.links().next().is_some(),
+            service: self.service(traces, span.resource as usize),
+            name: self.texts.place(&String::from_utf8_lossy(span.name.of(request))),
+            database,
+            peer,
+        })
+    }
+
+    fn service(&mut self, traces: &Traces, resource: usize) -> u32 {
+        let (Some(place), Some(record)) =
+            (self.services.get_mut(resource), traces.table.resources.get(resource))
+        else {
+            return 0;
+        };
+        if *place == 0 {
+            *place = self.texts.place(&service_of(record.resource.of(&traces.bytes)));
+        }
+        *place
+    }
+
+    /// Halves the traces that are kept until there is room. Returns the spans that left.
+    fn keep_fewer(&mut self) -> u64 {
+        let before = self.rows.len();
+        while self.rows.len() > self.limit && self.threshold > 0 {
+            self.threshold /= 2;
+            let threshold = self.threshold;
+            self.rows.retain(|row| row.hash() <= threshold);
+        }
+        // One trace alone may be too large.
+        self.rows.truncate(self.limit);
+        (before - self.rows.len()) as u64
+    }
+
+    fn tell(&mut self, cx: &mut Cx<'_>) {
+        if self.seen == 0 {
+            return;
+        }
+        let (threshold, texts) = (self.threshold, std::mem::take(&mut self.texts).all);
+        let mut rows = self.rows.as_slice();
+        let mut seen = std::mem::take(&mut self.seen);
+        loop {
+            let (now, later) = rows.split_at(rows.len().min(SPANS_PER_PARTIAL));
+            let message = told(threshold, std::mem::take(&mut seen), &texts, now);
+            let bytes = message.encode_to_vec().into();
+            cx.emit(Payload::Partial(Partial { bytes, at: cx.now() }), now.len() as u64);
+            rows = later;
+            if rows.is_empty() {
+                break;
+            }
+        }
+        self.rows.clear();
+    }
+
+    fn learn(&mut self, published: &[u8]) {
+        if let Ok(verdicts) = BottleneckVerdicts::decode(published)
+            && verdicts.version == VERSION
+        {
+            self.published = verdicts.threshold;
+            self.threshold = self.threshold.min(verdicts.threshold);
+            let threshold = self.threshold;
+            self.rows.retain(|row| row.hash() <= threshold);
+        }
+    }
+}
+
+/// Builds a partial of some rows with the texts that they name.
+fn told(threshold: u64, seen: u64, texts: &[String], rows: &[SpanRow]) -> BottleneckPartial {
+    let mut places = vec![0_u32; texts.len()];
+    let mut chosen = Vec::new();
+    let mut renumbered = |place: u32| {
+        let Some(at) = (place as usize).checked_sub(1).filter(|at| *at < texts.len()) else { return 0 };
+        if places[at] == 0 {
+            chosen.push(texts[at].clone());
+            places[at] = chosen.len() as u32;
+        }
+        places[at]
+    };
+    let spans = rows.iter().map(|row| SpanRow {
+        service: renumbered(row.service),
+        name: renumbered(row.name),
+        database: renumbered(row.database),
+        peer: renumbered(row.peer),
+        ..*row
+    });
+    let spans = spans.collect();
+    BottleneckPartial { version: VERSION, threshold, seen, texts: chosen, spans }
+}
+
+impl Processor for IngestHalf {
+    fn want(&mut self, keys: &mut KeySet) {
+        let mut slots = |names: &[String]| names.iter().map(|name| keys.want(name)).collect();
+        self.databases = slots(&self.config.database_name_attributes);
+        self.peers = slots(&self.config.peer_attributes);
+    }
+
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        match &batch.payload {
+            Payload::Traces(traces) => self.read(traces),
+            Payload::Verdicts(verdicts) => return self.learn(verdicts),
+            _ => {}
+        }
+        cx.pass(batch);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.tell(cx);
+        self.threshold = self.published;
+    }
+
+    fn untold(&self) -> u64 {
+        self.rows.len() as u64
+    }
+}
+
+/// Texts of the rows, each once.
+#[derive(Default)]
+struct Texts {
+    all: Vec<String>,
+    places: HashMap<String, u32>,
+}
+
+impl Texts {
+    /// Returns the place of a text plus one; 0 for an empty one.
+    fn place(&mut self, text: &str) -> u32 {
+        let text = text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
+        if text.is_empty() {
+            return 0;
+        }
+        if let Some(place) = self.places.get(text) {
+            return *place;
+        }
+        self.all.push(text.to_owned());
+        let place = self.all.len() as u32;
+        self.places.insert(text.to_owned(), place);
+        place
+    }
+
+    /// Returns the place of the first attribute that has a text.
+    fn first(&mut self, slots: &[Slot], values: &[Slice], request: &[u8]) -> u32 {
+        let values = slots.iter().filter_map(|slot| values.get(slot.0).filter(|value| !value.is_absent()));
+        values
+            .map(|value| self.place(&AnyValue::of(value.of(request)).to_label_string()))
+            .find(|place| *place > 0)
+            .unwrap_or(0)
+    }
+}

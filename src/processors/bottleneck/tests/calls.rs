@@ -1,0 +1,112 @@
+//! Who called whom.
+
+use expect_test::expect;
+
+use super::{
+    super::BottleneckConfig,
+    scene::{Stage, lines, request},
+};
+
+const SHOP: &str = "
+    shop GET/cart server 0..100
+      shop call client 10..60
+        cart get server 20..50
+          cart SELECT client 25..45 db=carts
+      shop call client 60..90 peer=bank
+      shop publish producer 92..93
+        mail send consumer 150..190
+          mail smtp client 155..185 peer=smtp.example !
+";
+
+#[test]
+fn calls_are_told_by_who_called_whom_with_the_callers_wait_and_the_gap() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    stage.push(0, &request(1, 0, SHOP));
+    stage.pass(10);
+    expect![[r#"
+        coverage 1.00
+        cart > carts database: 1 calls, 0 failed, 20/21 ms, gap -, trace 1
+        mail > smtp.example peer: 1 calls, 1 failed, 30/31 ms, gap -, trace 1
+        shop > bank peer: 1 calls, 0 failed, 30/31 ms, gap -, trace 1
+        shop > cart request: 1 calls, 0 failed, 50/51 ms, gap 20/21, trace 1
+        shop > mail message: 1 calls, 0 failed, 1/1 ms, gap 57/59, trace 1
+        user > shop request: 1 calls, 0 failed, 101/103 ms, gap -, trace 1
+        cart SELECT: 1 calls, 0 failed, 0 here, own 20/21 ms, trace 1
+        cart get: 1 calls, 0 failed, 0 here, own 10/10 ms, trace 1
+        mail send: 1 calls, 0 failed, 0 here, own 10/10 ms, trace 1
+        mail smtp: 1 calls, 1 failed, 1 here, own 30/31 ms, trace 1
+        shop GET/cart: 1 calls, 0 failed, 0 here, own 19/19 ms, trace 1
+        shop call: 1 calls, 0 failed, 0 here, own 30/31 ms, trace 1
+    "#]]
+    .assert_eq(&lines(&stage.calls(0)));
+}
+
+#[test]
+fn a_failure_is_told_where_it_began() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    let script = "
+        shop GET server 0..100 !
+          shop call client 10..60 !
+            cart get server 20..50 !
+              cart log internal 25..26";
+    stage.push(0, &request(1, 0, script));
+    stage.pass(10);
+    let told = lines(&stage.calls(0));
+    assert!(told.contains("cart get: 1 calls, 1 failed, 1 here"), "{told}");
+    assert!(told.contains("shop GET: 1 calls, 1 failed, 0 here"), "{told}");
+}
+
+#[test]
+fn the_exemplar_is_failed_before_slow_before_fast() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    for (trace, end, mark) in [(1, 50, ""), (2, 90, ""), (3, 10, "!"), (4, 20, "!")] {
+        stage.push(0, &request(trace, 0, &format!("shop GET server 0..{end} {mark}")));
+    }
+    stage.pass(10);
+    let told = lines(&stage.calls(0));
+    assert!(told.contains("user > shop request: 4 calls, 2 failed, 21/90 ms, gap -, trace 4"), "{told}");
+}
+
+#[test]
+fn a_trace_counts_in_the_window_in_which_it_ended_or_in_the_first_that_is_open() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    stage.push(0, &request(1, 9_000, "shop GET server 0..100"));
+    stage.pass(12);
+    stage.push(0, &request(2, 11_000, "shop GET server 0..100"));
+    stage.pass(7);
+    assert!(lines(&stage.calls(0)).contains("user > shop request: 1 calls"));
+    // Late: its window has been handed on.
+    stage.push(0, &request(3, 9_500, "shop GET server 0..100"));
+    stage.pass(10);
+    assert!(lines(&stage.calls(10)).contains("user > shop request: 2 calls"));
+    assert_eq!(lines(&stage.calls(20)), "coverage 0.00\n");
+}
+
+#[test]
+fn a_trace_of_which_spans_are_missing_lowers_the_coverage() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    stage.push(0, &request(1, 0, "shop GET server 0..100"));
+    let mut cut =
+        request(2, 0, "shop GET server 0..100\n  shop work internal 0..50\n    shop inner internal 1..2");
+    cut.resource_spans.remove(1);
+    stage.push(0, &cut);
+    stage.pass(10);
+    assert!(lines(&stage.calls(0)).starts_with("coverage 0.50\n"));
+}
+
+#[test]
+fn a_trace_waits_for_its_root_and_then_for_what_comes_soon_after() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 2);
+    let whole = request(1, 0, SHOP);
+    let (mut first, mut second) = (whole.clone(), whole);
+    let rest = second.resource_spans.split_off(1);
+    first.resource_spans = rest;
+    stage.push(0, &first);
+    stage.pass(12);
+    stage.push(1, &second);
+    stage.pass(5);
+    assert_eq!(lines(&stage.calls(0)), "coverage 0.00\n", "the grace is 5 s");
+    stage.pass(1);
+    let told = lines(&stage.calls(10));
+    assert!(told.starts_with("coverage 1.00\n") && told.contains("shop > cart request: 1 calls"), "{told}");
+}

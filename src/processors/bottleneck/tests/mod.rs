@@ -1,0 +1,6 @@
+mod bounds;
+mod calls;
+mod layout;
+mod order;
+mod paths;
+mod scene;

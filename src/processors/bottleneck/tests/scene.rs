@@ -1,0 +1,199 @@
+//! Traces in words.
+
+use std::collections::HashMap;
+
+use component::testing::Harness;
+use model::{Calls, Payload, Rollups};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    trace::v1::{Span as Sent, span::Link},
+};
+
+use super::super::{
+    Bottleneck, BottleneckConfig,
+    assembly::Gathered,
+    critical_path::critical_path,
+    span::{Kind, Span},
+    trace::Trace,
+};
+use crate::testing::{T0, at, push, resource_spans, span, text};
+
+/// Reads spans, one a line: `id parent start end`, then perhaps a kind; `-` for no parent. Times are as they stand.
+pub(super) fn spans_of(script: &str) -> (Vec<Span>, HashMap<u64, String>) {
+    let mut ids: HashMap<String, u64> = HashMap::new();
+    let mut id = |name: &str| {
+        let next = ids.len() as u64 + 1;
+        if name == "-" { 0 } else { *ids.entry(name.to_owned()).or_insert(next) }
+    };
+    let mut spans = Vec::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [name, parent, start, end, ref kind @ ..] = words[..] else { panic!("{line}") };
+        spans.push(Span {
+            start: start.parse().unwrap(),
+            end: end.parse().unwrap(),
+            id: id(name),
+            parent: id(parent),
+            kind: match kind {
+                [] => Kind::Internal,
+                ["server", ..] => Kind::Server,
+                ["client", ..] => Kind::Client,
+                ["producer", ..] => Kind::Producer,
+                ["consumer", ..] => Kind::Consumer,
+                other => panic!("{other:?}"),
+            },
+            failed: false,
+            has_links: false,
+            service: "s".into(),
+            name: name.into(),
+            peer: None,
+        });
+    }
+    (spans, ids.into_iter().map(|(name, id)| (id, name)).collect())
+}
+
+pub(super) fn trace_of(spans: Vec<Span>) -> Trace {
+    Trace::new(Gathered { id: 7, spans, is_cut: false }).expect("there are spans")
+}
+
+/// Writes the critical paths of all roots, the latest section first: `span start..end`.
+pub(super) fn paths(script: &str) -> String {
+    let (spans, names) = spans_of(script);
+    let trace = trace_of(spans);
+    let sections = trace.roots.iter().flat_map(|root| critical_path(&trace, *root));
+    let line = |it: super::super::critical_path::Section| {
+        format!("{} {}..{}", names[&trace.span(it.span).id], it.start, it.end)
+    };
+    sections.map(line).collect::<Vec<_>>().join(", ")
+}
+
+/// Traces of a shop, as OTLP.
+///
+/// One span a line: `service name kind start..end`, indented below its parent by two blanks a level, with times in
+/// milliseconds since the trace began and then any of `!` (failed), `db=NAME`, `peer=NAME`, `link`.
+pub(super) fn request(trace: u64, begins_at_ms: u64, script: &str) -> ExportTraceServiceRequest {
+    let mut parents: Vec<u64> = Vec::new();
+    let mut all = Vec::new();
+    for (n, line) in (1_u64..).zip(script.lines().filter(|line| !line.trim().is_empty())) {
+        let indent = line.len() - line.trim_start().len();
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [service, name, kind, times, ref rest @ ..] = words[..] else { panic!("{line}") };
+        let first = script.lines().find(|line| !line.trim().is_empty()).unwrap();
+        let depth = (indent - (first.len() - first.trim_start().len())) / 2;
+        parents.truncate(depth);
+        let (start, end) = times.split_once("..").unwrap();
+        let nanos = |ms: &str| T0.0 + begins_at_ms * 1_000_000 + (ms.parse::<f64>().unwrap() * 1e6) as u64;
+        let kind = ["", "internal", "server", "client", "producer", "consumer"]
+            .iter()
+            .position(|it| *it == kind)
+            .unwrap();
+        let status = if rest.contains(&"!") { 2 } else { 0 };
+        let mut attributes = Vec::new();
+        for word in rest {
+            match word.split_once('=') {
+                Some(("db", name)) => attributes.push(text("db.namespace", name)),
+                Some(("peer", name)) => attributes.push(text("peer.service", name)),
+                _ => {}
+            }
+        }
+        let mut id = trace.to_be_bytes().to_vec();
+        id.extend(trace.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        let links = if rest.contains(&"link") {
+            vec![Link { trace_id: vec![1; 16], ..Link::default() }]
+        } else {
+            vec![]
+        };
+        all.push(resource_spans(
+            vec![text("service.name", service)],
+            vec![Sent {
+                trace_id: id,
+                span_id: (n).to_be_bytes().to_vec(),
+                parent_span_id: parents.last().map_or(Vec::new(), |id| id.to_be_bytes().to_vec()),
+                start_time_unix_nano: nanos(start),
+                end_time_unix_nano: nanos(end),
+                links,
+                ..span(name, kind as i32, status, 0, attributes)
+            }],
+        ));
+        parents.push(n);
+    }
+    crate::testing::request(all)
+}
+
+/// A processor with time.
+pub(super) struct Stage {
+    pub(super) harness: Harness,
+    pub(super) shards: usize,
+    secs: u64,
+    /// What came out beside traces.
+    pub(super) told: Vec<Payload>,
+}
+
+impl Stage {
+    pub(super) fn new(config: &BottleneckConfig, shards: usize) -> Self {
+        Self { harness: Harness::new::<Bottleneck>(config, shards, T0), shards, secs: 0, told: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, shard: usize, request: &ExportTraceServiceRequest) {
+        let shard = shard % self.shards;
+        let out = push(&mut self.harness, shard, request);
+        assert!(matches!(out[..], [Payload::Traces(_)]), "spans pass through");
+    }
+
+    /// Lets seconds pass, each with its tick.
+    pub(super) fn pass(&mut self, secs: u64) {
+        for _ in 0..secs {
+            self.secs += 1;
+            let out = self.harness.tick(at(self.secs));
+            self.told.extend(out.into_iter().filter(|it| !matches!(it, Payload::Verdicts(_))));
+        }
+    }
+
+    /// Closes the window of ten seconds that begins so many after the start.
+    pub(super) fn calls(&mut self, from: u64) -> Calls {
+        let rollups =
+            Rollups { start: at(from), width: std::time::Duration::from_secs(10), ..Rollups::default() };
+        let out = self.harness.judge(rollups);
+        let calls = out.into_iter().find_map(|it| match it {
+            Payload::Rollups(rollups) => Some(rollups.calls.expect("calls were added")),
+            _ => None,
+        });
+        (*calls.expect("windows pass through")).clone()
+    }
+}
+
+/// Writes calls as lines.
+pub(super) fn lines(calls: &Calls) -> String {
+    let spread = |it: model::Spread| {
+        if it.p50.is_nan() { "-".to_owned() } else { format!("{:.0}/{:.0}", it.p50, it.p95) }
+    };
+    let exemplar =
+        |it: Option<model::TraceId>| it.map_or(0, |id| u64::from_be_bytes(*id.first_chunk().unwrap()));
+    let mut out = format!("coverage {:.2}\n", calls.coverage);
+    for edge in &calls.edges {
+        out += &format!(
+            "{} > {} {}: {} calls, {} failed, {} ms, gap {}, trace {}\n",
+            edge.client,
+            edge.server,
+            edge.kind,
+            edge.calls,
+            edge.failed,
+            spread(edge.duration),
+            spread(edge.gap),
+            exemplar(edge.exemplar)
+        );
+    }
+    for step in &calls.steps {
+        out += &format!(
+            "{} {}: {} calls, {} failed, {} here, own {} ms, trace {}\n",
+            step.service,
+            step.operation,
+            step.calls,
+            step.failed,
+            step.failed_here,
+            spread(step.own),
+            exemplar(step.exemplar)
+        );
+    }
+    out
+}
