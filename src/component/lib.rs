@@ -43,7 +43,7 @@ pub use registry::{
     ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, Entry, ExporterEntry,
     ExtensionEntry, ProcessorEntry, ReceiverEntry, Registry,
 };
-pub use snapshot::{RestoreError, Snapshot};
+pub use snapshot::{Pieces, RestoreError, Snapshot};
 pub use telemetry::{Counter, Gauge, Instrument, InstrumentKind, Labels, Telemetry};
 
 /// Tells a component to finish what it has and to end.

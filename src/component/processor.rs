@@ -2,7 +2,7 @@
 
 use model::{Ack, Batch, Columns, KeySet, Payload, SignalSet, SpanTable, Timestamp};
 
-use crate::{Answer, Config, Question, RestoreError, Snapshot, Telemetry};
+use crate::{Answer, Config, Pieces, Question, RestoreError, Snapshot, Telemetry};
 
 /// A stage of a pipeline, or one half of it.
 ///
@@ -44,6 +44,12 @@ pub trait Processor {
     /// Returns the state that must survive a restart. Asked of analysis halves alone.
     fn snapshot(&self) -> Option<Snapshot> {
         None
+    }
+
+    /// Returns the same state piece by piece: a stage with a large one makes each when the one before is on its way to
+    /// the disk. The engine stores this form.
+    fn snapshot_pieces(&self) -> Option<Pieces<'_>> {
+        self.snapshot().map(Pieces::from)
     }
 
     /// Answers a question of a user or of a program, or does what it asks. Asked of analysis halves alone, and

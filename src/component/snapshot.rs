@@ -8,6 +8,26 @@ pub struct Snapshot {
     pub bytes: Vec<u8>,
 }
 
+/// A snapshot that is made while it is stored, so that there is never a second copy of a large state.
+pub struct Pieces<'a> {
+    pub version: u32,
+    /// Together the bytes of the snapshot. A piece is made when the one before has been taken.
+    pub bytes: Box<dyn Iterator<Item = Vec<u8>> + 'a>,
+}
+
+impl Pieces<'_> {
+    /// Makes all pieces and puts them together.
+    pub fn whole(self) -> Snapshot {
+        Snapshot { version: self.version, bytes: self.bytes.flatten().collect() }
+    }
+}
+
+impl From<Snapshot> for Pieces<'_> {
+    fn from(Snapshot { version, bytes }: Snapshot) -> Self {
+        Self { version, bytes: Box::new(std::iter::once(bytes)) }
+    }
+}
+
 /// Why a snapshot was not taken back. The processor starts empty and the operator is told.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {

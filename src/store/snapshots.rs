@@ -23,7 +23,7 @@ use std::{
 use component::{RestoreError, Snapshot};
 use model::Timestamp;
 
-use layout::{Header, Written};
+use layout::{Header, Writer, Written};
 use previous::{KEPT_FOR, Previous};
 
 /// A larger file is neither written nor read: a stage's tables are bounded far below.
@@ -71,6 +71,8 @@ pub enum StoreError {
     InUse { path: String },
     #[error("{path} is damaged: {what}")]
     Damaged { path: String, what: &'static str },
+    #[error("{path} was not written, as making its state was broken off")]
+    Unfinished { path: String },
     #[error(
         "{path} has {bytes} bytes, at most {MAX_SNAPSHOT_BYTES} are stored and read; lower the limits of the stage's series"
     )]
@@ -111,11 +113,36 @@ impl SnapshotStore {
     /// # Errors
     /// When it is too large or the disk does not take it; the one before is still there.
     pub fn save(&self, key: &str, stored: &Stored, now: Timestamp) -> Result<(), StoreError> {
+        let Stored { snapshot, watermark } = stored;
+        let whole = std::iter::once(Some(&snapshot.bytes));
+        self.save_pieces(key, snapshot.version, watermark, whole, now)
+    }
+
+    /// Stores a snapshot whose state comes in pieces; none for one that will not come, so that what is there is no whole.
+    ///
+    /// # Errors
+    /// When it is too large or no whole, or the disk does not take it; the one before is still there.
+    pub fn save_pieces(
+        &self,
+        key: &str,
+        version: u32,
+        watermark: &[u8],
+        pieces: impl Iterator<Item = Option<impl AsRef<[u8]>>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let path = self.path(key);
-        let bytes = layout::encode(stored, &self.release);
-        refuse_too_large(&path, bytes.len() as u64)?;
-        self.keep_previous(key, stored.snapshot.version, now)?;
-        replace(&self.directory, &path, &bytes)
+        let beside = path.with_extension("new");
+        let file = File::create(&beside).map_err(io_error(&beside))?;
+        let mut writer = Writer::begin(file, version, &self.release, watermark).map_err(io_error(&beside))?;
+        for piece in pieces {
+            let unfinished = || StoreError::Unfinished { path: path.display().to_string() };
+            let piece = piece.ok_or_else(unfinished)?;
+            refuse_too_large(&path, writer.len() + piece.as_ref().len() as u64)?;
+            writer.write(piece.as_ref()).map_err(io_error(&beside))?;
+        }
+        writer.end().and_then(|file| file.sync_all()).map_err(io_error(&beside))?;
+        self.keep_previous(key, version, now)?;
+        put_in_place(&self.directory, &beside, &path)
     }
 
     /// Gives a stage its last snapshot back; when it does not take that, the one of the release before, if
@@ -128,7 +155,7 @@ impl SnapshotStore {
     ) -> Restored {
         let path = self.path(key);
         let mut problem =
-            match read(&path).and_then(|bytes| bytes.map(|bytes| decode(&path, &bytes)).transpose()) {
+            match read(&path).and_then(|bytes| bytes.map(|bytes| decode(&path, bytes)).transpose()) {
                 Ok(None) => String::new(),
                 Ok(Some(Written { stored: Stored { snapshot, watermark }, .. })) => match take(snapshot) {
                     Ok(()) => return Restored::Last { watermark },
@@ -186,7 +213,7 @@ impl SnapshotStore {
         let found = read(&path).map_err(|problem| problem.to_string())?;
         let Some(bytes) = found else { return Ok(None) };
         let damaged = |what| StoreError::Damaged { path: path.display().to_string(), what }.to_string();
-        let previous = previous::decode(&bytes).map_err(damaged)?;
+        let previous = previous::decode(bytes).map_err(damaged)?;
         Ok(Some(previous).filter(|previous| now.since(previous.kept_at) < KEPT_FOR))
     }
 
@@ -208,12 +235,12 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     };
     let length = file.metadata().map_err(io_error(path))?.len();
     refuse_too_large(path, length)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.take(MAX_SNAPSHOT_BYTES).read_to_end(&mut bytes).map_err(io_error(path))?;
     Ok(Some(bytes))
 }
 
-fn decode(path: &Path, bytes: &[u8]) -> Result<Written, StoreError> {
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<Written, StoreError> {
     layout::decode(bytes).map_err(|what| StoreError::Damaged { path: path.display().to_string(), what })
 }
 
@@ -250,7 +277,11 @@ fn replace(directory: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError
     let beside = path.with_extension("new");
     let mut file = File::create(&beside).map_err(io_error(&beside))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error(&beside))?;
-    fs::rename(&beside, path).map_err(io_error(path))?;
+    put_in_place(directory, &beside, path)
+}
+
+fn put_in_place(directory: &Path, beside: &Path, path: &Path) -> Result<(), StoreError> {
+    fs::rename(beside, path).map_err(io_error(path))?;
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(io_error(directory))
 }
 

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use component::{Counter, Telemetry};
+use component::{Counter, Pieces, Telemetry};
 use model::Timestamp;
 use prost::Message;
-use store::{Restored, SnapshotStore, Stored};
-use tokio::task::spawn_blocking;
+use store::{Restored, SnapshotStore, StoreError};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, spawn_blocking},
+};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -220,38 +223,34 @@ impl AnalysisHalf {
         }
     }
 
-    /// Stores stages on a thread that may wait for the disk.
+    /// Stores stages. Nothing is merged until all are stored.
     async fn save(&mut self, which: impl Fn(NodeId, Change) -> bool) {
         let Some(store) = self.store.clone() else { return };
-        let mut writes = Vec::new();
+        let now = self.shared.clock.now();
+        let mut saved = Vec::new();
         for (node, half) in self.graph.analysis_halves() {
             let stage = self.stages.entry(node).or_default();
             if !which(node, stage.change) {
                 continue;
             }
-            match half.snapshot() {
-                Some(snapshot) => {
-                    let watermark = stage.watermark(&self.merged).encode_to_vec();
-                    let key = self.shared.plan.stage_key(node).to_owned();
-                    writes.push((node, key, Stored { snapshot, watermark }));
-                }
-                None => stage.change = Change::Stored,
-            }
+            let Some(pieces) = half.snapshot_pieces() else {
+                stage.change = Change::Stored;
+                continue;
+            };
+            let watermark = stage.watermark(&self.merged).encode_to_vec();
+            let key = self.shared.plan.stage_key(node).to_owned();
+            saved.push((node, write(Arc::clone(&store), key.clone(), watermark, pieces, now).await, key));
         }
-        if writes.is_empty() {
+        if saved.is_empty() {
             return;
         }
-        let now = self.shared.clock.now();
-        let write = move || {
-            let saved =
-                writes.into_iter().map(|(node, key, stored)| (node, store.save(&key, &stored, now), key));
-            saved.collect::<Vec<_>>()
-        };
-        match spawn_blocking(write).await {
-            Ok(saved) => saved.into_iter().for_each(|(node, result, key)| self.saved(node, result, &key)),
-            Err(problem) => {
-                error!(error = %problem, "the thread that stores state failed");
-                self.shared.snapshot_failures.add(1);
+        for (node, result, key) in saved {
+            match result {
+                Ok(result) => self.saved(node, result, &key),
+                Err(problem) => {
+                    error!(error = %problem, "the thread that stores state failed");
+                    self.shared.snapshot_failures.add(1);
+                }
             }
         }
         if self.is_stored() {
@@ -259,7 +258,7 @@ impl AnalysisHalf {
         }
     }
 
-    fn saved(&mut self, node: NodeId, result: Result<(), store::StoreError>, key: &str) {
+    fn saved(&mut self, node: NodeId, result: Result<(), StoreError>, key: &str) {
         let stage = self.stages.entry(node).or_default();
         stage.change = match result {
             Ok(()) => Change::Stored,
@@ -270,6 +269,30 @@ impl AnalysisHalf {
             }
         };
     }
+}
+
+/// Stores a stage on a thread that may wait for the disk. A piece of its state is made when the one before is taken.
+async fn write(
+    store: Arc<SnapshotStore>,
+    key: String,
+    watermark: Vec<u8>,
+    pieces: Pieces<'_>,
+    now: Timestamp,
+) -> Result<Result<(), StoreError>, JoinError> {
+    // None ends the state. When the channel ends without it, making the state was broken off.
+    let (sender, mut receiver) = mpsc::channel::<Option<Vec<u8>>>(1);
+    let version = pieces.version;
+    let writer = spawn_blocking(move || {
+        let piece = || receiver.blocking_recv().map_or(Some(None), |piece| piece.map(Some));
+        store.save_pieces(&key, version, &watermark, std::iter::from_fn(piece), now)
+    });
+    for piece in pieces.bytes.map(Some).chain([None]) {
+        if sender.send(piece).await.is_err() {
+            // The disk does not take it, and the writer says why.
+            break;
+        }
+    }
+    writer.await
 }
 
 impl StageState {

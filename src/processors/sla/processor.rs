@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use component::{
-    Answer, BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, Question, RestoreError, Snapshot,
+    Answer, BuildCx, Counter, Cx, Gauge, Pieces, Processor, ProcessorDef, Question, RestoreError, Snapshot,
 };
 use model::{Batch, Columns, Payload, Rollups, SignalSet, Timestamp};
 use prost::Message;
@@ -384,7 +384,11 @@ impl Processor for AnalysisHalf {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        Some(Snapshot { version: snapshot::VERSION, bytes: self.memory.save(&self.plan) })
+        self.snapshot_pieces().map(Pieces::whole)
+    }
+
+    fn snapshot_pieces(&self) -> Option<Pieces<'_>> {
+        Some(Pieces { version: snapshot::VERSION, bytes: Box::new(self.memory.pieces(&self.plan)) })
     }
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {

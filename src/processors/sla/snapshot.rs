@@ -2,7 +2,10 @@
 
 use component::RestoreError;
 use model::Timestamp;
-use prost::Message;
+use prost::{
+    Message,
+    encoding::{DecodeContext, decode_key},
+};
 
 use super::{
     calendar::Period,
@@ -154,6 +157,10 @@ pub(super) struct SavedFlow {
     seen: u64,
 }
 
+/// An objective with counts of 90 days takes 130 kB until it is written.
+const OBJECTIVES_PER_PIECE: usize = 4;
+const WORKFLOWS_PER_PIECE: usize = 1024;
+
 /// All state, as the half keeps it.
 pub(super) struct Memory {
     /// By objective of the plan.
@@ -177,61 +184,100 @@ impl Memory {
         }
     }
 
-    pub(super) fn save(&self, plan: &Plan) -> Vec<u8> {
-        let all = plan.objectives.iter().zip(&self.records).zip(&self.queues);
-        let objectives = all.map(|((objective, record), queue)| saved(objective, record, queue));
-        let flows = self.followed.flows.iter().map(|((objective, key), flow)| SavedFlow {
-            objective: plan.objectives[*objective as usize].fingerprint,
-            key: *key,
-            start: flow.start.map(Timestamp::as_nanos),
-            end: flow.end.map(Timestamp::as_nanos),
-            weight: flow.weight,
-            trace: flow.trace.to_vec(),
-            is_counted: flow.is_counted,
-            seen: flow.seen.as_nanos(),
-        });
-        let message = SlaSnapshot {
-            objectives: objectives.collect(),
-            workflows: flows.collect(),
+    /// Returns what was saved in pieces, each a message; behind one another they are one, as its lists go on.
+    pub(super) fn pieces<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = Vec<u8>> + 'a {
+        let rest = SlaSnapshot {
             unreadable_since: self.unreadable_since.map_or(0, Timestamp::as_nanos),
+            ..SlaSnapshot::default()
         };
-        message.encode_to_vec()
+        let objectives = (0..plan.objectives.len()).step_by(OBJECTIVES_PER_PIECE).map(|first| {
+            let end = plan.objectives.len().min(first + OBJECTIVES_PER_PIECE);
+            let objectives =
+                (first..end).map(|at| saved(&plan.objectives[at], &self.records[at], &self.queues[at]));
+            SlaSnapshot { objectives: objectives.collect(), ..SlaSnapshot::default() }
+        });
+        let mut flows = self.followed.flows.iter().map(|((objective, key), flow)| {
+            saved_flow(plan.objectives[*objective as usize].fingerprint, *key, flow)
+        });
+        let workflows = std::iter::from_fn(move || {
+            let workflows: Vec<_> = flows.by_ref().take(WORKFLOWS_PER_PIECE).collect();
+            (!workflows.is_empty()).then(|| SlaSnapshot { workflows, ..SlaSnapshot::default() })
+        });
+        objectives.chain(workflows).chain([rest]).map(|message| message.encode_to_vec())
     }
 
-    /// Reads what was saved. Objectives that are no longer configured are forgotten.
-    pub(super) fn load(plan: &Plan, bytes: &[u8]) -> Result<Self, RestoreError> {
-        let message =
-            SlaSnapshot::decode(bytes).map_err(|problem| RestoreError::Damaged(problem.to_string()))?;
+    /// Reads what was saved, an objective at a time. Objectives that are no longer configured are forgotten.
+    pub(super) fn load(plan: &Plan, mut bytes: &[u8]) -> Result<Self, RestoreError> {
         let mut memory = Self::new(plan);
-        let place = |fingerprint: u64| plan.objectives.iter().position(|it| it.fingerprint == fingerprint);
-        for saved in message.objectives {
-            let Some(at) = place(saved.fingerprint) else { continue };
-            let objective = &plan.objectives[at];
-            if !saved.counted.is_empty() && saved.counted != objective.counted() {
-                memory.n_left_behind += 1;
-                continue;
-            }
-            (memory.records[at], memory.queues[at]) = loaded(saved)?;
-            memory.records[at].adopt(objective);
+        while !bytes.is_empty() {
+            memory.load_field(plan, &mut bytes)?;
         }
-        for flow in message.workflows {
-            let Some(at) = place(flow.objective) else { continue };
-            if plan.objectives[at].sli_type != SliType::Workflow {
-                continue;
-            }
-            let trace = flow.trace.as_slice().try_into();
-            let loaded = Flow {
-                start: flow.start.map(Timestamp),
-                end: flow.end.map(Timestamp),
-                weight: flow.weight,
-                trace: trace.map_err(|_| RestoreError::Damaged("a trace id has not 16 bytes".to_owned()))?,
-                is_counted: flow.is_counted,
-                seen: Timestamp(flow.seen),
-            };
-            memory.followed.flows.insert((at as u32, flow.key), loaded);
-        }
-        memory.unreadable_since = Some(Timestamp(message.unreadable_since)).filter(|at| *at > Timestamp(0));
         Ok(memory)
+    }
+
+    /// Reads the next field of [`SlaSnapshot`].
+    fn load_field(&mut self, plan: &Plan, bytes: &mut &[u8]) -> Result<(), RestoreError> {
+        let mut part = SlaSnapshot::default();
+        decode_key(bytes)
+            .and_then(|(tag, kind)| part.merge_field(tag, kind, bytes, DecodeContext::default()))
+            .map_err(|problem| RestoreError::Damaged(problem.to_string()))?;
+        for saved in part.objectives {
+            self.load_objective(plan, saved)?;
+        }
+        for flow in part.workflows {
+            self.load_flow(plan, flow)?;
+        }
+        if part.unreadable_since > 0 {
+            self.unreadable_since = Some(Timestamp(part.unreadable_since));
+        }
+        Ok(())
+    }
+
+    fn load_objective(&mut self, plan: &Plan, saved: SavedObjective) -> Result<(), RestoreError> {
+        let Some(at) = place(plan, saved.fingerprint) else { return Ok(()) };
+        let objective = &plan.objectives[at];
+        if !saved.counted.is_empty() && saved.counted != objective.counted() {
+            self.n_left_behind += 1;
+            return Ok(());
+        }
+        (self.records[at], self.queues[at]) = loaded(saved)?;
+        self.records[at].adopt(objective);
+        Ok(())
+    }
+
+    fn load_flow(&mut self, plan: &Plan, flow: SavedFlow) -> Result<(), RestoreError> {
+        let Some(at) = place(plan, flow.objective) else { return Ok(()) };
+        if plan.objectives[at].sli_type != SliType::Workflow {
+            return Ok(());
+        }
+        let trace = flow.trace.as_slice().try_into();
+        let loaded = Flow {
+            start: flow.start.map(Timestamp),
+            end: flow.end.map(Timestamp),
+            weight: flow.weight,
+            trace: trace.map_err(|_| RestoreError::Damaged("a trace id has not 16 bytes".to_owned()))?,
+            is_counted: flow.is_counted,
+            seen: Timestamp(flow.seen),
+        };
+        self.followed.flows.insert((at as u32, flow.key), loaded);
+        Ok(())
+    }
+}
+
+fn place(plan: &Plan, fingerprint: u64) -> Option<usize> {
+    plan.objectives.iter().position(|it| it.fingerprint == fingerprint)
+}
+
+fn saved_flow(objective: u64, key: u64, flow: &Flow) -> SavedFlow {
+    SavedFlow {
+        objective,
+        key,
+        start: flow.start.map(Timestamp::as_nanos),
+        end: flow.end.map(Timestamp::as_nanos),
+        weight: flow.weight,
+        trace: flow.trace.to_vec(),
+        is_counted: flow.is_counted,
+        seen: flow.seen.as_nanos(),
     }
 }
 

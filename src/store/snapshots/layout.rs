@@ -1,12 +1,13 @@
 //! The bytes of a snapshot's file.
 //!
-//! Magic, version of the stage's layout, lengths of the three parts that follow, checksum of all but the magic and
-//! itself, then the parts: the release that wrote it, the watermark, the state; integers little-endian. Files of
-//! the layout before (`TLSNAP02`: without the release) are read.
+//! Magic, version of the stage's layout, lengths of the three parts that follow, checksum, then the parts: the release
+//! that wrote it, the watermark, the state; integers little-endian. The checksum is of the parts and then of version and
+//! lengths, which are known last: a state is written while it is made. Files of two layouts before are read:
+//! `TLSNAP03` has the checksum of version and lengths first, `TLSNAP02` has no release either.
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -14,8 +15,9 @@ use component::Snapshot;
 
 use super::Stored;
 
-const MAGIC: &[u8; 8] = b"TLSNAP03";
-pub(super) const MAGIC_BEFORE: &[u8; 8] = b"TLSNAP02";
+const MAGIC: &[u8; 8] = b"TLSNAP04";
+pub(super) const MAGIC_03: &[u8; 8] = b"TLSNAP03";
+pub(super) const MAGIC_02: &[u8; 8] = b"TLSNAP02";
 /// Magic, version, three lengths, checksum.
 const FIXED_BYTES: usize = 8 + 4 + 3 * 8 + 8;
 const MAX_RELEASE_BYTES: usize = 256;
@@ -34,37 +36,79 @@ pub(super) struct Header {
     pub(super) release: Vec<u8>,
 }
 
-pub(super) fn encode(stored: &Stored, release: &str) -> Vec<u8> {
-    let Stored { snapshot, watermark } = stored;
-    let version = snapshot.version.to_le_bytes();
-    let lengths =
-        [release.len(), watermark.len(), snapshot.bytes.len()].map(|length| (length as u64).to_le_bytes());
-    let (lengths, release) = (lengths.as_flattened(), release.as_bytes());
-    let checksum = checksum(&[&version, lengths, release, watermark, &snapshot.bytes]).to_le_bytes();
-    [MAGIC, version.as_slice(), lengths, &checksum, release, watermark, &snapshot.bytes].concat()
+/// Writes a file front to back, and its beginning in the end.
+pub(super) struct Writer<W> {
+    out: W,
+    version: u32,
+    /// Of release, watermark and state.
+    lengths: [u64; 3],
+    checksum: Checksum,
+}
+
+impl<W: Write + Seek> Writer<W> {
+    pub(super) fn begin(mut out: W, version: u32, release: &str, watermark: &[u8]) -> io::Result<Self> {
+        // Until it is whole, it does not begin as a snapshot does.
+        out.write_all(&[0; FIXED_BYTES])?;
+        let lengths = [release.len() as u64, watermark.len() as u64, 0];
+        let mut writer = Self { out, version, lengths, checksum: Checksum::new() };
+        writer.put(release.as_bytes())?;
+        writer.put(watermark)?;
+        Ok(writer)
+    }
+
+    /// Adds a piece of the state.
+    pub(super) fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.lengths[2] += piece.len() as u64;
+        self.put(piece)
+    }
+
+    /// Returns the bytes of the file so far.
+    pub(super) fn len(&self) -> u64 {
+        FIXED_BYTES as u64 + self.lengths.iter().sum::<u64>()
+    }
+
+    pub(super) fn end(mut self) -> io::Result<W> {
+        let version = self.version.to_le_bytes();
+        let lengths = self.lengths.map(u64::to_le_bytes);
+        self.checksum.add(&version);
+        self.checksum.add(lengths.as_flattened());
+        let checksum = self.checksum.0.to_le_bytes();
+        self.out.seek(SeekFrom::Start(0))?;
+        self.out.write_all(&[MAGIC, version.as_slice(), lengths.as_flattened(), &checksum].concat())?;
+        Ok(self.out)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.checksum.add(bytes);
+        self.out.write_all(bytes)
+    }
 }
 
 const TOO_SHORT: &str = "the file is too short";
 const NO_MATCH: &str = "the length does not match";
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Written, &'static str> {
+/// Reads a file. Its bytes become the state's, so that a large one is not there twice.
+pub(super) fn decode(bytes: Vec<u8>) -> Result<Written, &'static str> {
     let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
-    match magic {
-        MAGIC => {
-            let (version, [release, watermark, state]) = parts(rest)?;
-            let release = String::from_utf8_lossy(release).into_owned();
-            Ok(Written { stored: stored(version, watermark, state), release })
+    let (version, release, watermark, n_state_bytes) = match magic {
+        MAGIC | MAGIC_03 => {
+            let (version, [release, watermark, state]) = parts(rest, magic == MAGIC)?;
+            (version, String::from_utf8_lossy(release).into_owned(), watermark.to_vec(), state.len())
         }
-        MAGIC_BEFORE => {
-            let (version, [watermark, state]) = parts(rest)?;
-            Ok(Written { stored: stored(version, watermark, state), release: String::new() })
+        MAGIC_02 => {
+            let (version, [watermark, state]) = parts(rest, false)?;
+            (version, String::new(), watermark.to_vec(), state.len())
         }
-        _ => Err("it does not begin as a snapshot does"),
-    }
+        _ => return Err("it does not begin as a snapshot does"),
+    };
+    let mut state = bytes;
+    state.drain(..state.len() - n_state_bytes);
+    let snapshot = Snapshot { version, bytes: state };
+    Ok(Written { stored: Stored { snapshot, watermark }, release })
 }
 
-/// Reads what follows the magic in every layout: the stage's version and `N` parts.
-fn parts<const N: usize>(bytes: &[u8]) -> Result<(u32, [&[u8]; N]), &'static str> {
+/// Reads what follows the magic in every layout: the stage's version and `N` parts, the state last.
+fn parts<const N: usize>(bytes: &[u8], sums_parts_first: bool) -> Result<(u32, [&[u8]; N]), &'static str> {
     let (version, rest) = bytes.split_first_chunk::<4>().ok_or(TOO_SHORT)?;
     let (lengths, rest) = rest.split_at_checked(8 * N).ok_or(TOO_SHORT)?;
     let (expected, body) = rest.split_first_chunk::<8>().ok_or(TOO_SHORT)?;
@@ -76,14 +120,15 @@ fn parts<const N: usize>(bytes: &[u8]) -> Result<(u32, [&[u8]; N]), &'static str
     if !rest.is_empty() {
         return Err(NO_MATCH);
     }
-    if checksum(&[version, lengths, body]) != u64::from_le_bytes(*expected) {
+    let found = if sums_parts_first {
+        checksum(&[body, version, lengths])
+    } else {
+        checksum(&[version, lengths, body])
+    };
+    if found != u64::from_le_bytes(*expected) {
         return Err("the checksum does not match");
     }
     Ok((u32::from_le_bytes(*version), parts))
-}
-
-fn stored(version: u32, watermark: &[u8], state: &[u8]) -> Stored {
-    Stored { snapshot: Snapshot { version, bytes: state.to_vec() }, watermark: watermark.to_vec() }
 }
 
 /// Reads who wrote a file; none when there is none or it is no snapshot. What follows is not looked at.
@@ -103,20 +148,33 @@ fn header_of(bytes: &[u8]) -> Option<Header> {
     let (version, rest) = rest.split_first_chunk::<4>()?;
     let version = u32::from_le_bytes(*version);
     match magic {
-        MAGIC => {
+        MAGIC | MAGIC_03 => {
             let length = usize::try_from(u64::from_le_bytes(*rest.first_chunk::<8>()?)).ok()?;
             let release = bytes.get(FIXED_BYTES..)?.get(..length)?.to_vec();
             Some(Header { version, release })
         }
-        MAGIC_BEFORE => Some(Header { version, release: Vec::new() }),
+        MAGIC_02 => Some(Header { version, release: Vec::new() }),
         _ => None,
     }
 }
 
 /// FNV-1a: finds torn and flipped bytes; it need not resist an enemy who can write the directory.
+struct Checksum(u64);
+
+impl Checksum {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
 pub(super) fn checksum(parts: &[&[u8]]) -> u64 {
-    let bytes = parts.iter().copied().flatten();
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    let mut checksum = Checksum::new();
+    parts.iter().for_each(|part| checksum.add(part));
+    checksum.0
 }

@@ -46,9 +46,10 @@ pub(super) fn kept_at(path: &Path) -> io::Result<Option<Timestamp>> {
     Ok(split(&bytes).map(|(kept_at, _)| kept_at))
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Previous, &'static str> {
-    let (kept_at, file) = split(bytes).ok_or("it does not begin as a kept snapshot does")?;
-    Ok(Previous { kept_at, written: layout::decode(file)? })
+pub(super) fn decode(mut bytes: Vec<u8>) -> Result<Previous, &'static str> {
+    let (kept_at, _) = split(&bytes).ok_or("it does not begin as a kept snapshot does")?;
+    bytes.drain(..PREAMBLE_BYTES);
+    Ok(Previous { kept_at, written: layout::decode(bytes)? })
 }
 
 fn preamble(kept_at: Timestamp) -> [u8; PREAMBLE_BYTES] {

@@ -1,5 +1,5 @@
 use super::*;
-use layout::{MAGIC_BEFORE, checksum};
+use layout::{MAGIC_02, MAGIC_03, checksum};
 use proptest::prelude::*;
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
@@ -93,7 +93,7 @@ fn a_downgrade_goes_on_with_what_its_release_had_stored_last_and_loses_no_file()
     run(directory.path(), "1", |store| {
         assert_eq!(restore(store, "k", 1, now), last(b"a=7", b"after"));
         let unread = fs::read(store.path("k").with_extension("unread")).unwrap();
-        assert_eq!(layout::decode(&unread).unwrap().stored, next_layout(b"new"));
+        assert_eq!(layout::decode(unread).unwrap().stored, next_layout(b"new"));
     });
 }
 
@@ -150,17 +150,37 @@ fn a_damaged_snapshot_with_a_damaged_one_before_leaves_the_stage_empty_and_names
 }
 
 #[test]
-fn the_next_release_keeps_a_file_of_the_layout_before_as_it_is() {
+fn the_next_release_keeps_a_file_of_a_layout_before_as_it_is() {
+    let version = 1_u32.to_le_bytes();
+    let file = |magic: &[u8], lengths: &[u64], parts: &[u8]| {
+        let lengths: Vec<u8> = lengths.iter().copied().flat_map(u64::to_le_bytes).collect();
+        let checksum = checksum(&[&version, &lengths, parts]).to_le_bytes();
+        [magic, &version, &lengths, &checksum, parts].concat()
+    };
+    for file in [file(MAGIC_02, &[3, 5], b"a=7state"), file(MAGIC_03, &[3, 3, 5], b"0.9a=7state")] {
+        let directory = tempfile::tempdir().unwrap();
+        run(directory.path(), "1", |store| {
+            fs::write(store.path("k"), &file).unwrap();
+            assert_eq!(restore(store, "k", 1, START), last(b"a=7", b"state"));
+            store.save("k", &snapshot(b"new"), START).unwrap();
+            assert!(fs::read(store.previous_path("k")).unwrap().ends_with(&file));
+        });
+    }
+}
+
+#[test]
+fn a_state_that_comes_in_pieces_is_stored_when_it_is_whole_and_not_before() {
     let directory = tempfile::tempdir().unwrap();
-    run(directory.path(), "1", |store| {
-        let (version, lengths, parts) = (1_u32.to_le_bytes(), [3, 5].map(u64::to_le_bytes), b"a=7state");
-        let checksum = checksum(&[&version, lengths.as_flattened(), parts]).to_le_bytes();
-        let file = [MAGIC_BEFORE.as_slice(), &version, lengths.as_flattened(), &checksum, parts].concat();
-        fs::write(store.path("k"), &file).unwrap();
-        assert_eq!(restore(store, "k", 1, START), last(b"a=7", b"state"));
-        store.save("k", &snapshot(b"new"), START).unwrap();
-        assert!(fs::read(store.previous_path("k")).unwrap().ends_with(&file));
-    });
+    let store = SnapshotStore::open(directory.path(), "1").unwrap();
+    let pieces = |pieces: &[Option<&'static [u8]>]| pieces.to_vec().into_iter();
+    store.save_pieces("k", 1, b"a=7", pieces(&[Some(b"on"), Some(b""), Some(b"e")]), START).unwrap();
+    assert_eq!(restore(&store, "k", 1, START), last(b"a=7", b"one"));
+    let whole = fs::read(store.path("k")).unwrap();
+    store.save("k", &snapshot(b"one"), START).unwrap();
+    assert_eq!(fs::read(store.path("k")).unwrap(), whole, "pieces leave no trace");
+    let broken = store.save_pieces("k", 1, b"a=8", pieces(&[Some(b"tw"), None]), START);
+    assert!(matches!(broken, Err(StoreError::Unfinished { .. })));
+    assert_eq!(restore(&store, "k", 1, START), last(b"a=7", b"one"));
 }
 
 #[test]
@@ -202,12 +222,15 @@ proptest! {
         flip in any::<prop::sample::Index>(),
         mask in 1u8..,
     ) {
-        let whole = layout::encode(&snapshot(&bytes), "1.2.3");
-        prop_assert_eq!(layout::decode(&whole).unwrap().stored, snapshot(&bytes));
-        prop_assert!(layout::decode(&whole[..cut.index(whole.len())]).is_err());
+        let Stored { snapshot: Snapshot { version, .. }, watermark } = snapshot(&bytes);
+        let mut writer = Writer::begin(io::Cursor::new(Vec::new()), version, "1.2.3", &watermark).unwrap();
+        writer.write(&bytes).unwrap();
+        let whole = writer.end().unwrap().into_inner();
+        prop_assert_eq!(layout::decode(whole.clone()).unwrap().stored, snapshot(&bytes));
+        prop_assert!(layout::decode(whole[..cut.index(whole.len())].to_vec()).is_err());
         let mut flipped = whole;
         let at = flip.index(flipped.len());
         flipped[at] ^= mask;
-        prop_assert!(layout::decode(&flipped).is_err());
+        prop_assert!(layout::decode(flipped).is_err());
     }
 }
