@@ -101,18 +101,30 @@ proptest! {
 }
 
 #[test]
-fn a_ring_that_is_full_takes_32_kb_and_with_very_many_events_less_than_64() {
+fn a_ring_that_is_full_takes_18_kb_and_with_ever_so_many_events_less_than_64() {
     let n_slots = RETENTION.as_secs() / 10;
-    // The greater needs more than 32 bits in a slot of an hour and of five minutes.
-    for (events, bytes) in [(2, 29_000..32_000), (400_000_000, 50_000..64_000)] {
+    // Of ten seconds, all and good ones: few, a hundred thousand an hour, and more than seven bytes count in an hour.
+    let cases = [(2, 1, 12_000..14_500), (278, 222, 16_000..19_500), (1 << 50, 1 << 49, 50_000..64_000)];
+    for (total, good, bytes) in cases {
         let mut ring = Ring::default();
         for slot in 0..=n_slots {
-            ring.add(Timestamp::from_secs(T0 + slot * 10), Count { good: events / 2, total: events });
+            ring.add(Timestamp::from_secs(T0 + slot * 10), Count { good, total });
         }
-        let Count { good, total } = ring.sum(Timestamp::from_secs(T0 + n_slots * 10), RETENTION);
-        assert_eq!((good, total), (events / 2 * n_slots, events * n_slots));
-        assert!(bytes.contains(&ring.heap_bytes()), "{events}: {}", ring.heap_bytes());
+        let sum = ring.sum(Timestamp::from_secs(T0 + n_slots * 10), RETENTION);
+        assert_eq!((sum.good, sum.total), (good.wrapping_mul(n_slots), total.wrapping_mul(n_slots)));
+        assert!(bytes.contains(&ring.heap_bytes()), "{total}: {}", ring.heap_bytes());
     }
+}
+
+#[test]
+fn what_an_hour_of_very_many_events_took_is_given_back_when_its_page_is_written_anew() {
+    let (mut ring, mut even) = (Ring::default(), Ring::default());
+    for hour in 0..2 * 90 * 24 + 61 {
+        let total = if hour == 70 { 1 << 40 } else { 100 };
+        ring.add(Timestamp::from_secs(T0 + hour * HOUR), Count { good: 0, total });
+        even.add(Timestamp::from_secs(T0 + hour * HOUR), Count { good: 0, total: 100 });
+    }
+    assert_eq!((&ring, ring.heap_bytes()), (&even, even.heap_bytes()));
 }
 
 #[test]
