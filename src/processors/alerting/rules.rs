@@ -179,7 +179,8 @@ impl Rules {
     }
 
     /// Adds the first rules, when no place has been left yet.
-    pub(super) fn extend(&mut self, rules: impl IntoIterator<Item = Rule>) {
+    pub(super) fn extend(&mut self, rules: impl ExactSizeIterator<Item = Rule>) {
+        self.places.reserve_exact(rules.len());
         for rule in rules {
             let number = u32::try_from(self.places.len()).expect("rules are bounded");
             self.index.insert(&rule, number);

@@ -196,7 +196,7 @@ fn why(alert: &Alert, at: Timestamp, played: Option<Played>, suppressed_by: &[St
             Some(Played { was_true: true, is_one: false, .. }) => {
                 "its condition held for a part of these minutes, shorter than `for` asks".to_owned()
             }
-            Some(played) if played.is_one => {
+            Some(played) if played.least == played.greatest => {
                 format!("it did not fire: {} compared with {threshold} does not hold", short(played.least))
             }
             Some(played) => format!(

@@ -70,7 +70,7 @@ fn what_is_asked_wrongly_is_told_how_to_ask() {
 
 #[test]
 fn values_beyond_the_memory_for_them_are_not_kept_and_counted() {
-    let mut feed = Feed::new(&format!("{RULE}explain_bytes: 3000\n"));
+    let mut feed = Feed::new(&format!("{RULE}explain_bytes: 2000\n"));
     let rows: Vec<_> = ["a", "b", "c"].map(|it| (super::series(it), 0.01)).into();
     for end in (10..=40).step_by(10) {
         feed.give(end, &rows);
