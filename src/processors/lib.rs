@@ -7,6 +7,7 @@
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`baseline`]: what is normal for each series.
 //! * [`bottleneck`]: where the time of requests goes, and what holds them up.
+//! * [`correlation`]: which of all that is told is one incident, and what is behind it.
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * `glob`: patterns by which an operator chooses names.
@@ -23,6 +24,7 @@ pub mod anomaly;
 pub mod attributes;
 pub mod baseline;
 pub mod bottleneck;
+pub mod correlation;
 pub mod enrichment;
 pub mod forecast;
 mod glob;
@@ -52,6 +54,7 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<alerting::Alerting>(),
         ProcessorEntry::of::<anomaly::Anomaly>(),
         ProcessorEntry::of::<attributes::Attributes>(),
+        ProcessorEntry::of::<correlation::Correlation>(),
         ProcessorEntry::of::<enrichment::Enrichment>(),
         ProcessorEntry::of::<baseline::Baseline>(),
         ProcessorEntry::of::<bottleneck::Bottleneck>(),

@@ -23,6 +23,29 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
     attributes: &'a Map<String, Value>,
+    /// What is told of an incident stands at the top, with times that people and programs read.
+    #[serde(flatten)]
+    incident: Map<String, Value>,
+}
+
+/// What events about incidents are called, with what they tell: `trueline.incident.opened`.
+const INCIDENT: &str = "trueline.incident.";
+/// Nanoseconds since 1970 in log records.
+const TIMES: [&str; 2] = ["start", "end"];
+/// Names of the line itself.
+const TAKEN: [&str; 1] = ["severity"];
+
+fn incident(event: &Event) -> Map<String, Value> {
+    if !event.name.starts_with(INCIDENT) {
+        return Map::new();
+    }
+    let own = event.attributes.iter().filter_map(|(key, value)| Some((key.strip_prefix(INCIDENT)?, value)));
+    let own = own.filter(|(key, _)| !TAKEN.contains(key)).map(|(key, value)| {
+        let time = value.as_u64().filter(|_| TIMES.contains(&key));
+        let value = time.map_or_else(|| value.clone(), |nanos| rfc3339(Timestamp(nanos)).into());
+        (key.to_owned(), value)
+    });
+    own.collect()
 }
 
 /// Writes an event on a line.
@@ -36,7 +59,10 @@ pub(super) fn write(event: &Event, format: Format, out: &mut impl Write) -> io::
         Format::Jsonl => {
             let Event { name, service, severity, body, trace_id, attributes, .. } = event;
             let trace_id = trace_id.as_deref();
-            let line = Line { time, name, service, severity, body, trace_id, attributes };
+            let (incident, nothing) = (incident(event), Map::new());
+            // Once is enough.
+            let attributes = if incident.is_empty() { attributes } else { &nothing };
+            let line = Line { time, name, service, severity, body, trace_id, attributes, incident };
             serde_json::to_writer(&mut *out, &line)?;
             out.write_all(b"\n")
         }

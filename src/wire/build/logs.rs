@@ -6,7 +6,7 @@ use crate::{
         nest::{self, Nest},
     },
     encode,
-    view::AnyValue,
+    view::{AnyValue, Group},
 };
 
 /// Writes an `ExportLogsServiceRequest`.
@@ -51,6 +51,18 @@ impl LogsWriter {
     pub fn record(&mut self, record: &LogRecord<'_>) {
         self.nest.within_scope();
         self.nest.message(2, |out| write(out, record));
+    }
+
+    /// Copies a record of another request under its own resource and scope, with more attributes behind its own.
+    pub fn copy(&mut self, group: &Group<'_>, message: &[u8], more: &Attributes) {
+        self.resource(&Attributes::of_list(group.resource.body));
+        let text = String::from_utf8_lossy;
+        self.scope(&text(group.scope.name), &text(group.scope.version));
+        self.nest.within_scope();
+        self.nest.message(2, |out| {
+            out.extend_from_slice(message);
+            more.write(out, 6);
+        });
     }
 
     /// *Units*: bytes written so far.

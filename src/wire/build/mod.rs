@@ -6,6 +6,7 @@ mod logs;
 mod metrics;
 mod nest;
 mod spans;
+mod tree;
 
 pub use attributes::{Attributes, encode_value, key_value};
 pub(crate) use attributes::{key_value_len, put_key_value};
@@ -15,6 +16,7 @@ pub use metrics::{
     MetricsWriter, NumberPoint, NumberPoints, SummaryPoint, SummaryPoints,
 };
 pub use spans::{Event, Link, Span, SpansWriter};
+pub use tree::Tree;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,265 @@
+//! One incident: what belongs to it, how it goes, what is behind it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use model::{Severity, Timestamp, TraceId};
+
+use super::{
+    cause::Finding,
+    events::{Event, Kind},
+    graph::Name,
+};
+
+/// Names an event among all.
+pub(super) type Member = (Kind, String);
+
+/// What is known of an incident.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Incident {
+    /// A ULID that stays whatever joins.
+    pub(super) id: String,
+    pub(super) state: State,
+    pub(super) start: Timestamp,
+    /// When the last of its events ended; none while one lasts.
+    pub(super) end: Option<Timestamp>,
+    /// The highest that any of its events had.
+    pub(super) severity: Severity,
+    pub(super) members: BTreeMap<Member, Event>,
+    /// Members that found no room.
+    pub(super) n_left_out: u64,
+    pub(super) finding: Finding,
+    /// Services named as the cause or on its chain, by when they were first seen in trouble.
+    pub(super) chain: Vec<Link>,
+    /// Raised with whatever changes that people would want to know.
+    pub(super) revision: u32,
+    /// Incidents that turned out to be this one.
+    pub(super) merged: Vec<String>,
+    /// Events that came, again ones included; notifications that went out.
+    pub(super) n_raw: u64,
+    pub(super) n_notified: u64,
+}
+
+/// A service of an incident.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Link {
+    pub(super) service: Name,
+    pub(super) role: Role,
+    pub(super) first_seen: Timestamp,
+}
+
+/// What part a service has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Role {
+    Root,
+    /// Called by the root in some way, or suffering from it.
+    Propagated,
+    /// No way to the root is known.
+    Suspected,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::Root, Self::Propagated, Self::Suspected];
+
+    /// Returns the role of that name.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Propagated => "propagated",
+            Self::Suspected => "suspected",
+        }
+    }
+}
+
+/// How far an incident has come; later is nearer to its end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum State {
+    Open,
+    /// Less is wrong than was: what concerned the cause has ended, the rest lasts.
+    Mitigating,
+    /// Nothing is wrong any more; it is opened again if that does not last.
+    Resolved,
+    Closed,
+}
+
+impl State {
+    pub(super) const ALL: [Self; 4] = [Self::Open, Self::Mitigating, Self::Resolved, Self::Closed];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Mitigating => "mitigating",
+            Self::Resolved => "resolved",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Returns the state of that name.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl Incident {
+    /// Begins with an event.
+    pub(super) fn of(event: Event) -> Self {
+        let key = format!("{}/{}/{}", event.kind.name(), event.id, event.start.as_nanos());
+        let mut incident = Self {
+            id: super::ulid::ulid(event.start, key.as_bytes()),
+            state: State::Open,
+            start: event.start,
+            end: None,
+            severity: event.severity,
+            members: BTreeMap::new(),
+            n_left_out: 0,
+            finding: Finding::default(),
+            chain: Vec::new(),
+            revision: 1,
+            merged: Vec::new(),
+            n_raw: 0,
+            n_notified: 0,
+        };
+        incident.join(event, 1);
+        incident
+    }
+
+    /// Takes an event, new or told again. Returns whether it is new.
+    pub(super) fn join(&mut self, event: Event, most: usize) -> bool {
+        self.n_raw += 1;
+        let key = (event.kind, event.id.clone());
+        if let Some(known) = self.members.get_mut(&key) {
+            known.severity = known.severity.max(event.severity);
+            self.severity = self.severity.max(event.severity);
+            known.end = event.end;
+            known.title = event.title;
+            known.trace = known.trace.or(event.trace);
+            return false;
+        }
+        if self.members.len() >= most {
+            self.n_left_out += 1;
+            return false;
+        }
+        self.severity = self.severity.max(event.severity);
+        self.start = self.start.min(event.start);
+        self.members.insert(key, event);
+        true
+    }
+
+    /// Takes over another incident that turned out to be this one.
+    pub(super) fn absorb(&mut self, other: Self, most: usize) {
+        for (key, event) in other.members {
+            if self.members.len() < most || self.members.contains_key(&key) {
+                self.members.entry(key).or_insert(event);
+            } else {
+                self.n_left_out += 1;
+            }
+        }
+        self.start = self.start.min(other.start);
+        self.severity = self.severity.max(other.severity);
+        self.state = self.state.min(other.state);
+        self.n_raw += other.n_raw;
+        self.n_notified += other.n_notified;
+        self.n_left_out += other.n_left_out;
+        self.merged.push(other.id);
+        self.merged.extend(other.merged);
+        self.revision += 1;
+    }
+
+    /// Services with an event of their own.
+    pub(super) fn services(&self) -> BTreeSet<Name> {
+        let named = self.members.values().filter(|event| !event.service.is_empty());
+        named.map(|event| Name::clone(&event.service)).collect()
+    }
+
+    pub(super) fn active(&self) -> impl Iterator<Item = &Event> {
+        self.members.values().filter(|event| event.end.is_none())
+    }
+
+    /// When something of it was last active.
+    pub(super) fn active_until(&self, now: Timestamp) -> Timestamp {
+        let ends = self.members.values().map(|event| event.end.unwrap_or(now));
+        ends.max().unwrap_or(self.start)
+    }
+
+    /// The service that is called its cause; none while that is open.
+    pub(super) fn root(&self) -> Option<&Name> {
+        let first = self.finding.candidates.first().filter(|_| !self.finding.is_undetermined);
+        first.map(|candidate| &candidate.service)
+    }
+
+    /// Moves on to the state that its members' states ask for. Returns whether that is another.
+    pub(super) fn settle(&mut self, now: Timestamp, resolve_after: Duration, close_after: Duration) -> bool {
+        let before = self.state;
+        if self.active().next().is_some() {
+            self.end = None;
+            self.state = if self.is_mitigated() { State::Mitigating } else { State::Open };
+        } else {
+            let end = self.active_until(now);
+            self.end = Some(end);
+            self.state = match now.since(end) {
+                quiet if quiet >= resolve_after + close_after => State::Closed,
+                quiet if quiet >= resolve_after => State::Resolved,
+                _ => State::Mitigating,
+            };
+        }
+        self.state != before
+    }
+
+    /// Whether all that concerned the cause has ended while something lasts elsewhere.
+    fn is_mitigated(&self) -> bool {
+        let Some(root) = self.root() else { return false };
+        let mut of_root = self.members.values().filter(|event| event.service == *root).peekable();
+        of_root.peek().is_some() && of_root.all(|event| event.end.is_some())
+    }
+
+    /// Objectives that burn or burned.
+    pub(super) fn objectives(&self) -> BTreeSet<&str> {
+        let named = self.members.values().filter(|event| !event.slo_id.is_empty());
+        named.map(|event| &*event.slo_id).collect()
+    }
+
+    /// Traces that show it: those of the evidence first.
+    pub(super) fn exemplars(&self) -> Vec<TraceId> {
+        let evidence = self.finding.candidates.first().into_iter().flat_map(|first| &first.evidence);
+        let shown = evidence.filter_map(|one| one.exemplar);
+        let mut all: Vec<TraceId> = Vec::new();
+        for trace in shown.chain(self.members.values().filter_map(|event| event.trace)) {
+            if all.len() < MOST_EXEMPLARS && !all.contains(&trace) {
+                all.push(trace);
+            }
+        }
+        all
+    }
+
+    /// How much it matters, 0 to 100: 40 for what it does to objectives and how severe it is, 20 for how many
+    /// services it concerns, 20 for how long it lasts (all of them from an hour on), 20 for how sure its cause is.
+    pub(super) fn score(&self, now: Timestamp) -> f64 {
+        let burns = self.members.keys().any(|(kind, _)| *kind == Kind::Burn);
+        let severity = match self.severity {
+            Severity::Info => 0.25,
+            Severity::Warning => 0.5,
+            Severity::Critical => 0.85,
+            Severity::Emergency => 1.0,
+        };
+        let impact = if burns { f64::max(severity, 0.85) } else { severity };
+        let breadth = (self.services().len() as f64 / 5.0).min(1.0);
+        let lasted = self.end.unwrap_or(now).since(self.start);
+        let duration = (lasted.as_secs_f64() / 3600.0).min(1.0);
+        40.0 * impact + 20.0 * breadth + 20.0 * duration + 20.0 * self.finding.confidence
+    }
+
+    /// The part of what was raised that nobody was told of, 0 to 1.
+    pub(super) fn noise_reduction(&self) -> f64 {
+        let distinct = self.members.len() as f64 + self.n_left_out as f64;
+        if distinct > 0.0 { 1.0 - (self.n_notified.max(1) as f64 / distinct).min(1.0) } else { 0.0 }
+    }
+}
+
+/// Exemplar traces of an incident; more are not looked at.
+const MOST_EXEMPLARS: usize = 5;

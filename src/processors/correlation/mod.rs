@@ -1,0 +1,42 @@
+//! What do all these alarms have in common, and what is behind them?
+//!
+//! *Reads*: closed windows with their baselines, the calls between services, and what other stages tell as log
+//! records: alerts, episodes, bottlenecks; from outside deployments and other changes. *Emits*: incidents as log
+//! records and metrics; alerts pass through, and those of an incident that has spoken already are marked so that
+//! nobody is told twice.
+//!
+//! # Method
+//! 1. [`events`](self::events) reads what happened, whoever tells it.
+//! 2. [`graph`](self::graph) knows who calls whom; [`incidents`](self::incidents) joins events that are near in time
+//!    and on one chain of calls.
+//! 3. [`signals`](self::signals) remembers half an hour of every service: time of its own, failures that began
+//!    there, the way to it, its metrics. [`shift`](self::shift) compares before with after, robustly, and
+//!    [`cause`](self::cause) ranks services by it, discounts those whose callees are worse, and abstains
+//!    when two are alike.
+//! 4. [`voice`](self::voice) lets each incident speak through its first alert, and again when it gets worse.
+//!
+//! *Source*: robust shifts with floors, edge attribution and the topological discount were chosen on public faults of
+//! PetShop and TrainTicket; `README.md` has what was measured.
+//!
+//! *Cost*: a look at each row of a window; ranking walks over what is remembered of the services within reach.
+
+mod answer;
+mod cause;
+mod config;
+mod events;
+mod graph;
+mod incident;
+mod incidents;
+mod ingest;
+mod output;
+mod processor;
+mod shift;
+mod signals;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod ulid;
+mod voice;
+
+pub use config::CorrelationConfig;
+pub use processor::Correlation;

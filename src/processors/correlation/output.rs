@@ -1,0 +1,298 @@
+//! Incidents as log records and metrics, and in words.
+
+use model::{Severity, Timestamp};
+use wire::{
+    build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint, Tree},
+    view::{AnyValue, Number},
+};
+
+use super::{
+    cause::{Candidate, CauseKind, Evidence},
+    incident::{Incident, Role, State},
+};
+
+const SCOPE: &str = "correlation";
+const EVENT: &str = "trueline.incident";
+
+/// What is told of an incident: the word behind `trueline.incident.`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum News {
+    Opened,
+    /// More is known, or it got worse.
+    Updated,
+    /// Another incident turned out to be this one.
+    Merged,
+    Mitigating,
+    /// What was resolved has begun again.
+    Reopened,
+    Resolved,
+    Closed,
+}
+
+impl News {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Updated => "updated",
+            Self::Merged => "merged",
+            Self::Mitigating => "mitigating",
+            Self::Reopened => "reopened",
+            Self::Resolved => "resolved",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Writes a record about an incident.
+pub(super) fn write(writer: &mut LogsWriter, incident: &Incident, news: News, now: Timestamp) {
+    let mut resource = Attributes::new();
+    let services = incident.services();
+    if let Some(service) = incident.root().or_else(|| services.first()) {
+        resource.push_str("service.name", service);
+    }
+    writer.resource(&resource);
+    writer.scope(SCOPE, "");
+    let (severity_number, severity_text) = (incident.severity.number(), incident.severity.name());
+    let title = title(incident);
+    writer.record(&LogRecord {
+        time: now.as_nanos(),
+        observed_time: now.as_nanos(),
+        severity_number,
+        severity_text,
+        body: AnyValue::Str(title.as_bytes()),
+        attributes: &describe(incident, &title, now),
+        flags: 0,
+        trace_id: incident.exemplars().first().copied(),
+        span_id: None,
+        event_name: &format!("{EVENT}.{}", news.name()),
+    });
+}
+
+fn describe(incident: &Incident, title: &str, now: Timestamp) -> Attributes {
+    let mut out = Attributes::new();
+    for (key, value) in facts(incident, title, now) {
+        out.push_encoded(format!("{EVENT}.{key}"), &value.encode());
+    }
+    out
+}
+
+/// Everything that is told of an incident, by its key.
+pub(super) fn facts(incident: &Incident, title: &str, now: Timestamp) -> Vec<(&'static str, Tree)> {
+    let finding = &incident.finding;
+    let causes = finding.candidates.iter().map(|one| cause(one, incident));
+    let first = finding.candidates.first();
+    let evidence = first.into_iter().flat_map(|one| &one.evidence).map(|one| Tree::text(sentence(one)));
+    let exemplars = incident.exemplars();
+    let hex = |trace: &[u8; 16]| trace.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let events = incident.members.values().map(|event| {
+        Tree::map([
+            ("kind", Some(Tree::text(event.kind.name()))),
+            ("id", Some(Tree::text(&*event.id))),
+            ("service", Some(Tree::text(&*event.service))),
+            ("severity", Some(Tree::text(event.severity.name()))),
+            ("start", Some(nanos(event.start))),
+            ("end", event.end.map(nanos)),
+            ("title", Some(Tree::text(&*event.title))),
+        ])
+    });
+    let links = incident.chain.iter().map(|link| {
+        Tree::map([
+            ("service", Some(Tree::text(&*link.service))),
+            ("role", Some(Tree::text(link.role.name()))),
+            ("first_seen", Some(nanos(link.first_seen))),
+        ])
+    });
+    let mut facts = vec![
+        ("id", Tree::text(&*incident.id)),
+        ("state", Tree::text(incident.state.name())),
+        ("start", nanos(incident.start)),
+        ("severity", Tree::text(incident.severity.name())),
+        ("title", Tree::text(title)),
+        ("description", Tree::Text(description(incident))),
+        ("score", Tree::Double(incident.score(now))),
+        ("confidence", Tree::Double(finding.confidence)),
+        ("causes", Tree::List(causes.collect())),
+        ("services", Tree::texts(incident.chain.iter().map(|link| &*link.service))),
+        ("chain", Tree::List(links.collect())),
+        ("evidence", Tree::List(evidence.collect())),
+        ("exemplars", Tree::texts(exemplars.iter().map(hex))),
+        ("events", Tree::List(events.take(MOST_EVENTS).collect())),
+        ("slo_ids", Tree::texts(incident.objectives())),
+        ("merged", Tree::texts(&incident.merged)),
+        ("revision", Tree::Int(i64::from(incident.revision))),
+        ("noise_reduction", Tree::Double(incident.noise_reduction())),
+    ];
+    if let Some(end) = incident.end {
+        facts.push(("end", nanos(end)));
+    }
+    facts
+}
+
+/// Events that are told one by one; of more only the first.
+const MOST_EVENTS: usize = 50;
+
+fn nanos(at: Timestamp) -> Tree {
+    Tree::Int(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The first has the incident's confidence, the others what is left, by their scores.
+fn cause(one: &Candidate, incident: &Incident) -> Tree {
+    let total: f64 = incident.finding.candidates.iter().map(|one| one.score).sum();
+    let confidence = if total > 0.0 { one.score / total } else { 0.0 };
+    Tree::map([
+        ("service", Some(Tree::text(&*one.service))),
+        ("kind", Some(Tree::text(one.kind.name()))),
+        ("score", Some(Tree::Double(one.score))),
+        ("confidence", Some(Tree::Double(confidence))),
+        ("evidence", Some(Tree::texts(one.evidence.iter().map(sentence)))),
+    ])
+}
+
+/// One line that says what is wrong, of the cause where one is known.
+pub(super) fn title(incident: &Incident) -> String {
+    let others = incident.services().len().saturating_sub(1);
+    let and_others = match others {
+        0 => String::new(),
+        1 => ", 1 other service suffers".to_owned(),
+        n => format!(", {n} other services suffer"),
+    };
+    let first = incident.finding.candidates.first();
+    if let (Some(root), Some(first)) = (incident.root(), first) {
+        return format!("{root} {}{and_others}", verb(first.kind));
+    }
+    // The event that is most severe, of these the first.
+    let worst =
+        incident.members.values().min_by_key(|event| (std::cmp::Reverse(event.severity), event.start));
+    worst.map_or_else(|| incident.id.clone(), |event| format!("{}{and_others}", event.title))
+}
+
+const fn verb(kind: CauseKind) -> &'static str {
+    match kind {
+        CauseKind::Latency => "takes longer",
+        CauseKind::Errors => "fails",
+        CauseKind::Unavailable => "is not reached",
+        CauseKind::Network => "is reached slowly",
+        CauseKind::Database => "waits for its database",
+        CauseKind::Traffic => "gets more requests",
+        CauseKind::Resource => "has unusual metrics",
+        CauseKind::Change => "was changed",
+    }
+}
+
+/// What somebody who is woken needs: the cause with its evidence, who suffers, and how sure this is.
+pub(super) fn description(incident: &Incident) -> String {
+    let mut lines = Vec::new();
+    let finding = &incident.finding;
+    match (incident.root(), finding.candidates.first()) {
+        (Some(root), Some(first)) => {
+            lines.push(format!("Cause, with a confidence of {:.0} %: {root}.", 100.0 * finding.confidence));
+            lines.extend(first.evidence.iter().map(|one| format!("- {}", sentence(one))));
+        }
+        (None, Some(_)) => {
+            let names = finding.candidates.iter().take(3).map(|one| &*one.service);
+            let names = names.collect::<Vec<_>>().join(", ");
+            lines.push(format!("No cause stands out; look first at {names}."));
+        }
+        _ => lines.push("Nothing that is measured tells a cause.".to_owned()),
+    }
+    let suffer = incident.chain.iter().filter(|link| link.role == Role::Propagated);
+    let suffer = suffer.map(|link| &*link.service).collect::<Vec<_>>();
+    if !suffer.is_empty() {
+        lines.push(format!("From there it came to {}.", suffer.join(", ")));
+    }
+    let objectives = incident.objectives();
+    if !objectives.is_empty() {
+        let objectives: Vec<_> = objectives.into_iter().collect();
+        lines.push(format!("Objectives at stake: {}.", objectives.join(", ")));
+    }
+    lines.join("\n")
+}
+
+/// One thing that speaks for a cause, with its numbers.
+pub(super) fn sentence(one: &Evidence) -> String {
+    let (what, unit) = (&one.what, one.unit.trim());
+    let unit = if unit.is_empty() || unit == "1" { String::new() } else { format!(" {unit}") };
+    let numbers = format!("{}{unit}, {}{unit} before", short(one.after), short(one.before));
+    let percent = format!("{} %, {} % before", short(100.0 * one.after), short(100.0 * one.before));
+    match one.kind {
+        CauseKind::Latency => format!("time of its own in {what} is {numbers}"),
+        CauseKind::Errors => format!("{what} fails by itself in {percent}"),
+        CauseKind::Unavailable if one.what == SERVED => {
+            "it serves no request, and its callers go on".to_owned()
+        }
+        CauseKind::Unavailable => format!("calls from {what} do not come to it in {percent}"),
+        CauseKind::Network => format!("the way between it and {what} takes {numbers}"),
+        CauseKind::Database => format!("statements to {what} take {numbers}"),
+        CauseKind::Traffic => format!("requests of {what} are {numbers}"),
+        CauseKind::Resource => format!("{what} is {numbers}"),
+        CauseKind::Change => format!("changed: {what}"),
+    }
+}
+
+/// What a service that has stopped no longer has.
+pub(super) const SERVED: &str = "requests served";
+
+/// Three digits are enough to read.
+fn short(value: f64) -> String {
+    let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 2.0 - value.abs().log10().floor() };
+    format!("{value:.*}", digits.clamp(0.0, 9.0) as usize)
+}
+
+/// How many incidents there are, and what they spare people.
+pub(super) struct Measured {
+    /// By state, of those that are known.
+    pub(super) n: [u64; State::ALL.len()],
+    pub(super) by_severity: [u64; Severity::ALL.len()],
+    /// Alerts that were raised and that people were told of, since the start.
+    pub(super) n_alerts: u64,
+    pub(super) n_notified: u64,
+}
+
+/// Writes metrics. Returns the request and its points.
+pub(super) fn write_metrics(measured: &Measured, now: Timestamp) -> (Vec<u8>, u64) {
+    let mut writer = MetricsWriter::new();
+    writer.resource(&Attributes::new());
+    writer.scope(SCOPE, "");
+    let mut n_points = 0;
+    let mut gauge = |head: &MetricHead<'_>, points: &[(Option<(&str, &str)>, Number)]| {
+        let mut gauge = writer.gauge(head);
+        for (label, value) in points {
+            let mut attributes = Attributes::new();
+            if let Some((key, value)) = label {
+                attributes.push_str(key, value);
+            }
+            gauge.point(&NumberPoint::of_gauge(&attributes, now.as_nanos(), Some(*value)));
+        }
+        n_points += points.len() as u64;
+    };
+    let number = |n: u64| Number::Int(i64::try_from(n).unwrap_or(i64::MAX));
+    let states = State::ALL.into_iter().zip(measured.n).filter(|(state, _)| *state != State::Closed);
+    let states: Vec<_> = states.map(|(state, n)| (Some(("state", state.name())), number(n))).collect();
+    gauge(
+        &MetricHead { name: "trueline.incidents", description: "Incidents by state", unit: "{incident}" },
+        &states,
+    );
+    let severities = Severity::ALL.into_iter().zip(measured.by_severity);
+    let severities: Vec<_> =
+        severities.map(|(severity, n)| (Some(("severity", severity.name())), number(n))).collect();
+    gauge(
+        &MetricHead {
+            name: "trueline.incidents.open",
+            description: "Incidents that are not resolved, by severity",
+            unit: "{incident}",
+        },
+        &severities,
+    );
+    if measured.n_alerts > 0 {
+        let spared = 1.0 - measured.n_notified as f64 / measured.n_alerts as f64;
+        gauge(
+            &MetricHead {
+                name: "trueline.incidents.noise_reduction",
+                description: "Part of the alerts that nobody was told of one by one",
+                unit: "1",
+            },
+            &[(None, Number::Double(spared.max(0.0)))],
+        );
+    }
+    (writer.take(), n_points)
+}

@@ -1,0 +1,125 @@
+//! Of what people are told.
+
+use serde_json::Value;
+
+use super::{Alert, Shop, calm};
+
+const SLOW: Alert<'_> = Alert { id: "aaaa", service: "frontend", severity: "warning", slo: "" };
+const WORSE: Alert<'_> = Alert { id: "bbbb", service: "checkout", severity: "critical", slo: "" };
+const ALSO: Alert<'_> = Alert { id: "cccc", service: "payment", severity: "warning", slo: "" };
+
+/// Records of alerts that came out: which, in which state, whether somebody is told.
+fn told(shop: &Shop) -> Vec<(String, String, bool)> {
+    let alerts = shop.told.iter().filter_map(|told| {
+        let state = told.name.strip_prefix("trueline.alert.")?;
+        let id = told.attributes["trueline.alert.fingerprint"].as_str()?;
+        Some((id.to_owned(), state.to_owned(), !told.attributes.contains_key("trueline.alert.suppressed_by")))
+    });
+    alerts.collect()
+}
+
+fn line(id: &str, state: &str, is_told: bool) -> (String, String, bool) {
+    (id.to_owned(), state.to_owned(), is_told)
+}
+
+#[test]
+fn the_first_alert_goes_out_in_the_second_in_which_it_fires_and_names_its_incident() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&SLOW.fires(600));
+    shop.tick();
+    assert_eq!(told(&shop), [line("aaaa", "firing", true)]);
+    let opened = shop.named("trueline.incident.opened").next().unwrap();
+    let alert = shop.named("trueline.alert.firing").next().unwrap();
+    assert_eq!(&alert.attributes["trueline.incident.id"], opened.incident("id"));
+}
+
+#[test]
+fn later_alerts_of_an_incident_are_marked_unless_they_are_worse() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    for alert in [SLOW, ALSO, WORSE] {
+        shop.push(&alert.fires(600));
+        shop.tick();
+    }
+    assert_eq!(
+        told(&shop),
+        [line("aaaa", "firing", true), line("cccc", "firing", false), line("bbbb", "firing", true)]
+    );
+    let marked = shop.told.iter().find_map(|told| told.attributes.get("trueline.alert.suppressed_by"));
+    let id = shop.told[0].incident("id").as_str().unwrap();
+    assert_eq!(marked, Some(&serde_json::json!([format!("incident {id}")])));
+}
+
+#[test]
+fn the_page_of_another_objective_is_always_told() {
+    let page = |id, slo| Alert { id, service: "frontend", severity: "critical", slo };
+    let mut shop = Shop::new("");
+    for alert in [page("1", "orders"), page("2", "orders"), page("3", "logins")] {
+        shop.push(&alert.fires(0));
+    }
+    shop.tick();
+    assert_eq!(
+        told(&shop),
+        [line("1", "firing", true), line("2", "firing", false), line("3", "firing", true)]
+    );
+}
+
+#[test]
+fn an_alert_that_speaks_for_others_ends_when_the_last_of_them_does() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&SLOW.fires(600));
+    shop.push(&ALSO.fires(600));
+    shop.run_to(620, &calm);
+    shop.push(&SLOW.ends(600, 620));
+    shop.run_to(640, &calm);
+    let resolved =
+        |shop: &Shop| told(shop).into_iter().filter(|(_, state, _)| state == "resolved").collect::<Vec<_>>();
+    assert_eq!(resolved(&shop), []);
+    // It is told again, so that nobody takes silence for its end.
+    shop.run_to(700, &calm);
+    assert_eq!(told(&shop).last(), Some(&line("aaaa", "firing", true)));
+    shop.push(&ALSO.ends(600, 700));
+    shop.run_to(710, &calm);
+    assert_eq!(resolved(&shop), [line("cccc", "resolved", false), line("aaaa", "resolved", true)]);
+}
+
+#[test]
+fn every_alert_is_told_where_that_is_wanted() {
+    let mut shop = Shop::new("notify: alerts");
+    for alert in [SLOW, ALSO] {
+        shop.push(&alert.fires(0));
+        shop.push(&alert.ends(0, 0));
+    }
+    shop.tick();
+    assert!(told(&shop).iter().all(|(_, _, is_told)| *is_told), "{:?}", told(&shop));
+    assert_eq!(told(&shop).len(), 4);
+}
+
+#[test]
+fn what_is_pending_or_silenced_passes_and_opens_nothing() {
+    let mut shop = Shop::new("");
+    for state in ["pending", "suppressed", "acknowledged"] {
+        shop.push(&SLOW.tells(state, 0, 0, None));
+    }
+    shop.tick();
+    assert_eq!(told(&shop).len(), 3);
+    assert!(shop.incidents().is_empty());
+}
+
+#[test]
+fn nine_of_ten_alerts_of_one_fault_disturb_nobody_and_that_is_measured() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    let ids: Vec<String> = (0..10).map(|n| format!("{n:04}")).collect();
+    for id in &ids {
+        shop.push(&Alert { id, ..SLOW }.fires(600));
+    }
+    shop.run_to(620, &calm);
+    let listed: Value = serde_json::from_slice(&shop.ask("GET", "incidents", "").body).unwrap();
+    assert_eq!(listed["incidents"][0]["noise_reduction"], 0.9);
+    let metrics = shop.metrics.concat();
+    let text = String::from_utf8_lossy(&metrics);
+    assert!(text.contains("trueline.incidents.noise_reduction"), "{text}");
+}

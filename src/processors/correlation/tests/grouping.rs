@@ -1,0 +1,140 @@
+//! What is one incident, and how it goes.
+
+use super::{Shop, at, calm};
+
+fn states(shop: &Shop) -> Vec<(&str, &str)> {
+    let told = shop.told.iter().filter_map(|told| told.name.strip_prefix("trueline.incident."));
+    let states = shop.told.iter().filter_map(|told| told.incident("state").as_str());
+    told.zip(states).collect()
+}
+
+#[test]
+fn trouble_along_a_chain_of_calls_is_one_incident_and_elsewhere_another() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.episode("frontend", "1", 600, None);
+    shop.episode("payment", "2", 590, None);
+    shop.episode("ad", "3", 600, None);
+    shop.run_to(610, &calm);
+    let incidents = shop.incidents();
+    let services: Vec<_> = incidents.values().map(|told| told.incident("services").to_string()).collect();
+    assert_eq!(services.len(), 2, "{services:?}");
+    // checkout, between the two, is silent.
+    assert!(services.contains(&r#"["payment","frontend"]"#.to_owned()), "{services:?}");
+    assert!(services.contains(&r#"["ad"]"#.to_owned()), "{services:?}");
+}
+
+#[test]
+fn two_silent_services_in_a_row_part_incidents() {
+    let mut shop = Shop::new("causal: {silent_hops: 0}");
+    shop.run_to(600, &calm);
+    shop.episode("frontend", "1", 600, None);
+    shop.episode("payment", "2", 600, None);
+    shop.run_to(610, &calm);
+    assert_eq!(shop.incidents().len(), 2);
+    // What lies between joins them, under the older name.
+    shop.episode("checkout", "3", 610, None);
+    shop.run_to(620, &calm);
+    let merged: Vec<_> = shop.named("trueline.incident.merged").collect();
+    assert_eq!(merged.len(), 1);
+    let (ids, other) = (shop.incidents(), merged[0].incident("merged")[0].as_str().unwrap());
+    assert!(ids.keys().next().unwrap() < &other.to_owned());
+    assert_eq!(merged[0].incident("id").as_str(), ids.keys().next().map(String::as_str));
+}
+
+#[test]
+fn a_callee_whose_trouble_begins_long_after_its_callers_is_another_incident() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.episode("frontend", "1", 600, None);
+    shop.run_to(700, &calm);
+    shop.episode("cart", "2", 700, None);
+    shop.run_to(710, &calm);
+    assert_eq!(shop.incidents().len(), 2);
+}
+
+#[test]
+fn an_incident_is_open_then_resolved_and_opened_again_under_its_name_if_that_does_not_last() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.episode("cart", "1", 600, None);
+    shop.run_to(700, &calm);
+    shop.episode("cart", "1", 600, Some(700));
+    shop.run_to(900, &calm);
+    assert_eq!(states(&shop), [("opened", "open"), ("mitigating", "mitigating"), ("resolved", "resolved")]);
+    assert_eq!(shop.told[2].incident("end").as_u64(), Some(at(700).as_nanos()));
+    shop.episode("cart", "2", 900, None);
+    shop.run_to(910, &calm);
+    assert_eq!(shop.told[3].name, "trueline.incident.reopened");
+    assert_eq!(shop.told[3].incident("id"), shop.told[0].incident("id"));
+    shop.episode("cart", "2", 900, Some(910));
+    shop.run_to(2000, &calm);
+    assert_eq!(shop.told.last().unwrap().name, "trueline.incident.closed");
+    // And then it is over: what comes is another.
+    shop.episode("cart", "3", 2000, None);
+    shop.run_to(2010, &calm);
+    assert_eq!(shop.incidents().len(), 2);
+}
+
+#[test]
+fn what_comes_after_the_gap_or_the_longest_span_is_another_incident() {
+    for (yaml, n) in [("", 1), ("window: {gap: 30s}", 2), ("window: {max_span: 1m}", 2)] {
+        let mut shop = Shop::new(yaml);
+        shop.run_to(600, &calm);
+        shop.episode("cart", "1", 600, None);
+        shop.run_to(610, &calm);
+        shop.episode("cart", "1", 600, Some(610));
+        shop.run_to(690, &calm);
+        shop.episode("cart", "2", 690, None);
+        shop.run_to(700, &calm);
+        assert_eq!(shop.incidents().len(), n, "{yaml}");
+    }
+}
+
+#[test]
+fn a_change_alone_is_no_incident() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&super::deployment("cart", 600, "cart 1.1"));
+    shop.run_to(700, &calm);
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+    let listed = shop.ask("GET", "changes", "");
+    assert!(String::from_utf8_lossy(&listed.body).contains("cart 1.1"));
+}
+
+#[test]
+fn the_order_in_which_events_of_a_second_come_changes_nothing() {
+    let run = |order: &[usize]| {
+        let mut shop = Shop::new("");
+        shop.run_to(600, &calm);
+        let events =
+            [("frontend", "1", 600), ("payment", "2", 590), ("checkout", "3", 595), ("ad", "4", 600)];
+        for place in order {
+            let (service, id, start) = events[*place];
+            shop.episode(service, id, start, None);
+        }
+        shop.run_to(620, &calm);
+        format!("{:?}", shop.told)
+    };
+    let first = run(&[0, 1, 2, 3]);
+    for order in [[3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+        assert_eq!(run(&order), first);
+    }
+}
+
+#[test]
+fn incidents_and_members_are_bounded_and_what_finds_no_room_is_counted() {
+    let mut shop = Shop::new("{max_incidents: 3, max_members: 2}");
+    for n in 0..10 {
+        shop.episode(&format!("lonely-{n}"), &n.to_string(), 0, None);
+        shop.episode("lonely-0", &format!("again-{n}"), 0, None);
+    }
+    shop.run_to(10, &calm);
+    assert_eq!(shop.incidents().len(), 3);
+    let listed: serde_json::Value = serde_json::from_slice(&shop.ask("GET", "incidents", "").body).unwrap();
+    let most =
+        listed["incidents"].as_array().unwrap().iter().map(|one| one["events"].as_array().unwrap().len());
+    assert_eq!(most.max(), Some(2));
+    let refused = shop.harness.telemetry.read().into_iter().find(|it| it.name.ends_with("refused_events"));
+    assert_eq!(refused.map(|it| it.value), Some(7));
+}
