@@ -4,6 +4,8 @@ use component::{Checks, Config};
 use config::Duration;
 use serde::Deserialize;
 
+use super::subject::Type;
+
 /// The names of the semantic conventions, the present one of each first.
 const DATABASE_NAME_ATTRIBUTES: [&str; 4] = ["db.namespace", "db.name", "db.system.name", "db.system"];
 const PEER_ATTRIBUTES: [&str; 3] = ["service.peer.name", "peer.service", "server.address"];
@@ -158,7 +160,31 @@ impl Config for BottleneckConfig {
     }
 }
 
+impl SaturationConfig {
+    pub(super) const fn of(&self, kind: Type) -> f64 {
+        match kind {
+            Type::Cpu => self.cpu,
+            Type::Memory => self.memory,
+            _ => self.other,
+        }
+    }
+}
+
 impl BottleneckConfig {
+    pub(crate) fn min_abs_millis(&self) -> f64 {
+        self.min_abs.get().as_secs_f64() * 1e3
+    }
+
+    /// Calls without which a minute says nothing: a fifth of those of five minutes.
+    pub(crate) const fn min_calls_of_minute(&self) -> u64 {
+        self.min_calls.div_ceil(5)
+    }
+
+    /// Subjects that are remembered: a step is judged by its own time, its waits and its shapes.
+    pub(crate) const fn max_subjects(&self) -> u64 {
+        2 * self.max_steps
+    }
+
     fn check_counts(&self, checks: &mut Checks) {
         let (trace, patterns) = (&self.trace, &self.patterns);
         for (path, value, least, most) in [

@@ -10,6 +10,12 @@
 //! 2. [`assembly`] waits for the rest of each trace; [`trace`] makes a tree of it, whatever is missing;
 //!    [`critical_path`] tells what its duration is made of.
 //! 3. [`calls`] counts who called whom for the windows of `aggregation`.
+//! 4. [`observe`] and [`patterns`] tell what a trace shows of its operations, [`saturation`] what a window of
+//!    metrics shows of resources; [`minute`] adds that up.
+//! 5. [`judge`] compares a minute with what is [`usual`]; [`episodes`] says what has opened and ended.
+//!
+//! *Source*: shares of critical paths as in CRISP, which [`critical_path`] names. The rules are
+//! estimates of what a person would look for in a trace; `README.md` says when they are wrong.
 //!
 //! *Cost*: a hash and a compare for a span that is not kept. `README.md` has measured ones.
 
@@ -17,14 +23,24 @@ mod assembly;
 mod calls;
 mod config;
 mod critical_path;
+mod episodes;
 mod ingest;
+mod judge;
+mod minute;
+mod observe;
+mod output;
 mod partial;
+mod patterns;
 mod processor;
 mod sampling;
+mod saturation;
+mod snapshot;
 mod span;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod usual;
 
 pub use config::BottleneckConfig;
 pub use processor::Bottleneck;

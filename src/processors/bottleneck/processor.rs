@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef};
+use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, RestoreError, Snapshot};
 use model::{Batch, Columns, Partial, Payload, Rollups, SignalSet, Timestamp};
 use prost::Message;
 
@@ -12,10 +12,16 @@ use super::{
     assembly::{Assembly, Losses},
     calls::{Overflow, Windows},
     ingest::IngestHalf,
+    judge::Judge,
+    minute::Minute,
+    observe::Observed,
+    output::{write_logs, write_metrics},
     partial::{BottleneckPartial, BottleneckVerdicts, VERSION},
     sampling::{Sampler, hash_of},
+    saturation, snapshot,
     span::{Interner, Span},
     trace::Trace,
+    usual::MINUTE,
 };
 
 /// Tells what holds requests up.
@@ -45,14 +51,19 @@ impl ProcessorDef for Bottleneck {
     }
 }
 
-/// Assembles traces.
+/// Assembles traces, and judges what they show.
 struct AnalysisHalf {
+    config: BottleneckConfig,
     sampler: Sampler,
     interner: Interner,
     /// Spans of the present tick.
     came: Vec<(u128, Span)>,
     assembly: Assembly,
     windows: Windows,
+    /// When the present minute began, and what it shows.
+    began: Timestamp,
+    minute: Minute,
+    judge: Judge,
     meters: Meters,
 }
 
@@ -64,6 +75,9 @@ struct Meters {
     partial: Counter,
     late: Counter,
     waiting: Gauge,
+    waiting_traces: Gauge,
+    subjects: Gauge,
+    open: Gauge,
 }
 
 impl AnalysisHalf {
@@ -75,7 +89,11 @@ impl AnalysisHalf {
             came: Vec::new(),
             assembly: Assembly::new(trace),
             windows: Windows::new(config.window.get(), config.max_edges as usize, config.max_steps as usize),
+            began: cx.started_at.window_start(MINUTE),
+            minute: Minute::new(config.max_steps as usize),
+            judge: Judge::new(config),
             meters: Meters::new(cx),
+            config: config.clone(),
         }
     }
 
@@ -118,13 +136,23 @@ impl AnalysisHalf {
     }
 
     fn assemble(&mut self, cx: &mut Cx<'_>) {
-        let mut overflow = Overflow::default();
+        let (mut overflow, mut without_room) = (Overflow::default(), 0);
         for gathered in self.assembly.complete(cx.now()) {
             let Some(trace) = Trace::new(gathered) else { continue };
             self.meters.assembled.add(1);
             self.meters.partial.add(u64::from(!trace.is_whole));
             let own = trace.own_times();
             overflow = overflow.plus(self.windows.add(&trace, &own, cx.now()));
+            self.minute.assembled += 1;
+            // Of what is missing nobody knows how long it took.
+            if trace.is_whole {
+                self.minute.whole += 1;
+                let observed = Observed::new(&trace, &own, |root, nanos| self.judge.is_slow(root, nanos));
+                without_room += observed.tell(&mut self.minute, &self.config);
+            }
+        }
+        if without_room > 0 {
+            cx.reject(without_room, "subjects_limit");
         }
         for (items, reason) in overflow.reasons() {
             if items > 0 {
@@ -139,14 +167,45 @@ impl AnalysisHalf {
             cx.reject(unasked, "traces_without_window");
         }
         rollups.calls = Some(Arc::new(calls));
+        let without_room = saturation::tell(rollups, &mut self.minute);
+        if without_room > 0 {
+            cx.reject(without_room, "subjects_limit");
+        }
+    }
+
+    /// Judges the minute that has ended.
+    fn close_minute(&mut self, cx: &mut Cx<'_>) {
+        let present = cx.now().window_start(MINUTE);
+        if present <= self.began {
+            return;
+        }
+        let began = std::mem::replace(&mut self.began, present);
+        let minute = std::mem::replace(&mut self.minute, Minute::new(self.config.max_steps as usize));
+        let share = self.sampler.share();
+        let (events, without_room) = self.judge.close(&minute, began, share);
+        if without_room > 0 {
+            cx.reject(without_room, "subjects_limit");
+        }
+        self.meters.open.set(self.judge.episodes.open.len() as u64);
+        self.meters.subjects.set(self.judge.usuals.len() as u64);
+        if minute.assembled > 0 || !events.is_empty() || !self.judge.episodes.open.is_empty() {
+            let (bytes, points) = write_metrics(&minute, &self.judge.episodes, &events, share, cx.now());
+            cx.emit(Payload::Metrics(bytes.into()), points);
+        }
+        if !events.is_empty() && self.config.emit_logs {
+            let (bytes, records) = write_logs(&events, cx.now());
+            cx.emit(Payload::Logs(bytes.into()), records);
+        }
     }
 
     fn work(&mut self, cx: &mut Cx<'_>) {
         self.gather(cx);
         self.tell_shards(cx);
         self.assemble(cx);
+        self.close_minute(cx);
         self.interner.sweep();
         self.meters.waiting.set(self.assembly.n_spans() as u64);
+        self.meters.waiting_traces.set(self.assembly.n_traces() as u64);
     }
 }
 
@@ -169,8 +228,22 @@ impl Processor for AnalysisHalf {
         self.work(cx);
     }
 
-    fn closes_at(&self, _: Timestamp) -> bool {
-        false
+    fn closes_at(&self, now: Timestamp) -> bool {
+        now.window_start(MINUTE) > self.began
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let bytes = snapshot::save(&self.judge, self.sampler.admitted());
+        Some(Snapshot { version: snapshot::VERSION, bytes })
+    }
+
+    fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
+        if snapshot.version != snapshot::VERSION {
+            return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
+        }
+        let admitted = snapshot::restore(&mut self.judge, &snapshot.bytes)?;
+        self.sampler.restore(admitted);
+        Ok(())
     }
 }
 
@@ -202,15 +275,19 @@ impl Meters {
     fn new(cx: &BuildCx<'_>) -> Self {
         let name = |name: &str| format!("otelcol_processor_bottleneck_{name}");
         let counter = |it: &str, description, unit| cx.telemetry.counter(&name(it), description, unit);
+        let gauge = |it: &str, description, unit| cx.telemetry.gauge(&name(it), description, unit);
         Self {
             assembled: counter("assembled_traces", "Traces that were assembled", "{trace}"),
             partial: counter("partial_traces", "Assembled traces of which something is missing", "{trace}"),
             late: counter("late_spans", "Spans that came after their trace was assembled", "{span}"),
-            waiting: cx.telemetry.gauge(
-                &name("waiting_spans"),
-                "Spans that wait for the rest of their trace",
-                "{span}",
+            waiting: gauge("waiting_spans", "Spans that wait for the rest of their trace", "{span}"),
+            waiting_traces: gauge("waiting_traces", "Traces that are not assembled yet", "{trace}"),
+            subjects: gauge(
+                "subjects",
+                "Steps, waits and shapes of which something is remembered",
+                "{subject}",
             ),
+            open: gauge("open", "Bottlenecks that are open", "{bottleneck}"),
         }
     }
 }

@@ -79,6 +79,16 @@ impl Sampler {
         hash <= self.admitted.min(self.least_told)
     }
 
+    pub(super) const fn admitted(&self) -> u64 {
+        self.admitted
+    }
+
+    /// Takes back what [`Self::admitted`] returned before a restart.
+    pub(super) fn restore(&mut self, admitted: u64) {
+        self.admitted = admitted;
+        self.published = None;
+    }
+
     /// Returns the share of traces that are assembled.
     pub(super) fn share(&self) -> f64 {
         (self.admitted as f64 + 1.0) / (EVERY_TRACE as f64 + 1.0)
@@ -90,7 +100,7 @@ impl Sampler {
         self.rate = (std::mem::take(&mut self.seen) as f64 / seconds).max(self.rate * KEPT_OF_RATE);
         self.ticked = now;
         let told = std::mem::replace(&mut self.least_told, EVERY_TRACE);
-        let published = self.published.unwrap_or(EVERY_TRACE);
+        let published = self.published.unwrap_or(self.admitted);
         if told < self.admitted {
             self.admitted = told;
             self.raised_from = now + self.max_wait;

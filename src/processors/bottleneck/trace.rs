@@ -17,6 +17,8 @@ pub(super) struct Trace {
     pub(super) spans: Vec<Span>,
     /// Who called, where that span is here.
     pub(super) callers: Vec<Option<u32>>,
+    /// Who waits for the span's end; none for roots.
+    pub(super) waits: Vec<Option<u32>>,
     /// By span where its children stand in `listed`: those whose end it waits for.
     children: Vec<Range<u32>>,
     listed: Vec<u32>,
@@ -59,7 +61,7 @@ impl Trace {
         let order = top_down(&roots, &children, &listed);
         let within = clamp(&spans, &waits, &order);
         let answered = answered(&spans, &callers);
-        Some(Self { id, spans, callers, children, listed, order, roots, within, answered, is_whole })
+        Some(Self { id, spans, callers, waits, children, listed, order, roots, within, answered, is_whole })
     }
 
     /// The spans whose end a span waits for, in their order.

@@ -1,14 +1,17 @@
 //! Everything is bounded, and what is left out is counted.
 
+use component::testing::Harness;
+use proptest::prelude::*;
+
 use super::{
     super::{
-        BottleneckConfig,
+        Bottleneck, BottleneckConfig,
         config::TraceConfig,
         sampling::{EVERY_TRACE, Sampler},
     },
     scene::{Stage, lines, request},
 };
-use crate::testing::at;
+use crate::testing::{at, scanned, survive_damage};
 use std::time::Duration;
 
 fn rejected(stage: &Stage, reason: &str) -> u64 {
@@ -120,4 +123,13 @@ fn the_sampler_lowers_at_once_and_raises_when_cut_traces_have_ended() {
     }
     assert!(raised.is_some_and(|(at, threshold)| at > 3 && threshold == EVERY_TRACE), "{raised:?}");
     assert_eq!(sampler.share(), 1.0);
+}
+proptest! {
+    #[test]
+    fn damaged_bytes_do_not_panic(length in 1..90_u64, damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
+        let harness = Harness::new::<Bottleneck>(&BottleneckConfig::default(), 1, at(0));
+        let script = format!("a GET server 0..{length} !\n  a call client 1..8\n    b GET server 2..7 link");
+        let (payload, _) = scanned(&request(1, 0, &script), &harness);
+        survive_damage::<Bottleneck>(&BottleneckConfig::default(), vec![payload], &damage);
+    }
 }

@@ -1,6 +1,9 @@
 //! What crosses the hop is as described.
 
-use super::super::partial::{BottleneckPartial, BottleneckVerdicts, SpanRow};
+use super::super::{
+    partial::{BottleneckPartial, BottleneckVerdicts, SpanRow},
+    snapshot::{BottleneckSnapshot, SavedEpisode, SavedRecent, SavedSighting, SavedSubject, SavedUsual},
+};
 
 #[test]
 fn what_halves_tell_and_store_is_as_described() {
@@ -8,5 +11,11 @@ fn what_halves_tell_and_store_is_as_described() {
     schema.holds::<BottleneckPartial>("BottleneckPartial");
     schema.holds::<SpanRow>("SpanRow");
     schema.holds::<BottleneckVerdicts>("BottleneckVerdicts");
+    schema.holds::<BottleneckSnapshot>("BottleneckSnapshot");
+    schema.holds::<SavedSubject>("SavedSubject");
+    schema.holds::<SavedUsual>("SavedUsual");
+    schema.holds::<SavedRecent>("SavedRecent");
+    schema.holds::<SavedEpisode>("SavedEpisode");
+    schema.holds::<SavedSighting>("SavedSighting");
     schema.finish();
 }

@@ -3,4 +3,8 @@ mod calls;
 mod layout;
 mod order;
 mod paths;
+mod restart;
+mod rules;
+mod saturation;
 mod scene;
+mod settings;

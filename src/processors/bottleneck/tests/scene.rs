@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use component::testing::Harness;
 use model::{Calls, Payload, Rollups};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
+    collector::{logs::v1::ExportLogsServiceRequest as LogsRequest, trace::v1::ExportTraceServiceRequest},
+    common::v1::any_value::Value,
+    logs::v1::LogRecord,
     trace::v1::{Span as Sent, span::Link},
 };
 
@@ -16,7 +18,9 @@ use super::super::{
     span::{Kind, Span},
     trace::Trace,
 };
-use crate::testing::{T0, at, push, resource_spans, span, text};
+use prost::Message;
+
+use crate::testing::{T0, at, push, resource_spans, span, text, value_text};
 
 /// Reads spans, one a line: `id parent start end`, then perhaps a kind; `-` for no parent. Times are as they stand.
 pub(super) fn spans_of(script: &str) -> (Vec<Span>, HashMap<u64, String>) {
@@ -124,7 +128,7 @@ pub(super) fn request(trace: u64, begins_at_ms: u64, script: &str) -> ExportTrac
 pub(super) struct Stage {
     pub(super) harness: Harness,
     pub(super) shards: usize,
-    secs: u64,
+    pub(super) secs: u64,
     /// What came out beside traces.
     pub(super) told: Vec<Payload>,
 }
@@ -196,4 +200,72 @@ pub(super) fn lines(calls: &Calls) -> String {
         );
     }
     out
+}
+
+impl Stage {
+    /// Lets minutes pass with two traces a second. The script is that of the n-th trace.
+    pub(super) fn serve(&mut self, minutes: u64, script: impl Fn(u64) -> String) {
+        for _ in 0..minutes * 60 {
+            for half in 0..2 {
+                let n = 2 * self.secs + half;
+                self.push(n as usize, &request(n + 1, 1_000 * self.secs, &script(n)));
+            }
+            self.pass(1);
+        }
+    }
+
+    /// Takes the events that were told since the last call, one a line.
+    pub(super) fn events(&mut self) -> String {
+        let mut out = String::new();
+        for payload in std::mem::take(&mut self.told) {
+            let Payload::Logs(bytes) = payload else { continue };
+            let request = LogsRequest::decode(bytes).expect("records are sound");
+            for of_service in &request.resource_logs {
+                let resource = of_service.resource.as_ref().expect("a service");
+                for record in of_service.scope_logs.iter().flat_map(|scope| &scope.log_records) {
+                    out += &event_line(&value_text(&resource.attributes[0]), record);
+                }
+            }
+        }
+        out
+    }
+}
+
+fn event_line(service: &str, record: &LogRecord) -> String {
+    let attribute = |key: &str| {
+        let key = format!("trueline.bottleneck.{key}");
+        record.attributes.iter().find(|it| it.key == key).map_or("-".to_owned(), value_text)
+    };
+    let number = |key: &str| attribute(key).parse().map_or("-".to_owned(), |it: f64| format!("{it:.2}"));
+    let event = record.event_name.rsplit('.').next().expect("events have names");
+    let body = match record.body.as_ref().and_then(|body| body.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    format!(
+        "{event} {} of {service} {}: {} score {} confidence {} impact {} improvement {}\n  {body}\n",
+        attribute("type"),
+        attribute("operation"),
+        attribute("severity"),
+        number("score"),
+        number("confidence"),
+        number("impact"),
+        number("improvement"),
+    )
+}
+
+/// A number from 0.9 to 1.1, the same for the same n: nothing takes always as long.
+pub(super) fn jitter(n: u64) -> f64 {
+    0.9 + 0.2 * (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / (1 << 24) as f64
+}
+
+impl Stage {
+    /// The same with one trace in so many seconds.
+    pub(super) fn serve_rarely(&mut self, minutes: u64, every: u64, script: impl Fn(u64) -> String) {
+        for _ in 0..minutes * 60 / every {
+            let n = self.secs;
+            self.push(0, &request(n + 1, 1_000 * n, &script(n)));
+            self.pass(every);
+        }
+    }
 }

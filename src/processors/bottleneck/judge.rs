@@ -1,0 +1,282 @@
+//! Which of what a minute shows is a bottleneck.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{Timestamp, TraceId};
+
+use super::{
+    config::BottleneckConfig,
+    episodes::{Episodes, Event},
+    minute::{Minute, Tally},
+    subject::{Method, Operation, Subject, Type},
+    usual::{Bounds, MINUTE, Recent, UNUSUAL_OF_RECENT, Usual},
+};
+
+/// A part of less than a twentieth of an operation's latency does not hold it up.
+const MIN_PART: f64 = 0.05;
+/// Observations from which on a score is not lowered for their number.
+const FULL_NUMBER: f64 = 30.0;
+/// What lasts longer than this becomes usual.
+const BECOMES_USUAL: Duration = Duration::from_secs(60 * 60);
+/// What is silent for a day is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
+/// A wait that explains so much of what a step lost stands for it.
+const EXPLAINS: f64 = 0.7;
+/// Share of an operation's calls that are tried again and again: the load alone is worth telling.
+const MUCH_RETRIED: f64 = 0.1;
+
+/// What is remembered of subjects, and what of them is open.
+pub(super) struct Judge {
+    config: BottleneckConfig,
+    pub(super) usuals: BTreeMap<Subject, Usual>,
+    pub(super) episodes: Episodes,
+}
+
+/// A subject that holds something up in a minute.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Sighting {
+    /// In the last minutes.
+    pub(super) n: u64,
+    /// The 95th percentile in milliseconds; of shapes what would be saved, half of the time more; of resources
+    /// the utilisation.
+    pub(super) current: f64,
+    /// In the same unit: what is usual, or where the resource counts as saturated. NaN for shapes.
+    pub(super) usual: f64,
+    /// Share of the latency of the operation that it holds up most.
+    pub(super) share: f64,
+    /// What it holds up, the most first.
+    pub(super) roots: Vec<Operation>,
+    /// 0 to 100.
+    pub(super) score: f64,
+    /// 0 to 1.
+    pub(super) confidence: f64,
+    /// Share of that operation's latency that would be saved.
+    pub(super) saving: f64,
+    /// A resource that is used up while no operation of its service is slow.
+    pub(super) is_risk: bool,
+    pub(super) exemplar: Option<TraceId>,
+}
+
+impl Judge {
+    pub(super) fn new(config: &BottleneckConfig) -> Self {
+        Self { config: config.clone(), usuals: BTreeMap::new(), episodes: Episodes::default() }
+    }
+
+    /// Whether a root took longer than 95 % of them usually do; all count while that is not known.
+    pub(super) fn is_slow(&self, (service, operation): &Operation, nanos: u64) -> bool {
+        let (service, operation) = (Arc::clone(service), Arc::clone(operation));
+        let subject = Subject { kind: Type::Root, service, operation };
+        let bounds = self.usuals.get(&subject).and_then(|usual| usual.bounds(1.0, 0.0));
+        bounds.is_none_or(|bounds| nanos as f64 / 1e6 >= bounds.usual)
+    }
+
+    /// Judges a minute that began at `start`. `share` of all traces are sampled. Returns what opened and what
+    /// ended, and how many subjects are not remembered for want of room.
+    pub(super) fn close(&mut self, minute: &Minute, start: Timestamp, share: f64) -> (Vec<Event>, u64) {
+        let coverage = minute.coverage() * share;
+        let (mut sightings, mut without_room) = (BTreeMap::new(), 0);
+        let mut slow_services = BTreeSet::new();
+        for (subject, tally) in &minute.tallies {
+            let Some(usual) = remembered(&mut self.usuals, subject, &self.config) else {
+                without_room += 1;
+                continue;
+            };
+            let seen = Seen { subject, tally, minute, coverage, config: &self.config };
+            let found = match subject.kind.method() {
+                Method::Timing => {
+                    let bounds = usual.bounds(self.config.slow_factor, self.config.min_abs_millis());
+                    seen.slow(bounds)
+                }
+                Method::Shape | Method::Level => seen.shape(),
+            };
+            if found.is_some() && matches!(subject.kind, Type::Root | Type::SlowStep) {
+                slow_services.insert(Arc::clone(&subject.service));
+            }
+            usual.note(Recent { start, n: tally.n, is_over: found.is_some() });
+            let is_old = self.episodes.age(subject, start).is_some_and(|age| age >= BECOMES_USUAL);
+            let is_enough = tally.n >= self.config.min_calls_of_minute();
+            if subject.kind.method() == Method::Timing && is_enough && (found.is_none() || is_old) {
+                usual.learn(tally.values.quantile(0.95));
+            }
+            if let Some(sighting) = found.filter(|_| subject.kind != Type::Root) {
+                sightings.insert(subject.clone(), sighting);
+            }
+        }
+        without_room += self.levels(minute, start, &slow_services, &mut sightings);
+        leave_out_explained(&mut sightings);
+        let settled = self.settled(sightings);
+        let ended = start + MINUTE;
+        self.usuals.retain(|_, usual| usual.seen + FORGOTTEN > ended);
+        (self.episodes.update(settled, ended), without_room)
+    }
+
+    fn levels(
+        &mut self,
+        minute: &Minute,
+        start: Timestamp,
+        slow_services: &BTreeSet<Arc<str>>,
+        sightings: &mut BTreeMap<Subject, Sighting>,
+    ) -> u64 {
+        let mut without_room = 0;
+        for (subject, level) in &minute.levels {
+            let Some(usual) = remembered(&mut self.usuals, subject, &self.config) else {
+                without_room += 1;
+                continue;
+            };
+            let value = level.sum / level.n.max(1) as f64;
+            let limit = self.config.saturation.of(subject.kind);
+            let is_over = value >= limit;
+            usual.note(Recent { start, n: level.n, is_over });
+            if is_over {
+                let is_risk = !slow_services.contains(&subject.service);
+                sightings.insert(subject.clone(), saturated(subject, value, limit, is_risk));
+            }
+        }
+        without_room
+    }
+
+    /// Keeps what lasts, and what is so gross that nobody should wait for that.
+    fn settled(&self, sightings: BTreeMap<Subject, Sighting>) -> Vec<(Subject, Sighting, Timestamp)> {
+        let settled = |(subject, mut sighting): (Subject, Sighting)| {
+            let usual = self.usuals.get(&subject)?;
+            let (over, n) = usual.recent();
+            let needs_calls = subject.kind.method() != Method::Level;
+            let is_enough = !needs_calls || n >= self.config.min_calls;
+            let began = usual.began()?;
+            let is_open = self.episodes.open.contains_key(&subject);
+            let is_enough_now = !needs_calls || sighting.n >= self.config.min_calls;
+            let is_urgent = is_enough_now && sighting.is_gross(subject.kind);
+            if needs_calls {
+                let of_full = (n as f64 / FULL_NUMBER).min(1.0);
+                (sighting.n, sighting.score) = (n, sighting.score * of_full);
+                sighting.confidence *= of_full;
+            }
+            let lasts = over >= UNUSUAL_OF_RECENT && is_enough;
+            (lasts || is_open || is_urgent).then_some((subject, sighting, began))
+        };
+        sightings.into_iter().filter_map(settled).collect()
+    }
+}
+
+/// Returns what is known of a subject, if there is room for it.
+fn remembered<'a>(
+    usuals: &'a mut BTreeMap<Subject, Usual>,
+    subject: &Subject,
+    config: &BottleneckConfig,
+) -> Option<&'a mut Usual> {
+    if !usuals.contains_key(subject) && usuals.len() as u64 >= config.max_subjects() {
+        return None;
+    }
+    Some(usuals.entry(subject.clone()).or_default())
+}
+
+/// What a minute shows of a subject.
+struct Seen<'a> {
+    subject: &'a Subject,
+    tally: &'a Tally,
+    minute: &'a Minute,
+    coverage: f64,
+    config: &'a BottleneckConfig,
+}
+
+impl Seen<'_> {
+    /// Whether it takes longer than it usually does, and somebody waits for it.
+    fn slow(&self, bounds: Option<Bounds>) -> Option<Sighting> {
+        let Bounds { usual, most } = bounds?;
+        let current = self.tally.values.quantile(0.95);
+        if self.tally.n < self.config.min_calls_of_minute() || current < most {
+            return None;
+        }
+        let (roots, share) = self.roots(MIN_PART)?;
+        let growth = (current / usual).log2() / 3.0;
+        Some(Sighting {
+            current,
+            usual,
+            score: 100.0 * share * growth.clamp(0.0, 1.0),
+            saving: share * (1.0 - usual / current),
+            ..self.sighting(roots, share)
+        })
+    }
+
+    /// Whether a shape costs more than it may.
+    fn shape(&self) -> Option<Sighting> {
+        let current = self.tally.values.quantile(0.5);
+        if current < self.config.min_abs_millis() {
+            return None;
+        }
+        let least = if self.is_retried_much() { 0.0 } else { self.config.min_share };
+        let (roots, share) = self.roots(least)?;
+        Some(Sighting {
+            current,
+            usual: f64::NAN,
+            score: 100.0 * share,
+            saving: share,
+            ..self.sighting(roots, share)
+        })
+    }
+
+    fn is_retried_much(&self) -> bool {
+        if self.subject.kind != Type::RetryStorm {
+            return false;
+        }
+        let calls = |kind| {
+            let subject = Subject { kind, ..self.subject.clone() };
+            self.minute.tallies.get(&subject).map_or(0, |tally| tally.n)
+        };
+        let all: u64 = [Type::Network, Type::SlowPeer, Type::SlowDatabase].into_iter().map(calls).sum();
+        // Each storm has so many attempts at least.
+        let retried = self.tally.n * self.config.patterns.retries;
+        retried as f64 >= MUCH_RETRIED * all as f64
+    }
+
+    /// Returns the roots of whose latency it has a share, and the greatest; none when that is too small.
+    fn roots(&self, least: f64) -> Option<(Vec<Operation>, f64)> {
+        let shares = self.minute.shares(self.subject);
+        let greatest = shares.first().map(|(_, share)| *share)?;
+        let roots = shares.into_iter().filter(|(_, share)| *share >= MIN_PART.min(greatest));
+        (greatest >= least).then(|| (roots.map(|(root, _)| root).collect(), greatest))
+    }
+
+    fn sighting(&self, roots: Vec<Operation>, share: f64) -> Sighting {
+        let confidence = self.subject.kind.certainty() * self.coverage;
+        let exemplar = self.tally.exemplar.map(|example| example.trace);
+        Sighting { n: self.tally.n, share, roots, confidence, exemplar, ..Sighting::default() }
+    }
+}
+
+fn saturated(subject: &Subject, value: f64, limit: f64, is_risk: bool) -> Sighting {
+    let beyond = ((value - limit) / (1.0 - limit).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+    let score = 50.0 + 50.0 * beyond;
+    Sighting {
+        current: value,
+        usual: limit,
+        score: if is_risk { score / 2.0 } else { score },
+        confidence: if is_risk { 0.5 } else { subject.kind.certainty() },
+        is_risk,
+        ..Sighting::default()
+    }
+}
+
+/// Leaves out what another says better: a step that is slow as it waits before its calls, when that wait explains
+/// what it lost, and a call that takes long as one of several at the same time does.
+fn leave_out_explained(sightings: &mut BTreeMap<Subject, Sighting>) {
+    let lost = |sighting: &Sighting| sighting.current - sighting.usual;
+    let waits = sightings.iter().filter(|(subject, _)| subject.kind == Type::CallWait);
+    let waits: Vec<_> = waits.map(|(subject, it)| (Arc::clone(&subject.service), lost(it))).collect();
+    let stragglers = sightings.keys().filter(|subject| subject.kind == Type::Straggler);
+    let stragglers: BTreeSet<Operation> = stragglers.map(Subject::of).collect();
+    sightings.retain(|subject, sighting| match subject.kind {
+        Type::SlowStep => {
+            let explains = |(service, wait): &(Arc<str>, f64)| {
+                *service == subject.service && *wait >= EXPLAINS * lost(sighting)
+            };
+            !waits.iter().any(explains)
+        }
+        Type::SlowPeer | Type::SlowDatabase | Type::Network => !stragglers.contains(&subject.of()),
+        _ => true,
+    });
+}
