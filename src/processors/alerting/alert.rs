@@ -11,6 +11,7 @@ use model::{Severity, Timestamp, TraceId};
 use super::{
     history::{Event, History, What},
     judge::{Measured, Memory},
+    labels::Labels,
     machine::{Change, Machine, Phase, Policy, Verdict},
     notice::Notice,
     rule::Aggregate,
@@ -36,7 +37,7 @@ pub(super) struct Alert {
     /// The label `alertname`, which is the rule's name.
     pub(super) name: Arc<str>,
     /// All other labels but `severity`.
-    pub(super) labels: BTreeMap<String, String>,
+    pub(super) labels: Labels,
     pub(super) fingerprint: u64,
     pub(super) rule_type: Arc<str>,
     pub(super) slo_id: String,
@@ -133,7 +134,7 @@ impl Tally {
 }
 
 impl Alert {
-    pub(super) fn new(owner: Owner, name: Arc<str>, labels: BTreeMap<String, String>) -> Self {
+    pub(super) fn new(owner: Owner, name: Arc<str>, labels: Labels) -> Self {
         Self {
             owner,
             fingerprint: fingerprint(&name, &labels),
@@ -230,11 +231,9 @@ impl Alert {
 }
 
 /// Names an alert: the same for the same name and labels in every process and release.
-pub(super) fn fingerprint(name: &str, labels: &BTreeMap<String, String>) -> u64 {
+pub(super) fn fingerprint(name: &str, labels: &Labels) -> u64 {
     let mut bytes = Vec::new();
-    for part in
-        [name].into_iter().chain(labels.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]))
-    {
+    for part in [name].into_iter().chain(labels.iter().flat_map(|(key, value)| [key, value])) {
         bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }

@@ -6,6 +6,7 @@ use model::{Condition, Conditions, Timestamp};
 
 use super::{
     alert::{Alert, Owner, fingerprint},
+    labels::Labels,
     machine::{OnNoData, Policy, Verdict},
     processor::AnalysisHalf,
 };
@@ -97,10 +98,7 @@ impl AnalysisHalf {
         stage: &mut Stage,
     ) -> Option<u32> {
         let subject = &condition.subject;
-        let mut labels = subject.labels.clone();
-        for (key, value) in &self.config.labels {
-            labels.entry(key.clone()).or_insert_with(|| value.clone());
-        }
+        let labels = Labels::with(&subject.labels, &self.config.labels);
         let owner = Owner::Stage(Arc::clone(&conditions.source));
         if let Some(place) = self.alerts.place_of(fingerprint(&subject.name, &labels)) {
             let alert = self.alerts.get_mut(place)?;

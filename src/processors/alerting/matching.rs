@@ -6,6 +6,7 @@ use model::Series;
 use regex::Regex;
 use wire::view::attributes;
 
+use super::labels::Labels;
 use crate::{glob::fits, promql::compile};
 
 /// A compiled pattern may take so much, and a text of it be so long.
@@ -30,17 +31,13 @@ pub(super) fn has_attributes(series: &Series, wanted: &BTreeMap<String, String>)
 }
 
 /// Whether labels fit patterns by name.
-pub(super) fn labels_fit(
-    patterns: &BTreeMap<String, String>,
-    name: &str,
-    labels: &BTreeMap<String, String>,
-) -> bool {
+pub(super) fn labels_fit(patterns: &BTreeMap<String, String>, name: &str, labels: &Labels) -> bool {
     patterns.iter().all(|(key, pattern)| fits(pattern, label_of(key, name, labels)))
 }
 
 /// A label that is missing is an empty one, as in Alertmanager.
-fn label_of<'a>(key: &str, name: &'a str, labels: &'a BTreeMap<String, String>) -> &'a str {
-    if key == super::ALERTNAME { name } else { labels.get(key).map_or("", String::as_str) }
+fn label_of<'a>(key: &str, name: &'a str, labels: &'a Labels) -> &'a str {
+    if key == super::ALERTNAME { name } else { labels.get(key).unwrap_or_default() }
 }
 
 /// One condition of a silence, in Alertmanager's terms.
@@ -131,7 +128,7 @@ impl Matcher {
         Self::new(name.trim(), operator, unquoted)
     }
 
-    pub(super) fn fits(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+    pub(super) fn fits(&self, name: &str, labels: &Labels) -> bool {
         self.fits_text(label_of(&self.name, name, labels))
     }
 
@@ -157,7 +154,7 @@ mod tests {
     use super::*;
 
     fn fits_all(matcher: &str, service: &str) -> bool {
-        let labels = BTreeMap::from([("service.name".to_owned(), service.to_owned())]);
+        let labels = Labels::from(&BTreeMap::from([("service.name".to_owned(), service.to_owned())]));
         Matcher::parse(matcher).expect("the matcher is sound").fits("Slow", &labels)
     }
 

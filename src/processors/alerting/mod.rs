@@ -18,6 +18,7 @@ mod conditions;
 mod config;
 mod history;
 mod judge;
+mod labels;
 mod machine;
 mod matching;
 mod meters;

@@ -23,7 +23,8 @@ pub(super) struct Notice {
     pub(super) suppressed_by: Vec<String>,
     /// The firing of which it was told that it is suppressed.
     pub(super) suppression_told: u64,
-    pub(super) acknowledgement: Option<Acknowledgement>,
+    /// Apart, as few have one.
+    pub(super) acknowledgement: Option<Box<Acknowledgement>>,
     /// What was said last of the firing that began then.
     pub(super) opinion: Option<(Timestamp, Opinion)>,
     /// Steps of the escalation that were taken in this firing, a bit for each.
@@ -207,7 +208,7 @@ impl Notice {
             is_reminder: false,
             destination: None,
         });
-        self.acknowledgement = Some(by);
+        self.acknowledgement = Some(Box::new(by));
     }
 
     /// Whether others know that it fires, and nothing keeps them from being told more.

@@ -143,7 +143,7 @@ fn describe(alert: &Alert, telling: &Telling) -> Attributes {
 /// Returns all labels with `alertname` and `severity`.
 pub(super) fn all_labels(alert: &Alert) -> BTreeMap<&str, Cow<'_, str>> {
     let mut labels: BTreeMap<&str, Cow<'_, str>> =
-        alert.labels.iter().map(|(key, value)| (key.as_str(), Cow::from(value))).collect();
+        alert.labels.iter().map(|(key, value)| (key, Cow::from(value))).collect();
     labels.insert(super::ALERTNAME, Cow::from(&*alert.name));
     labels.entry("severity").or_insert(Cow::from(alert.notice.fired_severity.name()));
     labels

@@ -1,13 +1,12 @@
 //! From states to what is told: what lies over an alert, who must know, who is called next.
 
-use std::collections::BTreeMap;
-
 use model::{AlertState, Severity, Timestamp};
 
 use super::{
     alert::{Alert, Owner},
     config::EscalateIf,
     history::What,
+    labels::Labels,
     machine::{Change, Policy, Verdict},
     matching::labels_fit,
     notice::{Notice, Told},
@@ -127,8 +126,7 @@ impl AnalysisHalf {
         if !config.enabled {
             return;
         }
-        let mut labels: BTreeMap<String, String> = self.config.labels.clone();
-        labels.extend(config.labels.clone());
+        let labels = Labels::with(&config.labels, &self.config.labels);
         let fingerprint = super::alert::fingerprint(&config.name, &labels);
         let place = self.alerts.place_of(fingerprint).unwrap_or_else(|| {
             let mut alert = Alert::new(Owner::Watchdog, config.name.as_str().into(), labels);

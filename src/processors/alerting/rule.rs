@@ -20,7 +20,7 @@ pub(crate) struct RuleConfig {
     pub(crate) metric: String,
     /// In place of `metric` and `match`: a selector as Prometheus has it. Labels have their names in Prometheus then.
     #[serde(default)]
-    pub(crate) prometheus: Option<String>,
+    pub(crate) prometheus: Option<Box<str>>,
     /// `rate`, `error_ratio`, `p50`, `p95`, `p99` or `mean`.
     pub(crate) stat: String,
     /// Attributes that the series must have; `*` stands for any text.
@@ -52,7 +52,7 @@ pub(crate) struct RuleConfig {
     pub(crate) hold_flapping: Option<bool>,
     /// `info`, `warning`, `critical` or `emergency`.
     #[serde(default)]
-    pub(crate) severity: Option<String>,
+    pub(crate) severity: Option<Box<str>>,
     /// Of predictions: the severity when less time than this is left; the shortest that fits counts.
     #[serde(default)]
     pub(crate) severity_within: BTreeMap<Duration, String>,

@@ -97,7 +97,7 @@ impl Rule {
                 on_no_data: rule.on_no_data.unwrap_or(*on_no_data),
                 is_undamped: !rule.hold_flapping.unwrap_or(true),
             },
-            severity: severity_of(rule.severity.as_ref().unwrap_or(severity)),
+            severity: severity_of(rule.severity.as_deref().unwrap_or(severity)),
             severities: within.map(|(left, name)| (left.get(), severity_of(name))).collect(),
             labels: templates(&rule.labels),
             annotations: templates(&rule.annotations),

@@ -11,6 +11,7 @@ use prost::Message;
 use super::{
     alert::{Alert, Owner},
     history::{Event, What},
+    labels::Labels,
     machine::{Machine, Phase},
     matching::{Matcher, Operator},
     metrics::{Feedback, Figures, Opinion, Times},
@@ -114,7 +115,7 @@ fn alert_record(half: &AnalysisHalf, alert: &Alert) -> AlertRecord {
         owner_name,
         shape,
         name: alert.name.to_string(),
-        labels: pairs(&alert.labels),
+        labels: alert.labels.iter().map(|(key, value)| pair(key, value)).collect(),
         rule_type: alert.rule_type.to_string(),
         slo_id: alert.slo_id.clone(),
         annotations: pairs(&alert.annotations),
@@ -172,7 +173,7 @@ fn restore_alert(half: &mut AnalysisHalf, record: AlertRecord) {
         let fresh = rule.test.fresh_past(rule.window);
         memory.past = fresh.zip(record.past).and_then(|(fresh, past)| past_of(&past, fresh));
     }
-    let labels = texts(record.labels);
+    let labels = Labels::from(&texts(record.labels));
     let number = if let Owner::Rule(number) = owner { Some(number) } else { None };
     let mut alert = Alert::new(owner, record.name.as_str().into(), labels);
     if half.alerts.place_of(alert.fingerprint).is_some() {
@@ -286,10 +287,12 @@ fn notice_of(record: NoticeRecord) -> Notice {
         fired_severity: severity_of(record.fired_severity),
         suppressed_by: record.suppressed_by,
         suppression_told: record.suppression_told,
-        acknowledgement: record.is_acknowledged.then_some(Acknowledgement {
-            author: record.acknowledged_by,
-            comment: record.comment,
-            at: Timestamp(record.acknowledged_at),
+        acknowledgement: record.is_acknowledged.then(|| {
+            Box::new(Acknowledgement {
+                author: record.acknowledged_by,
+                comment: record.comment,
+                at: Timestamp(record.acknowledged_at),
+            })
         }),
         steps: u16::try_from(record.steps).unwrap_or(u16::MAX),
         escalated: record.escalated.map(severity_of),
@@ -384,7 +387,11 @@ fn times_of(record: Option<TimesRecord>) -> Times {
 }
 
 fn pairs(texts: &BTreeMap<String, String>) -> Vec<Pair> {
-    texts.iter().map(|(key, value)| Pair { key: key.clone(), value: value.clone() }).collect()
+    texts.iter().map(|(key, value)| pair(key, value)).collect()
+}
+
+fn pair(key: &str, value: &str) -> Pair {
+    Pair { key: key.to_owned(), value: value.to_owned() }
 }
 
 fn texts(pairs: Vec<Pair>) -> BTreeMap<String, String> {

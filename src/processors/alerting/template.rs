@@ -2,7 +2,9 @@
 //!
 //! There is nothing in them but places, so they always end and never fail once they are read.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
+
+use super::labels::Labels;
 
 /// A text with places to fill.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +27,7 @@ pub(super) struct Filling<'a> {
     pub(super) severity: &'a str,
     pub(super) value: f64,
     pub(super) threshold: f64,
-    pub(super) labels: &'a BTreeMap<String, String>,
+    pub(super) labels: &'a Labels,
 }
 
 /// No filled text is longer.
@@ -70,7 +72,7 @@ impl Template {
                 Piece::Threshold => out.push_str(&short(with.threshold)),
                 Piece::Name => out.push_str(with.name),
                 Piece::Severity => out.push_str(with.severity),
-                Piece::Label(name) => out.push_str(with.labels.get(name).map_or("", String::as_str)),
+                Piece::Label(name) => out.push_str(with.labels.get(name).unwrap_or_default()),
             }
         }
         cut(out, MOST_BYTES)
@@ -121,10 +123,12 @@ pub(super) fn cut(mut text: String, most_bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn filled(text: &str) -> String {
-        let labels = BTreeMap::from([("service.name".to_owned(), "checkout".to_owned())]);
+        let labels = Labels::from(&BTreeMap::from([("service.name".to_owned(), "checkout".to_owned())]));
         let with =
             Filling { name: "Slow", severity: "critical", value: 0.812_345, threshold: 0.8, labels: &labels };
         Template::parse(text).expect("the template is sound").fill(&with)

@@ -13,6 +13,7 @@ use super::{
     alert::{Alert, Owner, fingerprint},
     history::What,
     judge::{Finding, Measured, severity_of},
+    labels::Labels,
     machine::{OnNoData, Policy, Verdict},
     matching::{MOST_LABEL_BYTES, attribute_of},
     processor::AnalysisHalf,
@@ -160,7 +161,7 @@ impl AnalysisHalf {
         targets
     }
 
-    fn alert_of(&mut self, number: u32, labels: BTreeMap<String, String>) -> Option<Target> {
+    fn alert_of(&mut self, number: u32, labels: Labels) -> Option<Target> {
         let rule = self.rules.get_mut(number)?;
         let fingerprint = fingerprint(&rule.name, &labels);
         let target = |alert| Some(Target { rule: number, alert, fingerprint });
@@ -386,7 +387,7 @@ fn annotate(rule: &Rule, alert: &mut Alert) {
 }
 
 /// Returns the labels of the group of a rule that a series belongs to.
-fn group_of(rule: &Rule, series: &Series, common: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn group_of(rule: &Rule, series: &Series, common: &BTreeMap<String, String>) -> Labels {
     let mut labels = BTreeMap::new();
     match &rule.config.group_by {
         keys if rule.selector.is_some() => {
@@ -413,23 +414,18 @@ fn group_of(rule: &Rule, series: &Series, common: &BTreeMap<String, String>) -> 
 }
 
 /// Adds the labels of the rule and of the configuration.
-fn labels_of(
-    rule: &Rule,
-    mut labels: BTreeMap<String, String>,
-    common: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
+fn labels_of(rule: &Rule, mut labels: BTreeMap<String, String>, common: &BTreeMap<String, String>) -> Labels {
     labels.retain(|key, value| !value.is_empty() && key != super::ALERTNAME && key != super::ALERTSTATE);
-    let with =
-        Filling { name: &rule.name, severity: "", value: f64::NAN, threshold: f64::NAN, labels: &labels };
-    let own: Vec<_> = rule.labels.iter().map(|(key, template)| (key.clone(), template.fill(&with))).collect();
-    labels.extend(own);
+    if !rule.labels.is_empty() {
+        let known = Labels::from(&labels);
+        let with =
+            Filling { name: &rule.name, severity: "", value: f64::NAN, threshold: f64::NAN, labels: &known };
+        labels.extend(rule.labels.iter().map(|(key, template)| (key.clone(), template.fill(&with))));
+    }
     if rule.config.when.op.is_prediction() {
         labels.insert(PREDICTED.to_owned(), "true".to_owned());
     }
-    for (key, value) in common {
-        labels.entry(key.clone()).or_insert_with(|| value.clone());
-    }
-    labels
+    Labels::with(&labels, common)
 }
 
 impl AnalysisHalf {
