@@ -147,6 +147,35 @@ pub struct BaselineColumns {
     /// Whether the window has a part in a range of time that was excluded: no stage learns from it, and none tells
     /// of it.
     pub is_excluded: bool,
+    /// What the stages behind do with their own memory before they take this window.
+    pub recall: Recall,
+}
+
+/// How `baseline` keeps earlier states of itself and goes back to them, for the stages behind it to do likewise: they
+/// learn from the same windows, and an exclusion takes all of them back to the same moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Recall {
+    /// The state before this window is one of those that are kept.
+    pub checkpoint: Option<Checkpoint>,
+    /// What was last forgotten; told with every window from then on, so that a stage can not miss it.
+    pub forgotten: Option<Forgotten>,
+}
+
+/// A state that is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Checkpoint {
+    /// End of the last window that was learned.
+    pub until: Timestamp,
+    /// How many are kept, this one included.
+    pub most: u64,
+}
+
+/// Time of which an exclusion took the memory: there was data, so that it is no gap, and nothing is known of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forgotten {
+    /// End of the last window that is remembered; 0 when none is.
+    pub from: Timestamp,
+    pub until: Timestamp,
 }
 
 /// How much is known of a series; later is more.

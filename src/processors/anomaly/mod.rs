@@ -29,6 +29,7 @@ mod judge;
 mod levels;
 mod output;
 mod processor;
+mod recall;
 mod record;
 mod rows;
 mod services;

@@ -19,6 +19,7 @@ use super::{
     state::SeriesState,
     tuning::Tuning,
 };
+use crate::baseline::Earlier;
 
 /// Tells how unusual each row is, and which departures are worth a person's attention.
 pub struct Anomaly;
@@ -55,6 +56,7 @@ pub struct AnalysisHalf {
     pub(super) series: Slots<SeriesState>,
     pub(super) episodes: Episodes,
     pub(super) hierarchy: Hierarchy,
+    pub(super) earlier: Earlier,
     pub(super) tunings: [Tuning; Class::COUNT],
     pub(super) has_relations: bool,
     pub(super) relations: Relations,
@@ -72,6 +74,7 @@ pub struct AnalysisHalf {
     pub(super) without_forest: Counter,
     pub(super) n_open: Gauge,
     pub(super) n_series: Gauge,
+    pub(super) checkpoint_bytes: Gauge,
 }
 
 impl AnalysisHalf {
@@ -98,6 +101,7 @@ impl AnalysisHalf {
             series: Slots::default(),
             episodes: Episodes::default(),
             hierarchy: Hierarchy::new(config.incidents_per_service_day),
+            earlier: Earlier::default(),
             tunings: [Tuning::default(); Class::COUNT],
             has_relations: is_listed(DetectorName::Relation),
             has_forests: is_listed(DetectorName::Forest),
@@ -116,6 +120,7 @@ impl AnalysisHalf {
             without_place: left_out("places"),
             without_forest: left_out("services"),
             n_open: telemetry.gauge(&name("open_episodes"), "Episodes that are open", "{episode}"),
+            checkpoint_bytes: telemetry.gauge(&name("checkpoint_bytes"), "Memory of earlier states", "By"),
             n_series: telemetry.gauge(&name("series"), "Series of which something is remembered", "{series}"),
         }
     }
@@ -130,30 +135,16 @@ impl AnalysisHalf {
         Some(state.marks)
     }
 
-    fn remember(&mut self, memory: Memory) {
-        for (fingerprint, state) in memory.series {
-            self.series.restore(fingerprint, state);
-        }
-        for episode in memory.episodes {
+    fn remember(&mut self, mut memory: Memory) {
+        for episode in std::mem::take(&mut memory.episodes) {
             self.episodes.insert(episode);
         }
-        self.hierarchy.purses = memory.purses.into_iter().collect();
-        for (mine, stored) in self.tunings.iter_mut().zip(memory.tunings) {
-            *mine = stored;
-        }
-        self.judge.tune(&self.tunings);
-        for stored in memory.relations {
-            // Relations that are no longer configured are forgotten.
-            if let Some(mine) = self.relations.pairs.iter_mut().find(|pair| pair.services == stored.services)
-            {
-                *mine = stored;
-            }
-        }
-        if self.has_forests {
-            self.forests.remember(memory.forests);
-        }
-        self.reported = memory.reported;
+        self.hierarchy.purses = std::mem::take(&mut memory.purses).into_iter().collect();
         self.hierarchy.incidents = memory.incidents;
+        self.reported = std::mem::take(&mut memory.reported);
+        self.earlier = std::mem::take(&mut memory.earlier);
+        self.checkpoint_bytes.set(self.earlier.size());
+        self.remember_learned(memory);
     }
 }
 
@@ -173,17 +164,13 @@ impl Processor for AnalysisHalf {
 
     fn snapshot(&self) -> Option<Snapshot> {
         let purses = self.hierarchy.purses.iter().map(|(service, purse)| (Arc::clone(service), *purse));
-        let forests = self.forests.of.iter().map(|(service, forest)| (Arc::clone(service), forest.clone()));
         let memory = Memory {
-            window: self.window,
-            series: Vec::new(),
             episodes: self.episodes.all().cloned().collect(),
             purses: purses.collect(),
-            tunings: self.tunings.to_vec(),
-            relations: self.relations.pairs.clone(),
-            forests: forests.collect(),
             reported: self.reported.clone(),
             incidents: self.hierarchy.incidents,
+            earlier: self.earlier.clone(),
+            ..self.learned()
         };
         Some(Snapshot { version: VERSION, bytes: memory.encode(self.series.iter()) })
     }

@@ -30,6 +30,7 @@ impl AnalysisHalf {
     pub(super) fn judge_window(&mut self, rollups: &mut Rollups, cx: &mut Cx<'_>) {
         let Some(baseline) = rollups.baseline.take() else { return };
         let (start, now) = (rollups.start, rollups.end());
+        self.recall(&baseline.recall);
         let mut seen = Seen::default();
         let columns = self.judge_rows(rollups, &baseline, &mut seen);
         // Silent series have a table of their own, behind that of their window: it is no other window of services.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use component::{BuildCx, Cx, Processor, ProcessorDef, RestoreError, Snapshot};
-use model::{BaselineColumns, Batch, Columns, Maturity, Payload, Rollups, Series, SignalSet, Statistic};
+use model::{
+    BaselineColumns, Batch, Checkpoint, Columns, Maturity, Payload, Recall, Rollups, Series, SignalSet,
+    Statistic,
+};
 
 use super::{
     BaselineConfig,
@@ -68,18 +71,19 @@ impl Learner {
     /// Adds the columns to one table, and tells of the window before when this one begins another.
     fn judge(&mut self, rollups: &mut Rollups, cx: &mut Cx<'_>) {
         let end = rollups.end();
-        match self.memory.order(end) {
+        let checkpoint = match self.memory.order(end) {
             Order::Older => {
                 self.meters.out_of_order_windows.add(1);
                 rollups.baseline = Some(self.columns(rollups, |_, _| Judged::UNKNOWN));
                 return;
             }
-            Order::Same => {}
+            Order::Same => None,
             Order::Newer => {
-                self.complete(cx);
+                let checkpoint = self.complete(cx);
                 self.memory.open(end, rollups.width);
+                checkpoint
             }
-        }
+        };
         self.memory.announce(&rollups.deployments);
         let moment = self.calendar.moment(rollups.start, rollups.width);
         let pace = self.pace;
@@ -92,7 +96,9 @@ impl Learner {
             forgotten: self.memory.forgotten,
             degradation_ratio: self.config.degradation_ratio,
         };
-        rollups.baseline = Some(self.columns(rollups, |this, row| this.judge_row(rollups, row, &window)));
+        let columns = self.columns(rollups, |this, row| this.judge_row(rollups, row, &window));
+        let recall = Recall { checkpoint, forgotten: self.memory.forgotten };
+        rollups.baseline = Some(BaselineColumns { recall, ..columns });
         self.tell_bands(rollups, cx);
     }
 
@@ -152,8 +158,8 @@ impl Learner {
     }
 
     /// Settles what needed the whole window, and tells of series that are missing in it. In an excluded one silence
-    /// says as little as values do.
-    fn complete(&mut self, cx: &mut Cx<'_>) {
+    /// says as little as values do. Returns the checkpoint that was made.
+    fn complete(&mut self, cx: &mut Cx<'_>) -> Option<Checkpoint> {
         self.meters.read(&self.memory);
         let absent = self.memory.absent(self.config.window.get());
         if let Some(mut absent) = absent.filter(|absent| !self.excludes(absent)) {
@@ -180,8 +186,9 @@ impl Learner {
             let items = absent.len() as u64;
             cx.emit(Payload::Rollups(Box::new(absent)), items);
         }
-        self.memory.complete(&self.config);
+        let checkpoint = self.memory.complete(&self.config);
         self.meters.count_left_out(&mut self.memory);
+        checkpoint
     }
 
     /// Emits the bands of the chosen series as metrics.
@@ -242,6 +249,7 @@ fn with_capacity(n: usize, is_excluded: bool) -> BaselineColumns {
         maturity: Vec::with_capacity(n),
         is_absent: Vec::with_capacity(n),
         is_excluded,
+        recall: Recall::default(),
     }
 }
 

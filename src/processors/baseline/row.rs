@@ -1,6 +1,6 @@
 //! One row: what is expected of it, what it says, and what is learned from it.
 
-use model::{Maturity, Statistic, Timestamp};
+use model::{Forgotten, Maturity, Statistic, Timestamp};
 
 use super::{
     calendar::Moment,
@@ -29,19 +29,10 @@ pub(super) struct Window<'a> {
     pub(super) degradation_ratio: f64,
 }
 
-/// Time of which an exclusion took the memory: there was data, so that it is no gap, and nothing is known of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Forgotten {
-    pub(super) from: Timestamp,
-    pub(super) until: Timestamp,
-}
-
-impl Forgotten {
-    /// Returns how much of the time between two moments was forgotten: none when the first lies in it, as what came
-    /// since is known. *Units*: seconds.
-    fn between(&self, seen_at: Timestamp, end: Timestamp) -> f64 {
-        if seen_at > self.from { 0.0 } else { end.min(self.until).since(self.from).as_secs_f64() }
-    }
+/// Returns how much of the time between two moments was forgotten: none when the first lies in it, as what came since
+/// is known. *Units*: seconds.
+fn forgotten_between(forgotten: &Forgotten, seen_at: Timestamp, end: Timestamp) -> f64 {
+    if seen_at > forgotten.from { 0.0 } else { end.min(forgotten.until).since(forgotten.from).as_secs_f64() }
 }
 
 /// A value of one series.
@@ -161,7 +152,8 @@ impl SeriesState {
             f64::INFINITY
         } else {
             let gap = window.end.since(self.seen_at).as_secs_f64();
-            let forgotten = window.forgotten.map_or(0.0, |it| it.between(self.seen_at, window.end));
+            let forgotten =
+                window.forgotten.map_or(0.0, |it| forgotten_between(&it, self.seen_at, window.end));
             // What the series was like a moment ago is not known, however short the gap was.
             gap.min((gap - forgotten).max(LONGEST_GAP_WINDOWS * width + 1.0))
         };

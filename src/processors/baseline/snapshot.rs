@@ -1,11 +1,12 @@
 //! The whole memory in bytes, and back.
 //!
-//! Version 1, little-endian:
+//! Version 2, little-endian:
 //! ```text
 //! u64  hash of all that follows
 //! u64  width of the windows in ns, u64 bins of the day, i64 offset of the time zone in ns
 //! u64  end of the last window, u64 start of the first, u32 seconds with data, u32 when last swept
 //! u64  end of the last older window, u32 older windows in a row
+//! u8   1 where something was forgotten, and then u64 from when, u64 until when; version 1 did not have this
 //! list ranges that were left out:  u64 from, u64 to
 //! list recent deployments, list announced ones:  u64 until, list of u8 service
 //! list donors:      u64 key, record
@@ -18,19 +19,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use component::{RestoreError, Snapshot};
-use model::Timestamp;
+use model::{Forgotten, Timestamp};
 
 use super::{
     BaselineConfig,
     calendar::Calendar,
     exclusion::Exclusion,
     record::{self, ENTRY_BYTES, read_all, take, write_all},
-    row::Forgotten,
     window::{Behind, Checkpoint, Memory, Tracked},
 };
 
 /// The layout that is written.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Writes all that is remembered.
 pub(super) fn write(memory: &Memory, config: &BaselineConfig, calendar: &Calendar) -> Vec<u8> {
@@ -46,6 +46,11 @@ pub(super) fn write(memory: &Memory, config: &BaselineConfig, calendar: &Calenda
     out.extend_from_slice(&memory.swept_at.to_le_bytes());
     put(&mut out, memory.behind.until.as_nanos());
     out.extend_from_slice(&memory.behind.n_windows.to_le_bytes());
+    out.push(u8::from(memory.forgotten.is_some()));
+    if let Some(forgotten) = &memory.forgotten {
+        put(&mut out, forgotten.from.as_nanos());
+        put(&mut out, forgotten.until.as_nanos());
+    }
     put(&mut out, config.exclude.len() as u64);
     for exclusion in &config.exclude {
         put(&mut out, exclusion.from.as_nanos());
@@ -87,8 +92,8 @@ pub(super) fn read(
     calendar: &Calendar,
 ) -> Result<(Memory, Option<u64>), RestoreError> {
     let stored = match snapshot.version {
-        VERSION => read_v1(&snapshot.bytes),
-        found => return Err(RestoreError::Version { found, readable: "1" }),
+        1..=VERSION => read_known(snapshot.version, &snapshot.bytes),
+        found => return Err(RestoreError::Version { found, readable: "1 and 2" }),
     };
     let stored =
         stored.ok_or_else(|| RestoreError::Damaged("the baselines are cut or changed".to_owned()))?;
@@ -114,7 +119,7 @@ struct Stored {
     memory: Memory,
 }
 
-fn read_v1(bytes: &[u8]) -> Option<Stored> {
+fn read_known(version: u32, bytes: &[u8]) -> Option<Stored> {
     let mut rest = bytes;
     let hash = number(&mut rest)?;
     if hash != hash_of(rest) {
@@ -126,6 +131,11 @@ fn read_v1(bytes: &[u8]) -> Option<Stored> {
     memory.active_seconds = u32::from_le_bytes(take(rest)?);
     memory.swept_at = u32::from_le_bytes(take(rest)?);
     memory.behind = Behind { until: time(rest)?, n_windows: u32::from_le_bytes(take(rest)?) };
+    if version > 1 {
+        let [is_some] = take(rest)?;
+        let forgotten = |rest: &mut &[u8]| Some(Forgotten { from: time(rest)?, until: time(rest)? });
+        memory.forgotten = if is_some == 0 { None } else { Some(forgotten(rest)?) };
+    }
     let mut excluded = Vec::new();
     for _ in 0..number(rest)? {
         excluded.push(Exclusion { from: time(rest)?, to: time(rest)? });
@@ -182,7 +192,9 @@ fn rewind(memory: &mut Memory, excluded: &[Exclusion], config: &BaselineConfig) 
             restore_series(&mut earlier, &checkpoint.records).ok_or(())?;
             earlier
         }
-        None => Memory::default(),
+        None => {
+            Memory { forgotten: Some(Forgotten { from: Timestamp::default(), until }), ..Memory::default() }
+        }
     };
     Ok(Some(n_lost as u64))
 }

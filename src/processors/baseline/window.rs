@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use model::{Deployment, Rollups, Series, Slots, Statistic, Timestamp};
+use model::{Deployment, Forgotten, Rollups, Series, Slots, Statistic, Timestamp};
 
-use super::{BaselineConfig, prior::Priors, record, row::Forgotten, state::SeriesState};
+use super::{BaselineConfig, prior::Priors, record, state::SeriesState};
 
 /// A series that had rows in this share of the last day is missed when it has none,
 const PRESENT: f32 = 0.95;
@@ -63,7 +63,7 @@ pub(super) struct Memory {
     pub(super) priors: Priors,
     /// The oldest first.
     pub(super) checkpoints: VecDeque<Checkpoint>,
-    /// Since the exclusion by which this memory is an earlier one; not stored, as it matters to the first window only.
+    /// By the last exclusion that took the memory back.
     pub(super) forgotten: Option<Forgotten>,
     /// Whether the open window is the first of a day.
     pub(super) is_day_turn: bool,
@@ -185,10 +185,10 @@ impl Memory {
         Some(rollups)
     }
 
-    /// Settles what the open window has left.
-    pub(super) fn complete(&mut self, config: &BaselineConfig) {
+    /// Settles what the open window has left. Returns the checkpoint that was made at its end, if one was.
+    pub(super) fn complete(&mut self, config: &BaselineConfig) -> Option<model::Checkpoint> {
         if self.open_until == Timestamp::default() {
-            return;
+            return None;
         }
         self.priors.settle();
         self.settle_deployments();
@@ -198,7 +198,7 @@ impl Memory {
             let oldest = self.active_seconds.saturating_sub(retention);
             self.slots.retain(|tracked| tracked.state.active_at >= oldest);
         }
-        self.keep_checkpoint(config);
+        self.keep_checkpoint(config)
     }
 
     fn settle_deployments(&mut self) {
@@ -213,18 +213,19 @@ impl Memory {
     }
 
     /// Keeps the states at the end of each interval, counted from the epoch.
-    fn keep_checkpoint(&mut self, config: &BaselineConfig) {
+    fn keep_checkpoint(&mut self, config: &BaselineConfig) -> Option<model::Checkpoint> {
         let interval = config.checkpoint_interval.get().as_nanos() as u64;
         let last = self.checkpoints.back().map_or(self.learned_since, |last| last.until);
         let most = config.n_checkpoints();
         if most == 0 || self.open_until.as_nanos() / interval <= last.as_nanos() / interval {
-            return;
+            return None;
         }
         while self.checkpoints.len() as u64 >= most {
             self.checkpoints.pop_front();
         }
         let records = record::write_all(self.slots.iter().map(|(id, tracked)| (id, &tracked.state)));
         self.checkpoints.push_back(Checkpoint { until: self.open_until, records: records.into() });
+        Some(model::Checkpoint { until: self.open_until, most })
     }
 
     pub(super) fn checkpoint_bytes(&self) -> u64 {

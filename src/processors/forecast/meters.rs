@@ -8,6 +8,7 @@ use super::{output::HORIZONS, state::Rejection, study::Tally};
 pub(super) struct Meters {
     pub(super) series: Gauge,
     pub(super) overflowed_series: Gauge,
+    pub(super) checkpoint_bytes: Gauge,
     unreadable: Counter,
     out_of_order: Counter,
     replaced: Counter,
@@ -41,6 +42,7 @@ impl Meters {
                 "overflowed_series",
                 "Series of the last window that were not learned because max_series are remembered",
             ),
+            checkpoint_bytes: telemetry.gauge(&name("checkpoint_bytes"), "Memory of earlier states", "By"),
             unreadable: rejected("unreadable"),
             out_of_order: rejected("out_of_order"),
             replaced: models("replaced"),

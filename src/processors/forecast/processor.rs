@@ -1,9 +1,9 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use component::{BuildCx, Cx, Processor, ProcessorDef, RestoreError, Snapshot};
-use model::{Batch, Columns, Payload, Rollups, Series, SignalSet, Slots, Timestamp};
+use model::{Batch, Columns, Payload, Recall, Rollups, Series, SignalSet, Slots, Timestamp};
 
 use super::{
     ForecastConfig,
@@ -21,6 +21,7 @@ use super::{
     study::Study,
     trend::Quantiles,
 };
+use crate::baseline::{Earlier, Return};
 
 /// Foretells chosen series, and when they reach what they must not.
 pub struct Forecast;
@@ -96,6 +97,7 @@ pub(super) struct Memory {
     pub(super) told_at: Timestamp,
     /// The day of the last window, since the epoch.
     pub(super) day: u64,
+    pub(super) earlier: Earlier,
 }
 
 impl Memory {
@@ -110,6 +112,20 @@ impl Memory {
     pub(super) fn states(&self) -> impl Iterator<Item = (u64, &SeriesState)> {
         let places = self.slots.iter().filter_map(|(fingerprint, it)| Some((fingerprint, it.place()?)));
         places.map(|(fingerprint, place)| (fingerprint, self.states.get(place)))
+    }
+
+    /// Takes the place of what is remembered by what was, and goes on with what was told.
+    fn go_back_to(&mut self, mut earlier: Self) {
+        let told = |state: &SeriesState| Some(state.days.as_ref()?.history.as_ref()?.told);
+        let told: BTreeMap<u64, u8> =
+            self.states().filter_map(|(id, state)| Some((id, told(state)?))).collect();
+        let places = earlier.slots.iter().filter_map(|(id, it)| Some((it.place()?, *told.get(&id)?)));
+        for (place, told) in places.collect::<Vec<_>>() {
+            if let Some(history) = earlier.states.get_mut(place).history_mut() {
+                history.told = told;
+            }
+        }
+        *self = Self { told_at: self.told_at, earlier: std::mem::take(&mut self.earlier), ..earlier };
     }
 
     /// Forgets states whose open hour is not after one, and series that have none.
@@ -169,6 +185,9 @@ impl Forecaster {
     }
 
     fn judge(&mut self, rollups: &Rollups, cx: &mut Cx<'_>) {
+        if let Some(baseline) = &rollups.baseline {
+            self.recall(&baseline.recall);
+        }
         let end = rollups.end();
         if end != self.last.end {
             let round = Round::new(end, rollups.width, self.memory.told_at);
@@ -195,6 +214,24 @@ impl Forecaster {
         self.meters.series.set(self.memory.states.len());
         self.meters.overflowed_series.set(self.last.n_overflowed);
         self.tell(rollups, &mut due_rows, cx);
+    }
+
+    /// Goes with `baseline`, before a window is learned: back to an earlier state, and keeps the present one.
+    fn recall(&mut self, recall: &Recall) {
+        let confidence = self.config.confidence;
+        if let Some(found) = self.memory.earlier.follow(recall) {
+            let earlier = match found {
+                // Snapshots are read as a whole; what could not be read would be no state from before.
+                Return::To(state) => snapshot::read_earlier(&state, confidence).unwrap_or_default(),
+                Return::Nothing => Memory::default(),
+            };
+            self.memory.go_back_to(earlier);
+        }
+        if let Some(checkpoint) = recall.checkpoint {
+            let bytes = snapshot::write_learned(&self.memory, confidence);
+            self.memory.earlier.keep(checkpoint, VERSION, bytes);
+        }
+        self.meters.checkpoint_bytes.set(self.memory.earlier.size());
     }
 
     fn learn(&mut self, rollups: &Rollups, row: usize) {
@@ -401,6 +438,7 @@ impl Processor for Forecaster {
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
         self.memory = snapshot::read(&snapshot, self.config.confidence)?;
         self.meters.series.set(self.memory.states.len());
+        self.meters.checkpoint_bytes.set(self.memory.earlier.size());
         Ok(())
     }
 }

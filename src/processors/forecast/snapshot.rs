@@ -1,13 +1,16 @@
 //! The whole memory in bytes, and back.
 //!
 //! Version 4, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
-//! last window u64, confidence of the intervals f64, number of series u64, and for each its fingerprint u64 and its
-//! record (`record`). Version 3 had more digits of months, version 2 longer records (`record_2`), version 1 no confidence beside: it was 0.95.
+//! last window u64, confidence of the intervals f64, number of series u64, for each its fingerprint u64 and its
+//! record (`record`), end of the time that was last forgotten u64, number of earlier states u64, and for each the end of
+//! its last window u64, version u32, length u64 and a snapshot without earlier states. Version 3 had none of these and more digits of months, version 2 longer records (`record_2`), version 1 no confidence beside: it was 0.95.
 
+use bytes::Bytes;
 use component::{RestoreError, Snapshot};
 use model::Timestamp;
 
 use super::{capacity, codec::Reader, processor::Memory, record, record_2, state::SeriesState};
+use crate::baseline::{Earlier, EarlierState};
 
 /// The layout that is written.
 pub(super) const VERSION: u32 = 4;
@@ -17,8 +20,17 @@ const OLD_CONFIDENCE: f64 = 0.95;
 const USUAL_BYTES: usize = 285;
 
 pub(super) fn write(memory: &Memory, confidence: f64) -> Vec<u8> {
+    write_with(memory, &memory.earlier, confidence)
+}
+
+/// Writes what was learned, without earlier states.
+pub(super) fn write_learned(memory: &Memory, confidence: f64) -> Vec<u8> {
+    write_with(memory, &Earlier::default(), confidence)
+}
+
+fn write_with(memory: &Memory, earlier: &Earlier, confidence: f64) -> Vec<u8> {
     let states: Vec<_> = memory.states().collect();
-    let mut out = Vec::with_capacity(40 + states.len() * USUAL_BYTES);
+    let mut out = Vec::with_capacity(56 + states.len() * USUAL_BYTES + earlier.size() as usize);
     for number in [0, memory.told_at.as_nanos(), memory.day, confidence.to_bits(), states.len() as u64] {
         out.extend_from_slice(&number.to_le_bytes());
     }
@@ -26,9 +38,41 @@ pub(super) fn write(memory: &Memory, confidence: f64) -> Vec<u8> {
         out.extend_from_slice(&fingerprint.to_le_bytes());
         record::write(state, &mut out);
     }
+    write_earlier(earlier, &mut out);
     let hash = hash_of(&out[8..]);
     out[..8].copy_from_slice(&hash.to_le_bytes());
     out
+}
+
+fn write_earlier(earlier: &Earlier, out: &mut Vec<u8>) {
+    for number in [earlier.followed.as_nanos(), earlier.states.len() as u64] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    for state in &earlier.states {
+        out.extend_from_slice(&state.until.as_nanos().to_le_bytes());
+        out.extend_from_slice(&state.version.to_le_bytes());
+        out.extend_from_slice(&(state.bytes.len() as u64).to_le_bytes());
+        out.extend_from_slice(&state.bytes);
+    }
+}
+
+fn read_earlier_states(from: &mut Reader<'_>) -> Option<Earlier> {
+    let mut earlier = Earlier { followed: Timestamp(from.u64()?), ..Earlier::default() };
+    for _ in 0..from.u64()? {
+        let (until, version) = (Timestamp(from.u64()?), from.u32()?);
+        let n_bytes = usize::try_from(from.u64()?).ok()?;
+        let (bytes, rest) = from.0.split_at_checked(n_bytes)?;
+        from.0 = rest;
+        earlier.states.push_back(EarlierState { until, version, bytes: Bytes::copy_from_slice(bytes) });
+    }
+    Some(earlier)
+}
+
+/// Reads an earlier state.
+///
+/// *Errors*: as [`read`].
+pub(super) fn read_earlier(state: &EarlierState, confidence: f64) -> Result<Memory, RestoreError> {
+    read_bytes(state.version, &state.bytes, confidence)
 }
 
 /// Reads a snapshot of any version that this release knows. Intervals of another confidence keep their errors and
@@ -36,8 +80,12 @@ pub(super) fn write(memory: &Memory, confidence: f64) -> Vec<u8> {
 ///
 /// *Errors*: the version is unknown, or the bytes are damaged.
 pub(super) fn read(snapshot: &Snapshot, confidence: f64) -> Result<Memory, RestoreError> {
-    match snapshot.version {
-        1..=VERSION => read_known(snapshot.version, &snapshot.bytes, confidence)
+    read_bytes(snapshot.version, &snapshot.bytes, confidence)
+}
+
+fn read_bytes(version: u32, bytes: &[u8], confidence: f64) -> Result<Memory, RestoreError> {
+    match version {
+        1..=VERSION => read_known(version, bytes, confidence)
             .ok_or_else(|| RestoreError::Damaged("the forecasts are cut or changed".to_owned())),
         found => Err(RestoreError::Version { found, readable: "1 to 4" }),
     }
@@ -66,6 +114,9 @@ fn read_known(version: u32, bytes: &[u8], confidence: f64) -> Option<Memory> {
         if !memory.restore(fingerprint, state) {
             return None;
         }
+    }
+    if version > 3 {
+        memory.earlier = read_earlier_states(&mut from)?;
     }
     from.0.is_empty().then_some(memory)
 }

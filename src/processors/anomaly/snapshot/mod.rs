@@ -5,7 +5,9 @@ mod services;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use component::RestoreError;
+use model::Timestamp;
 use prost::Message;
 use rapidhash::v3::rapidhash_v3;
 
@@ -21,6 +23,7 @@ use super::{
     state::SeriesState,
     tuning::Tuning,
 };
+use crate::baseline::{Earlier, EarlierState};
 
 /// The layout that is written.
 pub(super) const VERSION: u32 = 3;
@@ -41,6 +44,7 @@ pub(super) struct Memory {
     /// Services whose open episodes were reported at the last window.
     pub(super) reported: Vec<Arc<str>>,
     pub(super) incidents: Incidents,
+    pub(super) earlier: Earlier,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -68,6 +72,35 @@ struct AnomalySnapshot {
     incidents_told: f64,
     #[prost(double, tag = "10")]
     service_days: f64,
+    /// From version 3 on. Of what an earlier state holds there is no more than series, tunings, relations and forests.
+    #[prost(message, repeated, tag = "11")]
+    earlier: Vec<EarlierRecord>,
+    /// End of the time that was last forgotten, in nanoseconds.
+    #[prost(fixed64, tag = "12")]
+    followed: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EarlierRecord {
+    /// Nanoseconds.
+    #[prost(fixed64, tag = "1")]
+    until: u64,
+    /// Of the layout of the state, which is a snapshot.
+    #[prost(uint32, tag = "2")]
+    version: u32,
+    #[prost(bytes = "bytes", tag = "3")]
+    state: Bytes,
+}
+
+impl EarlierRecord {
+    fn of(earlier: &EarlierState) -> Self {
+        let EarlierState { until, version, bytes } = earlier;
+        Self { until: until.as_nanos(), version: *version, state: bytes.clone() }
+    }
+
+    fn read(self) -> EarlierState {
+        EarlierState { until: Timestamp(self.until), version: self.version, bytes: self.state }
+    }
 }
 
 impl Memory {
@@ -86,6 +119,8 @@ impl Memory {
             reported: self.reported.iter().map(|service| service.to_string()).collect(),
             incidents_told: self.incidents.told,
             service_days: self.incidents.service_days,
+            earlier: self.earlier.states.iter().map(EarlierRecord::of).collect(),
+            followed: self.earlier.followed.as_nanos(),
         };
         let body = snapshot.encode_to_vec();
         let mut out = rapidhash_v3(&body).to_le_bytes().to_vec();
@@ -110,6 +145,10 @@ impl Memory {
             tunings: snapshot.tunings.iter().map(TuningRecord::read).collect(),
             reported: snapshot.reported.iter().map(|service| service.as_str().into()).collect(),
             incidents: Incidents { told: snapshot.incidents_told, service_days: snapshot.service_days },
+            earlier: Earlier {
+                states: snapshot.earlier.into_iter().map(EarlierRecord::read).collect(),
+                followed: Timestamp(snapshot.followed),
+            },
             ..Self::default()
         };
         let mut reader = Reader { rest: &snapshot.series, version };

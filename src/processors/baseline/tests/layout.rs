@@ -1,7 +1,7 @@
 //! The stored layout, byte by byte. Whoever changes it raises the version and keeps a reader of these bytes.
 
 use component::Snapshot;
-use model::Statistic;
+use model::{Forgotten, Statistic};
 use proptest::prelude::*;
 use stats::{Half, PageHinkley, Quantum};
 
@@ -128,7 +128,7 @@ impl Layout {
 }
 
 #[test]
-fn a_snapshot_of_version_1_is_read_and_written_as_ever() {
+fn snapshots_of_versions_1_and_2_are_read_and_written_as_ever() {
     let second = 1_000_000_000_u64;
     let excluded = Exclusion { from: Timestamp::from_secs(111), to: Timestamp::from_secs(222) };
     let config = BaselineConfig {
@@ -139,28 +139,40 @@ fn a_snapshot_of_version_1_is_read_and_written_as_ever() {
     let width = config.window.get();
     let calendar = Calendar::new(48, width, 3600 * second as i64);
     let record = record();
-    let bytes = Layout::default()
-        .long(&[300 * second, 48, 3600 * second, 5000 * second, 4000 * second])
-        .short(&[1234, 1200])
-        .long(&[4700 * second])
-        .short(&[17])
-        .long(&[1, 111 * second, 222 * second])
-        .long(&[1, 5100 * second, 4])
-        .bytes(b"shop")
-        .long(&[1, 5200 * second, 3])
-        .bytes(b"pay")
-        .long(&[1, 31])
-        .bytes(&record)
-        .long(&[1, 32, 33])
-        .bytes(&record)
-        .long(&[1, 34])
-        .bytes(&record)
-        .long(&[1, 4900 * second, 1, 35])
-        .bytes(&record)
-        .hashed();
-    let (memory, rewound) =
-        read(&Snapshot { version: 1, bytes: bytes.clone() }, &config, &calendar).expect("it is readable");
-    assert_eq!(rewound, None);
+    let told = |forgotten: Layout| {
+        Layout::default()
+            .long(&[300 * second, 48, 3600 * second, 5000 * second, 4000 * second])
+            .short(&[1234, 1200])
+            .long(&[4700 * second])
+            .short(&[17])
+            .bytes(&forgotten.0)
+            .long(&[1, 111 * second, 222 * second])
+            .long(&[1, 5100 * second, 4])
+            .bytes(b"shop")
+            .long(&[1, 5200 * second, 3])
+            .bytes(b"pay")
+            .long(&[1, 31])
+            .bytes(&record)
+            .long(&[1, 32, 33])
+            .bytes(&record)
+            .long(&[1, 34])
+            .bytes(&record)
+            .long(&[1, 4900 * second, 1, 35])
+            .bytes(&record)
+            .hashed()
+    };
+    let of_version = |version, forgotten| {
+        let snapshot = Snapshot { version, bytes: told(forgotten) };
+        let (memory, rewound) = read(&snapshot, &config, &calendar).expect("it is readable");
+        assert_eq!(rewound, None);
+        memory
+    };
+    let none = || Layout::default().bytes(&[0]);
+    let some = || Layout::default().bytes(&[1]).long(&[4100 * second, 4200 * second]);
+    // Version 1 did not say whether something was forgotten.
+    assert_eq!(write(&of_version(1, Layout::default()), &config, &calendar), told(none()));
+    assert_eq!(write(&of_version(2, none()), &config, &calendar), told(none()));
+    let memory = of_version(2, some());
     let at = Timestamp::from_secs;
     assert_eq!((memory.open_until, memory.learned_since), (at(5000), at(4000)));
     assert_eq!((memory.active_seconds, memory.swept_at), (1234, 1200));
@@ -173,7 +185,8 @@ fn a_snapshot_of_version_1_is_read_and_written_as_ever() {
     assert_eq!(series, [(34, state())]);
     assert_eq!((memory.checkpoints.len(), memory.checkpoints[0].until), (1, at(4900)));
     assert_eq!(*memory.checkpoints[0].records, entry(35, &record));
-    assert_eq!(write(&memory, &config, &calendar), bytes);
+    assert_eq!(memory.forgotten, Some(Forgotten { from: at(4100), until: at(4200) }));
+    assert_eq!(write(&memory, &config, &calendar), told(some()));
 }
 
 proptest! {

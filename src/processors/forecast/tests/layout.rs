@@ -13,7 +13,7 @@ use crate::forecast::{
 };
 use crate::testing::{hex, of_hex};
 
-/// Written by versions 3 and 4, which differ in months alone: thirty hours of two gauges, one of which has a capacity and so a history.
+/// Written by version 3: thirty hours of two gauges, one of which has a capacity and so a history.
 const SNAPSHOT: &str = "\
     ca41c322e13be1d100c007b75072a6170c4d000000000000666666666666ee3f02000000000000002ef894fe72f36e3cbcd2 \
     e44061f85840fa99e41be52ae492e29de086dcd057385c6061ea6225649764b9646564736472630460fc5d105656ddc6e090 \
@@ -45,16 +45,28 @@ const SNAPSHOT: &str = "\
     0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000 \
     000000000000000000000000000000000000030003004600f05fa94100";
 
+/// The same with more behind it, and its hash.
+fn followed_by(snapshot: &[u8], more: &[&[u8]]) -> Vec<u8> {
+    let body = [&snapshot[8..], &more.concat()].concat();
+    [&rapidhash::v3::rapidhash_v3(&body).to_le_bytes()[..], &body].concat()
+}
+
 #[test]
 fn snapshots_of_versions_3_and_4_are_read_and_written_as_ever() {
-    let bytes = of_hex(SNAPSHOT);
-    for version in [3, 4] {
+    let old = of_hex(SNAPSHOT);
+    // Version 4 has the same, as there is no month yet, and then how far forgetting was followed and earlier states.
+    let without = followed_by(&old, &[&0_u64.to_le_bytes(), &0_u64.to_le_bytes()]);
+    let length = (without.len() as u64).to_le_bytes();
+    let [followed, one, until] =
+        [1_704_000_000_000_000_000, 1, 1_703_000_000_000_000_000_u64].map(u64::to_le_bytes);
+    let with = followed_by(&old, &[&followed, &one, &until, &4_u32.to_le_bytes(), &length, &without]);
+    for (version, bytes, expected) in [(3, &old, &without), (4, &without, &without), (4, &with, &with)] {
         let mut feed = Feed::of(ALL, vec![series(1, "disk"), series(2, "load")]);
         let stored = Snapshot { version, bytes: bytes.clone() };
         feed.harness.analysis().restore(stored).expect("it is readable");
         assert_eq!(feed.metric("series"), 2);
         let again = feed.harness.analysis().snapshot().expect("the state survives a restart");
-        assert_eq!((again.version, hex(&again.bytes)), (4, hex(&bytes)));
+        assert_eq!((again.version, hex(&again.bytes)), (4, hex(expected)));
         // What was foretold of the hours that it saw is what follows from them.
         let told = Points::of(&feed.give(30 * HOUR, &values(30 * HOUR)));
         let load = told.get(&["load.forecast{", "horizon=1h", "bound=value"]).expect("an hour ahead is told");

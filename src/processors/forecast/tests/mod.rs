@@ -1,6 +1,7 @@
 //! Synthetic series whose course is known, and what is told of them.
 
 mod capacity;
+mod exclusion;
 mod forecasts;
 mod layout;
 mod memory;
@@ -12,7 +13,7 @@ mod time;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use component::testing::Harness;
-use model::{BaselineColumns, Maturity, Payload, Rollups, Series, Statistic, Timestamp};
+use model::{BaselineColumns, Maturity, Payload, Recall, Rollups, Series, Statistic, Timestamp};
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
 use wire::build::key_value;
 
@@ -76,6 +77,7 @@ pub(super) fn window(since: u64, width: u64, rows: &[(Arc<Series>, f64)]) -> Rol
         maturity: vec![Maturity::Insufficient; rows.len()],
         is_absent: vec![false; rows.len()],
         is_excluded: false,
+        recall: Recall::default(),
     });
     rollups
 }
