@@ -2,55 +2,61 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rapidhash::RapidHashMap;
-use stats::index_at_scale_3;
-
 use super::{
-    selection::{Judge, Member, Selector},
+    durations::Durations,
+    selection::Selector,
     slot_of,
     spot::Spot,
+    tally::{Answer, Tally},
 };
 use crate::sla::{
     partial::{EventsRow, HistogramRow},
     plan::Plan,
 };
 
-/// A cell for each objective; those of other slots than the last stand aside.
+/// A cell for each answer of each tally; those of other slots than the last stand aside.
 pub(super) struct Cells {
     plan: Arc<Plan>,
     present: Vec<Cell>,
-    /// Objectives whose cell holds something.
+    /// By cell, its tally and the number of its answer.
+    owners: Vec<(u32, u32)>,
+    /// Cells that hold something.
     touched: Vec<u32>,
-    /// By objective and slot.
+    /// By cell and slot.
     aside: BTreeMap<(u32, u64), Cell>,
-    /// By objective that owns the histogram, and bucket.
-    buckets: RapidHashMap<(u32, i32), u64>,
+    /// By objective that promises percentiles of a selector, the first of them.
+    durations: BTreeMap<u32, Durations>,
 }
 
+/// Events of ten seconds that had the same answer.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     slot: u64,
-    good: u64,
     total: u64,
     newest: u64,
     worst: f64,
+    /// None for answers that are good for all.
     worst_trace: Option<[u8; 16]>,
 }
 
 /// So many cells aside are told before the next tick.
 const MAX_ASIDE: usize = 16_384;
 
-/// Seconds of no length share the lowest bucket: a nanosecond.
-const SHORTEST: f64 = 1e-9;
-
 impl Cells {
-    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+    /// Makes the cells of tallies and tells them which are theirs.
+    pub(super) fn new(plan: &Arc<Plan>, tallies: &mut [Tally]) -> Self {
+        let mut owners = Vec::new();
+        for (at, tally) in tallies.iter_mut().enumerate() {
+            tally.first_cell = u32::try_from(owners.len()).expect("objectives are bounded");
+            owners.extend((0..tally.n_cells()).map(|number| (at as u32, number as u32)));
+        }
         Self {
             plan: Arc::clone(plan),
-            present: vec![Cell::default(); plan.objectives.len()],
+            present: vec![Cell::default(); owners.len()],
+            owners,
             touched: Vec::new(),
             aside: BTreeMap::new(),
-            buckets: RapidHashMap::default(),
+            durations: BTreeMap::new(),
         }
     }
 
@@ -63,98 +69,107 @@ impl Cells {
     }
 
     /// Counts a span for all objectives of a selector.
-    pub(super) fn add(&mut self, selector: &Selector, spot: &Spot<'_>, end: u64, weight: u64) {
+    pub(super) fn add(
+        &mut self,
+        selector: &Selector,
+        tallies: &[Tally],
+        spot: &Spot<'_>,
+        end: u64,
+        weight: u64,
+    ) {
         let slot = slot_of(end);
-        let mut is_timed = false;
-        for Member { objective, judge } in &selector.members {
-            let seconds = || spot.span.duration_nanos() as f64 / 1e9;
-            let (is_good, value) = match judge {
-                Judge::Success(bad) => (!bad.iter().any(|probe| probe.holds(spot)), None),
-                Judge::Within(most) => {
-                    if !is_timed {
-                        is_timed = true;
-                        self.time(*objective, seconds(), weight);
-                    }
-                    (spot.span.duration_nanos() <= *most, None)
-                }
-                Judge::Value(place, agreement) => match spot.seen(*place).and_then(|seen| seen.number()) {
-                    Some(value) if !value.is_nan() => (agreement.is_met(value), Some(value)),
-                    _ => continue,
-                },
-                Judge::Came => (true, None),
-            };
-            let cell = self.cell(*objective, slot);
+        if let Some(objective) = selector.timed {
+            self.durations.entry(objective).or_default().add(spot.span.duration_nanos(), weight);
+        }
+        for tally in &tallies[selector.tallies.clone()] {
+            let Some(Answer { number, value }) = tally.judge.answer(spot) else { continue };
+            let cell = self.cell(tally.first_cell + number as u32, slot);
             cell.total = cell.total.saturating_add(weight);
             cell.newest = cell.newest.max(end);
-            if is_good {
-                cell.good = cell.good.saturating_add(weight);
-            } else {
-                cell.note_bad(value.unwrap_or_else(seconds), spot.span.trace_id(spot.bytes));
+            if number > 0 {
+                let value = value.unwrap_or_else(|| spot.span.duration_nanos() as f64 / 1e9);
+                cell.note_bad(value, || spot.span.trace_id(spot.bytes));
             }
         }
     }
 
-    fn time(&mut self, objective: u32, seconds: f64, weight: u64) {
-        let bucket = index_at_scale_3(seconds.max(SHORTEST));
-        let count = self.buckets.entry((objective, bucket)).or_default();
-        *count = count.saturating_add(weight);
-    }
-
-    /// Returns the cell of an objective and slot.
-    fn cell(&mut self, objective: u32, slot: u64) -> &mut Cell {
-        let present = &mut self.present[objective as usize];
+    /// Returns the cell of an answer and slot.
+    fn cell(&mut self, number: u32, slot: u64) -> &mut Cell {
+        let present = &mut self.present[number as usize];
         if present.total == 0 {
             present.slot = slot;
-            self.touched.push(objective);
+            self.touched.push(number);
             return present;
         }
         if present.slot == slot {
             return present;
         }
-        self.aside.entry((objective, slot)).or_insert_with(|| Cell { slot, ..Cell::default() })
+        self.aside.entry((number, slot)).or_insert_with(|| Cell { slot, ..Cell::default() })
     }
 
     /// Takes all counts, by objective and slot.
-    pub(super) fn take(&mut self) -> (Vec<EventsRow>, Vec<HistogramRow>) {
-        let mut all: Vec<(u32, Cell)> = Vec::with_capacity(self.touched.len() + self.aside.len());
-        for objective in self.touched.drain(..) {
-            all.push((objective, std::mem::take(&mut self.present[objective as usize])));
-        }
-        all.extend(
-            std::mem::take(&mut self.aside).into_iter().map(|((objective, _), cell)| (objective, cell)),
-        );
-        all.sort_unstable_by_key(|(objective, cell)| (*objective, cell.slot));
-        let rows = all.into_iter().map(|(objective, cell)| cell.row(self.fingerprint(objective))).collect();
-        let mut buckets: Vec<_> = self.buckets.drain().collect();
-        buckets.sort_unstable();
-        let of_objective = buckets.chunk_by(|a, b| a.0.0 == b.0.0);
-        let histograms = of_objective.map(|of_objective| HistogramRow {
-            objective: self.plan.objectives[of_objective[0].0.0 as usize].fingerprint,
-            buckets: of_objective.iter().map(|((_, bucket), _)| *bucket).collect(),
-            counts: of_objective.iter().map(|(_, count)| *count).collect(),
+    pub(super) fn take(&mut self, tallies: &[Tally]) -> (Vec<EventsRow>, Vec<HistogramRow>) {
+        let mut all: Vec<(u32, u64, u32, Cell)> = Vec::with_capacity(self.touched.len() + self.aside.len());
+        let aside = std::mem::take(&mut self.aside).into_iter().map(|((number, _), cell)| (number, cell));
+        let present = self.touched.drain(..).map(|number| {
+            let cell = std::mem::take(&mut self.present[number as usize]);
+            (number, cell)
         });
+        for (number, cell) in present.chain(aside) {
+            let (tally, answer) = self.owners[number as usize];
+            all.push((tally, cell.slot, answer, cell));
+        }
+        all.sort_unstable_by_key(|(tally, slot, answer, _)| (*tally, *slot, *answer));
+        let mut rows = Vec::with_capacity(all.len());
+        for of_slot in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            for member in &tallies[of_slot[0].0 as usize].members {
+                let cells = of_slot.iter().map(|(_, _, answer, cell)| (*answer as usize, cell));
+                rows.push((member.objective, of_slot[0].1, row(cells, member.n_good)));
+            }
+        }
+        rows.sort_unstable_by_key(|(objective, slot, _)| (*objective, *slot));
+        let rows = rows.into_iter().map(|(objective, slot, row)| EventsRow {
+            objective: self.fingerprint(objective),
+            slot,
+            ..row
+        });
+        let rows = rows.collect();
+        let plan = &self.plan;
+        let durations = self.durations.iter_mut();
+        let histograms =
+            durations.filter_map(|(objective, it)| it.take(plan.objectives[*objective as usize].fingerprint));
         (rows, histograms.collect())
     }
 }
 
+/// Adds up the cells of one slot, of which the first answers are good.
+fn row<'a>(cells: impl Iterator<Item = (usize, &'a Cell)>, n_good: usize) -> EventsRow {
+    let (mut row, mut worst) = (EventsRow::default(), Cell::default());
+    for (answer, cell) in cells {
+        row.total = row.total.saturating_add(cell.total);
+        row.newest = row.newest.max(cell.newest);
+        if answer < n_good {
+            row.good = row.good.saturating_add(cell.total);
+        } else if let Some(trace) = &cell.worst_trace {
+            worst.note_bad(cell.worst, || Some(trace));
+        }
+    }
+    row.worst = worst.worst;
+    row.worst_trace = worst.worst_trace.map(|trace| trace.to_vec()).unwrap_or_default();
+    row
+}
+
 impl Cell {
-    fn note_bad(&mut self, value: f64, trace: Option<&[u8; 16]>) {
-        let trace = trace.copied().unwrap_or_default();
+    /// Keeps the worst event, of equal ones that with the smaller id. Where the trace is named lies far away: it is
+    /// looked up only when it counts.
+    fn note_bad<'a>(&mut self, value: f64, trace: impl FnOnce() -> Option<&'a [u8; 16]>) {
+        if self.worst_trace.is_some() && value < self.worst {
+            return;
+        }
+        let trace = trace().copied().unwrap_or_default();
         let is_worse = |known: [u8; 16]| value > self.worst || (value == self.worst && trace < known);
         if self.worst_trace.is_none_or(is_worse) {
             (self.worst, self.worst_trace) = (value, Some(trace));
-        }
-    }
-
-    fn row(self, objective: u64) -> EventsRow {
-        EventsRow {
-            objective,
-            slot: self.slot,
-            good: self.good,
-            total: self.total,
-            newest: self.newest,
-            worst: self.worst,
-            worst_trace: self.worst_trace.map(|trace| trace.to_vec()).unwrap_or_default(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The half that sees spans: counts good and bad events, exactly, and tells them every second.
 
 mod cells;
+mod durations;
 mod events;
 mod selection;
 mod spot;
+mod tally;
 
 use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 
@@ -16,7 +18,7 @@ use self::{
     cells::Cells,
     events::Events,
     selection::{Follower, Selection, Told, View},
-    spot::Spot,
+    spot::{Spot, pair},
 };
 use super::{
     partial::{SlaPartial, VERSION, WorkflowRow},
@@ -57,11 +59,12 @@ const MAX_AHEAD_SECONDS: u64 = 10;
 
 impl IngestHalf {
     pub(super) fn new(plan: &Arc<Plan>) -> Self {
+        let mut selection = Selection::new(plan);
         Self {
-            selection: Selection::new(plan),
+            cells: Cells::new(plan, selection.tallies_mut()),
+            selection,
             views: RapidHashMap::default(),
             of_request: Vec::new(),
-            cells: Cells::new(plan),
             events: Events::new(plan),
             workflows: BTreeMap::new(),
             n_unplaced_workflows: 0,
@@ -81,6 +84,7 @@ impl IngestHalf {
             let values = traces.table.values_of(at);
             let spot = Spot {
                 span,
+                pair: pair(span.kind, span.status),
                 bytes: &traces.bytes,
                 values,
                 slots: self.selection.slots(),
@@ -90,7 +94,8 @@ impl IngestHalf {
             view.plan.for_each(&event.spot, |selector| {
                 let selector = self.selection.selector(selector);
                 if selector.takes(&event.spot) {
-                    self.cells.add(selector, &event.spot, event.end, event.weight());
+                    let tallies = self.selection.tallies();
+                    self.cells.add(selector, tallies, &event.spot, event.end, event.weight());
                 }
             });
             for follower in view.plan.followers() {
@@ -134,7 +139,7 @@ impl IngestHalf {
         if self.n_unplaced_workflows > 0 {
             cx.reject(std::mem::take(&mut self.n_unplaced_workflows), "workflows_per_second_limit");
         }
-        let (rows, histograms) = self.cells.take();
+        let (rows, histograms) = self.cells.take(self.selection.tallies());
         let fingerprint = |objective: u32| self.cells.fingerprint(objective);
         let workflows: Vec<_> = std::mem::take(&mut self.workflows)
             .into_iter()

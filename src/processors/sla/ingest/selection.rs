@@ -1,11 +1,14 @@
 //! Which spans are events of which objectives.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use model::{KeySet, Slot};
 use rapidhash::RapidHashMap;
 
-use super::spot::{Place, Probe, Spot};
+use super::{
+    spot::{Choice, Place, Probe, Spot},
+    tally::Tally,
+};
 use crate::{
     aggregation::{attributes, spec::service_of},
     glob::fits,
@@ -22,6 +25,7 @@ pub(super) struct Selection {
     /// By key, where the walk leaves its values.
     slots: Vec<Slot>,
     selectors: Vec<Selector>,
+    tallies: Vec<Tally>,
     followers: Vec<Follower>,
     by_service: RapidHashMap<String, Arc<ServicePlan>>,
     nothing: Arc<ServicePlan>,
@@ -34,31 +38,27 @@ const MAX_SERVICES: usize = 8192;
 pub(super) struct Selector {
     service: String,
     selects: Vec<Probe>,
+    takes: Choice,
+    /// Those that count its spans.
+    pub(super) tallies: Range<usize>,
+    /// The first objective that promises a percentile of how long its spans take.
+    pub(super) timed: Option<u32>,
+}
+
+/// A selector while objectives are put to it.
+struct Gathered {
+    service: String,
+    selects: Vec<Probe>,
     excludes: Vec<Probe>,
-    pub(super) members: Vec<Member>,
-}
-
-/// An objective of a selector.
-pub(super) struct Member {
-    /// Its place in the plan.
-    pub(super) objective: u32,
-    pub(super) judge: Judge,
-}
-
-/// When a span is good.
-pub(super) enum Judge {
-    Success(Vec<Probe>),
-    Within(u64),
-    Value(Place, crate::sla::plan::Agreement),
-    Came,
+    members: Vec<(u32, Verdict)>,
+    timed: Option<u32>,
 }
 
 /// An objective on workflows.
 pub(super) struct Follower {
     service: String,
     pub(super) objective: u32,
-    selects: Vec<Probe>,
-    excludes: Vec<Probe>,
+    takes: Choice,
     /// Whether every span tells that one runs, as nothing is said of what begins it.
     any_begins: bool,
     /// Whether the root span ends it, as nothing is said of what does.
@@ -101,29 +101,33 @@ impl Selection {
             keys: Vec::new(),
             slots: Vec::new(),
             selectors: Vec::new(),
+            tallies: Vec::new(),
             followers: Vec::new(),
             by_service: RapidHashMap::default(),
             nothing: Arc::default(),
         };
+        let mut gathered = Vec::new();
         for (at, objective) in plan.objectives.iter().enumerate() {
-            made.add(at as u32, objective);
+            made.add(at as u32, objective, &mut gathered);
+        }
+        for Gathered { service, selects, excludes, members, timed } in gathered {
+            let first = made.tallies.len();
+            made.tallies.extend(Tally::all(&members, &mut made.keys));
+            let (takes, tallies) = (Choice::of(&selects, &excludes), first..made.tallies.len());
+            made.selectors.push(Selector { service, selects, takes, tallies, timed });
         }
         made
     }
 
-    fn add(&mut self, at: u32, objective: &Objective) {
+    fn add(&mut self, at: u32, objective: &Objective, gathered: &mut Vec<Gathered>) {
         let keys = &mut self.keys;
         let mut probes = |list: &[_]| list.iter().map(|it| Probe::of(it, keys)).collect::<Vec<_>>();
         match &objective.indicator {
             Indicator::Spans(spans) => {
                 let (selects, excludes) = (probes(&spans.selects), probes(&spans.excludes));
-                let judge = match &spans.verdict {
-                    Verdict::Success(bad) => Judge::Success(probes(bad)),
-                    Verdict::Within(most) => Judge::Within(*most),
-                    Verdict::Value(field, agreement) => Judge::Value(Place::of(field, keys), *agreement),
-                    Verdict::Came => Judge::Came,
-                };
-                self.add_member(&objective.service, selects, excludes, Member { objective: at, judge });
+                let it = gather(gathered, &objective.service, selects, excludes);
+                it.members.push((at, spans.verdict.clone()));
+                it.timed = it.timed.or(objective.percentile.is_some().then_some(at));
             }
             Indicator::Workflow(workflow) => {
                 let WorkflowSource::Spans { selects, excludes, start, end, key, started_event, ended_event } =
@@ -133,7 +137,7 @@ impl Selection {
                 };
                 let any_begins = start.is_empty() && started_event.is_none();
                 let root_ends = end.is_empty() && ended_event.is_none();
-                let (selects, excludes) = (probes(selects), probes(excludes));
+                let takes = Choice::of(&probes(selects), &probes(excludes));
                 let (start, end) = (probes(start), probes(end));
                 let key = key.as_ref().map(|field| Place::of(field, keys));
                 let service = objective.service.clone();
@@ -141,8 +145,7 @@ impl Selection {
                 self.followers.push(Follower {
                     service,
                     objective,
-                    selects,
-                    excludes,
+                    takes,
                     any_begins,
                     root_ends,
                     start,
@@ -154,25 +157,21 @@ impl Selection {
         }
     }
 
-    fn add_member(&mut self, service: &str, selects: Vec<Probe>, excludes: Vec<Probe>, member: Member) {
-        let same = |known: &&mut Selector| {
-            known.service == service && known.selects == selects && known.excludes == excludes
-        };
-        // Objectives come by id, so those of one service stand together; the last few are enough to look at.
-        if let Some(known) = self.selectors.iter_mut().rev().take(64).find(same) {
-            known.members.push(member);
-            return;
-        }
-        let service = service.to_owned();
-        self.selectors.push(Selector { service, selects, excludes, members: vec![member] });
-    }
-
     pub(super) fn want(&mut self, keys: &mut KeySet) {
         self.slots = self.keys.iter().map(|key| keys.want(key)).collect();
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// All tallies, those of a selector behind one another.
+    pub(super) fn tallies(&self) -> &[Tally] {
+        &self.tallies
+    }
+
+    pub(super) fn tallies_mut(&mut self) -> &mut [Tally] {
+        &mut self.tallies
     }
 
     pub(super) fn selector(&self, at: u32) -> &Selector {
@@ -229,6 +228,27 @@ impl Selection {
     }
 }
 
+/// Returns the selector of these spans, made anew where there is none.
+fn gather<'a>(
+    gathered: &'a mut Vec<Gathered>,
+    service: &str,
+    selects: Vec<Probe>,
+    excludes: Vec<Probe>,
+) -> &'a mut Gathered {
+    // Objectives come by id, so those of one service stand together; the last few are enough to look at.
+    let near = gathered.len().saturating_sub(64);
+    let same = |it: &Gathered| it.service == service && it.selects == selects && it.excludes == excludes;
+    let place = match gathered[near..].iter().position(same) {
+        Some(place) => near + place,
+        None => {
+            let (service, members) = (service.to_owned(), Vec::new());
+            gathered.push(Gathered { service, selects, excludes, members, timed: None });
+            gathered.len() - 1
+        }
+    };
+    &mut gathered[place]
+}
+
 /// Whether only a text can be equal to it: no number and no truth value is written so.
 fn is_only_text(text: &str) -> bool {
     // Nothing at all is an empty text too.
@@ -260,18 +280,14 @@ impl ServicePlan {
 impl Selector {
     /// Whether the span is an event.
     pub(super) fn takes(&self, spot: &Spot<'_>) -> bool {
-        takes(&self.selects, &self.excludes, spot)
+        self.takes.holds(spot)
     }
-}
-
-fn takes(selects: &[Probe], excludes: &[Probe], spot: &Spot<'_>) -> bool {
-    selects.iter().all(|probe| probe.holds(spot)) && !excludes.iter().any(|probe| probe.holds(spot))
 }
 
 impl Follower {
     /// Returns what the span tells of its workflow; none when it tells nothing.
     pub(super) fn told_by(&self, spot: &Spot<'_>, ended: u64) -> Option<Told> {
-        if !takes(&self.selects, &self.excludes, spot) {
+        if !self.takes.holds(spot) {
             return None;
         }
         let began = spot.span.start.min(ended);

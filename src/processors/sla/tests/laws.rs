@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sla::{report::evaluate, ring::Count, snapshot::Memory};
+use crate::{
+    sla::{report::evaluate, ring::Count, snapshot::Memory},
+    testing::attribute,
+};
 
 const ALL_KINDS: &str = "
 emit: {dialects: [native, sloth, pyrra]}
@@ -48,6 +51,7 @@ fn span_of(sent: &Sent) -> Span {
         status: sent
             .is_error
             .then(|| opentelemetry_proto::tonic::trace::v1::Status { code: 2, message: String::new() }),
+        attributes: vec![attribute("order.total", Value::IntValue(i64::from(sent.trace)))],
         ..ended("pay", sent.second - sent.late, sent.millis)
     }
 }
@@ -76,6 +80,45 @@ proptest! {
         let mut turned = all.clone();
         turned.reverse();
         prop_assert_eq!(&run(&turned, 3), &one);
+    }
+}
+
+/// Objectives on the same spans: with other limits, with the same, by what else they may be judged, of other kinds.
+const NEIGHBOURS: [&str; 9] = [
+    "{name: a, service: '*', sli: {type: latency, within: 100ms}, target: 0.9, min_events: 1}",
+    "{name: b, service: '*', sli: {type: latency, within: 300ms}, target: 0.99, min_events: 1}",
+    "{name: c, service: '*', sli: {type: latency, within: 300ms}, target: 0.5, min_events: 1, window: {rolling: 7d}}",
+    "{name: d, service: '*', sli: {type: latency, targets: {p99: 200ms}}, min_events: 1}",
+    "{name: e, service: '*', sli: {type: success_rate}, target: 0.9, min_events: 1}",
+    "{name: f, service: '*', match: {span.kind: server}, sli: {type: success_rate}, target: 0.9, min_events: 1}",
+    "{name: g, service: '*', match: {span.kind: client}, sli: {type: success_rate}, target: 0.9, min_events: 1}",
+    "{name: h, service: '*', match: {otel.status: error}, sli: {type: latency, within: 50ms}, target: 0.9, min_events: 1}",
+    "{name: i, service: '*', sli: {type: value, attribute: order.total, lt: 9}, target: 0.9, min_events: 1}",
+];
+
+/// What is known of each objective in the end.
+fn known(objectives: &[&str], all: &[Sent]) -> Vec<serde_json::Value> {
+    let yaml: String = objectives.iter().map(|it| format!("  - {it}\n")).collect();
+    let mut stage = Stage::new(&format!("slos:\n{yaml}"), 2);
+    for second in 0..=180 {
+        for sent in all.iter().filter(|sent| sent.second == second) {
+            stage.send(sent.shard % 2, &of_service("checkout", vec![span_of(sent)]));
+        }
+        stage.until(second + 1);
+    }
+    let name = |it: &&str| it["{name: ".len()..].split(',').next().unwrap_or_default().to_owned();
+    objectives.iter().map(|it| super::kinds::ask(&mut stage, "GET", &["slos", &name(it)], "")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn an_objective_counts_the_same_alone_and_beside_others_on_the_same_spans(all in sent()) {
+        let together = known(&NEIGHBOURS, &all);
+        for (objective, together) in NEIGHBOURS.iter().zip(together) {
+            prop_assert_eq!(&known(&[objective], &all)[0], &together);
+        }
     }
 }
 
