@@ -62,6 +62,9 @@ impl ProcessorDef for Sla {
     }
 }
 
+/// With all dialects an objective takes about 5 kB.
+const OBJECTIVES_PER_REQUEST: usize = 100;
+
 /// Merges counts, judges, and tells.
 pub(super) struct AnalysisHalf {
     pub(super) plan: Arc<Plan>,
@@ -296,11 +299,13 @@ impl AnalysisHalf {
         }
     }
 
+    /// Tells of some objectives at a time: receivers commonly refuse requests of more than 4 MiB.
     fn emit_metrics(&self, at: Timestamp, cx: &mut Cx<'_>) {
-        let told = self.told();
-        let (bytes, n_points) = write_metrics(&told, &self.plan.dialects, at);
-        if n_points > 0 {
-            cx.emit(Payload::Metrics(bytes.into()), n_points);
+        for told in self.told().chunks(OBJECTIVES_PER_REQUEST) {
+            let (bytes, n_points) = write_metrics(told, &self.plan.dialects, at);
+            if n_points > 0 {
+                cx.emit(Payload::Metrics(bytes.into()), n_points);
+            }
         }
     }
 }

@@ -264,3 +264,21 @@ fn an_objective_of_several_percentiles_is_found_by_its_name() {
         "{refused}"
     );
 }
+
+#[test]
+fn many_objectives_are_told_in_several_requests_none_of_which_is_too_large_for_a_receiver() {
+    let objectives: String = (0..250)
+        .map(|number| {
+            format!("  - {{name: slo{number}, service: checkout, sli: {{type: success_rate}}, target: 0.9, min_events: 1}}\n")
+        })
+        .collect();
+    let mut stage =
+        Stage::new(&format!("emit: {{dialects: [native, sloth, pyrra]}}\nslos:\n{objectives}"), 1);
+    stage.spans("checkout", vec![ended("pay", 0, 10)]);
+    let told: Vec<Payload> = (1..=15).flat_map(|second| stage.harness.tick(at(second))).collect();
+    let told: Vec<Payload> = told.into_iter().filter(|it| matches!(it, Payload::Metrics(_))).collect();
+    assert_eq!(told.len(), 3);
+    assert!(told.iter().all(|payload| payload.bytes().is_some_and(|bytes| bytes.len() < 1 << 20)));
+    let targets = points(&told).into_keys().filter(|key| key.starts_with("trueline.slo.target{")).count();
+    assert_eq!(targets, 250);
+}
