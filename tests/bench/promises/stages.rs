@@ -219,14 +219,15 @@ impl Stages {
     }
 }
 
-/// Takes the state of a stage where the engine would store it.
+/// Takes the state of a stage where the engine would store it, piece by piece as it does.
 fn store(half: &dyn Processor, now: Timestamp) -> Result<Duration> {
     if !half.closes_at(now) {
         return Ok(Duration::ZERO);
     }
     let begin = thread_cpu_time();
-    let snapshot = half.snapshot();
+    let pieces = half.snapshot_pieces().context("there is no state to store")?;
+    let n_bytes: usize = pieces.bytes.map(|piece| piece.len()).sum();
     let spent = thread_cpu_time() - begin;
-    ensure!(snapshot.is_some_and(|snapshot| !snapshot.bytes.is_empty()), "there is no state to store");
+    ensure!(n_bytes > 0, "there is no state to store");
     Ok(spent)
 }
