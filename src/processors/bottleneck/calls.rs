@@ -22,6 +22,7 @@ pub(super) struct Windows {
     max_edges: usize,
     max_steps: usize,
     open: BTreeMap<Timestamp, Tally>,
+    aliases: Aliases,
     /// Windows that end by then have been handed on.
     closed_until: Timestamp,
 }
@@ -40,7 +41,8 @@ pub(super) struct Overflow {
 
 impl Windows {
     pub(super) fn new(width: Duration, max_edges: usize, max_steps: usize) -> Self {
-        Self { width, max_edges, max_steps, open: BTreeMap::new(), closed_until: Timestamp::default() }
+        let (open, closed_until) = (BTreeMap::new(), Timestamp::default());
+        Self { width, max_edges, max_steps, open, aliases: Aliases::default(), closed_until }
     }
 
     /// Adds a trace to the window in which it ended, or to the first that is open, as windows do not wait for ever.
@@ -49,11 +51,14 @@ impl Windows {
         let end = trace.roots.first().map_or(now, |root| Timestamp(trace.span(*root).end));
         let latest = now.window_start(self.width);
         let start = end.window_start(self.width).max(self.closed_until).min(latest);
+        for at in 0..trace.spans.len() as u32 {
+            self.aliases.learn(trace, at, self.max_edges);
+        }
         let tally = self.open.entry(start).or_default();
         tally.n_assembled += 1;
         tally.n_whole += u64::from(trace.is_whole);
         for at in 0..trace.spans.len() as u32 {
-            tally.add_calls(trace, at, self.max_edges, &mut overflow);
+            tally.add_calls(trace, at, &self.aliases, self.max_edges, &mut overflow);
             tally.add_step(trace, at, own, self.max_steps, &mut overflow);
         }
         while self.open.len() > OPEN_WINDOWS {
@@ -89,6 +94,47 @@ impl Windows {
     }
 }
 
+/// Which service answers at an address, as calls that were answered have shown: so a call that does not get there
+/// is known to be one to it.
+#[derive(Default)]
+struct Aliases(BTreeMap<Arc<str>, Answering>);
+
+/// Who answers at an address.
+enum Answering {
+    One(Arc<str>),
+    /// A proxy, or a broker: the address tells nothing.
+    Several,
+}
+
+impl Aliases {
+    fn learn(&mut self, trace: &Trace, at: u32, max: usize) {
+        let span = trace.span(at);
+        let Some(caller) = trace.callers[at as usize].map(|caller| trace.span(caller)) else { return };
+        let (Some(Peer::Other(address)), Kind::Client) = (&caller.peer, caller.kind) else { return };
+        if span.kind != Kind::Server || caller.service == span.service {
+            return;
+        }
+        match self.0.get_mut(address) {
+            Some(known) => {
+                if matches!(known, Answering::One(service) if *service != span.service) {
+                    *known = Answering::Several;
+                }
+            }
+            None if self.0.len() < max => {
+                self.0.insert(Arc::clone(address), Answering::One(Arc::clone(&span.service)));
+            }
+            None => {}
+        }
+    }
+
+    fn service_at(&self, address: &str) -> Option<&Arc<str>> {
+        match self.0.get(address)? {
+            Answering::One(service) => Some(service),
+            Answering::Several => None,
+        }
+    }
+}
+
 /// One window.
 #[derive(Default)]
 struct Tally {
@@ -102,8 +148,9 @@ struct Tally {
 struct EdgeTally {
     calls: u64,
     failed: u64,
-    duration: Millis,
-    gap: Millis,
+    lost: u64,
+    duration: Durations,
+    gap: Durations,
     exemplar: Option<Example>,
 }
 
@@ -112,7 +159,7 @@ struct StepTally {
     calls: u64,
     failed: u64,
     failed_here: u64,
-    own: Millis,
+    own: Durations,
     exemplar: Option<Example>,
 }
 
@@ -122,13 +169,20 @@ struct Call<'a> {
     server: &'a Arc<str>,
     kind: EdgeKind,
     failed: bool,
+    /// Whether the callee has a span of it.
+    is_answered: bool,
     nanos: u64,
     gap: Option<u64>,
 }
 
 impl Tally {
-    fn add_calls(&mut self, trace: &Trace, at: u32, max: usize, overflow: &mut Overflow) {
-        let Some(call) = call_of(trace, at) else { return };
+    fn add_calls(&mut self, trace: &Trace, at: u32, aliases: &Aliases, max: usize, overflow: &mut Overflow) {
+        let Some(mut call) = call_of(trace, at) else { return };
+        if call.kind == EdgeKind::Peer
+            && let Some(service) = aliases.service_at(call.server)
+        {
+            (call.server, call.kind) = (service, EdgeKind::Request);
+        }
         let n = self.edges.len();
         let place = match self.edges.entry((call.client, Arc::clone(call.server), call.kind)) {
             Entry::Vacant(_) if n >= max => {
@@ -140,6 +194,7 @@ impl Tally {
         };
         place.calls += 1;
         place.failed += u64::from(call.failed);
+        place.lost += u64::from(call.failed && !call.is_answered);
         place.duration.add(call.nanos);
         if let Some(gap) = call.gap {
             place.gap.add(gap);
@@ -149,8 +204,8 @@ impl Tally {
 
     fn add_step(&mut self, trace: &Trace, at: u32, own: &[u64], max: usize, overflow: &mut Overflow) {
         let span = trace.span(at);
-        if trace.answered[at as usize] {
-            // Its own time is the way there and back: the edge tells it.
+        if trace.answered[at as usize] || span.kind.calls() && span.peer.is_some() {
+            // Its own time is the way there and back, or that of a database: the edge tells it.
             return;
         }
         let n = self.steps.len();
@@ -179,6 +234,7 @@ impl Tally {
             kind,
             calls: tally.calls,
             failed: tally.failed,
+            lost: tally.lost,
             duration: tally.duration.spread(),
             gap: tally.gap.spread(),
             exemplar: tally.exemplar.map(|example| example.trace),
@@ -214,6 +270,7 @@ fn call_of(trace: &Trace, at: u32) -> Option<Call<'_>> {
         server: &span.service,
         kind: if is_message { EdgeKind::Message } else { EdgeKind::Request },
         failed: measured.failed || span.failed,
+        is_answered: true,
         nanos: measured.duration(),
         gap: match is_message {
             // From when it was sent until somebody took it.
@@ -234,6 +291,7 @@ fn without_caller(trace: &Trace, at: u32) -> Option<Call<'_>> {
         server: &span.service,
         kind: EdgeKind::Request,
         failed,
+        is_answered: true,
         nanos,
         gap: None,
     })
@@ -254,7 +312,8 @@ fn called_peer(trace: &Trace, at: u32) -> Option<Call<'_>> {
         Peer::Other(name) => (name, EdgeKind::Peer),
     };
     let (failed, nanos) = (span.failed, span.duration());
-    Some(Call { client: Arc::clone(&span.service), server, kind, failed, nanos, gap: None })
+    let client = Arc::clone(&span.service);
+    Some(Call { client, server, kind, failed, is_answered: false, nanos, gap: None })
 }
 
 /// Durations, kept as a histogram: a quantile is right within two percent.
@@ -280,9 +339,29 @@ impl Millis {
     pub(super) fn quantile(&self, share: f64) -> f64 {
         self.0.quantile(share).unwrap_or(f64::NAN)
     }
+}
+
+/// Durations with their sum, which is exact.
+#[derive(Default)]
+struct Durations {
+    millis: Millis,
+    nanos: u64,
+    n: u64,
+}
+
+impl Durations {
+    fn add(&mut self, nanos: u64) {
+        self.millis.add(nanos);
+        self.nanos = self.nanos.saturating_add(nanos);
+        self.n += 1;
+    }
 
     fn spread(&self) -> Spread {
-        Spread { p50: self.quantile(0.5), p95: self.quantile(0.95) }
+        if self.n == 0 {
+            return Spread::EMPTY;
+        }
+        let mean = self.nanos as f64 / 1e6 / self.n as f64;
+        Spread { mean, p50: self.millis.quantile(0.5), p95: self.millis.quantile(0.95) }
     }
 }
 

@@ -24,6 +24,8 @@ const FULL_NUMBER: f64 = 30.0;
 const BECOMES_USUAL: Duration = Duration::from_secs(60 * 60);
 /// What is silent for a day is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
+/// A shape that is open stays so above this share of what opens it.
+const STAYS_ABOVE: f64 = 0.5;
 /// A wait that explains so much of what a step lost stands for it.
 const EXPLAINS: f64 = 0.7;
 /// Share of an operation's calls that are tried again and again: the load alone is worth telling.
@@ -59,6 +61,8 @@ pub(super) struct Sighting {
     /// A resource that is used up while no operation of its service is slow.
     pub(super) is_risk: bool,
     pub(super) exemplar: Option<TraceId>,
+    /// Whether half of what was seen in the minute is as bad: no accident of a few. Not kept over a restart.
+    pub(super) is_typical: bool,
 }
 
 impl Judge {
@@ -85,7 +89,8 @@ impl Judge {
                 without_room += 1;
                 continue;
             };
-            let seen = Seen { subject, tally, minute, coverage, config: &self.config };
+            let is_open = self.episodes.open.contains_key(subject);
+            let seen = Seen { subject, tally, minute, coverage, is_open, config: &self.config };
             let found = match subject.kind.method() {
                 Method::Timing => {
                     let bounds = usual.bounds(self.config.slow_factor, self.config.min_abs_millis());
@@ -149,7 +154,7 @@ impl Judge {
             let began = usual.began()?;
             let is_open = self.episodes.open.contains_key(&subject);
             let is_enough_now = !needs_calls || sighting.n >= self.config.min_calls;
-            let is_urgent = is_enough_now && sighting.is_gross(subject.kind);
+            let is_urgent = is_enough_now && sighting.is_gross(subject.kind) && sighting.is_typical;
             if needs_calls {
                 let of_full = (n as f64 / FULL_NUMBER).min(1.0);
                 (sighting.n, sighting.score) = (n, sighting.score * of_full);
@@ -180,6 +185,7 @@ struct Seen<'a> {
     tally: &'a Tally,
     minute: &'a Minute,
     coverage: f64,
+    is_open: bool,
     config: &'a BottleneckConfig,
 }
 
@@ -198,6 +204,7 @@ impl Seen<'_> {
             usual,
             score: 100.0 * share * growth.clamp(0.0, 1.0),
             saving: share * (1.0 - usual / current),
+            is_typical: self.tally.values.quantile(0.5) >= most,
             ..self.sighting(roots, share)
         })
     }
@@ -205,10 +212,13 @@ impl Seen<'_> {
     /// Whether a shape costs more than it may.
     fn shape(&self) -> Option<Sighting> {
         let current = self.tally.values.quantile(0.5);
-        if current < self.config.min_abs_millis() {
+        let least_millis = if self.is_open { STAYS_ABOVE } else { 1.0 } * self.config.min_abs_millis();
+        if current < least_millis {
             return None;
         }
-        let least = if self.is_retried_much() { 0.0 } else { self.config.min_share };
+        // What is open ends well below where it began, or it would begin and end all day.
+        let least = if self.is_open { STAYS_ABOVE * self.config.min_share } else { self.config.min_share };
+        let least = if self.is_retried_much() { 0.0 } else { least };
         let (roots, share) = self.roots(least)?;
         Some(Sighting {
             current,
@@ -257,25 +267,27 @@ fn saturated(subject: &Subject, value: f64, limit: f64, is_risk: bool) -> Sighti
         score: if is_risk { score / 2.0 } else { score },
         confidence: if is_risk { 0.5 } else { subject.kind.certainty() },
         is_risk,
+        is_typical: true,
         ..Sighting::default()
     }
 }
 
-/// Leaves out what another says better: a step that is slow as it waits before its calls, when that wait explains
-/// what it lost, and a call that takes long as one of several at the same time does.
+/// Leaves out what another says better. A step that is slow as it waits before a call, when that wait explains what
+/// it lost; a wait that does not, as it is a part of what became slow. A call that takes long as one of several at
+/// the same time does.
 fn leave_out_explained(sightings: &mut BTreeMap<Subject, Sighting>) {
     let lost = |sighting: &Sighting| sighting.current - sighting.usual;
-    let waits = sightings.iter().filter(|(subject, _)| subject.kind == Type::CallWait);
-    let waits: Vec<_> = waits.map(|(subject, it)| (Arc::clone(&subject.service), lost(it))).collect();
+    let mut most = BTreeMap::new();
+    for (subject, sighting) in &*sightings {
+        let known = most.entry((subject.kind, Arc::clone(&subject.service))).or_insert(0.0);
+        *known = lost(sighting).max(*known);
+    }
+    let most = |kind, service: &Arc<str>| most.get(&(kind, Arc::clone(service))).copied().unwrap_or(0.0);
     let stragglers = sightings.keys().filter(|subject| subject.kind == Type::Straggler);
     let stragglers: BTreeSet<Operation> = stragglers.map(Subject::of).collect();
     sightings.retain(|subject, sighting| match subject.kind {
-        Type::SlowStep => {
-            let explains = |(service, wait): &(Arc<str>, f64)| {
-                *service == subject.service && *wait >= EXPLAINS * lost(sighting)
-            };
-            !waits.iter().any(explains)
-        }
+        Type::SlowStep => most(Type::CallWait, &subject.service) < EXPLAINS * lost(sighting),
+        Type::CallWait => lost(sighting) >= EXPLAINS * most(Type::SlowStep, &subject.service),
         Type::SlowPeer | Type::SlowDatabase | Type::Network => !stragglers.contains(&subject.of()),
         _ => true,
     });

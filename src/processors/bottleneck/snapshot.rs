@@ -225,6 +225,7 @@ impl SavedSighting {
             saving: self.saving,
             is_risk: self.is_risk,
             exemplar: TraceId::try_from(self.exemplar.as_slice()).ok(),
+            is_typical: false,
         }
     }
 }
