@@ -25,6 +25,8 @@ pub struct Edge {
     pub kind: EdgeKind,
     pub calls: u64,
     pub failed: u64,
+    /// Failed, and the callee has no span of it: it did not come there, or is not instrumented.
+    pub lost: u64,
     /// What the caller waited.
     pub duration: Spread,
     /// What the caller waited beyond the time in which the callee worked: the network, queues, refused
@@ -76,10 +78,12 @@ impl fmt::Display for EdgeKind {
 /// How long something takes, in milliseconds; NaN where nothing was seen.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Spread {
+    /// Adds up over calls, as quantiles do not.
+    pub mean: f64,
     pub p50: f64,
     pub p95: f64,
 }
 
 impl Spread {
-    pub const EMPTY: Self = Self { p50: f64::NAN, p95: f64::NAN };
+    pub const EMPTY: Self = Self { mean: f64::NAN, p50: f64::NAN, p95: f64::NAN };
 }

@@ -114,16 +114,12 @@ impl Aliases {
         if span.kind != Kind::Server || caller.service == span.service {
             return;
         }
-        match self.0.get_mut(address) {
-            Some(known) => {
-                if matches!(known, Answering::One(service) if *service != span.service) {
-                    *known = Answering::Several;
-                }
+        if let Some(known) = self.0.get_mut(address) {
+            if matches!(known, Answering::One(service) if *service != span.service) {
+                *known = Answering::Several;
             }
-            None if self.0.len() < max => {
-                self.0.insert(Arc::clone(address), Answering::One(Arc::clone(&span.service)));
-            }
-            None => {}
+        } else if self.0.len() < max {
+            self.0.insert(Arc::clone(address), Answering::One(Arc::clone(&span.service)));
         }
     }
 
@@ -286,15 +282,8 @@ fn without_caller(trace: &Trace, at: u32) -> Option<Call<'_>> {
         return called_peer(trace, at);
     }
     let (failed, nanos) = (span.failed, span.duration());
-    Some(Call {
-        client: USER.into(),
-        server: &span.service,
-        kind: EdgeKind::Request,
-        failed,
-        is_answered: true,
-        nanos,
-        gap: None,
-    })
+    let (client, server, kind) = (USER.into(), &span.service, EdgeKind::Request);
+    Some(Call { client, server, kind, failed, is_answered: true, nanos, gap: None })
 }
 
 /// Who is not instrumented.

@@ -29,6 +29,8 @@ pub struct BottleneckConfig {
     pub(crate) min_abs: Duration,
     /// Share of an operation's latency below which a pattern is no bottleneck.
     pub(crate) min_share: f64,
+    /// Scores below this open no bottleneck.
+    pub(crate) min_score: f64,
     pub(crate) patterns: PatternConfig,
     pub(crate) saturation: SaturationConfig,
     /// Tell bottlenecks as log records.
@@ -90,6 +92,7 @@ impl Default for BottleneckConfig {
             min_calls: 20,
             min_abs: Duration::from_millis(5),
             min_share: 0.2,
+            min_score: 5.0,
             patterns: PatternConfig::default(),
             saturation: SaturationConfig::default(),
             emit_logs: true,
@@ -145,6 +148,10 @@ impl Config for BottleneckConfig {
         if !(self.slow_factor > 1.0 && self.slow_factor <= 100.0) {
             let message = format!("slow_factor is {}, must be above 1 and at most 100", self.slow_factor);
             checks.error("slow_factor", message);
+        }
+        if !(0.0..=100.0).contains(&self.min_score) {
+            let message = format!("min_score is {}, must be between 0 and 100", self.min_score);
+            checks.error("min_score", message);
         }
         let saturation = &self.saturation;
         for (path, value) in [

@@ -160,7 +160,8 @@ impl Judge {
                 (sighting.n, sighting.score) = (n, sighting.score * of_full);
                 sighting.confidence *= of_full;
             }
-            let lasts = over >= UNUSUAL_OF_RECENT && is_enough;
+            let is_much = sighting.score >= self.config.min_score;
+            let lasts = over >= UNUSUAL_OF_RECENT && is_enough && is_much;
             (lasts || is_open || is_urgent).then_some((subject, sighting, began))
         };
         sightings.into_iter().filter_map(settled).collect()

@@ -15,6 +15,8 @@ pub(super) struct Minute {
     pub(super) levels: BTreeMap<Subject, Level>,
     pub(super) whole: u64,
     pub(super) assembled: u64,
+    /// Whether a part of it was excluded: nothing is learned from it, and nothing told of it.
+    pub(super) is_excluded: bool,
 }
 
 /// One subject.
@@ -77,6 +79,7 @@ impl Minute {
             levels: BTreeMap::new(),
             whole: 0,
             assembled: 0,
+            is_excluded: false,
         }
     }
 

@@ -30,6 +30,7 @@ pub struct Bottleneck;
 impl ProcessorDef for Bottleneck {
     const KIND: &'static str = "bottleneck";
     const READS: Columns = Columns::VALUES;
+    const HEARS: Columns = Columns::BASELINE;
     const ADDS: Columns = Columns::CALLS;
     type Config = BottleneckConfig;
 
@@ -167,6 +168,7 @@ impl AnalysisHalf {
             cx.reject(unasked, "traces_without_window");
         }
         rollups.calls = Some(Arc::new(calls));
+        self.minute.is_excluded |= rollups.baseline.as_ref().is_some_and(|baseline| baseline.is_excluded);
         let without_room = saturation::tell(rollups, &mut self.minute);
         if without_room > 0 {
             cx.reject(without_room, "subjects_limit");
@@ -181,6 +183,9 @@ impl AnalysisHalf {
         }
         let began = std::mem::replace(&mut self.began, present);
         let minute = std::mem::replace(&mut self.minute, Minute::new(self.config.max_steps as usize));
+        if minute.is_excluded {
+            return;
+        }
         let share = self.sampler.share();
         let (events, without_room) = self.judge.close(&minute, began, share);
         if without_room > 0 {

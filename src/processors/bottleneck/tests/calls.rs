@@ -31,12 +31,9 @@ fn calls_are_told_by_who_called_whom_with_the_callers_wait_and_the_gap() {
         shop > cart request: 1 calls, 0 failed, 50/51 ms, gap 20/21, trace 1
         shop > mail message: 1 calls, 0 failed, 1/1 ms, gap 57/59, trace 1
         user > shop request: 1 calls, 0 failed, 101/103 ms, gap -, trace 1
-        cart SELECT: 1 calls, 0 failed, 0 here, own 20/21 ms, trace 1
         cart get: 1 calls, 0 failed, 0 here, own 10/10 ms, trace 1
         mail send: 1 calls, 0 failed, 0 here, own 10/10 ms, trace 1
-        mail smtp: 1 calls, 1 failed, 1 here, own 30/31 ms, trace 1
         shop GET/cart: 1 calls, 0 failed, 0 here, own 19/19 ms, trace 1
-        shop call: 1 calls, 0 failed, 0 here, own 30/31 ms, trace 1
     "#]]
     .assert_eq(&lines(&stage.calls(0)));
 }
@@ -51,7 +48,10 @@ fn a_failure_is_told_where_it_began() {
               cart log internal 25..26";
     stage.push(0, &request(1, 0, script));
     stage.pass(10);
-    let told = lines(&stage.calls(0));
+    let calls = stage.calls(0);
+    let lost: u64 = calls.edges.iter().map(|edge| edge.lost).sum();
+    let told = lines(&calls);
+    assert_eq!(lost, 0, "the callee has a span of it");
     assert!(told.contains("cart get: 1 calls, 1 failed, 1 here"), "{told}");
     assert!(told.contains("shop GET: 1 calls, 1 failed, 0 here"), "{told}");
 }
@@ -109,4 +109,20 @@ fn a_trace_waits_for_its_root_and_then_for_what_comes_soon_after() {
     stage.pass(1);
     let told = lines(&stage.calls(10));
     assert!(told.starts_with("coverage 1.00\n") && told.contains("shop > cart request: 1 calls"), "{told}");
+}
+
+#[test]
+fn a_call_that_fails_and_does_not_come_to_its_callee_is_lost() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    for (trace, mark) in [(1, "!"), (2, "!"), (3, "")] {
+        let script =
+            format!("shop GET server 0..100\n  shop call client 10..{} peer=cart {mark}", 20 * trace);
+        stage.push(0, &request(trace, 0, &script));
+    }
+    stage.pass(10);
+    let calls = stage.calls(0);
+    let edge = calls.edges.iter().find(|edge| &*edge.server == "cart").expect("the peer is named");
+    assert_eq!((edge.calls, edge.failed, edge.lost), (3, 2, 2));
+    assert_eq!(edge.duration.mean, 30.0);
+    assert!(edge.gap.mean.is_nan(), "nobody knows what the callee did");
 }

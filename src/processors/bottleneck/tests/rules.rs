@@ -254,3 +254,19 @@ fn calls_without_a_usual_course_are_no_bottleneck() {
     let told = stage.events();
     assert!(told.matches("detected").count() <= 1, "{told}");
 }
+
+#[test]
+fn nothing_is_told_of_time_that_is_excluded_and_nothing_learned() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    let calm = |n: u64| shop(20.0 * jitter(n), 0.0, 2.0, 10.0);
+    stage.serve(12, calm);
+    for _ in 0..30 {
+        stage.exclude();
+        stage.serve(1, |n| shop(500.0 * jitter(n), 0.0, 2.0, 10.0));
+    }
+    // What is left of the last excluded minute.
+    stage.serve(1, calm);
+    assert_eq!(stage.events(), "");
+    stage.serve(4, |n| shop(90.0 * jitter(n), 0.0, 2.0, 10.0));
+    assert!(stage.events().starts_with("detected slow_step of cart get"));
+}

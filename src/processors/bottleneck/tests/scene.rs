@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use component::testing::Harness;
-use model::{Calls, Payload, Rollups};
+use model::{BaselineColumns, Calls, Payload, Rollups};
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest as LogsRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::any_value::Value,
@@ -267,5 +267,14 @@ impl Stage {
             self.push(0, &request(n + 1, 1_000 * n, &script(n)));
             self.pass(every);
         }
+    }
+}
+
+impl Stage {
+    /// Tells of a window that belongs to an excluded range.
+    pub(super) fn exclude(&mut self) {
+        let baseline = BaselineColumns { is_excluded: true, ..BaselineColumns::default() };
+        let (start, width) = (at(self.secs), std::time::Duration::from_secs(10));
+        self.harness.judge(Rollups { start, width, baseline: Some(baseline), ..Rollups::default() });
     }
 }
