@@ -22,6 +22,8 @@ pub(super) struct Entries {
     format: FileFormat,
     number: u64,
     longest: usize,
+    /// Room for the next line: that of the last one, as lines of a file are alike.
+    usual: usize,
 }
 
 /// One line or one message, and where it stands.
@@ -64,7 +66,7 @@ impl Entries {
             }
             Compression::Auto | Compression::None => Box::new(file),
         };
-        Ok(Self { reader, format, number: 0, longest })
+        Ok(Self { reader, format, number: 0, longest, usual: 0 })
     }
 
     /// Reads what comes next, empty ones left out; nothing at the end of the file.
@@ -121,7 +123,7 @@ impl Entries {
     }
 
     fn read_line(&mut self) -> io::Result<Option<Content>> {
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(self.usual);
         let (mut is_too_long, mut has_read) = (false, false);
         loop {
             let available = match self.reader.fill_buf() {
@@ -146,6 +148,8 @@ impl Entries {
                 break;
             }
         }
+        // No more than is read at once: a chunk may be of many short lines.
+        self.usual = text.len().min(READ_BUFFER);
         Ok(match (has_read, is_too_long) {
             (false, _) => None,
             (true, true) => Some(self.too_long()),
