@@ -19,19 +19,25 @@ const ROOT: &str = "/api/v1";
 #[derive(Args, Clone)]
 pub(crate) struct ApiArgs {
     /// Where the extension `api` of the running service listens
-    #[arg(long, value_name = "URL", env = "TRUELINE_API", default_value = "http://localhost:8390")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "TRUELINE_API",
+        default_value = "http://localhost:8390"
+    )]
     api: String,
     /// File that holds the token; without it, the token is taken from TRUELINE_TOKEN
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// File of the authorities to trust in place of the system's, where the API is served over https
-    #[arg(long, value_name = "FILE", env = "TRUELINE_CA_FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "TRUELINE_CA_FILE")]
     ca_file: Option<PathBuf>,
     /// Which component answers, where several do
-    #[arg(long, value_name = "ID")]
+    #[arg(long, global = true, value_name = "ID")]
     component: Option<String>,
     /// How the answer is written to standard output
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
 }
 

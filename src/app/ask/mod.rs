@@ -1,6 +1,7 @@
 //! Commands that ask a running service, over its extension `api`.
 
 mod client;
+mod incidents;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,50 @@ enum AlertsCommand {
 enum Verdict {
     Useful,
     Noise,
+}
+
+/// `trueline incidents`
+#[derive(Args)]
+pub(crate) struct IncidentsArgs {
+    #[command(subcommand)]
+    command: Option<IncidentsCommand>,
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Only incidents in this state: open, mitigating, resolved, closed
+    #[arg(long, global = true)]
+    state: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum IncidentsCommand {
+    /// All incidents of late, the newest first; also without a command
+    List,
+    /// One incident: its cause, who suffers, and everything that belongs to it
+    Show {
+        /// Its id, or a beginning of it that no other has
+        id: String,
+    },
+}
+
+/// `trueline changes`
+#[derive(Args)]
+pub(crate) struct ChangesArgs {
+    #[command(subcommand)]
+    command: Option<ChangesCommand>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+#[derive(Subcommand)]
+enum ChangesCommand {
+    /// Changes of late, the newest first; also without a command
+    List,
+    /// Tell that a service was changed now, as that may explain an incident
+    Add {
+        service: String,
+        /// What was changed, for people: `version 2.3 was deployed`
+        title: String,
+    },
 }
 
 /// `trueline silences`
@@ -131,6 +176,29 @@ pub(crate) fn alerts(args: &AlertsArgs) -> ExitCode {
                 };
                 done(fingerprint, "feedback", &json!({ "verdict": verdict }))
             }
+        }
+    })
+}
+
+pub(crate) fn incidents(args: &IncidentsArgs) -> ExitCode {
+    report(&args.api, incidents::incidents, |service| match &args.command {
+        None | Some(IncidentsCommand::List) => {
+            let state = args.state.as_deref().map(|state| ("state", state));
+            service.get(&["incidents"], state.as_slice())
+        }
+        Some(_) if args.state.is_some() => {
+            bail!("--state chooses among all incidents; leave it out here")
+        }
+        Some(IncidentsCommand::Show { id }) => service.get(&["incidents", id], &[]),
+    })
+}
+
+pub(crate) fn changes(args: &ChangesArgs) -> ExitCode {
+    report(&args.api, incidents::changes, |asked| match &args.command {
+        None | Some(ChangesCommand::List) => asked.get(&["changes"], &[]),
+        Some(ChangesCommand::Add { service, title }) => {
+            let body = json!({ "service": service, "title": title });
+            asked.ask(Method::POST, &["changes"], &[], &body)
         }
     })
 }

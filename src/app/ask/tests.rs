@@ -1,7 +1,7 @@
 use expect_test::expect;
 use serde_json::json;
 
-use super::text;
+use super::{incidents, text};
 
 #[test]
 fn alerts_are_a_table_with_what_keeps_them_quiet() {
@@ -89,4 +89,95 @@ fn objectives_come_with_the_worst_first() {
         insufficient_data  shop-up    99.9 %  -        -            -        30d     0 %
     "]]
     .assert_eq(&text::slos(&all));
+}
+
+/// A payment that fails, as the service tells of it.
+fn incident() -> serde_json::Value {
+    json!({"id": "01KBKQ3N8M0000000000000001", "state": "open", "severity": "critical", "score": 61.25,
+        "start": "2026-11-21T10:00:00.25Z", "end": null, "duration_seconds": 75, "confidence": 0.8125,
+        "title": "payment fails, 1 other service suffers", "merged": ["01KBKQ3N8M0000000000000002"],
+        "description": "Cause, with a confidence of 81 %: payment.\n- Charge\u{1b} fails by itself in 90 %",
+        "services": ["payment", "frontend"], "n_events": 3,
+        "chain": [{"service": "payment", "role": "root", "first_seen": "2026-11-21T10:00:00Z"},
+            {"service": "frontend", "role": "propagated", "first_seen": "2026-11-21T10:00:10Z"}],
+        "causes": [
+            {"service": "payment", "kind": "errors", "score": 8.0, "confidence": 0.8,
+             "evidence": ["Charge fails by itself in 90 %", "changed: version 2.3"]},
+            {"service": "frontend", "kind": "latency", "score": 2.0, "confidence": 0.2, "evidence": []}],
+        "events": [
+            {"kind": "burn", "id": "00ab", "service": "frontend", "severity": "critical",
+             "start": "2026-11-21T10:00:10Z", "title": "orders burn"},
+            {"kind": "anomaly", "id": "a1", "service": "payment", "severity": "warning",
+             "start": "2026-11-21T10:00:00.25Z", "end": "2026-11-21T10:01:00Z", "title": "errors are high"}],
+        "exemplars": ["0af7651916cd43dd8448eb211c80319c"]})
+}
+
+#[test]
+fn incidents_are_a_table_with_what_is_behind_them() {
+    let mut unknown = incident();
+    unknown["id"] = json!("01KBKQ3N8M0000000000000003");
+    unknown["chain"] = json!([]);
+    let all = json!({"n": 3, "incidents": [incident(), unknown]});
+    expect![[r"
+        ID                          STATE  SEVERITY  SINCE                 LASTED  CAUSE           SERVICES  EVENTS  TITLE
+        01KBKQ3N8M0000000000000001  open   critical  2026-11-21T10:00:00Z  1m 15s  payment (81 %)  2         3       payment fails, 1 other service suffers
+        01KBKQ3N8M0000000000000003  open   critical  2026-11-21T10:00:00Z  1m 15s  -               2         3       payment fails, 1 other service suffers
+        and 1 more
+    "]].assert_eq(&incidents::incidents(&all));
+    assert_eq!(incidents::incidents(&json!({"n": 0, "incidents": []})), "there is no such incident\n");
+}
+
+#[test]
+fn one_incident_comes_with_its_cause_and_everything_that_belongs_to_it() {
+    expect![[r"
+        payment fails, 1 other service suffers (01KBKQ3N8M0000000000000001)
+          open since 2026-11-21T10:00:00Z, 1m 15s, critical, score 61 of 100
+          took over 01KBKQ3N8M0000000000000002
+          Cause, with a confidence of 81 %: payment.
+          - Charge  fails by itself in 90 %
+
+          SERVICE   ROLE        FIRST SEEN
+          payment   root        2026-11-21T10:00:00Z
+          frontend  propagated  2026-11-21T10:00:10Z
+
+          CANDIDATE  KIND     SHARE  EVIDENCE
+          payment    errors   80 %   Charge fails by itself in 90 %
+                                     changed: version 2.3
+          frontend   latency  20 %
+
+          BEGAN                 ENDED                 EVENT    SEVERITY  SERVICE   WHAT             ID
+          2026-11-21T10:00:00Z  2026-11-21T10:01:00Z  anomaly  warning   payment   errors are high  a1
+          2026-11-21T10:00:10Z  -                     burn     critical  frontend  orders burn      00ab
+          and 1 more
+
+          traces that show it: 0af7651916cd43dd8448eb211c80319c
+    "]]
+    .assert_eq(&incidents::incidents(&incident()));
+}
+
+#[test]
+fn an_incident_of_which_nothing_more_is_known_has_no_empty_tables() {
+    let bare = json!({"id": "01K", "state": "closed", "severity": "warning", "title": "ad is odd", "score": 10.0,
+        "start": "10:00", "end": "10:05", "duration_seconds": 300,
+        "description": "Nothing that is measured tells a cause."});
+    expect![[r"
+        ad is odd (01K)
+          closed since 10:00 until 10:05, 5m 0s, warning, score 10 of 100
+          Nothing that is measured tells a cause.
+    "]]
+    .assert_eq(&incidents::incidents(&bare));
+}
+
+#[test]
+fn changes_are_a_table_and_so_is_the_one_that_was_told() {
+    let change =
+        json!({"service": "payment", "title": "version 2.3 was deployed", "at": "2026-11-21T09:59:00.5Z"});
+    expect![[r"
+        AT                    SERVICE  CHANGE
+        2026-11-21T09:59:00Z  payment  version 2.3 was deployed
+    "]]
+    .assert_eq(&incidents::changes(&change));
+    let all = json!({"changes": [&change]});
+    assert_eq!(incidents::changes(&all), incidents::changes(&change));
+    assert_eq!(incidents::changes(&json!({"changes": []})), "no change is known\n");
 }

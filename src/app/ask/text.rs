@@ -236,7 +236,7 @@ fn left_off(answer: &Value) -> String {
     }
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -250,7 +250,7 @@ fn labels(value: &Value) -> String {
 }
 
 /// A value as it is read; four digits are enough of a number. Nothing that steers a terminal gets through.
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => printable(text),

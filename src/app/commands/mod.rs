@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    ask::{self, AlertsArgs, ExplainArgs, SilencesArgs, SlosArgs},
+    ask::{self, AlertsArgs, ChangesArgs, ExplainArgs, IncidentsArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
     config_args::ConfigArgs,
     detect::{self, DetectArgs},
@@ -54,6 +54,10 @@ enum Command {
     Inbox(InboxArgs),
     /// Show which alerts fire, and take care of them
     Alerts(AlertsArgs),
+    /// Show incidents: what belongs together, and what is behind it
+    Incidents(IncidentsArgs),
+    /// Show what was changed of late, or tell of a change
+    Changes(ChangesArgs),
     /// Show what is silenced, begin a silence, end one
     Silences(SilencesArgs),
     /// Show objectives and what is left of their budgets
@@ -122,6 +126,8 @@ impl Cli {
             Some(Command::Load(args)) => load::run(args),
             Some(Command::Inbox(args)) => inbox::run(&args),
             Some(Command::Alerts(args)) => ask::alerts(&args),
+            Some(Command::Incidents(args)) => ask::incidents(&args),
+            Some(Command::Changes(args)) => ask::changes(&args),
             Some(Command::Silences(args)) => ask::silences(&args),
             Some(Command::Slos(SlosCommand { command: Some(SlosAction::Import(args)), .. })) => {
                 import::import_slos(&args)
@@ -135,6 +141,8 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     /// Returns the files that a command line has `validate` read.
@@ -142,6 +150,31 @@ mod tests {
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
         let Some(Command::Validate(args)) = cli.command else { panic!("{line} is no validate") };
         cli.config.and(args.config).config
+    }
+
+    #[test]
+    fn every_command_can_be_read() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn where_to_ask_may_stand_behind_what_is_asked() {
+        for line in [
+            "trueline incidents --state open --format json",
+            "trueline incidents list --state open --format json",
+            "trueline incidents show 01K --api http://localhost:1 --format json",
+            "trueline changes add payment 2.3 --api http://localhost:1",
+            "trueline alerts show 00ab --format json",
+            "trueline silences end 7 --token-file token",
+            "trueline slos shop-up --format json",
+        ] {
+            let read = Cli::try_parse_from(line.split(' '));
+            assert!(
+                read.is_ok(),
+                "{line}: {}",
+                read.err().map(|problem| problem.to_string()).unwrap_or_default()
+            );
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use wire::build::Tree;
 
 use super::{
     events::{Event, Kind, cut},
-    incident::Incident,
+    incident::{Incident, State},
     incidents::name,
     output,
     processor::AnalysisHalf,
@@ -15,6 +15,10 @@ use super::{
 
 /// Incidents that are listed at most, the newest first.
 const MOST_LISTED: usize = 1000;
+/// Incidents that are named when an id is short.
+const MOST_NAMED: usize = 3;
+/// What is nanoseconds in log records.
+const TIMES: [&str; 3] = ["start", "end", "first_seen"];
 const CHANGE: &str =
     r#"say what was changed, as {"service": "payment", "title": "version 2.3 was deployed"}"#;
 
@@ -23,12 +27,7 @@ pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestam
     let rest: Vec<&str> = question.rest().collect();
     match (question.topic(), question.method.as_str(), &rest[..]) {
         ("incidents", "GET", []) => list(half, question, now),
-        ("incidents", "GET", [id]) => {
-            let found = half
-                .known()
-                .find(|incident| incident.id == *id || incident.merged.iter().any(|merged| merged == id));
-            found.map_or_else(|| unknown(id), |incident| Answer::ok(view(incident, now).to_string()))
-        }
+        ("incidents", "GET", [id]) => show(half, id, now),
         ("changes", "GET", []) => {
             let all: Vec<Value> = half.changes.iter().rev().map(change_view).collect();
             Answer::ok(json!({ "changes": all }).to_string())
@@ -40,33 +39,73 @@ pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestam
 }
 
 fn list(half: &AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
-    let state = question.parameters.get("state");
-    let chosen = half.known().filter(|incident| state.is_none_or(|state| incident.state.name() == state));
+    let wanted = question.parameters.get("state");
+    let state = wanted.and_then(|name| State::of_name(name));
+    if let (Some(name), None) = (wanted, state) {
+        let names = State::ALL.map(State::name).join(", ");
+        return Answer::refused(400, &format!("state is {name:?}, must be one of {names}"));
+    }
+    let chosen = half.known().filter(|incident| state.is_none_or(|state| incident.state == state));
     let mut all: Vec<&Incident> = chosen.collect();
     all.sort_by(|a, b| b.id.cmp(&a.id));
     let listed: Vec<Value> = all.iter().take(MOST_LISTED).map(|incident| view(incident, now)).collect();
     Answer::ok(json!({ "n": all.len(), "incidents": listed }).to_string())
 }
 
-/// Everything that is told of an incident, with times in nanoseconds as in log records.
+/// One incident, by its id, that of one which it took over, or a beginning of either that no other has.
+fn show(half: &AnalysisHalf, id: &str, now: Timestamp) -> Answer {
+    let id = id.to_uppercase();
+    let has = |incident: &Incident, fits: &dyn Fn(&str) -> bool| {
+        fits(&incident.id) || incident.merged.iter().any(|merged| fits(merged))
+    };
+    let exact = half.known().find(|incident| has(incident, &|known| known == id));
+    let near = || half.known().filter(|incident| has(incident, &|known| known.starts_with(&id)));
+    let found: Vec<&Incident> = exact.map_or_else(|| near().collect(), |incident| vec![incident]);
+    match &found[..] {
+        [] => unknown(&id),
+        [incident] => Answer::ok(view(incident, now).to_string()),
+        several => {
+            let names: Vec<&str> = several.iter().take(MOST_NAMED).map(|incident| &*incident.id).collect();
+            let more = if several.len() > names.len() { " and others" } else { "" };
+            let names = names.join(", ");
+            Answer::refused(400, &format!("`{id}` begins {names}{more}; write more of the one that is meant"))
+        }
+    }
+}
+
+/// Everything that is told of an incident in log records, with times as people read them.
 fn view(incident: &Incident, now: Timestamp) -> Value {
     let title = output::title(incident);
     let facts = output::facts(incident, &title, now).into_iter();
-    Value::Object(facts.map(|(key, tree)| (key.to_owned(), json_of(tree))).collect())
+    let mut view: Map<String, Value> =
+        facts.map(|(key, tree)| (key.to_owned(), json_of(key, tree))).collect();
+    let lasted = incident.end.unwrap_or(now).since(incident.start);
+    view.insert("duration_seconds".to_owned(), lasted.as_secs().into());
+    Value::Object(view)
 }
 
-fn json_of(tree: Tree) -> Value {
+fn json_of(key: &str, tree: Tree) -> Value {
     match tree {
         Tree::Text(text) => Value::String(text),
         Tree::Bool(flag) => Value::Bool(flag),
+        Tree::Int(nanos) if TIMES.contains(&key) => time(u64::try_from(nanos).unwrap_or_default()),
         Tree::Int(number) => number.into(),
         Tree::Double(number) => number.into(),
-        Tree::List(values) => values.into_iter().map(json_of).collect(),
+        Tree::List(values) => values.into_iter().map(|value| json_of(key, value)).collect(),
         Tree::Map(entries) => {
-            let entries = entries.into_iter().map(|(key, tree)| (key, json_of(tree)));
+            let entries = entries.into_iter().map(|(key, tree)| {
+                let value = json_of(&key, tree);
+                (key, value)
+            });
             Value::Object(entries.collect::<Map<_, _>>())
         }
     }
+}
+
+/// Writes nanoseconds since 1970 as RFC 3339 does.
+fn time(nanos: u64) -> Value {
+    let at = jiff::Timestamp::from_nanosecond(i128::from(nanos));
+    at.map_or(Value::Null, |at| Value::String(at.to_string()))
 }
 
 fn change(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
@@ -95,7 +134,7 @@ fn change(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answe
 }
 
 fn change_view(change: &Event) -> Value {
-    json!({ "service": &*change.service, "title": change.title, "at": change.start.as_nanos() })
+    json!({ "service": &*change.service, "title": change.title, "at": time(change.start.as_nanos()) })
 }
 
 fn unknown(id: &str) -> Answer {

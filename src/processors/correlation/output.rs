@@ -8,6 +8,7 @@ use wire::{
 
 use super::{
     cause::{Candidate, CauseKind, Evidence},
+    events::Event,
     incident::{Incident, Role, State},
 };
 
@@ -117,6 +118,7 @@ pub(super) fn facts(incident: &Incident, title: &str, now: Timestamp) -> Vec<(&'
         ("evidence", Tree::List(evidence.collect())),
         ("exemplars", Tree::texts(exemplars.iter().map(hex))),
         ("events", Tree::List(events.take(MOST_EVENTS).collect())),
+        ("n_events", Tree::Int(n_events(incident))),
         ("slo_ids", Tree::texts(incident.objectives())),
         ("merged", Tree::texts(&incident.merged)),
         ("revision", Tree::Int(i64::from(incident.revision))),
@@ -131,11 +133,16 @@ pub(super) fn facts(incident: &Incident, title: &str, now: Timestamp) -> Vec<(&'
 /// Events that are told one by one; of more only the first.
 const MOST_EVENTS: usize = 50;
 
+/// How many events belong to it, those included that are not told one by one.
+fn n_events(incident: &Incident) -> i64 {
+    i64::try_from(incident.members.len() as u64 + incident.n_left_out).unwrap_or(i64::MAX)
+}
+
 fn nanos(at: Timestamp) -> Tree {
     Tree::Int(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// The first has the incident's confidence, the others what is left, by their scores.
+/// A candidate's confidence is its part of all scores; that of the incident says how far the first stands out.
 fn cause(one: &Candidate, incident: &Incident) -> Tree {
     let total: f64 = incident.finding.candidates.iter().map(|one| one.score).sum();
     let confidence = if total > 0.0 { one.score / total } else { 0.0 };
@@ -150,20 +157,24 @@ fn cause(one: &Candidate, incident: &Incident) -> Tree {
 
 /// One line that says what is wrong, of the cause where one is known.
 pub(super) fn title(incident: &Incident) -> String {
-    let others = incident.services().len().saturating_sub(1);
-    let and_others = match others {
-        0 => String::new(),
-        1 => ", 1 other service suffers".to_owned(),
-        n => format!(", {n} other services suffer"),
-    };
     let first = incident.finding.candidates.first();
     if let (Some(root), Some(first)) = (incident.root(), first) {
-        return format!("{root} {}{and_others}", verb(first.kind));
+        return format!("{root} {}{}", verb(first.kind), and_others(incident, root));
     }
     // The event that is most severe, of these the first.
     let worst =
         incident.members.values().min_by_key(|event| (std::cmp::Reverse(event.severity), event.start));
-    worst.map_or_else(|| incident.id.clone(), |event| format!("{}{and_others}", event.title))
+    let title = |event: &Event| format!("{}{}", event.title, and_others(incident, &event.service));
+    worst.map_or_else(|| incident.id.clone(), title)
+}
+
+/// The cause need not have an event of its own; those who suffer have.
+fn and_others(incident: &Incident, named: &str) -> String {
+    match incident.services().iter().filter(|service| &***service != named).count() {
+        0 => String::new(),
+        1 => ", 1 other service suffers".to_owned(),
+        n => format!(", {n} other services suffer"),
+    }
 }
 
 const fn verb(kind: CauseKind) -> &'static str {

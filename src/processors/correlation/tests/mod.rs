@@ -1,6 +1,7 @@
 //! Synthetic services in trouble, and what is made of it.
 
 mod alerts;
+mod asked;
 mod causes;
 mod grouping;
 mod stored;
@@ -126,7 +127,19 @@ impl Shop {
     }
 
     pub(super) fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask_with(method, path, &[], body)
+    }
+
+    pub(super) fn ask_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let question = Question {
+            parameters: parameters.collect(),
             method: method.to_owned(),
             path: path.split('/').map(str::to_owned).collect(),
             body: Bytes::copy_from_slice(body.as_bytes()),
