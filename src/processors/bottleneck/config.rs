@@ -69,6 +69,8 @@ pub(crate) struct PatternConfig {
     pub(crate) retries: u64,
     /// Calls at the same time within one span.
     pub(crate) parallel_calls: u64,
+    /// Calls within one trace.
+    pub(crate) calls_of_trace: u64,
 }
 
 /// Utilisation from which on a resource is saturated.
@@ -118,7 +120,7 @@ impl Default for TraceConfig {
 
 impl Default for PatternConfig {
     fn default() -> Self {
-        Self { repeated_calls: 10, sequential_calls: 3, retries: 3, parallel_calls: 4 }
+        Self { repeated_calls: 10, sequential_calls: 3, retries: 3, parallel_calls: 4, calls_of_trace: 100 }
     }
 }
 
@@ -206,6 +208,7 @@ impl BottleneckConfig {
             ("patterns.sequential_calls", patterns.sequential_calls, 2, 100_000),
             ("patterns.retries", patterns.retries, 2, 100_000),
             ("patterns.parallel_calls", patterns.parallel_calls, 2, 100_000),
+            ("patterns.calls_of_trace", patterns.calls_of_trace, 2, 100_000),
         ] {
             if !(least..=most).contains(&value) {
                 checks.error(path, format!("{path} is {value}, must be between {least} and {most}"));

@@ -42,6 +42,15 @@ const CLIENT: u8 = 3;
 const PRODUCER: u8 = 4;
 const STATUS_ERROR: u8 = 2;
 
+/// Both halves count what is not sampled.
+pub(super) fn left_out_spans(cx: &BuildCx<'_>) -> Counter {
+    cx.telemetry.counter(
+        "otelcol_processor_bottleneck_left_out_spans",
+        "Spans of traces that are not assembled, as there are more than max_spans_per_second",
+        "{span}",
+    )
+}
+
 impl IngestHalf {
     pub(super) fn new(config: &BottleneckConfig, cx: &BuildCx<'_>) -> Self {
         Self {
@@ -56,11 +65,7 @@ impl IngestHalf {
             texts: Texts::default(),
             services: Vec::new(),
             seen: 0,
-            left_out: cx.telemetry.counter(
-                "otelcol_processor_bottleneck_left_out_spans",
-                "Spans of traces that are not assembled, as there are more than max_spans_per_second",
-                "{span}",
-            ),
+            left_out: left_out_spans(cx),
         }
     }
 

@@ -74,9 +74,30 @@ impl<'a> Observed<'a> {
             let subject = Subject { kind: Type::Root, service, operation };
             without_room += self.add(minute, *at, subject, root.nanos, root.nanos);
         }
+        without_room += self.tell_many_calls(minute, config.patterns.calls_of_trace);
         for at in 0..self.trace.spans.len() as u32 {
             without_room += self.tell_span(minute, at);
             without_room += patterns::tell_siblings(self, minute, at, config);
+        }
+        without_room
+    }
+
+    /// Tells of roots below which there are too many calls what those above the limit cost.
+    fn tell_many_calls(&self, minute: &mut Minute, limit: u64) -> u64 {
+        // Calls, and what of them is on the critical path without what is below them.
+        let mut calls = vec![(0_u64, 0_u64); self.roots.len()];
+        for (at, span) in self.trace.spans.iter().enumerate() {
+            if span.kind == Kind::Client
+                && let Some((n, nanos)) = calls.get_mut(self.root_of[at] as usize)
+            {
+                *n += 1;
+                *nanos += self.on_path[at];
+            }
+        }
+        let mut without_room = 0;
+        for (at, (n, nanos)) in self.trace.roots.iter().zip(calls).filter(|(_, (n, _))| *n >= limit) {
+            let spared = (nanos as f64 * (1.0 - limit as f64 / (n + 1) as f64)) as u64;
+            without_room += self.add(minute, *at, self.subject(Type::ManyCalls, *at), spared, spared);
         }
         without_room
     }

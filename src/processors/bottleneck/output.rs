@@ -136,6 +136,9 @@ fn sentence(event: &Event) -> String {
             format!("{operation} of {service} makes calls one after the other, which costs {millis} ms")
         }
         Type::RetryStorm => format!("{service} tries {operation} again and again, which costs {millis} ms"),
+        Type::ManyCalls => {
+            format!("{operation} of {service} makes very many calls, which costs {millis} ms")
+        }
         Type::Straggler => {
             format!("{service} waits {millis} ms for the last {operation} of those that it makes at once")
         }

@@ -11,7 +11,7 @@ use super::{
     BottleneckConfig,
     assembly::{Assembly, Losses},
     calls::{Overflow, Windows},
-    ingest::IngestHalf,
+    ingest::{IngestHalf, left_out_spans},
     judge::Judge,
     minute::Minute,
     observe::Observed,
@@ -72,6 +72,7 @@ struct AnalysisHalf {
 const SPANS_PER_TICK: usize = 65_536;
 
 struct Meters {
+    left_out: Counter,
     assembled: Counter,
     partial: Counter,
     late: Counter,
@@ -115,7 +116,9 @@ impl AnalysisHalf {
     /// Puts what has come to its traces.
     fn gather(&mut self, cx: &mut Cx<'_>) {
         let mut came = std::mem::take(&mut self.came);
+        let n_came = came.len();
         came.retain(|(trace, _)| self.sampler.admits(hash_of(&trace.to_be_bytes())));
+        self.meters.left_out.add((n_came - came.len()) as u64);
         let losses = self.assembly.take(came, cx.now());
         self.windows.miss(losses.given_up, cx.now());
         self.meters.late.add(losses.late);
@@ -133,7 +136,8 @@ impl AnalysisHalf {
         }
         let sampler = &self.sampler;
         // What is no longer sampled is as if it had never been.
-        self.assembly.give_up(|trace| sampler.admits(hash_of(&trace.to_be_bytes())));
+        let left_out = self.assembly.give_up(|trace| sampler.admits(hash_of(&trace.to_be_bytes())));
+        self.meters.left_out.add(left_out);
     }
 
     fn assemble(&mut self, cx: &mut Cx<'_>) {
@@ -282,6 +286,7 @@ impl Meters {
         let counter = |it: &str, description, unit| cx.telemetry.counter(&name(it), description, unit);
         let gauge = |it: &str, description, unit| cx.telemetry.gauge(&name(it), description, unit);
         Self {
+            left_out: left_out_spans(cx),
             assembled: counter("assembled_traces", "Traces that were assembled", "{trace}"),
             partial: counter("partial_traces", "Assembled traces of which something is missing", "{trace}"),
             late: counter("late_spans", "Spans that came after their trace was assembled", "{span}"),

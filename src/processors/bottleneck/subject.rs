@@ -44,6 +44,8 @@ pub(super) enum Type {
     Cpu = 12,
     Memory = 13,
     Resource = 14,
+    /// More calls within one trace than anything should need.
+    ManyCalls = 15,
 }
 
 /// By what a kind is told from what is usual.
@@ -58,7 +60,7 @@ pub(super) enum Method {
 }
 
 impl Type {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Root,
         Self::SlowStep,
         Self::SlowDatabase,
@@ -73,6 +75,7 @@ impl Type {
         Self::Cpu,
         Self::Memory,
         Self::Resource,
+        Self::ManyCalls,
     ];
 
     pub(super) fn of_number(number: u32) -> Option<Self> {
@@ -88,7 +91,11 @@ impl Type {
             | Self::Network
             | Self::CallWait
             | Self::QueueWait => Method::Timing,
-            Self::RepeatedCalls | Self::SequentialCalls | Self::RetryStorm | Self::Straggler => Method::Shape,
+            Self::RepeatedCalls
+            | Self::SequentialCalls
+            | Self::RetryStorm
+            | Self::Straggler
+            | Self::ManyCalls => Method::Shape,
             Self::Cpu | Self::Memory | Self::Resource => Method::Level,
         }
     }
@@ -109,6 +116,7 @@ impl Type {
             Self::Cpu => "cpu_saturation",
             Self::Memory => "memory_saturation",
             Self::Resource => "resource_saturation",
+            Self::ManyCalls => "many_calls",
         }
     }
 
@@ -120,7 +128,7 @@ impl Type {
             Self::RepeatedCalls | Self::RetryStorm => 0.9,
             Self::Network | Self::Straggler | Self::QueueWait => 0.7,
             Self::Cpu | Self::Memory | Self::Resource => 0.7,
-            Self::CallWait => 0.6,
+            Self::CallWait | Self::ManyCalls => 0.6,
             // Whether a call needs the answer of the one before is not in a trace.
             Self::SequentialCalls => 0.4,
         }
@@ -159,6 +167,9 @@ impl Type {
             Self::Cpu => &["more load than the cpu can take", "a limit that is too low"],
             Self::Memory => &["a leak", "a limit that is too low", "caches without bounds"],
             Self::Resource => &["more use than there is"],
+            Self::ManyCalls => {
+                &["a page or a job that asks for everything by itself", "services that are cut too small"]
+            }
         }
     }
 
@@ -188,6 +199,7 @@ impl Type {
             Self::Cpu => "add instances or raise the limit, then profile what uses it",
             Self::Memory => "raise the limit or add instances, then look for what is kept",
             Self::Resource => "add more of it, or use less",
+            Self::ManyCalls => "fetch more with each call, and keep what seldom changes",
         }
     }
 }

@@ -184,6 +184,26 @@ fn attempts_in_vain_are_found() {
 }
 
 #[test]
+fn very_many_calls_are_found() {
+    // By two services, so that none makes many after each other.
+    let page = |n: usize, x: f64| {
+        let call = |at: usize| {
+            let start = 1.0 + 2.0 * x * at as f64;
+            let name = ["read", "write", "list"][at % 3];
+            format!("\n  shop {name}{} client {start}..{} db=items", at / 24, start + 1.9 * x)
+        };
+        let calls: String = (0..n).map(call).collect();
+        format!("shop page server 0..{}{calls}", 2.0 + 2.0 * x * n as f64)
+    };
+    check(|x| page(60, x), |x| page(180, x), expect![[r#"
+        detected many_calls of shop page: warning score 42.28 confidence 0.60 impact 0.42 improvement 0.42
+          page of shop makes very many calls, which costs 153 ms: 42 % of shop page; fetch more with each call, and keep what seldom changes
+        cleared many_calls of shop page: warning score 42.28 confidence 0.60 impact 0.42 improvement 0.42
+          page of shop makes very many calls, which costs 153 ms: this is over
+    "#]]);
+}
+
+#[test]
 fn the_slowest_of_calls_at_the_same_time_is_found() {
     let search = |slowest: f64, x: f64| {
         let call = |at: usize| {
