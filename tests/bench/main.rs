@@ -1,15 +1,17 @@
 //! Times trueline against the Go collector: the same bytes, the same core, run alternately.
 //!
 //! `cargo run --release -p bench -- [PATH…]`; see README.md for what each path is. `bench detection` scores
-//! detectors instead, `bench analysis` times the stages that judge, `bench promises`
-//! objectives and rules.
+//! detectors instead, `bench incidents` causes of faults; `bench analysis` times the stages that judge,
+//! `bench promises` objectives and rules.
 
 mod analysis;
 mod clock;
 mod detection;
+mod incidents;
 mod machine;
 mod measure;
 mod paths;
+mod petshop;
 mod process;
 mod prometheus;
 mod promises;
@@ -91,6 +93,7 @@ enum Command {
     Analysis(analysis::Args),
     Promises(promises::Args),
     Detection(detection::Args),
+    Incidents(incidents::Args),
 }
 
 fn main() -> Result<()> {
@@ -99,6 +102,7 @@ fn main() -> Result<()> {
         Some(Command::Analysis(args)) => return analysis::run(args),
         Some(Command::Promises(args)) => return promises::run(args),
         Some(Command::Detection(args)) => return detection::run(args),
+        Some(Command::Incidents(args)) => return incidents::run(args),
         None => {}
     }
     let paths = paths::named(&args.paths)?;

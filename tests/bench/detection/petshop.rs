@@ -5,55 +5,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result};
 
 use super::corpus::{Corpus, Series};
 use super::subject;
+use crate::petshop::{Column, Recording, STEP, Truth, issues};
 use crate::table::{Report, Table};
 
-/// *Units*: seconds.
-const STEP: i64 = 300;
 const DAY: i64 = 86_400;
-/// Lines before the points: component, metric and statistic of each column.
-const HEADINGS: usize = 3;
 /// Columns that have fewer points without a fault are no series.
 const LEAST_POINTS: usize = 288;
-
-/// A file of metrics.
-struct Recording {
-    columns: Vec<Column>,
-    seconds: Vec<i64>,
-    /// By column, then by point; NaN for none.
-    values: Vec<Vec<f64>>,
-}
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Column {
-    component: String,
-    metric: String,
-    statistic: String,
-}
-
-#[derive(Deserialize)]
-struct Truth {
-    target: Target,
-    root_cause: Cause,
-}
-
-/// What users felt, and when.
-#[derive(Deserialize)]
-struct Target {
-    node: String,
-    timestamp: i64,
-}
-
-#[derive(Deserialize)]
-struct Cause {
-    node: String,
-}
 
 /// What was found of one fault.
 struct Found {
@@ -111,21 +74,10 @@ fn faults(all: &[Found]) -> Table {
     }
 }
 
-fn issues(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut all = BTreeSet::new();
-    for part in ["train", "test"] {
-        let part = folder.join(part);
-        for entry in fs::read_dir(&part).with_context(|| part.display().to_string())? {
-            all.insert(entry?.path());
-        }
-    }
-    Ok(all.into_iter().collect())
-}
-
 /// Returns the series, their days that count, and the points of alarms in them.
 fn alarms_without_a_fault(healthy: &Recording, binary: &Path, config: &Path) -> Result<(usize, f64, usize)> {
     let folder = tempfile::tempdir()?;
-    let columns = healthy.usual_columns();
+    let columns = usual_columns(healthy);
     let corpus = corpus(&columns, folder.path(), |column| healthy.points(column))?;
     let said = subject::detect(binary, config, &corpus)?;
     let first_counted = healthy.seconds.first().context("there are no points")? + DAY;
@@ -141,13 +93,12 @@ fn alarms_without_a_fault(healthy: &Recording, binary: &Path, config: &Path) -> 
 }
 
 fn judge(healthy: &Recording, issue: &Path, binary: &Path, config: &Path) -> Result<Found> {
-    let truth = fs::read_to_string(issue.join("target.json")).context("reading target.json")?;
-    let truth: Truth = serde_json::from_str(&truth).context("reading target.json")?;
+    let truth = Truth::read(issue)?;
     let fault = Recording::read(&issue.join("metrics.csv"))?;
     let last = *healthy.seconds.last().context("there are no points")?;
     let moved = last + STEP - fault.seconds.first().context("there are no points")?;
     let columns: Vec<_> =
-        healthy.usual_columns().into_iter().filter(|column| fault.columns.contains(column)).collect();
+        usual_columns(healthy).into_iter().filter(|column| fault.columns.contains(column)).collect();
     let folder = tempfile::tempdir()?;
     let corpus = corpus(&columns, folder.path(), |column| {
         let after = fault.points(column).into_iter().map(|(seconds, value)| (seconds + moved, value));
@@ -189,57 +140,8 @@ fn corpus(columns: &[Column], folder: &Path, points: impl Fn(&Column) -> Vec<(i6
     Ok(Corpus { title: String::new(), series, is_nab: false })
 }
 
-impl Recording {
-    fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("reading {}", path.display()))
-    }
-
-    fn parse(text: &str) -> Result<Self> {
-        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
-        ensure!(lines.len() > HEADINGS, "there are no points");
-        let width = lines[0].len();
-        ensure!(lines.iter().all(|line| line.len() == width), "lines have different numbers of columns");
-        let column = |at: usize| Column {
-            component: lines[0][at].to_owned(),
-            metric: lines[1][at].to_owned(),
-            statistic: lines[2][at].to_owned(),
-        };
-        // The line below the headings names the column of times.
-        let points =
-            || lines[HEADINGS..].iter().filter_map(|line| Some((line[0].parse::<f64>().ok()?, line)));
-        let value = |text: &str| text.parse().unwrap_or(f64::NAN);
-        Ok(Self {
-            columns: (1..width).map(column).collect(),
-            seconds: points().map(|(seconds, _)| seconds as i64).collect(),
-            values: (1..width).map(|at| points().map(|(_, line)| value(line[at])).collect()).collect(),
-        })
-    }
-
-    /// The columns with points enough to be judged by.
-    fn usual_columns(&self) -> Vec<Column> {
-        let is_usual = |column: &&Column| self.points(column).len() >= LEAST_POINTS;
-        self.columns.iter().filter(is_usual).cloned().collect()
-    }
-
-    fn points(&self, column: &Column) -> Vec<(i64, f64)> {
-        let at = self.columns.iter().position(|it| it == column);
-        let values = at.and_then(|at| self.values.get(at)).into_iter().flatten();
-        self.seconds.iter().copied().zip(values.copied()).filter(|(_, value)| value.is_finite()).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn points_stand_below_three_headings_and_may_be_missing() {
-        let text = "microservice,a,b\nmetric,latency,latency\nstatistic,p90,p90\nunix_timestamp,,\n300.0,1.5,\n600.0,,2\n";
-        let recording = Recording::parse(text).expect("it is well formed");
-        let [a, b] = &recording.columns[..] else { panic!("two columns") };
-        assert_eq!((&*a.component, &*b.statistic), ("a", "p90"));
-        assert_eq!((recording.points(a), recording.points(b)), (vec![(300, 1.5)], vec![(600, 2.0)]));
-        assert!(Recording::parse("microservice,a\nmetric\nstatistic,p90\nunix_timestamp,\n").is_err());
-    }
+/// The columns with points enough to be judged by.
+fn usual_columns(recording: &Recording) -> Vec<Column> {
+    let is_usual = |column: &&Column| recording.points(column).len() >= LEAST_POINTS;
+    recording.columns.iter().filter(is_usual).cloned().collect()
 }
