@@ -163,6 +163,8 @@ pub mod alert_event {
     pub const SUPPRESSED_BY: &str = "trueline.alert.suppressed_by";
     /// Text: the only destination that shall get it, as `alert_webhook` names it; absent for all.
     pub const DESTINATION: &str = "trueline.alert.destination";
+    /// Text: the incident that the alert belongs to; absent when no stage has said so.
+    pub const INCIDENT_ID: &str = "trueline.incident.id";
     /// Text: the objective that the alert guards; absent when none.
     pub const SLO_ID: &str = "trueline.slo.id";
 }

@@ -81,6 +81,10 @@ impl Alert {
         line("", annotation("description"));
         line("since", &self.since());
         line("how bad", &self.how_bad());
+        let incident = annotation("incident_id");
+        if !incident.is_empty() {
+            line("incident", &format!("trueline incidents show {incident}"));
+        }
         line("labels", &self.other_labels());
         line("look", &self.generator_url);
         line("", annotation("runbook_url"));

@@ -12,6 +12,12 @@ const MAX_ENTRIES: usize = 64;
 /// The most of a label's or annotation's text that is kept.
 const MAX_TEXT_BYTES: usize = 4096;
 
+/// The annotation that names the incident of an alert.
+const INCIDENT: &str = "incident_id";
+
+/// What begins the word for the incident that keeps an alert from being notified.
+const BY_INCIDENT: &str = "incident ";
+
 /// What a stage told of an alert.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct Alert {
@@ -36,7 +42,7 @@ pub(super) struct Alert {
     pub(super) ends_at: Option<u64>,
     /// When the stage said so.
     pub(super) told_at: u64,
-    /// Silences and schedules that keep it from being notified.
+    /// Silences, schedules and incidents that keep it from being notified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) suppressed_by: Vec<String>,
     /// The only destination that shall get it.
@@ -99,7 +105,7 @@ impl Alert {
         !matches!(self.state, AlertState::Resolved)
     }
 
-    /// Whether a silence or a schedule keeps it from being notified.
+    /// Whether a silence, a schedule or its incident keeps it from being notified.
     pub(super) fn is_suppressed(&self) -> bool {
         self.state == AlertState::Suppressed || !self.suppressed_by.is_empty()
     }
@@ -114,6 +120,16 @@ impl Alert {
 
     pub(super) fn ends_at(&self) -> Option<Timestamp> {
         self.ends_at.map(Timestamp)
+    }
+
+    /// The incident that it belongs to.
+    pub(super) fn incident(&self) -> Option<&str> {
+        self.annotations.get(INCIDENT).map(String::as_str)
+    }
+
+    /// Whether it is kept from people because its incident has been told of.
+    pub(super) fn is_told_by_incident(&self) -> bool {
+        self.suppressed_by.iter().any(|by| by.starts_with(BY_INCIDENT))
     }
 
     /// Tells transitions apart. A stage that has lost its state counts from one again, so the id alone could be
@@ -152,6 +168,7 @@ pub(super) fn read(record: &LogRecord<'_>) -> Record {
     for attribute in record.attributes() {
         alert.take(attribute.key, attribute.value());
     }
+    alert.name_incident(record);
     if alert.told_at == 0 {
         alert.told_at = record.observed_time;
     }
@@ -193,6 +210,16 @@ impl Alert {
             suppressed_by: Vec::new(),
             destination: None,
             slo_id: String::new(),
+        }
+    }
+
+    /// The incident is told as an annotation, as labels are the alert's identity and incidents merge.
+    fn name_incident(&mut self, record: &LogRecord<'_>) {
+        let mut attributes = record.attributes();
+        let found = attributes.find(|attribute| attribute.key == name::INCIDENT_ID.as_bytes());
+        let id = found.map(|attribute| text(attribute.value())).filter(|id| !id.is_empty());
+        if let Some(id) = id {
+            self.annotations.entry(INCIDENT.to_owned()).or_insert(id);
         }
     }
 

@@ -202,6 +202,7 @@ impl DestinationConfig {
             _ if !self.is_for(alert) && alert.severity < self.min_severity => "it is below `min_severity`",
             _ if !self.is_for(alert) => "its labels are not those of `match`",
             AlertState::Pending => "what does not fire yet is not told",
+            _ if alert.is_told_by_incident() => "its incident has been told of",
             AlertState::Suppressed | AlertState::Firing | AlertState::Escalated | AlertState::Resolved => {
                 "a silence or a schedule keeps it from being told"
             }

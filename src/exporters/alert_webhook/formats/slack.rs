@@ -64,6 +64,9 @@ fn section(alert: &Alert, external_url: &str) -> String {
         text.push('\n');
         text.push_str(&escaped(&cut(description, 1000)));
     }
+    if let Some(incident) = alert.incident() {
+        text.push_str(&format!("\nincident `{}`", escaped(&cut(incident, 100))));
+    }
     let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname" && *name != "severity");
     let labels: Vec<String> =
         labels.map(|(name, value)| format!("`{}={}`", escaped(name), escaped(value))).collect();

@@ -65,6 +65,7 @@ fn facts(alert: &Alert) -> Value {
     let state = if alert.is_firing() { "firing since" } else { "resolved, began" };
     let fact = |title: &str, value: &str| json!({"title": cut(title, 100), "value": plain(&cut(value, 300))});
     let mut facts = vec![fact("severity", alert.severity.0.name()), fact(state, &time(alert.starts_at()))];
+    facts.extend(alert.incident().map(|incident| fact("incident", incident)));
     let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname" && *name != "severity");
     facts.extend(labels.take(MAX_FACTS).map(|(name, value)| fact(name, value)));
     json!({"type": "FactSet", "facts": facts})

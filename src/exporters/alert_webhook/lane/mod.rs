@@ -222,8 +222,11 @@ impl Lane {
                 Accepted::New(_) if alert.state != AlertState::Pending => {
                     let end = End::NotWanted(self.config.why_not(alert));
                     self.tracks.took(self.place(), alert, Some((now, end)));
+                    if alert.state == AlertState::Resolved && alert.is_suppressed() {
+                        entries.push(Entry::Unheard { occurrences: vec![alert.occurrence()] });
+                    }
                 }
-                Accepted::New(_) | Accepted::Known => {}
+                Accepted::New(_) | Accepted::Known | Accepted::Unheard => {}
             }
         }
         let under_way = self.under_way.borrow();

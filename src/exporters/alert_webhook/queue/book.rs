@@ -15,7 +15,7 @@ use crate::alert_webhook::{
     formats::GroupKey,
 };
 
-/// So many transitions that were told are remembered, beside those of alerts that fire.
+/// So many transitions that were told are remembered, beside those of alerts that fire; and as many ends that were not.
 const MAX_TOLD: usize = 16_384;
 
 /// So many alerts that fire are remembered for one destination.
@@ -55,6 +55,8 @@ pub(in super::super) enum Accepted {
     New(Entry),
     /// It waits already or was told.
     Known,
+    /// It is the end of an alert of which the destination has never heard, and shall not.
+    Unheard,
 }
 
 /// What must go to make room.
@@ -76,8 +78,10 @@ pub(in super::super) struct Book {
     waiting: BTreeMap<Rc<str>, BTreeSet<u64>>,
     /// Occurrences that wait.
     queued: HashSet<Occurrence>,
-    told: VecDeque<Occurrence>,
-    told_set: HashSet<Occurrence>,
+    told: Recent,
+    /// Ends of alerts that were kept from the destination. The stage reminds of them, and who kept them may have
+    /// forgotten them by then.
+    unheard: Recent,
     known: BTreeMap<Rc<str>, Known>,
     /// The alerts of each group that wait or are known.
     members: BTreeMap<GroupKey, BTreeSet<Rc<str>>>,
@@ -94,8 +98,8 @@ impl Book {
             bytes: 0,
             waiting: BTreeMap::new(),
             queued: HashSet::new(),
-            told: VecDeque::new(),
-            told_set: HashSet::new(),
+            told: Recent::default(),
+            unheard: Recent::default(),
             known: BTreeMap::new(),
             members: BTreeMap::new(),
             group_told: BTreeMap::new(),
@@ -109,6 +113,9 @@ impl Book {
         let occurrence = alert.occurrence();
         if self.queued.contains(&occurrence) || self.was_told(alert, &occurrence) {
             return Accepted::Known;
+        }
+        if self.unheard.has(&occurrence) {
+            return Accepted::Unheard;
         }
         let number = self.next;
         self.next += 1;
@@ -124,8 +131,7 @@ impl Book {
 
     fn was_told(&self, alert: &Alert, occurrence: &Occurrence) -> bool {
         let known = self.known.get(alert.fingerprint.as_str());
-        self.told_set.contains(occurrence)
-            || known.is_some_and(|known| known.alert.occurrence() == *occurrence)
+        self.told.has(occurrence) || known.is_some_and(|known| known.alert.occurrence() == *occurrence)
     }
 
     /// Whether the destination believes that the alert fires, or will when it has got what waits.
@@ -169,7 +175,10 @@ impl Book {
             }
             Entry::Forgotten { fingerprint } => self.forget(&fingerprint),
             Entry::Known { at, alert } => self.know(Rc::new(*alert), Timestamp(at), now),
-            Entry::Told { occurrences } => occurrences.into_iter().for_each(|told| self.remember(told)),
+            Entry::Told { occurrences } => occurrences.into_iter().for_each(|told| self.told.remember(told)),
+            Entry::Unheard { occurrences } => {
+                occurrences.into_iter().for_each(|unheard| self.unheard.remember(unheard));
+            }
             Entry::Group { key, at } => {
                 self.group_told.insert(key, Timestamp(at));
             }
@@ -214,7 +223,7 @@ impl Book {
                 }
             }
             if fate != Fate::Dropped {
-                self.remember(occurrence);
+                self.told.remember(occurrence);
             }
             match fate {
                 Fate::Delivered if pending.alert.is_firing() => self.know(Rc::clone(&pending.alert), at, now),
@@ -248,7 +257,7 @@ impl Book {
 
     fn forget(&mut self, fingerprint: &str) {
         if let Some(known) = self.known.remove(fingerprint) {
-            self.remember(known.alert.occurrence());
+            self.told.remember(known.alert.occurrence());
             self.tidy(&known.alert);
         }
     }
@@ -265,18 +274,6 @@ impl Book {
                 self.members.remove(&group);
                 self.group_told.remove(&group);
             }
-        }
-    }
-
-    fn remember(&mut self, occurrence: Occurrence) {
-        if !self.told_set.insert(occurrence.clone()) {
-            return;
-        }
-        self.told.push_back(occurrence);
-        if self.told.len() > MAX_TOLD
-            && let Some(oldest) = self.told.pop_front()
-        {
-            self.told_set.remove(&oldest);
         }
     }
 
@@ -345,16 +342,17 @@ impl Book {
     /// Returns how many bytes its entries would take, roughly.
     pub(in super::super) fn footprint(&self) -> u64 {
         let known: u64 = self.known.values().map(|known| size(&known.alert)).sum();
-        self.bytes + known + self.told.len() as u64 * 90
+        self.bytes + known + (self.told.order.len() + self.unheard.order.len()) as u64 * 90
     }
 
     /// Returns a journal that makes this book.
     pub(in super::super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let told: Vec<&Occurrence> = self.told.iter().collect();
-        for chunk in told.chunks(64) {
-            let occurrences = chunk.iter().map(|told| (*told).clone()).collect();
+        for occurrences in self.told.chunks() {
             entry::encode(&Entry::Told { occurrences }, &mut out);
+        }
+        for occurrences in self.unheard.chunks() {
+            entry::encode(&Entry::Unheard { occurrences }, &mut out);
         }
         for known in self.known.values() {
             let alert = Box::new((*known.alert).clone());
@@ -369,6 +367,39 @@ impl Book {
             entry::encode(&Entry::Group { key: key.clone(), at: at.as_nanos() }, &mut out);
         }
         out
+    }
+}
+
+/// The latest occurrences of a kind.
+#[derive(Default)]
+struct Recent {
+    order: VecDeque<Occurrence>,
+    set: HashSet<Occurrence>,
+}
+
+impl Recent {
+    fn has(&self, occurrence: &Occurrence) -> bool {
+        self.set.contains(occurrence)
+    }
+
+    fn remember(&mut self, occurrence: Occurrence) {
+        if !self.set.insert(occurrence.clone()) {
+            return;
+        }
+        self.order.push_back(occurrence);
+        if self.order.len() > MAX_TOLD
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
+        }
+    }
+
+    /// In the order in which they came, as many as fit a line.
+    fn chunks(&self) -> impl Iterator<Item = Vec<Occurrence>> {
+        let all: Vec<&Occurrence> = self.order.iter().collect();
+        let chunks: Vec<Vec<Occurrence>> =
+            all.chunks(64).map(|chunk| chunk.iter().map(|one| (*one).clone()).collect()).collect();
+        chunks.into_iter()
     }
 }
 

@@ -27,6 +27,8 @@ pub(in super::super) enum Entry {
     Known { at: u64, alert: Box<Alert> },
     /// The destination has been told these: written when a journal is written anew.
     Told { occurrences: Vec<Occurrence> },
+    /// The destination never heard of the alerts that end with these.
+    Unheard { occurrences: Vec<Occurrence> },
     /// The group was told then: written when a journal is written anew.
     Group { key: GroupKey, at: u64 },
 }

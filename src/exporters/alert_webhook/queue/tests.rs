@@ -48,7 +48,7 @@ fn accept(book: &mut Book, alert: &Alert) -> Option<Entry> {
             book.apply(entry.clone(), NOW);
             Some(entry)
         }
-        Accepted::Known => None,
+        Accepted::Known | Accepted::Unheard => None,
     }
 }
 
@@ -103,6 +103,14 @@ proptest! {
         prop_assert!(decode(&line).is_none_or(|read| read == entry));
         prop_assert!(decode(&line[..index]).is_none());
     }
+}
+
+#[test]
+fn an_end_that_was_kept_from_a_destination_is_so_when_the_journal_is_written_anew() {
+    let mut book = book();
+    let ended = alert("a", 2, Severity::Warning);
+    book.apply(Entry::Unheard { occurrences: vec![ended.occurrence()] }, NOW);
+    assert_eq!(replay(&book.encode()).consider(&ended, NOW), Accepted::Unheard);
 }
 
 #[test]

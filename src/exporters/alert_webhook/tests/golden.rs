@@ -29,6 +29,7 @@ fn alert(told: &Told) -> Alert {
 /// An alert with everything that breaks careless writers.
 fn firing() -> Told {
     Told::new("firing", "HighErrors", "shop <b> & \"co\"").with(|told| {
+        told.incident = Some("01KBKQ3N8M0000000000000001");
         told.annotations = vec![
             ("summary", "a quarter of all orders fails".to_owned()),
             (

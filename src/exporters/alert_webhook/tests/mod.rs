@@ -5,5 +5,6 @@ mod config;
 mod dead_letters;
 mod exporter;
 mod golden;
+mod incidents;
 mod support;
 mod tracks;

@@ -25,6 +25,7 @@ pub(super) struct Told {
     pub(super) sequence: u64,
     pub(super) destination: Option<&'static str>,
     pub(super) suppressed_by: Option<&'static str>,
+    pub(super) incident: Option<&'static str>,
     pub(super) is_reminder: bool,
     pub(super) at: Timestamp,
 }
@@ -40,6 +41,7 @@ impl Told {
             sequence: if state == "resolved" { 2 } else { 1 },
             destination: None,
             suppressed_by: None,
+            incident: None,
             is_reminder: false,
             at: NOW,
         }
@@ -84,6 +86,7 @@ impl Told {
             attributes.push(whole(name::ENDS_AT, self.at.as_nanos()));
         }
         attributes.extend(self.destination.map(|only| text(name::DESTINATION, only)));
+        attributes.extend(self.incident.map(|id| text(name::INCIDENT_ID, id)));
         if let Some(silence) = self.suppressed_by {
             let values = json!([{"stringValue": silence}]);
             attributes.push(json!({"key": name::SUPPRESSED_BY, "value": {"arrayValue": {"values": values}}}));

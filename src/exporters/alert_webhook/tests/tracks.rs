@@ -9,7 +9,7 @@ use super::support::{Running, Told, until};
 use crate::http::testing::{Reply, Server, on_a_shard};
 
 /// Asks what became of an alert's notifications.
-fn asked(running: &Running, parameters: &[(&str, &str)]) -> (u16, Value) {
+pub(super) fn asked(running: &Running, parameters: &[(&str, &str)]) -> (u16, Value) {
     let question = Question {
         method: "GET".to_owned(),
         path: vec!["deliveries".to_owned()],
