@@ -1,9 +1,6 @@
 //! Which service is behind an incident: what moved, where it began, and whether one stands out.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Timestamp, TraceId};
 
@@ -11,9 +8,10 @@ use super::{
     config::RcaConfig,
     events::Event,
     graph::{CallGraph, Name},
+    moves::{Moved, Windows, moved, moved_lines},
     output::SERVED,
-    shift::{Floors, Shift, shift},
-    signals::{Aspect, SignalKey, Signals, Track},
+    shift::Shift,
+    signals::{Aspect, Signals},
 };
 
 /// What was found, the most likely first.
@@ -65,14 +63,16 @@ pub(super) enum CauseKind {
     Database,
     /// More is asked of it.
     Traffic,
-    /// A metric of it or its host left its range.
+    /// It, or its host, is used up.
     Resource,
+    /// It no longer writes what it wrote, or writes something new: it does something else.
+    Logs,
     /// Something was changed.
     Change,
 }
 
 impl CauseKind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Latency,
         Self::Errors,
         Self::Unavailable,
@@ -80,6 +80,7 @@ impl CauseKind {
         Self::Database,
         Self::Traffic,
         Self::Resource,
+        Self::Logs,
         Self::Change,
     ];
 
@@ -92,6 +93,7 @@ impl CauseKind {
             Self::Database => "database",
             Self::Traffic => "traffic",
             Self::Resource => "resource",
+            Self::Logs => "logs",
             Self::Change => "change",
         }
     }
@@ -112,10 +114,6 @@ pub(super) struct Sight<'a> {
     pub(super) config: &'a RcaConfig,
 }
 
-/// From so many usual deviations on a signal has moved.
-const MOVED: f64 = 3.0;
-/// Of what speaks against a service when one that it calls is worse.
-const DISCOUNT: f64 = 0.6;
 /// What counts of a signal whatever its part in the whole.
 const REGARDLESS: f64 = 0.25;
 /// Evidence that is kept of a candidate.
@@ -123,34 +121,17 @@ const MOST_EVIDENCE: usize = 5;
 
 /// Ranks the services in reach of an incident. *Cost*: a walk over their signals.
 pub(super) fn find(sight: &Sight<'_>, reach: &BTreeSet<Name>) -> Finding {
-    let mut evidence = Gathered::default();
-    let windows = Windows::of(sight);
+    let mut gathered = Gathered::default();
+    let windows = Windows::of(sight.signals, sight.start, sight.end);
     for service in reach {
-        for (key, track) in sight.signals.of(service) {
-            evidence.look_at(key, track, &windows);
-        }
-        evidence.look_for_silence(service, sight, &windows);
+        gathered.look_at(service, sight.signals, &windows);
+        gathered.look_for_silence(service, sight, &windows);
     }
-    evidence.blame_ways();
-    evidence.look_at_traffic(sight.graph);
-    evidence.look_at_changes(sight);
-    conclude(evidence.weigh(), sight)
-}
-
-/// The windows on both sides of the beginning.
-struct Windows {
-    before: Range<u64>,
-    after: Range<u64>,
-}
-
-impl Windows {
-    fn of(sight: &Sight<'_>) -> Self {
-        let signals = sight.signals;
-        let start = signals.window_of(sight.start);
-        let oldest = start.saturating_sub(sight.config.windows());
-        let end = signals.window_of(sight.end).max(start) + 1;
-        Self { before: oldest..start, after: start..end }
-    }
+    gathered.blame_ways();
+    gathered.keep_own_part(sight.graph);
+    gathered.look_at_traffic(sight.graph);
+    gathered.look_at_changes(sight);
+    conclude(gathered.weigh(), sight)
 }
 
 /// What moved, by whom it concerns.
@@ -159,90 +140,94 @@ struct Gathered {
     of: BTreeMap<Name, Vec<Moved>>,
     /// By callee: all its callers, with how the way from each of them moved.
     ways: BTreeMap<(Name, Aspect), Vec<FromCaller>>,
+    /// What includes the part of callees.
+    totals: BTreeMap<(Aspect, Name), Moved>,
     traffic: BTreeMap<Name, Moved>,
 }
 
 /// A caller, and how the way from it moved if it did.
 type FromCaller = (Name, Option<Moved>);
 
-/// A signal that moved.
-#[derive(Clone)]
-struct Moved {
-    kind: CauseKind,
-    what: Name,
-    unit: String,
-    shift: Shift,
-    /// What all of it costs: extra milliseconds or failures a second; 0 where that can not be told.
-    weight: f64,
-    exemplar: Option<TraceId>,
-}
-
 impl Gathered {
-    fn look_at(&mut self, key: &SignalKey, track: &Track, windows: &Windows) {
-        let moved = moved(key, track, windows);
-        match key.aspect {
-            Aspect::Way | Aspect::Store => {
-                let ways = self.ways.entry((Name::clone(&key.service), key.aspect)).or_default();
-                ways.push((Name::clone(&key.name), moved));
-            }
-            Aspect::Traffic => {
-                let Some(moved) = moved else { return };
-                let known = self.traffic.entry(Name::clone(&key.service)).or_insert_with(|| moved.clone());
-                if moved.weight > known.weight {
-                    *known = moved;
+    fn look_at(&mut self, service: &Name, signals: &Signals, windows: &Windows) {
+        for (key, track) in signals.of(service) {
+            let moved = moved(key, track, windows);
+            match (key.aspect, moved) {
+                (Aspect::Way | Aspect::Lost | Aspect::Store | Aspect::StoreLost, moved) => {
+                    let ways = self.ways.entry((Name::clone(service), key.aspect)).or_default();
+                    ways.push((Name::clone(&key.name), moved));
                 }
+                (Aspect::Total | Aspect::TotalFailing, Some(moved)) => {
+                    self.totals.insert((key.aspect, Name::clone(service)), moved);
+                }
+                (Aspect::Traffic, Some(moved)) => {
+                    self.traffic.insert(Name::clone(service), moved);
+                }
+                (_, Some(moved)) => self.blame(service, moved),
+                (_, None) => {}
             }
-            _ => self.of.entry(Name::clone(&key.service)).or_default().extend(moved),
         }
+        for moved in moved_lines(service, signals, windows) {
+            self.blame(service, moved);
+        }
+    }
+
+    fn blame(&mut self, service: &Name, moved: Moved) {
+        self.of.entry(Name::clone(service)).or_default().push(moved);
     }
 
     /// A service that no longer does what it did in most windows before, while those who call it go on.
     fn look_for_silence(&mut self, service: &Name, sight: &Sight<'_>, windows: &Windows) {
-        let has = |service: &Name, range: &Range<u64>| {
-            let tracks = sight.signals.of(service).filter(|(key, _)| key.aspect == Aspect::Traffic);
-            let mut busy = BTreeSet::new();
-            tracks.for_each(|(_, track)| busy.extend(track.points(range.clone()).map(|point| point.window)));
-            busy.len()
-        };
-        // The first window of an incident may be half before it, and spans of the last may still come.
+        let served = |service: &Name, windows| sight.signals.served(service, windows);
+        // The first window of an incident may be half before it.
         let quiet = windows.after.start + 1..windows.after.end;
-        let n_before = has(service, &windows.before);
-        let known = sight.signals.last.saturating_sub(windows.before.start).min(sight.config.windows());
-        if n_before < 3
-            || (n_before as u64) * 2 < known.min(n_before as u64 + 3)
-            || quiet.start + 2 > quiet.end
-        {
+        let (n_before, n_quiet) = (windows.known_before() as f64, quiet.clone().count() as f64);
+        let usual = served(service, &windows.before) / n_before.max(1.0) * n_quiet;
+        let callers_go_on = sight.graph.callers(service).any(|caller| served(caller, &quiet) > 0.0);
+        if n_quiet < 2.0 || usual < LEAST_MISSED || served(service, &quiet) > 0.0 || !callers_go_on {
             return;
         }
-        let callers_go_on = sight.graph.callers(service).any(|caller| has(caller, &quiet) > 0);
-        if has(service, &quiet) > 0 || !callers_go_on {
-            return;
-        }
-        let shift = Shift { before: 1.0, after: 0.0, deviations: 100.0 };
-        self.of.entry(Name::clone(service)).or_default().push(Moved {
-            kind: CauseKind::Unavailable,
-            what: SERVED.into(),
-            unit: "1".to_owned(),
-            shift,
-            weight: 0.0,
-            exemplar: None,
-        });
+        self.blame(
+            service,
+            Moved {
+                kind: CauseKind::Unavailable,
+                what: SERVED.into(),
+                unit: "1",
+                shift: Shift { before: 1.0, after: 0.0, deviations: usual },
+                weight: 0.0,
+                exemplar: None,
+            },
+        );
     }
 
-    /// A way that is slow from most callers is the callee's; one that is slow from few is theirs. A database with
-    /// one caller belongs to that.
+    /// A way that is slow, or lost, from most callers is the callee's; one that is so from few is theirs. A database
+    /// with one caller belongs to that.
     fn blame_ways(&mut self) {
         for ((server, aspect), ways) in std::mem::take(&mut self.ways) {
             let n_callers = ways.len();
-            let slow: Vec<_> =
+            let moved: Vec<_> =
                 ways.into_iter().filter_map(|(client, moved)| Some((client, moved?))).collect();
-            let is_shared = aspect == Aspect::Way || n_callers > 1;
-            if is_shared && 2 * slow.len() > n_callers {
-                self.of.entry(server).or_default().extend(slow.into_iter().map(|(_, moved)| moved));
-                continue;
+            let is_private = matches!(aspect, Aspect::Store | Aspect::StoreLost) && n_callers == 1;
+            let is_callees = !is_private && 2 * moved.len() > n_callers;
+            for (client, moved) in moved {
+                match is_callees {
+                    true => self.blame(&server, moved),
+                    false => self.blame(&client, Moved { what: Name::clone(&server), ..moved }),
+                }
             }
-            for (client, moved) in slow {
-                self.of.entry(client).or_default().push(Moved { what: Name::clone(&server), ..moved });
+        }
+    }
+
+    /// Of time and failures that include those of callees, what callees that moved do not explain.
+    fn keep_own_part(&mut self, graph: &CallGraph) {
+        let totals = std::mem::take(&mut self.totals);
+        for ((aspect, service), moved) in &totals {
+            let is_mutual = |callee: &Name| graph.callees(callee).any(|back| back == service);
+            let callees = graph.callees(service).filter(|callee| !is_mutual(callee));
+            let theirs = callees.filter_map(|callee| totals.get(&(*aspect, Name::clone(callee))));
+            let weight = moved.weight - theirs.map(|moved| moved.weight).sum::<f64>();
+            if weight > 0.0 {
+                self.blame(service, Moved { weight, ..moved.clone() });
             }
         }
     }
@@ -253,7 +238,7 @@ impl Gathered {
         for (service, moved) in &traffic {
             let is_passed_on = graph.callers(service).any(|caller| traffic.contains_key(caller));
             if !is_passed_on {
-                self.of.entry(Name::clone(service)).or_default().push(moved.clone());
+                self.blame(service, moved.clone());
             }
         }
     }
@@ -266,12 +251,11 @@ impl Gathered {
             let Some(moved) = self.of.get_mut(&change.service).filter(|moved| !moved.is_empty()) else {
                 continue;
             };
-            let shift = Shift { before: f64::NAN, after: f64::NAN, deviations: 1.0 };
             moved.push(Moved {
                 kind: CauseKind::Change,
                 what: change.title.as_str().into(),
-                unit: String::new(),
-                shift,
+                unit: "",
+                shift: Shift { before: f64::NAN, after: f64::NAN, deviations: 1.0 },
                 weight: 0.0,
                 exemplar: change.trace,
             });
@@ -285,7 +269,7 @@ impl Gathered {
             *totals.entry(moved.kind).or_default() += moved.weight;
         }
         let weighed = self.of.into_iter().filter(|(_, moved)| !moved.is_empty()).map(|(service, moved)| {
-            let mut evidence: Vec<_> = moved.into_iter().map(|moved| moved.weigh(&totals)).collect();
+            let mut evidence: Vec<_> = moved.into_iter().map(|moved| evidence_of(moved, &totals)).collect();
             evidence.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.what.cmp(&b.what)));
             let mut best: BTreeMap<CauseKind, f64> = BTreeMap::new();
             for one in &evidence {
@@ -300,124 +284,40 @@ impl Gathered {
     }
 }
 
-impl Moved {
-    fn weigh(self, totals: &BTreeMap<CauseKind, f64>) -> Evidence {
-        let total = totals.get(&self.kind).copied().unwrap_or_default();
-        let share = if total > 0.0 { self.weight / total } else { 1.0 };
-        let strength = match self.kind {
-            CauseKind::Change => 1.0,
-            kind => {
-                weight_of(kind)
-                    * self.shift.deviations.abs().ln_1p()
-                    * (REGARDLESS + (1.0 - REGARDLESS) * share)
-            }
-        };
-        Evidence {
-            kind: self.kind,
-            what: self.what.to_string(),
-            unit: self.unit,
-            before: self.shift.before,
-            after: self.shift.after,
-            strength,
-            exemplar: self.exemplar,
+/// Requests that a service that is silent should have had.
+const LEAST_MISSED: f64 = 3.0;
+
+/// The logarithm of how far it moved, by its part in what moved in all.
+fn evidence_of(moved: Moved, totals: &BTreeMap<CauseKind, f64>) -> Evidence {
+    let total = totals.get(&moved.kind).copied().unwrap_or_default();
+    let share = if total > 0.0 { moved.weight / total } else { 1.0 };
+    let strength = match moved.kind {
+        CauseKind::Change => 1.0,
+        kind => {
+            weight_of(kind) * moved.shift.deviations.abs().ln_1p() * (REGARDLESS + (1.0 - REGARDLESS) * share)
         }
+    };
+    Evidence {
+        kind: moved.kind,
+        what: moved.what.to_string(),
+        unit: moved.unit.to_owned(),
+        before: moved.shift.before,
+        after: moved.shift.after,
+        strength,
+        exemplar: moved.exemplar,
     }
 }
 
-/// How much a kind of evidence counts: metrics of hosts move for many reasons, and traffic is mostly an effect.
+/// How much a kind of evidence counts: traffic is mostly an effect.
 const fn weight_of(kind: CauseKind) -> f64 {
     match kind {
-        CauseKind::Resource => 1.0,
         CauseKind::Traffic => 0.8,
         _ => 1.6,
     }
 }
 
-fn moved(key: &SignalKey, track: &Track, windows: &Windows) -> Option<Moved> {
-    let kind = match key.aspect {
-        Aspect::Own => CauseKind::Latency,
-        Aspect::Failing => CauseKind::Errors,
-        Aspect::Unreachable => CauseKind::Unavailable,
-        Aspect::Way => CauseKind::Network,
-        Aspect::Store => CauseKind::Database,
-        Aspect::Traffic => CauseKind::Traffic,
-        Aspect::Metric => CauseKind::Resource,
-    };
-    let shift = match key.aspect {
-        Aspect::Failing | Aspect::Unreachable => ratio_shift(track, windows)?,
-        _ => {
-            let (mut before, mut after) =
-                (track.values(windows.before.clone()), track.values(windows.after.clone()));
-            shift(&mut before, &mut after, floors_of(key.aspect))?
-        }
-    };
-    let strength = if key.aspect == Aspect::Metric { shift.deviations.abs() } else { shift.deviations };
-    if strength < MOVED {
-        return None;
-    }
-    let support = mean(track.points(windows.after.clone()).map(|point| f64::from(point.support)));
-    let weight = match key.aspect {
-        Aspect::Metric => 0.0,
-        Aspect::Traffic => shift.after - shift.before,
-        _ => (shift.after - shift.before) * support,
-    };
-    let (unit, exemplar) = (track.unit.to_string(), track.exemplar);
-    Some(Moved { kind, what: Name::clone(&key.name), unit, shift, weight: weight.max(0.0), exemplar })
-}
-
-const fn floors_of(aspect: Aspect) -> Floors {
-    match aspect {
-        Aspect::Own | Aspect::Way | Aspect::Store => Floors { relative: 0.1, absolute: 0.5 },
-        Aspect::Traffic => Floors { relative: 0.2, absolute: 0.2 },
-        Aspect::Failing | Aspect::Unreachable => Floors { relative: 0.1, absolute: 0.01 },
-        Aspect::Metric => Floors { relative: 0.05, absolute: 1e-6 },
-    }
-}
-
-/// Compares parts of requests on the scale of what chance makes of so many. Before may be nothing: what fails where
-/// nothing came before has failed from the first request on.
-fn ratio_shift(track: &Track, windows: &Windows) -> Option<Shift> {
-    let pooled = |range: &Range<u64>| {
-        let (mut hits, mut all) = (0.0, 0.0);
-        for point in track.points(range.clone()) {
-            hits += f64::from(point.value) * f64::from(point.support);
-            all += f64::from(point.support);
-        }
-        (hits, all)
-    };
-    let ((hits_before, n_before), (hits, n)) = (pooled(&windows.before), pooled(&windows.after));
-    if n < 1.0 {
-        return None;
-    }
-    // Half a failure in one request more keeps what never failed from being certain of it.
-    let usual = (hits_before + 0.5) / (n_before + 1.0);
-    let usual = if n_before < 1.0 { LEAST_USUAL } else { usual.min(1.0) };
-    let scale = (usual * (1.0 - usual) / n).sqrt().max(LEAST_USUAL);
-    let before = if n_before < 1.0 { 0.0 } else { hits_before / n_before };
-    let after = hits / n;
-    Some(Shift { before, after, deviations: (after - usual) / scale })
-}
-
-/// A part of failed requests that nobody would look at.
-const LEAST_USUAL: f64 = 0.01;
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (n, sum) = values.fold((0.0, 0.0), |(n, sum), value| (n + 1.0, sum + value));
-    if n > 0.0 { sum / n } else { 0.0 }
-}
-
-/// Discounts those whose callees are worse, ranks, and says how far the first stands out.
-fn conclude(candidates: Vec<Candidate>, sight: &Sight<'_>) -> Finding {
-    let raw: BTreeMap<Name, f64> =
-        candidates.iter().map(|one| (Name::clone(&one.service), one.score)).collect();
-    let mut ranked = candidates;
-    for one in &mut ranked {
-        let callees = sight.graph.callees(&one.service);
-        let is_mutual = |callee: &Name| sight.graph.callees(callee).any(|back| *back == one.service);
-        let worst = callees.filter(|callee| !is_mutual(callee)).filter_map(|callee| raw.get(callee));
-        let worst = worst.copied().fold(0.0, f64::max);
-        one.score = (one.score - DISCOUNT * worst).max(0.0);
-    }
+/// Ranks, and says how far the first stands out.
+fn conclude(mut ranked: Vec<Candidate>, sight: &Sight<'_>) -> Finding {
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.service.cmp(&b.service)));
     ranked.truncate(sight.config.top_k as usize);
     let score = |place: usize| ranked.get(place).map_or(0.0, |one: &Candidate| one.score);

@@ -4,6 +4,8 @@ use component::{Checks, Config};
 use config::Duration;
 use serde::Deserialize;
 
+use crate::glob;
+
 /// Settings of `correlation`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default)]
@@ -84,6 +86,64 @@ pub(super) struct RcaConfig {
     pub(super) refine_for: Duration,
     /// How long before an incident a change may have been made that explains it.
     pub(super) changes_within: Duration,
+    /// Whether lines of log records are counted, service by service.
+    pub(super) lines: bool,
+    /// Which metrics tell of requests, for services that send no traces.
+    pub(super) metrics: RequestMetrics,
+}
+
+/// Names of metrics by what they tell; `*` stands for any text.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct RequestMetrics {
+    /// Gauges of the mean duration of requests, with a unit of time.
+    latency: Vec<String>,
+    /// Counters of requests.
+    requests: Vec<String>,
+    /// Gauges of the part of requests that succeed.
+    availability: Vec<String>,
+    /// Gauges of how far a resource is used.
+    utilization: Vec<String>,
+}
+
+impl RequestMetrics {
+    pub(super) fn times(&self, metric: &str) -> bool {
+        is_any(&self.latency, metric)
+    }
+
+    pub(super) fn counts(&self, metric: &str) -> bool {
+        is_any(&self.requests, metric)
+    }
+
+    pub(super) fn tells_success(&self, metric: &str) -> bool {
+        is_any(&self.availability, metric)
+    }
+
+    pub(super) fn tells_use(&self, metric: &str) -> bool {
+        is_any(&self.utilization, metric)
+    }
+}
+
+fn is_any(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| glob::fits(pattern, name))
+}
+
+impl Default for RequestMetrics {
+    fn default() -> Self {
+        let list = |patterns: &[&str]| patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+        Self {
+            latency: list(&[
+                "latency",
+                "*latency.mean",
+                "*latency.average",
+                "*duration.mean",
+                "*duration.average",
+            ]),
+            requests: list(&["requests", "*.requests", "*.request.count"]),
+            availability: list(&["availability", "*.availability", "*success_ratio"]),
+            utilization: list(&["*.utilization", "*_utilization", "*usage_percent"]),
+        }
+    }
 }
 
 /// Which log records tell of changes.
@@ -149,6 +209,8 @@ impl Default for RcaConfig {
             max_signals: 50_000,
             refine_for: minutes(10),
             changes_within: minutes(30),
+            lines: true,
+            metrics: RequestMetrics::default(),
         }
     }
 }

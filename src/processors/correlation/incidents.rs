@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::Timestamp;
+use model::{Severity, Timestamp};
 
 use super::{
     config::CorrelationConfig,
@@ -29,7 +29,7 @@ pub(super) enum Fate {
     Joined { id: String, merged: Vec<String> },
     /// It is known, and has changed.
     Updated,
-    /// It ended before anybody knew of it.
+    /// It ended before anybody knew of it, or is no trouble by itself.
     Ignored,
     /// There are too many incidents.
     Refused,
@@ -74,6 +74,8 @@ impl Incidents {
             .map(|incident| incident.id.clone())
             .collect();
         match related.split_first() {
+            // What is merely worth knowing is no trouble, but may explain some.
+            None if event.severity == Severity::Info => Fate::Ignored,
             None if self.all.len() >= config.max_incidents as usize => Fate::Refused,
             None => {
                 let incident = Incident::of(event);

@@ -1,7 +1,10 @@
-//! The half on every shard: it picks events out of the stream of log records.
+//! The half on every shard: it picks events out of the stream of log records, and counts the lines that services
+//! write.
+
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
-use component::{Cx, Processor};
+use component::{Counter, Cx, Processor};
 use model::{Batch, Partial, Payload};
 use prost::Message;
 use wire::{
@@ -9,13 +12,20 @@ use wire::{
     view::{LogRecord, groups},
 };
 
-use super::events;
+use super::{
+    events,
+    lines::{Line, line_of},
+};
 
 /// Raised when the meaning of a field changes.
 pub(super) const VERSION: u32 = 1;
 
 /// The scope under which alerts are told.
 const ALERTS: &[u8] = b"alerting";
+/// What other stages write is no line of the service that it tells of.
+const OURS: &[u8] = b"trueline.";
+/// Lines that are counted apart in a second.
+const MOST_LINES: usize = 10_000;
 
 /// What shards tell: `proto/correlation.proto` is its description.
 #[derive(Clone, PartialEq, Message)]
@@ -28,24 +38,66 @@ pub(super) struct CorrelationPartial {
     /// An encoded `ExportLogsServiceRequest` of alerts, which wait here until it is known who has spoken of them.
     #[prost(bytes = "bytes", tag = "3")]
     pub(super) alerts: Bytes,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) lines: Vec<LineRow>,
+}
+
+/// How often a service wrote a line.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LineRow {
+    #[prost(string, tag = "1")]
+    pub(super) service: String,
+    #[prost(string, tag = "2")]
+    pub(super) key: String,
+    #[prost(bool, tag = "3")]
+    pub(super) is_complaint: bool,
+    #[prost(uint64, tag = "4")]
+    pub(super) records: u64,
 }
 
 /// Passes log records on and tells of events among them; requests of alerts it takes out of the stream.
 pub(super) struct IngestHalf {
-    pub(super) changes: Vec<String>,
+    changes: Vec<String>,
+    counts_lines: bool,
+    lines: BTreeMap<(String, Line), u64>,
+    uncounted: Counter,
 }
 
 impl IngestHalf {
-    fn events(&self, request: &[u8]) -> Option<Vec<u8>> {
-        let mut writer = LogsWriter::new();
+    pub(super) fn new(changes: &[String], counts_lines: bool, uncounted: Counter) -> Self {
+        Self { changes: changes.to_vec(), counts_lines, lines: BTreeMap::new(), uncounted }
+    }
+
+    /// Returns the events of a request, and counts the lines of all else.
+    fn look_at(&mut self, request: &[u8]) -> Vec<u8> {
+        let mut events = LogsWriter::new();
         for group in groups(request) {
+            let service = self.counts_lines.then(|| group.resource.attribute("service.name")).flatten();
+            let service = service.map(|name| events::cut(&name.to_label_string()));
             for message in group.items() {
-                if events::is_event(LogRecord::of(message).event_name, &self.changes) {
-                    writer.copy(&group, message, &Attributes::new());
+                let record = LogRecord::of(message);
+                if events::is_event(record.event_name, &self.changes) {
+                    events.copy(&group, message, &Attributes::new());
+                } else if let Some(service) = &service
+                    && !record.event_name.starts_with(OURS)
+                {
+                    self.count(service, &record);
                 }
             }
         }
-        (!writer.is_empty()).then(|| writer.take())
+        events.take()
+    }
+
+    fn count(&mut self, service: &str, record: &LogRecord<'_>) {
+        let Some(line) = line_of(record) else { return };
+        let n = self.lines.len();
+        match self.lines.entry((service.to_owned(), line)) {
+            Entry::Occupied(mut known) => *known.get_mut() += 1,
+            Entry::Vacant(_) if n >= MOST_LINES => self.uncounted.add(1),
+            Entry::Vacant(new) => {
+                new.insert(1);
+            }
+        }
     }
 }
 
@@ -56,12 +108,31 @@ impl Processor for IngestHalf {
         if groups(request).next().is_some_and(|group| group.scope.name == ALERTS) {
             told.alerts = request.clone();
         } else {
-            told.events = self.events(request).unwrap_or_default().into();
+            told.events = self.look_at(request).into();
             cx.pass(batch);
         }
         if !told.events.is_empty() || !told.alerts.is_empty() {
-            let partial = Partial { bytes: told.encode_to_vec().into(), at: cx.now() };
-            cx.emit(Payload::Partial(partial), 0);
+            tell(&told, cx);
         }
     }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut self.lines).into_iter();
+        let rows = lines.map(|((service, line), records)| LineRow {
+            service,
+            key: line.key,
+            is_complaint: line.is_complaint,
+            records,
+        });
+        let lines = rows.collect();
+        tell(&CorrelationPartial { version: VERSION, lines, ..CorrelationPartial::default() }, cx);
+    }
+}
+
+fn tell(told: &CorrelationPartial, cx: &mut Cx<'_>) {
+    let partial = Partial { bytes: told.encode_to_vec().into(), at: cx.now() };
+    cx.emit(Payload::Partial(partial), 0);
 }

@@ -28,6 +28,8 @@ mod graph;
 mod incident;
 mod incidents;
 mod ingest;
+mod lines;
+mod moves;
 mod output;
 mod processor;
 mod shift;

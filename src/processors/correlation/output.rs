@@ -185,7 +185,8 @@ const fn verb(kind: CauseKind) -> &'static str {
         CauseKind::Network => "is reached slowly",
         CauseKind::Database => "waits for its database",
         CauseKind::Traffic => "gets more requests",
-        CauseKind::Resource => "has unusual metrics",
+        CauseKind::Resource => "is used up",
+        CauseKind::Logs => "does something else",
         CauseKind::Change => "was changed",
     }
 }
@@ -233,9 +234,18 @@ pub(super) fn sentence(one: &Evidence) -> String {
         }
         CauseKind::Unavailable => format!("calls from {what} do not come to it in {percent}"),
         CauseKind::Network => format!("the way between it and {what} takes {numbers}"),
+        CauseKind::Database if one.unit == "1" => format!("statements to {what} fail in {percent}"),
         CauseKind::Database => format!("statements to {what} take {numbers}"),
         CauseKind::Traffic => format!("requests of {what} are {numbers}"),
-        CauseKind::Resource => format!("{what} is {numbers}"),
+        CauseKind::Resource => format!("{what} is {percent}"),
+        CauseKind::Logs if one.after == 0.0 => {
+            format!("it no longer writes `{what}`, as its requests would have it {} times", short(one.before))
+        }
+        CauseKind::Logs => format!(
+            "it writes `{what}` {} times, as its requests would have it {}",
+            short(one.after),
+            short(one.before)
+        ),
         CauseKind::Change => format!("changed: {what}"),
     }
 }

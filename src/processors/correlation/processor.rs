@@ -23,7 +23,7 @@ use super::{
     events::{self, Event, Kind},
     graph::{CallGraph, Name, Way},
     incident::{Incident, Link, Role, State},
-    incidents::{Fate, Incidents},
+    incidents::{Fate, Incidents, name},
     ingest::{CorrelationPartial, IngestHalf, VERSION},
     output::{self, Measured, News},
     signals::Signals,
@@ -48,8 +48,13 @@ impl ProcessorDef for Correlation {
         SignalSet::LOGS.union(SignalSet::METRICS)
     }
 
-    fn ingest(config: &CorrelationConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
-        Box::new(IngestHalf { changes: config.changes.events.clone() })
+    fn ingest(config: &CorrelationConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        let uncounted = cx.telemetry.counter(
+            "otelcol_processor_correlation_uncounted_records",
+            "Log records whose line was not counted, as too many lines came in a second",
+            "{record}",
+        );
+        Box::new(IngestHalf::new(&config.changes.events, config.rca.lines, uncounted))
     }
 
     fn analysis(config: &CorrelationConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
@@ -97,22 +102,22 @@ struct Meters {
 
 impl AnalysisHalf {
     fn new(config: &CorrelationConfig, cx: &BuildCx<'_>) -> Self {
-        let name = |name: &str| format!("otelcol_processor_correlation_{name}");
+        let named = |name: &str| format!("otelcol_processor_correlation_{name}");
         let telemetry = cx.telemetry;
         let meters = Meters {
-            opened: telemetry.counter(&name("opened_incidents"), "Incidents that were opened", "{incident}"),
+            opened: telemetry.counter(&named("opened_incidents"), "Incidents that were opened", "{incident}"),
             inhibited: telemetry.counter(
-                &name("inhibited_alerts"),
+                &named("inhibited_alerts"),
                 "Records of alerts whose incident had been told of already",
                 "{record}",
             ),
             refused_events: telemetry.counter(
-                &name("refused_events"),
+                &named("refused_events"),
                 "Events of which nothing was kept, as there were too many incidents or they can not be read",
                 "{event}",
             ),
             n_signals: telemetry.gauge(
-                &name("signals"),
+                &named("signals"),
                 "Signals of services that are remembered",
                 "{signal}",
             ),
@@ -124,7 +129,12 @@ impl AnalysisHalf {
             voices: Voices::default(),
             changes: VecDeque::new(),
             past: VecDeque::new(),
-            signals: Signals::new(rca.window.get(), rca.windows(), rca.max_signals as usize),
+            signals: Signals::new(
+                rca.window.get(),
+                rca.windows(),
+                rca.max_signals as usize,
+                rca.metrics.clone(),
+            ),
             came: Vec::new(),
             alerts: Vec::new(),
             judged: 0,
@@ -153,13 +163,19 @@ impl AnalysisHalf {
         self.changes.push_back(change);
     }
 
-    fn hear(&mut self, bytes: &[u8]) {
+    fn hear(&mut self, bytes: &[u8], now: Timestamp) {
         let told = match CorrelationPartial::decode(bytes) {
             Ok(told) if told.version == VERSION => told,
             _ => return self.meters.refused_events.add(1),
         };
         if !told.alerts.is_empty() {
             self.alerts.push(told.alerts);
+        }
+        for row in told.lines {
+            let (service, line) = (name(&row.service), name(&row.key));
+            // What is told at the end of a second was written before.
+            let at = now - Duration::from_nanos(1);
+            self.signals.take_lines(&service, &line, row.is_complaint, row.records, at);
         }
         for group in groups(&told.events) {
             for message in group.items() {
@@ -464,7 +480,7 @@ impl AnalysisHalf {
 impl Processor for AnalysisHalf {
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         match &batch.payload {
-            Payload::Partial(partial) => return self.hear(&partial.bytes),
+            Payload::Partial(partial) => return self.hear(&partial.bytes, cx.now()),
             Payload::Rollups(rollups) => self.look_at(rollups, cx.now()),
             _ => {}
         }

@@ -19,24 +19,23 @@ pub(super) struct Floors {
 /// Values that are needed on the side of the past.
 const LEAST_BEFORE: usize = 3;
 
-/// Compares the medians of two sets on the scale of the interquartile range of the first. None when too little is
-/// known of either. Both sets are sorted on the way.
+/// Compares a value with the median of a set, on the scale of that set's interquartile range. None when too little is
+/// known of the past. The set is sorted on the way.
 ///
 /// A constant signal has no deviation of its own; the floors keep it from exploding.
-pub(super) fn shift(before: &mut [f64], after: &mut [f64], floors: Floors) -> Option<Shift> {
-    if before.len() < LEAST_BEFORE || after.is_empty() {
+pub(super) fn shift_of(before: &mut [f64], after: f64, floors: Floors) -> Option<Shift> {
+    if before.len() < LEAST_BEFORE {
         return None;
     }
     before.sort_by(f64::total_cmp);
-    after.sort_by(f64::total_cmp);
     let level = quantile(before, 0.5);
     let spread = quantile(before, 0.75) - quantile(before, 0.25);
-    /// Of a normal distribution.
-    const QUARTILES_PER_DEVIATION: f64 = 1.349;
     let scale = (spread / QUARTILES_PER_DEVIATION).max(floors.relative * level.abs()).max(floors.absolute);
-    let now = quantile(after, 0.5);
-    Some(Shift { before: level, after: now, deviations: (now - level) / scale })
+    Some(Shift { before: level, after, deviations: (after - level) / scale })
 }
+
+/// Of a normal distribution.
+const QUARTILES_PER_DEVIATION: f64 = 1.349;
 
 /// Of sorted values, between two of them by their distance.
 pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
@@ -55,14 +54,14 @@ mod tests {
     #[test]
     fn a_shift_is_told_in_usual_deviations() {
         let mut before: Vec<f64> = (0..101).map(f64::from).collect();
-        let shift = shift(&mut before, &mut [150.0, 160.0, 170.0], FLOORS).unwrap();
+        let shift = shift_of(&mut before, 160.0, FLOORS).unwrap();
         assert_eq!((shift.before, shift.after), (50.0, 160.0));
         assert!((shift.deviations - 110.0 / (50.0 / 1.349)).abs() < 1e-9);
     }
 
     #[test]
     fn a_constant_does_not_explode() {
-        let of = |level: f64, now: f64| shift(&mut [level; 9], &mut [now], FLOORS).unwrap().deviations;
+        let of = |level: f64, now: f64| shift_of(&mut [level; 9], now, FLOORS).unwrap().deviations;
         assert!((of(10.0, 11.0) - 1.0).abs() < 1e-9);
         assert!((of(0.0, 0.005) - 0.5).abs() < 1e-9);
         assert!((of(10.0, 5.0) + 5.0).abs() < 1e-9);
@@ -70,7 +69,6 @@ mod tests {
 
     #[test]
     fn too_little_tells_nothing() {
-        assert_eq!(shift(&mut [1.0, 1.0], &mut [2.0], FLOORS), None);
-        assert_eq!(shift(&mut [1.0; 9], &mut [], FLOORS), None);
+        assert_eq!(shift_of(&mut [1.0, 1.0], 2.0, FLOORS), None);
     }
 }

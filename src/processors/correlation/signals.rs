@@ -2,30 +2,43 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
 
 use model::{Calls, EdgeKind, Rollups, Statistic, Timestamp, TraceId};
 
-use super::graph::Name;
+use super::{config::RequestMetrics, graph::Name};
 
 /// What a signal says of its service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Aspect {
-    /// Time of its own in an operation. *Units*: ms.
+    /// Mean time of its own in an operation. *Units*: ms.
     Own,
     /// Part of an operation's requests that fail without a failed callee, 0 to 1.
     Failing,
     /// Part of the calls to it that fail without having come to it, 0 to 1.
-    Unreachable,
-    /// What callers wait beyond the time in which it works. *Units*: ms.
+    Lost,
+    /// As [`Self::Lost`], of a database.
+    StoreLost,
+    /// What callers wait, in the mean, beyond the time in which it works. *Units*: ms.
     Way,
-    /// What callers wait for a database. *Units*: ms.
+    /// What callers wait for a database in the mean. *Units*: ms.
     Store,
-    /// Requests in an operation, per second.
+    /// Requests that came to it, per second.
     Traffic,
-    /// A metric that it or its host sends.
+    /// How often it wrote a line, per window; what is missing is none.
+    Line,
+    /// As [`Self::Line`], of warnings and errors.
+    Complaint,
+    /// Mean time of its requests with all that its callees take, as a metric tells. *Units*: ms.
+    Total,
+    /// Part of its requests that fail with those that fail for its callees, as a metric tells.
+    TotalFailing,
+    /// How far a resource is used, 0 to 1.
+    Utilization,
+    /// Another metric that it or its host sends.
     Metric,
 }
 
@@ -35,7 +48,7 @@ pub(super) struct SignalKey {
     /// Of whom it speaks.
     pub(super) service: Name,
     pub(super) aspect: Aspect,
-    /// The operation, the caller, or the metric with its statistic.
+    /// The operation, the caller, the line, or the metric with its statistic.
     pub(super) name: Name,
 }
 
@@ -45,7 +58,7 @@ pub(super) struct Track {
     points: VecDeque<Point>,
     /// The latest trace that shows it.
     pub(super) exemplar: Option<TraceId>,
-    pub(super) unit: Arc<str>,
+    pub(super) unit: &'static str,
 }
 
 /// What a signal was in a window.
@@ -65,15 +78,27 @@ pub(super) struct Signals {
     width: Duration,
     windows: u64,
     capacity: usize,
-    /// The last window that was taken.
+    metrics: RequestMetrics,
+    /// The first and the last window that was taken.
+    pub(super) first: u64,
     pub(super) last: u64,
     /// Values of signals that found no room.
     pub(super) dropped: u64,
 }
 
+/// What metrics tell of the requests of a service in one window.
+#[derive(Default)]
+struct OfRequests {
+    /// *Units*: ms.
+    latency: Option<f64>,
+    per_second: f64,
+    failing: Option<f64>,
+}
+
 impl Signals {
-    pub(super) fn new(width: Duration, windows: u64, capacity: usize) -> Self {
-        Self { tracks: BTreeMap::new(), width, windows, capacity, last: 0, dropped: 0 }
+    pub(super) fn new(width: Duration, windows: u64, capacity: usize, metrics: RequestMetrics) -> Self {
+        let (tracks, first, last, dropped) = (BTreeMap::new(), 0, 0, 0);
+        Self { tracks, width, windows, capacity, metrics, first, last, dropped }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,54 +120,120 @@ impl Signals {
             return;
         }
         let window = self.window_of(rollups.start);
-        self.last = self.last.max(window);
-        for (row, series) in rollups.series.iter().enumerate() {
-            if &*series.metric == SPANS {
-                continue;
-            }
-            let name = metric_name(&series.metric, series.statistic);
-            let point =
-                Point { window, value: rollups.values[row] as f32, support: rollups.support[row] as f32 };
-            self.put(&series.service, Aspect::Metric, &name, point, &series.unit, None);
+        if self.first == 0 {
+            self.first = window;
         }
+        self.last = self.last.max(window);
+        self.take_rows(rollups, window);
         if let Some(calls) = &rollups.calls {
             self.take_calls(calls, window);
         }
         self.forget(window);
     }
 
+    fn take_rows(&mut self, rollups: &Rollups, window: u64) {
+        let mut requests: BTreeMap<Name, OfRequests> = BTreeMap::new();
+        for (row, series) in rollups.series.iter().enumerate() {
+            let value = rollups.values[row];
+            if &*series.metric == SPANS || !value.is_finite() {
+                continue;
+            }
+            let (metric, unit) = (&*series.metric, &*series.unit);
+            let service = Name::clone(&series.service);
+            if series.statistic == Statistic::Rate && self.metrics.counts(metric) {
+                requests.entry(service).or_default().per_second += value;
+            } else if let (Statistic::Mean, true, Some(ms)) =
+                (series.statistic, self.metrics.times(metric), millis_per(unit))
+            {
+                requests.entry(service).or_default().latency = Some(value * ms);
+            } else if series.statistic == Statistic::Mean && self.metrics.tells_success(metric) {
+                let share = if unit == "%" { value / 100.0 } else { value };
+                requests.entry(service).or_default().failing = Some((1.0 - share).clamp(0.0, 1.0));
+            } else {
+                let support = rollups.support[row] as f32;
+                let (aspect, value, unit) = match self.metrics.tells_use(metric) {
+                    true if unit == "%" => (Aspect::Utilization, value / 100.0, "1"),
+                    true => (Aspect::Utilization, value, "1"),
+                    false => (Aspect::Metric, value, ""),
+                };
+                let point = Point { window, value: value as f32, support };
+                self.put(&series.service, aspect, &metric_name(metric, series.statistic), point, unit, None);
+            }
+        }
+        let seconds = self.width.as_secs_f64();
+        for (service, told) in requests {
+            let support = (told.per_second * seconds) as f32;
+            let mut put = |aspect, value: Option<f64>, unit| {
+                let Some(value) = value else { return };
+                let point = Point { window, value: value as f32, support };
+                self.put(&service, aspect, &"its requests".into(), point, unit, None);
+            };
+            put(Aspect::Total, told.latency, "ms");
+            put(Aspect::TotalFailing, told.failing, "1");
+        }
+    }
+
     fn take_calls(&mut self, calls: &Calls, window: u64) {
         let seconds = self.width.as_secs_f64();
-        let (ms, ratio): (Arc<str>, Arc<str>) = ("ms".into(), "1".into());
-        let per_second: Arc<str> = "1/s".into();
+        let point = |value: f64, support: u64| Point { window, value: value as f32, support: support as f32 };
         for step in &calls.steps {
-            let support = step.calls as f32;
-            let mut put = |aspect, value: f64, unit: &Arc<str>| {
-                let point = Point { window, value: value as f32, support };
-                self.put(&step.service, aspect, &step.operation, point, unit, step.exemplar);
+            let n = step.calls;
+            let mut put = |aspect, value: f64, unit| {
+                let (service, operation) = (&step.service, &step.operation);
+                self.put(service, aspect, operation, point(value, n), unit, step.exemplar);
             };
-            put(Aspect::Own, step.own.p50, &ms);
-            put(Aspect::Failing, step.failed_here as f64 / step.calls.max(1) as f64, &ratio);
-            put(Aspect::Traffic, step.calls as f64 / seconds, &per_second);
+            put(Aspect::Own, step.own.mean, "ms");
+            put(Aspect::Failing, step.failed_here as f64 / n.max(1) as f64, "1");
         }
+        let mut arrived: BTreeMap<&Name, u64> = BTreeMap::new();
         for edge in &calls.edges {
-            let support = edge.calls as f32;
-            let mut put = |aspect, value: f64, unit: &Arc<str>| {
-                let point = Point { window, value: value as f32, support };
-                self.put(&edge.server, aspect, &edge.client, point, unit, edge.exemplar);
+            let n = edge.calls;
+            *arrived.entry(&edge.server).or_default() += n - edge.lost.min(n);
+            let mut put = |aspect, value: f64, unit| {
+                self.put(&edge.server, aspect, &edge.client, point(value, n), unit, edge.exemplar);
             };
-            let failing = edge.failed as f64 / edge.calls.max(1) as f64;
-            // Without a span of the callee all that is known is what the caller waited.
-            let is_seen = edge.gap.p50.is_finite();
+            let lost = edge.lost as f64 / n.max(1) as f64;
             match edge.kind {
-                EdgeKind::Database => put(Aspect::Store, edge.duration.p50, &ms),
+                EdgeKind::Database => {
+                    put(Aspect::Store, edge.duration.mean, "ms");
+                    put(Aspect::StoreLost, lost, "1");
+                }
                 EdgeKind::Message => {}
-                EdgeKind::Request | EdgeKind::Peer if is_seen => put(Aspect::Way, edge.gap.p50, &ms),
-                EdgeKind::Request | EdgeKind::Peer => put(Aspect::Way, edge.duration.p50, &ms),
+                EdgeKind::Request => {
+                    put(Aspect::Way, edge.gap.mean, "ms");
+                    put(Aspect::Lost, lost, "1");
+                }
+                EdgeKind::Peer => {
+                    put(Aspect::Way, edge.duration.mean, "ms");
+                    put(Aspect::Lost, lost, "1");
+                }
             }
-            if !is_seen {
-                put(Aspect::Unreachable, failing, &ratio);
-            }
+        }
+        for (service, n) in arrived {
+            self.put(service, Aspect::Traffic, &REQUESTS.into(), point(n as f64 / seconds, n), "1/s", None);
+        }
+    }
+
+    /// Counts lines that a service wrote in the window that is open now.
+    pub(super) fn take_lines(
+        &mut self,
+        service: &Name,
+        line: &Name,
+        is_complaint: bool,
+        n: u64,
+        at: Timestamp,
+    ) {
+        let aspect = if is_complaint { Aspect::Complaint } else { Aspect::Line };
+        let key = SignalKey { service: Name::clone(service), aspect, name: Name::clone(line) };
+        let window = self.window_of(at);
+        if !self.tracks.contains_key(&key) && self.tracks.len() >= self.capacity {
+            self.dropped += 1;
+            return;
+        }
+        let track = self.tracks.entry(key).or_default();
+        match track.points.back_mut() {
+            Some(last) if last.window >= window => last.value += n as f32,
+            _ => track.points.push_back(Point { window, value: n as f32, support: 1.0 }),
         }
     }
 
@@ -152,7 +243,7 @@ impl Signals {
         aspect: Aspect,
         name: &Name,
         point: Point,
-        unit: &Arc<str>,
+        unit: &'static str,
         exemplar: Option<TraceId>,
     ) {
         if !point.value.is_finite() {
@@ -164,7 +255,7 @@ impl Signals {
             return;
         }
         let track = self.tracks.entry(key).or_default();
-        track.unit = Arc::clone(unit);
+        track.unit = unit;
         track.exemplar = exemplar.or(track.exemplar);
         match track.points.back_mut() {
             // Of several series of one service and metric, pods among them, the largest speaks.
@@ -180,6 +271,7 @@ impl Signals {
     /// Forgets what is too old, and signals that have fallen silent for as long as is remembered.
     fn forget(&mut self, window: u64) {
         let oldest = window.saturating_sub(self.windows);
+        self.first = self.first.max(oldest);
         self.tracks.retain(|_, track| {
             while track.points.front().is_some_and(|point| point.window < oldest) {
                 track.points.pop_front();
@@ -193,17 +285,50 @@ impl Signals {
         let first = SignalKey { service: Name::clone(service), aspect: Aspect::Own, name: "".into() };
         self.tracks.range(first..).take_while(move |(key, _)| key.service == *service)
     }
+
+    /// All signals, service by service.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&SignalKey, &Track)> {
+        self.tracks.iter()
+    }
+
+    /// Requests that came to a service in these windows.
+    pub(super) fn served(&self, service: &Name, windows: &Range<u64>) -> f64 {
+        let key = SignalKey { service: Name::clone(service), aspect: Aspect::Traffic, name: REQUESTS.into() };
+        let points = self.tracks.get(&key).into_iter().flat_map(|track| track.points(windows.clone()));
+        points.map(|point| f64::from(point.support)).sum()
+    }
 }
+
+/// What [`Aspect::Traffic`] counts.
+const REQUESTS: &str = "requests";
 
 impl Track {
     /// The points of windows in a range.
-    pub(super) fn points(&self, windows: std::ops::Range<u64>) -> impl Iterator<Item = Point> + '_ {
-        self.points.iter().copied().filter(move |point| windows.contains(&point.window))
+    pub(super) fn points(&self, windows: Range<u64>) -> impl Iterator<Item = Point> + '_ {
+        let first = self.points.partition_point(|point| point.window < windows.start);
+        self.points.range(first..).copied().take_while(move |point| point.window < windows.end)
     }
 
     /// The values of windows in a range.
-    pub(super) fn values(&self, windows: std::ops::Range<u64>) -> Vec<f64> {
-        self.points(windows).map(|point| f64::from(point.value)).collect()
+    pub(super) fn values(&self, windows: &Range<u64>) -> Vec<f64> {
+        self.points(windows.clone()).map(|point| f64::from(point.value)).collect()
+    }
+
+    /// Values and requests behind them, each summed over the windows in a range: of values weighed by requests.
+    pub(super) fn sums(&self, windows: &Range<u64>) -> (f64, f64) {
+        self.points(windows.clone()).fold((0.0, 0.0), |(values, requests), point| {
+            let support = f64::from(point.support);
+            (f64::from(point.value).mul_add(support, values), requests + support)
+        })
+    }
+
+    /// The sum of the values of windows in a range.
+    pub(super) fn total(&self, windows: &Range<u64>) -> f64 {
+        self.points(windows.clone()).map(|point| f64::from(point.value)).sum()
+    }
+
+    pub(super) fn latest(&self) -> Option<Point> {
+        self.points.back().copied()
     }
 }
 
@@ -214,5 +339,16 @@ fn metric_name(metric: &str, statistic: Statistic) -> Name {
     match statistic {
         Statistic::Mean => metric.into(),
         other => format!("{metric} {}", other.name()).into(),
+    }
+}
+
+/// Milliseconds of a unit of time, as UCUM spells it.
+fn millis_per(unit: &str) -> Option<f64> {
+    match unit {
+        "s" => Some(1e3),
+        "ms" => Some(1.0),
+        "us" => Some(1e-3),
+        "ns" => Some(1e-6),
+        _ => None,
     }
 }

@@ -154,13 +154,14 @@ impl Shop {
 /// frontend → checkout → payment → payment-db, frontend → cart, and ad on its own.
 pub(super) fn usual(wobble: u64) -> Calls {
     let jitter = 1.0 + 0.01 * wobble as f64;
-    let spread = |ms: f64| Spread { p50: ms * jitter, p95: 2.0 * ms * jitter };
+    let spread = |ms: f64| Spread { mean: 1.2 * ms * jitter, p50: ms * jitter, p95: 2.0 * ms * jitter };
     let edge = |client: &str, server: &str, kind, ms: f64| Edge {
         client: client.into(),
         server: server.into(),
         kind,
         calls: 100,
         failed: 0,
+        lost: 0,
         duration: spread(ms),
         gap: if kind == EdgeKind::Request { spread(1.0) } else { Spread::EMPTY },
         exemplar: None,
@@ -181,6 +182,7 @@ pub(super) fn usual(wobble: u64) -> Calls {
             edge("frontend", "cart", EdgeKind::Request, 3.0),
             edge("frontend", "checkout", EdgeKind::Request, 20.0),
             edge("payment", "payment-db", EdgeKind::Database, 4.0),
+            edge("user", "frontend", EdgeKind::Request, 25.0),
         ],
         steps: vec![
             step("ad", "GetAds", 2.0),

@@ -5,7 +5,10 @@ use schemas::Schema;
 use serde_json::Value;
 
 use super::{
-    super::{ingest::CorrelationPartial, snapshot::*},
+    super::{
+        ingest::{CorrelationPartial, LineRow},
+        snapshot::*,
+    },
     Alert, Shop, calm, step,
 };
 
@@ -13,6 +16,7 @@ use super::{
 fn what_is_told_and_stored_is_as_described() {
     let mut schema = Schema::compile("correlation.proto");
     schema.holds::<CorrelationPartial>("CorrelationPartial");
+    schema.holds::<LineRow>("LineRow");
     schema.holds::<CorrelationState>("CorrelationState");
     schema.holds::<IncidentRecord>("IncidentRecord");
     schema.holds::<IncidentEvent>("IncidentEvent");
@@ -32,7 +36,7 @@ fn in_trouble() -> Shop {
     shop.run_to(600, &calm);
     shop.push(&ALERT.fires(600));
     shop.push(&super::deployment("payment", 590, "payment 2.3"));
-    shop.run_to(660, &|calls| step(calls, "payment").own.p50 = 80.0);
+    shop.run_to(660, &|calls| step(calls, "payment").own.mean = 80.0);
     shop
 }
 
