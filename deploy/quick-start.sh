@@ -50,11 +50,13 @@ trueline runs, and a shop of generated services sends to it.
 TEXT
 echo "  $trueline slos                     promises and their budgets"
 echo "  $trueline alerts                   what fires now"
+echo "  $trueline incidents                what belongs together, and what is behind it"
 if ((${#faults[@]} > 0)); then
     cat <<'TEXT'
 
 In half a minute payments begin to fail, so the promise of 99 good orders of 100 breaks: the alert is printed here by
-`trueline inbox`, which is the webhook at localhost:8391, and so is its end about two minutes after the start.
+`trueline inbox`, which is the webhook at localhost:8391, and so is its end about two minutes after the start. It names
+its incident, which knows half a minute later which service is behind it.
 TEXT
 fi
 echo

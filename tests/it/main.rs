@@ -13,6 +13,7 @@ mod docs;
 mod exact;
 mod hostile_series;
 mod imports;
+mod incidents;
 mod offline;
 mod own_telemetry;
 mod parts;

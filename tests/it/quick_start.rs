@@ -92,9 +92,10 @@ fn the_quick_start_counts_spans_for_prometheus() -> Result<()> {
     Ok(())
 }
 
-/// Within two minutes the alert is in the terminal, at the webhook and in the service; then it ends.
+/// Within two minutes the alert is in the terminal, at the webhook and in the service, and its incident names who is
+/// behind it; then it ends.
 #[test]
-fn a_fresh_start_shows_a_breach_and_its_end() -> Result<()> {
+fn a_fresh_start_shows_a_breach_with_its_cause_and_its_end() -> Result<()> {
     let ports = Ports::new();
     let launch = Launch::new("quick-start", "bash")?;
     let trueline = launch.dir().join("trueline");
@@ -116,8 +117,11 @@ fn a_fresh_start_shows_a_breach_and_its_end() -> Result<()> {
         ensure!(said.contains(part), "{part:?} is not in\n{said}");
     }
     // The page tells where to look, and what it names answers.
-    let asked = said.split("  ask      trueline ").nth(1).and_then(|rest| rest.lines().next());
-    let asked = asked.with_context(|| format!("it says not where to look:\n{said}"))?;
+    let named = |what: &str| {
+        let found = said.split(&format!("  {what:<9}trueline ")).nth(1).and_then(|rest| rest.lines().next());
+        found.with_context(|| format!("it says not where to look:\n{said}"))
+    };
+    let (asked, incident) = (named("ask")?, named("incident")?);
     let api = format!("--api=http://127.0.0.1:{}", ports.api);
     eventually("the explanation with what became of the notification", Duration::from_secs(120), || {
         let told = Command::new(&trueline).args(asked.split(' ')).arg(&api).output()?;
@@ -127,6 +131,14 @@ fn a_fresh_start_shows_a_breach_and_its_end() -> Result<()> {
         ensure!(delivered.is_some(), "{said}");
         Ok(())
     })?;
+    eventually("the cause", Duration::from_secs(120), || {
+        let told = Command::new(&trueline).args(incident.split(' ')).arg(&api).output()?;
+        let said = text(&told.stdout);
+        ensure!(said.starts_with("payment fails"), "{said}{}", text(&told.stderr));
+        Ok(())
+    })?;
+    let incidents = text(&Command::new(&trueline).args(["incidents", &api]).output()?.stdout);
+    ensure!(incidents.lines().any(|line| line.contains("payment (")), "{incidents}");
     let alerts = text(&Command::new(&trueline).args(["alerts", &api]).output()?.stdout);
     ensure!(alerts.lines().any(|line| line.contains("OrdersBurnRate")), "{alerts}");
     script.wait_until("showing the end of the breach", Duration::from_secs(240), |script| {
@@ -134,13 +146,15 @@ fn a_fresh_start_shows_a_breach_and_its_end() -> Result<()> {
     })?;
     let said = script.log();
     ensure!(said.matches("\nFIRING ").count() == 1 && said.matches("\nRESOLVED ").count() == 1, "{said}");
+    let shown = Command::new(&trueline).args(incident.split(' ')).arg(&api).output()?;
+    ensure!(text(&shown.stdout).starts_with("payment fails"), "{}", text(&shown.stdout));
     script.terminate()?;
     script.wait(Duration::from_secs(120))?;
     Ok(())
 }
 
-/// The shop's customers of ten minutes, with other faults than the script's.
-fn alerts_of(faults: &[&str]) -> Result<Vec<String>> {
+/// What is told of ten minutes of the shop's customers, with other faults than the script's.
+fn events_of(faults: &[&str]) -> Result<Vec<Value>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("shop.jsonl.zst");
     let run = |command: &mut Command| -> Result<Vec<u8>> {
@@ -154,17 +168,20 @@ fn alerts_of(faults: &[&str]) -> Result<Vec<String>> {
     let mut replay = Command::new(trueline_binary()?);
     let replay = replay.args(["replay", "--format", "jsonl", "--config"]);
     let found = run(replay.arg(root().join("pipelines/quick-start.yaml")).arg(&file))?;
-    let events = text(&found).lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    Ok(text(&found).lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+#[test]
+fn a_healthy_shop_pages_nobody_and_has_no_incident() -> Result<()> {
+    let events = events_of(&[])?;
     let fires = |event: &&Value| event["name"] == "trueline.alert.firing";
     let rule = |event: &Value| event["attributes"]["trueline.alert.rule.name"].as_str().map(str::to_owned);
     let mut fired: Vec<String> = events.iter().filter(fires).filter_map(rule).collect();
     fired.dedup();
-    Ok(fired)
-}
-
-#[test]
-fn a_healthy_shop_pages_nobody() -> Result<()> {
-    assert_eq!(alerts_of(&[])?, ["Watchdog"]);
+    assert_eq!(fired, ["Watchdog"]);
+    let opened: Vec<&Value> =
+        events.iter().filter(|event| event["name"] == "trueline.incident.opened").collect();
+    assert!(opened.is_empty(), "{opened:?}");
     Ok(())
 }
 
