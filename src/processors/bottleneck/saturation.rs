@@ -35,10 +35,13 @@ impl Use {
     }
 }
 
+/// Kind, service, metric and resource.
+type Instance<'a> = (Type, &'a Arc<str>, &'a Arc<str>, &'a [u8]);
+
 /// Adds the utilisations of a window, of each service and metric that of its most used instance. Returns what
 /// found no room.
 pub(super) fn tell(rollups: &Rollups, minute: &mut Minute) -> u64 {
-    let mut uses: BTreeMap<(Type, &Arc<str>, &Arc<str>, &[u8]), Use> = BTreeMap::new();
+    let mut uses: BTreeMap<Instance<'_>, Use> = BTreeMap::new();
     for (series, value) in rollups.series.iter().zip(&rollups.values) {
         let Some(kind) = kind_of(series).filter(|_| value.is_finite()) else { continue };
         let found = uses.entry((kind, &series.service, &series.metric, &series.resource)).or_default();

@@ -195,12 +195,16 @@ fn very_many_calls_are_found() {
         let calls: String = (0..n).map(call).collect();
         format!("shop page server 0..{}{calls}", 2.0 + 2.0 * x * n as f64)
     };
-    check(|x| page(60, x), |x| page(180, x), expect![[r#"
+    check(
+        |x| page(60, x),
+        |x| page(180, x),
+        expect![[r#"
         detected many_calls of shop page: warning score 42.28 confidence 0.60 impact 0.42 improvement 0.42
           page of shop makes very many calls, which costs 153 ms: 42 % of shop page; fetch more with each call, and keep what seldom changes
         cleared many_calls of shop page: warning score 42.28 confidence 0.60 impact 0.42 improvement 0.42
           page of shop makes very many calls, which costs 153 ms: this is over
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
