@@ -236,13 +236,18 @@ pub(super) fn sentence(one: &Evidence) -> String {
         CauseKind::Network => format!("the way between it and {what} takes {numbers}"),
         CauseKind::Database if one.unit == "1" => format!("statements to {what} fail in {percent}"),
         CauseKind::Database => format!("statements to {what} take {numbers}"),
-        CauseKind::Traffic => format!("requests of {what} are {numbers}"),
+        CauseKind::Traffic => {
+            format!("{} requests come to it per second, {} before", short(one.after), short(one.before))
+        }
         CauseKind::Resource => format!("{what} is {percent}"),
         CauseKind::Logs if one.after == 0.0 => {
-            format!("it no longer writes `{what}`, as its requests would have it {} times", short(one.before))
+            format!(
+                "it no longer writes `{what}`: by its requests {} times would be usual",
+                short(one.before)
+            )
         }
         CauseKind::Logs => format!(
-            "it writes `{what}` {} times, as its requests would have it {}",
+            "it writes `{what}` {} times: by its requests {} would be usual",
             short(one.after),
             short(one.before)
         ),
@@ -253,8 +258,9 @@ pub(super) fn sentence(one: &Evidence) -> String {
 /// What a service that has stopped no longer has.
 pub(super) const SERVED: &str = "requests served";
 
-/// Three digits are enough to read.
+/// Three digits are enough to read. A sum of nothing may be less than nothing to a computer.
 fn short(value: f64) -> String {
+    let value = value + 0.0;
     let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 2.0 - value.abs().log10().floor() };
     format!("{value:.*}", digits.clamp(0.0, 9.0) as usize)
 }
