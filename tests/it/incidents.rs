@@ -1,4 +1,5 @@
 //! The shop of the quick start in virtual time: how soon its alert leaves for the webhook, and what the incident says.
+//! And the commands that ask a running service of incidents.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use component::Telemetry;
 use engine::Offline;
 use model::{Signal, Timestamp, alert_event};
+use testbed::{Trueline, Watch, free_port};
 use wire::view::{LogRecord, groups};
 
 use crate::rig::{Folder, plan};
@@ -137,5 +139,53 @@ fn the_fault_of_the_quick_start_is_named_within_two_minutes_and_its_alert_says_w
     assert!(last.body.starts_with("payment fails"), "when the fault is over it is told as {}", last.body);
     let opened = left.iter().filter(|left| left.name == "trueline.incident.opened").count();
     assert_eq!(opened, 1, "one fault is one incident");
+    Ok(())
+}
+
+const TOKEN: &str = "0123456789abcdef";
+
+fn serve(api: u16) -> Result<Trueline> {
+    let [health, otlp] = [free_port(), free_port()];
+    let yaml = format!(
+        "
+receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{otlp}'}}}}}}}}
+processors: {{aggregation: , bottleneck: , correlation: }}
+exporters: {{nop: }}
+extensions:
+  health_check: {{endpoint: '127.0.0.1:{health}'}}
+  api: {{endpoint: '127.0.0.1:{api}', tokens: [{{name: ci, token: {TOKEN}, access: write}}]}}
+service:
+  extensions: [health_check, api]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    telemetry: {{receivers: [otlp], processors: [aggregation, bottleneck, correlation], exporters: [nop]}}
+"
+    );
+    Trueline::start(&yaml, Watch { health: format!("127.0.0.1:{health}").parse()?, metrics: None })
+}
+
+#[test]
+fn a_pipeline_tells_of_a_change_and_people_see_it() -> Result<()> {
+    let port = free_port();
+    let _trueline = serve(port)?;
+    let ask = |arguments: &[&str]| -> Result<(bool, String)> {
+        let mut command = Command::new(testbed::trueline_binary()?);
+        let command = command.args(arguments).arg(format!("--api=http://127.0.0.1:{port}"));
+        let told = command.env("TRUELINE_TOKEN", TOKEN).output()?;
+        let said = [told.stdout, told.stderr].concat();
+        Ok((told.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    };
+    let (is_done, said) = ask(&["changes", "add", "payment", "version 2.3 was deployed"])?;
+    assert!(is_done && said.contains("version 2.3 was deployed"), "{said}");
+    let (is_done, said) = ask(&["changes"])?;
+    assert!(
+        is_done && said.lines().any(|line| line.ends_with("payment  version 2.3 was deployed")),
+        "{said}"
+    );
+    assert_eq!(ask(&["incidents"])?, (true, "no incident is known\n".to_owned()));
+    let (is_done, said) = ask(&["incidents", "--state", "firing"])?;
+    assert!(!is_done && said.contains("must be one of open, mitigating, resolved, closed"), "{said}");
+    let (is_done, said) = ask(&["incidents", "show", "01K"])?;
+    assert!(!is_done && said.contains("`01K` is no incident"), "{said}");
     Ok(())
 }

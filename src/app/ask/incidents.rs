@@ -29,7 +29,7 @@ pub(super) fn incidents(answer: &Value) -> String {
         ]);
     }
     if table.is_empty() {
-        return "there is no such incident\n".to_owned();
+        return "no incident is known\n".to_owned();
     }
     let n_more = answer["n"].as_u64().unwrap_or_default().saturating_sub(all.len() as u64);
     let more = if n_more > 0 { format!("and {n_more} more\n") } else { String::new() };

@@ -124,7 +124,7 @@ fn incidents_are_a_table_with_what_is_behind_them() {
         01KBKQ3N8M0000000000000003  open   critical  2026-11-21T10:00:00Z  1m 15s  -               2         3       payment fails, 1 other service suffers
         and 1 more
     "]].assert_eq(&incidents::incidents(&all));
-    assert_eq!(incidents::incidents(&json!({"n": 0, "incidents": []})), "there is no such incident\n");
+    assert_eq!(incidents::incidents(&json!({"n": 0, "incidents": []})), "no incident is known\n");
 }
 
 #[test]
