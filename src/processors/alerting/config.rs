@@ -1,6 +1,6 @@
 //! Settings.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use component::{Checks, Config};
 use config::Duration;
@@ -24,7 +24,8 @@ pub struct AlertingConfig {
     /// How long a window is waited for.
     pub(crate) lateness: Duration,
     pub(crate) defaults: DefaultsConfig,
-    pub(crate) rules: Vec<RuleConfig>,
+    /// Shared with the stage, as there may be very many.
+    pub(crate) rules: Vec<Arc<RuleConfig>>,
     /// When nobody is told of what.
     pub(crate) suppress: Vec<SuppressConfig>,
     pub(crate) dynamic: DynamicConfig,

@@ -66,7 +66,7 @@ pub(super) enum Origin {
 
 impl Rule {
     /// Makes a rule of what was checked.
-    pub(super) fn of(rule: &RuleConfig, origin: Origin, config: &AlertingConfig) -> Self {
+    pub(super) fn of(rule: &Arc<RuleConfig>, origin: Origin, config: &AlertingConfig) -> Self {
         let window = config.window_of(rule).get();
         let DefaultsConfig { r#for, keep_firing_for, cooldown, on_no_data, severity } = &config.defaults;
         let statistic = Statistic::of_name(&rule.stat).unwrap_or(Statistic::Mean);
@@ -105,7 +105,7 @@ impl Rule {
             alerts: Vec::new(),
             selector: rule.prometheus.as_deref().and_then(|text| Selector::parse(text).ok()),
             no_data_after: rule.no_data_after.map_or(Duration::ZERO, config::Duration::get),
-            config: Arc::new(rule.clone()),
+            config: Arc::clone(rule),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Alerts that have always been quiet are left out: they come back with their first window.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use component::{Checks, RestoreError, Snapshot};
 use model::{Severity, Timestamp};
@@ -154,7 +154,7 @@ fn restore_rule(half: &mut AnalysisHalf, record: &RuleRecord) {
         at: Timestamp(record.at),
         expires_at: Timestamp(record.expires_at),
     };
-    half.rules.insert(Rule::of(&config, origin, &half.config));
+    half.rules.insert(Rule::of(&Arc::new(config), origin, &half.config));
 }
 
 fn restore_alert(half: &mut AnalysisHalf, record: AlertRecord) {

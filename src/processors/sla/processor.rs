@@ -302,7 +302,9 @@ impl AnalysisHalf {
     /// Tells of some objectives at a time: receivers commonly refuse requests of more than 4 MiB.
     fn emit_metrics(&self, at: Timestamp, cx: &mut Cx<'_>) {
         for told in self.told().chunks(OBJECTIVES_PER_REQUEST) {
-            let (bytes, n_points) = write_metrics(told, &self.plan.dialects, at);
+            let (mut bytes, n_points) = write_metrics(told, &self.plan.dialects, at);
+            // All requests of an evaluation are there at the same time.
+            bytes.shrink_to_fit();
             if n_points > 0 {
                 cx.emit(Payload::Metrics(bytes.into()), n_points);
             }

@@ -35,11 +35,12 @@ pub(super) fn objectives(n: u32) -> String {
     yaml
 }
 
-/// Writes as many objectives that each take every span.
+/// Writes as many objectives that each take every span, each latency with a limit of its own.
 pub(super) fn objectives_of_everything(n: u32) -> String {
     let mut yaml = String::from("slos:\n");
     for number in 0..n {
-        let sli = ["{type: latency, within: 1s}", "{type: success_rate}"][number as usize % 2];
+        let within = format!("{{type: latency, within: {}ms}}", 100 + 20 * number);
+        let sli = [within.as_str(), "{type: success_rate}"][number as usize % 2];
         writeln!(
             yaml,
             "  - {{name: slo-{number}, service: '*', match: {{span.kind: server}}, sli: {sli}, target: 0.7}}"

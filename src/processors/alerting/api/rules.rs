@@ -1,5 +1,7 @@
 //! Rules that are made, replaced and removed while the service runs.
 
+use std::sync::Arc;
+
 use component::{Answer, Checks, Finding, Question};
 use config::Duration;
 use model::Timestamp;
@@ -43,7 +45,7 @@ pub(super) fn create(half: &mut AnalysisHalf, question: &Question, now: Timestam
         let message = format!("there is a rule {:?}, PUT /api/v1/rules/<name> replaces one", rule.name);
         return Answer::refused(409, &message);
     }
-    insert(half, &rule, question, now, 201)
+    insert(half, rule, question, now, 201)
 }
 
 pub(super) fn replace(half: &mut AnalysisHalf, name: &str, question: &Question, now: Timestamp) -> Answer {
@@ -61,7 +63,7 @@ pub(super) fn replace(half: &mut AnalysisHalf, name: &str, question: &Question, 
     };
     // What it had to say is over: another rule begins.
     half.remove_rule(number, now, "its rule was replaced");
-    insert(half, &rule, question, now, 200)
+    insert(half, rule, question, now, 200)
 }
 
 pub(super) fn delete(half: &mut AnalysisHalf, name: &str, now: Timestamp) -> Answer {
@@ -77,7 +79,7 @@ pub(super) fn delete(half: &mut AnalysisHalf, name: &str, now: Timestamp) -> Ans
 
 fn insert(
     half: &mut AnalysisHalf,
-    rule: &RuleConfig,
+    rule: RuleConfig,
     question: &Question,
     now: Timestamp,
     status: u16,
@@ -87,7 +89,7 @@ fn insert(
         Err(problem) => return Answer::refused(400, &problem),
     };
     let origin = Origin::Asked { author: author_of(question, None), at: now, expires_at: now + ttl.get() };
-    let number = half.rules.insert(Rule::of(rule, origin, &half.config));
+    let number = half.rules.insert(Rule::of(&Arc::new(rule), origin, &half.config));
     half.set_clocks();
     half.measure();
     let shown = half.rules.get(number).map(show_one).unwrap_or_default();
