@@ -13,8 +13,10 @@ use super::telemetry::{SECOND, Telemetry};
 const AFTER: u64 = 180 * SECOND;
 /// Of copies of what came before, the first that stands behind a fault; each copy has traces of its own.
 const FIRST_COPY_AFTER: u8 = 128;
+/// The copy of a fault's end.
+const AGAIN: u8 = 127;
 /// Copies that may stand before a fault.
-pub(super) const MAX_COPIES: u64 = 127;
+pub(super) const MAX_COPIES: u64 = 126;
 
 /// Faults of one system, with what it is without one.
 pub(super) struct Corpus {
@@ -50,7 +52,15 @@ pub(super) struct Case {
     pub(super) begin: u64,
     /// When its telemetry ends.
     pub(super) end: u64,
+    /// How much of its end comes once more, where it ends before the fault does: then the windows of its end close as
+    /// they would have.
+    pub(super) again: u64,
+    /// Until when what is told counts as told while the fault lasted.
+    pub(super) judged_at: u64,
 }
+
+/// What a fault was when its windows have closed is told so long after them.
+pub(super) const TOLD_AFTER: u64 = 30 * SECOND;
 
 impl Corpus {
     /// Writes what comes before every fault.
@@ -70,7 +80,9 @@ impl Corpus {
     /// Writes a fault and what comes after it.
     pub(super) fn write_case(&self, case: &Case, folder: &Path) -> Result<PathBuf> {
         let mut telemetry = case.telemetry.clone();
-        telemetry.append(self.after(case.end));
+        let again = case.telemetry.within(case.end - case.again, case.end);
+        telemetry.append(again.moved(case.again as i64, AGAIN));
+        telemetry.append(self.after(case.end + case.again));
         let path = folder.join("fault.jsonl");
         telemetry.write(&path)?;
         Ok(path)

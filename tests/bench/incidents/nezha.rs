@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use testbed::series::parse_timestamp;
 
-use super::case::{Case, Corpus};
+use super::case::{Case, Corpus, TOLD_AFTER};
 use super::telemetry::{Metric, Origin, Point, Record, SECOND, Span, Telemetry};
 
 const MINUTE: u64 = 60 * SECOND;
@@ -150,6 +150,7 @@ fn case(
     }
     // The first of its minutes begins where the fault-free one ends.
     let moved = (baseline_minute as i64) - (minute + (FAULT_MINUTES[0] - 1) * MINUTE) as i64;
+    let end = baseline_minute + FILE_END + FAULT_MINUTES.len() as u64 * MINUTE;
     Ok(Case {
         name: format!("{} {}", injection.inject_time, injection.inject_type),
         kind: injection.inject_type.clone(),
@@ -157,7 +158,9 @@ fn case(
         target: None,
         telemetry: telemetry.moved(moved, 0),
         begin: injected.saturating_add_signed(moved),
-        end: baseline_minute + FILE_END + FAULT_MINUTES.len() as u64 * MINUTE,
+        end,
+        again: MINUTE,
+        judged_at: end + TOLD_AFTER,
     })
 }
 

@@ -2,54 +2,65 @@
 
 use super::case::{Case, Corpus};
 use super::references;
-use super::subject::Incident;
+use super::subject::{Incident, Told};
 
 /// What was found of one fault.
 pub(super) struct Found {
-    /// The place of the service at fault; none where it is not named.
+    /// The place of the service at fault by what was told while the fault lasted; none where it is not named.
     pub(super) rank: Option<usize>,
+    /// Its place by what was told last, which may be long after.
+    pub(super) last_rank: Option<usize>,
     /// Its place by the largest deviation of a metric.
     pub(super) max_z_rank: Option<usize>,
-    /// The services that were named, the most likely first.
+    /// The services that were named while it lasted, the most likely first.
     pub(super) named: Vec<String>,
-    /// Incidents that were told of after the fault began.
+    /// Incidents that were told of while the fault lasted.
     pub(super) n_incidents: usize,
     /// Incidents that were told of before.
     pub(super) n_before: usize,
-    /// Events of the incidents that were told of after the fault began.
+    /// Events of the incidents that were told of while the fault lasted.
     pub(super) n_events: usize,
     /// From the beginning of the fault to the first line about an incident. *Units*: nanoseconds of its source.
     pub(super) delay: Option<u64>,
 }
 
 impl Found {
-    pub(super) fn of(corpus: &Corpus, case: &Case, told: &[Incident]) -> Self {
-        let of_fault: Vec<_> = told.iter().filter(|incident| incident.last_told >= case.begin).collect();
-        let new = of_fault.iter().filter(|incident| incident.first_told >= case.begin);
-        let delay = new.map(|incident| incident.first_told - case.begin).min();
-        let judged = judged(case, &of_fault);
-        let named = judged.map(|incident| &incident.causes[..]).unwrap_or_default();
-        let scores: Vec<_> = named.iter().map(|cause| (&*cause.service, cause.score)).collect();
-        let max_z = references::max_z(&corpus.baseline, &case.telemetry);
+    pub(super) fn of(corpus: &Corpus, case: &Case, incidents: &[Incident]) -> Self {
+        let lasting = told_within(incidents, case.begin, case.judged_at);
+        let last = told_within(incidents, case.begin, u64::MAX);
+        let firsts = incidents.iter().map(Incident::first_told);
+        let delay = firsts.filter(|first| *first >= case.begin).min().map(|first| first - case.begin);
+        let named = judged(case, &lasting).map(|told| &told.causes[..]).unwrap_or_default();
         Self {
-            rank: rank(&scores, &case.cause),
-            max_z_rank: rank(&max_z, &case.cause),
+            rank: place(case, &lasting),
+            last_rank: place(case, &last),
+            max_z_rank: rank(&references::max_z(&corpus.baseline, &case.telemetry), &case.cause),
             named: named.iter().map(|cause| cause.service.clone()).collect(),
-            n_incidents: of_fault.len(),
-            n_before: told.iter().filter(|incident| incident.first_told < case.begin).count(),
-            n_events: of_fault.iter().map(|incident| incident.n_events).sum(),
+            n_incidents: lasting.len(),
+            n_before: incidents.iter().filter(|incident| incident.first_told() < case.begin).count(),
+            n_events: lasting.iter().map(|told| told.n_events).sum(),
             delay: delay.map(|delay| delay * corpus.time_factor),
         }
     }
 }
 
+/// Returns the last line of each incident in a range of time.
+fn told_within(incidents: &[Incident], from: u64, to: u64) -> Vec<&Told> {
+    incidents.iter().filter_map(|incident| incident.until(to)).filter(|told| told.at >= from).collect()
+}
+
+/// Returns the place of the service at fault.
+fn place(case: &Case, told: &[&Told]) -> Option<usize> {
+    let causes = &judged(case, told)?.causes;
+    let scores: Vec<_> = causes.iter().map(|cause| (&*cause.service, cause.score)).collect();
+    rank(&scores, &case.cause)
+}
+
 /// Returns the incident that somebody looks at: the one in which what users felt takes part, else the one with the most
 /// services, of these the first.
-fn judged<'a>(case: &Case, of_fault: &[&'a Incident]) -> Option<&'a Incident> {
-    let has_target =
-        |incident: &Incident| case.target.as_ref().is_some_and(|target| incident.services.contains(target));
-    let place = |incident: &&&Incident| (has_target(incident), incident.services.len());
-    of_fault.iter().rev().max_by_key(place).copied()
+fn judged<'a>(case: &Case, told: &[&'a Told]) -> Option<&'a Told> {
+    let has_target = |told: &Told| case.target.as_ref().is_some_and(|target| told.services.contains(target));
+    told.iter().rev().max_by_key(|told| (has_target(told), told.services.len())).copied()
 }
 
 /// Returns the place of a service, behind all that score as high; none where it scores nothing.
@@ -69,8 +80,9 @@ pub(super) fn among(ranks: impl Iterator<Item = Option<usize>>, first: usize) ->
 }
 
 /// Returns the part of instants after which nothing is called a cause, in a recording without a fault.
-pub(super) fn specificity(splits: &[u64], told: &[Incident]) -> f64 {
-    let is_calm = |split: &&u64| !told.iter().any(|it| it.last_told >= **split && !it.causes.is_empty());
+pub(super) fn specificity(splits: &[u64], incidents: &[Incident]) -> f64 {
+    let told = || incidents.iter().flat_map(|incident| &incident.told);
+    let is_calm = |split: &&u64| !told().any(|told| told.at >= **split && !told.causes.is_empty());
     splits.iter().filter(is_calm).count() as f64 / splits.len().max(1) as f64
 }
 
@@ -82,14 +94,13 @@ mod tests {
 
     fn incident(services: &[&str], told: (u64, u64), causes: &[(&str, f64)]) -> Incident {
         let cause = |(service, score): &(&str, f64)| Cause { service: (*service).to_owned(), score: *score };
-        Incident {
-            id: services.concat(),
-            first_told: told.0,
-            last_told: told.1,
+        let line = |at| Told {
+            at,
             causes: causes.iter().map(cause).collect(),
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             n_events: 3,
-        }
+        };
+        Incident { id: services.concat(), told: vec![line(told.0), line(told.1)] }
     }
 
     fn corpus() -> Corpus {
@@ -115,6 +126,8 @@ mod tests {
             telemetry: Telemetry::default(),
             begin: 100,
             end: 200,
+            again: 0,
+            judged_at: 200,
         }
     }
 
@@ -138,6 +151,15 @@ mod tests {
         assert_eq!((found.delay, found.n_events), (Some(20 * 5), 6));
         let found = Found::of(&corpus(), &case(None), &told);
         assert_eq!((found.rank, &*found.named), (None, &["a".to_owned()][..]));
+    }
+
+    #[test]
+    fn what_is_told_when_the_fault_is_over_is_the_last_word_only() {
+        let mut told = [incident(&["web"], (120, 130), &[("cart", 1.0)])];
+        let over = Told { at: 300, causes: Vec::new(), ..told[0].told[1].clone() };
+        told[0].told.push(over);
+        let found = Found::of(&corpus(), &case(None), &told);
+        assert_eq!((found.rank, found.last_rank), (Some(1), None));
     }
 
     #[test]

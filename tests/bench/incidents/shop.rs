@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 
-use super::case::{Case, Corpus};
+use super::case::{Case, Corpus, TOLD_AFTER};
 use super::telemetry::{Metric, Origin, Point, SECOND, Telemetry};
 use crate::petshop::{self, Recording, STEP, Truth};
 
@@ -22,6 +22,9 @@ const EPOCH: u64 = 1_681_776_000 * SECOND;
 const SPLIT_EVERY: f64 = 0.1;
 /// The last split leaves more points than this.
 const LAST_SPLIT_POINTS: usize = 3;
+
+/// The points that show a fault, from the one in which it began; the recordings go on when it is over.
+const FAULT_POINTS: u64 = 3;
 
 /// What stands for a metric and a statistic of the source, and how many of its unit one in the table is.
 static COLUMNS: [((&str, &str), Metric, f64); 7] = [
@@ -91,14 +94,17 @@ fn case(issue: &Path, begin: u64) -> Result<Case> {
     let last = *fault.seconds.last().context("there are no points")?;
     let parts: Vec<_> =
         issue.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect();
+    let begin_of_fault = at(truth.target.timestamp, first, begin);
     Ok(Case {
         name: parts.into_iter().rev().collect::<Vec<_>>().join("/"),
         kind: truth.target.metric,
         cause: truth.root_cause.node,
         target: Some(truth.target.node),
         telemetry: telemetry(&fault, first, begin),
-        begin: at(truth.target.timestamp, first, begin),
+        begin: begin_of_fault,
         end: at(last + STEP, first, begin),
+        again: 0,
+        judged_at: begin_of_fault + FAULT_POINTS * POINT + TOLD_AFTER,
     })
 }
 

@@ -10,13 +10,18 @@ use testbed::series::parse_timestamp;
 
 use super::telemetry::SECOND;
 
-/// An incident as the last line about it tells it.
+/// Everything that was told of an incident, in the order in which it was told; at least once.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Incident {
     pub(super) id: String,
-    /// When the first and the last line about it were told. *Units*: nanoseconds since the epoch.
-    pub(super) first_told: u64,
-    pub(super) last_told: u64,
+    pub(super) told: Vec<Told>,
+}
+
+/// What a line tells of an incident.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Told {
+    /// *Units*: nanoseconds since the epoch.
+    pub(super) at: u64,
     /// Services named as the cause, the most likely first. Equal scores keep the order of the line.
     pub(super) causes: Vec<Cause>,
     /// Services that it concerns.
@@ -29,6 +34,17 @@ pub(super) struct Incident {
 pub(super) struct Cause {
     pub(super) service: String,
     pub(super) score: f64,
+}
+
+impl Incident {
+    pub(super) fn first_told(&self) -> u64 {
+        self.told.first().map_or(u64::MAX, |told| told.at)
+    }
+
+    /// Returns the last line until an instant.
+    pub(super) fn until(&self, instant: u64) -> Option<&Told> {
+        self.told.iter().rev().find(|told| told.at <= instant)
+    }
 }
 
 /// How the program is run.
@@ -80,7 +96,7 @@ fn known_calls(calls: &[(String, String)]) -> String {
 
 /// Reads lines; those that have no `causes` are about something else.
 pub(super) fn incidents(lines: impl BufRead) -> Result<Vec<Incident>> {
-    let mut told: Vec<Incident> = Vec::new();
+    let mut incidents: Vec<Incident> = Vec::new();
     for (text, number) in lines.lines().zip(1..) {
         let text = text.context("reading the output of trueline replay")?;
         let line: Value = serde_json::from_str(&text).with_context(|| format!("line {number} is {text}"))?;
@@ -88,17 +104,20 @@ pub(super) fn incidents(lines: impl BufRead) -> Result<Vec<Incident>> {
         if facts.get("causes").is_none() {
             continue;
         }
-        let incident = incident(&line, facts).with_context(|| format!("line {number} is {text}"))?;
-        match told.iter_mut().find(|known| known.id == incident.id) {
-            Some(known) => *known = Incident { first_told: known.first_told, ..incident },
-            None => told.push(incident),
+        let told = told(&line, facts).with_context(|| format!("line {number} is {text}"))?;
+        let id = facts
+            .get("id")
+            .and_then(Value::as_str)
+            .with_context(|| format!("line {number} has no id: {text}"))?;
+        match incidents.iter_mut().find(|known| known.id == id) {
+            Some(known) => known.told.push(told),
+            None => incidents.push(Incident { id: id.to_owned(), told: vec![told] }),
         }
     }
-    Ok(told)
+    Ok(incidents)
 }
 
-fn incident(line: &Value, facts: &Value) -> Result<Incident> {
-    let text = |key: &str| facts.get(key).and_then(Value::as_str).map(str::to_owned);
+fn told(line: &Value, facts: &Value) -> Result<Told> {
     let list = |key: &str| facts.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let time = line.get("time").and_then(Value::as_str).context("it has no time")?;
     let seconds =
@@ -111,14 +130,7 @@ fn incident(line: &Value, facts: &Value) -> Result<Incident> {
     let mut causes = causes.collect::<Result<Vec<_>>>()?;
     causes.sort_by(|one, other| other.score.total_cmp(&one.score));
     let services = list("services").iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    Ok(Incident {
-        id: text("id").context("it has no id")?,
-        first_told: seconds * SECOND,
-        last_told: seconds * SECOND,
-        causes,
-        services,
-        n_events: list("events").len(),
-    })
+    Ok(Told { at: seconds * SECOND, causes, services, n_events: list("events").len() })
 }
 
 #[cfg(test)]
@@ -128,15 +140,17 @@ mod tests {
     const OPENED: &str = r#"{"time":"2026-01-01T00:01:10.5Z","name":"trueline.incident.opened","id":"A","causes":[{"service":"web","score":1.0}],"services":["web"],"events":[{}]}"#;
 
     #[test]
-    fn the_last_line_of_an_incident_counts_and_the_first_tells_when() {
+    fn what_is_told_of_an_incident_is_kept_in_its_order() {
         let updated = r#"{"time":"2026-01-01T00:02:00Z","incident":{"id":"A","causes":[{"service":"web","score":1.0},{"service":"cart","score":2.5}],"services":["web","cart"],"events":[{},{}]}}"#;
         let other = r#"{"time":"2026-01-01T00:02:00Z","name":"trueline.anomaly","body":"odd"}"#;
         let lines = [OPENED, other, updated].join("\n");
         let told = incidents(lines.as_bytes()).expect("they can be read");
         let [incident] = &told[..] else { panic!("one incident") };
-        let causes: Vec<_> = incident.causes.iter().map(|cause| &*cause.service).collect();
-        assert_eq!((causes, incident.n_events), (vec!["cart", "web"], 2));
-        assert_eq!(incident.last_told - incident.first_told, 50 * SECOND);
+        let [first, last] = &incident.told[..] else { panic!("told twice") };
+        let causes: Vec<_> = last.causes.iter().map(|cause| &*cause.service).collect();
+        assert_eq!((causes, last.n_events), (vec!["cart", "web"], 2));
+        assert_eq!((last.at - first.at, incident.first_told()), (50 * SECOND, first.at));
+        assert_eq!(incident.until(last.at - 1), Some(first));
     }
 
     #[test]
@@ -144,7 +158,7 @@ mod tests {
         let nameless = OPENED.replace(r#""id":"A","#, "");
         let lines = [OPENED, &nameless].join("\n");
         let problem = incidents(lines.as_bytes()).expect_err("it has no id");
-        assert!(format!("{problem:#}").starts_with("line 2 is "), "{problem:#}");
+        assert!(format!("{problem:#}").starts_with("line 2 has no id"), "{problem:#}");
     }
 
     #[test]

@@ -58,7 +58,12 @@ fn ranks(outcome: &Outcome) -> Table {
             found.len()
         ),
         heading: heading.chain(kinds.iter().map(|kind| (*kind).to_owned())).collect(),
-        lines: vec![line("trueline", |it| it.rank), line("max-z", |it| it.max_z_rank), random],
+        lines: vec![
+            line("trueline", |it| it.rank),
+            line("trueline, last word", |it| it.last_rank),
+            line("max-z", |it| it.max_z_rank),
+            random,
+        ],
     }
 }
 

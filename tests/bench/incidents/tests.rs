@@ -89,6 +89,8 @@ fn a_fault_stands_behind_copies_of_the_baseline_and_before_more_of_it() {
         telemetry: baseline.moved(minute as i64, 0),
         begin: end,
         end: end + minute,
+        again: minute,
+        judged_at: end + minute,
     };
     let corpus = Corpus {
         title: String::new(),
@@ -118,7 +120,7 @@ fn a_fault_stands_behind_copies_of_the_baseline_and_before_more_of_it() {
     };
     let (before, fault) = (told(before), told(fault));
     assert_eq!(before.iter().map(|(minute, _)| *minute).collect::<Vec<_>>(), [8, 9, 10]);
-    assert_eq!(fault.iter().map(|(minute, _)| *minute).collect::<Vec<_>>(), [11, 12, 13, 14]);
+    assert_eq!(fault.iter().map(|(minute, _)| *minute).collect::<Vec<_>>(), [11, 12, 13, 14, 15]);
     let traces: std::collections::BTreeSet<_> = before.iter().chain(&fault[1..]).map(|(_, id)| id).collect();
-    assert_eq!(traces.len(), 6, "copies share a trace");
+    assert_eq!(traces.len(), 7, "copies share a trace");
 }
