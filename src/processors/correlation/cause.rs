@@ -24,6 +24,20 @@ pub(super) struct Finding {
     pub(super) is_undetermined: bool,
 }
 
+impl Finding {
+    /// Returns the other, unless it knows less: while a fault ends there is less and less to see of it.
+    pub(super) fn or_better(self, other: Self) -> Self {
+        let strength = |finding: &Self| finding.candidates.first().map_or(0.0, |first| first.score);
+        let knows_less = other.is_undetermined && !self.is_undetermined;
+        let is_fading =
+            strength(&other) < FADING * strength(&self) && other.is_undetermined >= self.is_undetermined;
+        if !self.candidates.is_empty() && (knows_less || is_fading) { self } else { other }
+    }
+}
+
+/// A finding whose first is so much weaker than that of the one before is of a fault that ends.
+const FADING: f64 = 0.7;
+
 /// A service that may be the cause.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Candidate {
@@ -196,6 +210,7 @@ impl Gathered {
                 shift: Shift { before: 1.0, after: 0.0, deviations: usual },
                 weight: 0.0,
                 exemplar: None,
+                since: windows.after.start,
             },
         );
     }
@@ -258,6 +273,7 @@ impl Gathered {
                 shift: Shift { before: f64::NAN, after: f64::NAN, deviations: 1.0 },
                 weight: 0.0,
                 exemplar: change.trace,
+                since: sight.signals.window_of(change.start),
             });
         }
     }

@@ -35,13 +35,15 @@ pub(super) enum Kind {
     Alert,
     Anomaly,
     Bottleneck,
+    /// A signal of a service left its usual range by so much that no baseline is needed to see it.
+    Departure,
     /// Something was changed: no trouble by itself.
     Change,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Burn, Self::Alert, Self::Anomaly, Self::Bottleneck, Self::Change];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Burn, Self::Alert, Self::Anomaly, Self::Bottleneck, Self::Departure, Self::Change];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -49,6 +51,7 @@ impl Kind {
             Self::Alert => "alert",
             Self::Anomaly => "anomaly",
             Self::Bottleneck => "bottleneck",
+            Self::Departure => "departure",
             Self::Change => "change",
         }
     }

@@ -23,6 +23,7 @@
 mod answer;
 mod cause;
 mod config;
+mod departures;
 mod events;
 mod graph;
 mod incident;

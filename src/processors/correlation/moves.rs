@@ -22,6 +22,8 @@ pub(super) struct Moved {
     /// What all of it costs: extra milliseconds or failures a window; 0 where that can not be told.
     pub(super) weight: f64,
     pub(super) exemplar: Option<TraceId>,
+    /// The first window in which it was as it is now.
+    pub(super) since: u64,
 }
 
 /// The windows on both sides of a beginning.
@@ -32,7 +34,7 @@ pub(super) struct Windows {
 }
 
 /// So many windows tell what is so now: what goes on for longer is as it is lately.
-const LATELY: u64 = 6;
+pub(super) const LATELY: u64 = 6;
 
 impl Windows {
     /// Of a course from its start to its end, or to now.
@@ -77,7 +79,17 @@ pub(super) fn moved(key: &SignalKey, track: &Track, windows: &Windows) -> Option
         _ => (shift.after - shift.before) * requests / windows.after.clone().count().max(1) as f64,
     };
     let (what, unit, exemplar) = (Name::clone(&key.name), track.unit, track.exemplar);
-    Some(Moved { kind, what, unit, shift, weight: weight.max(0.0), exemplar })
+    let since = onset(track, windows, &shift);
+    Some(Moved { kind, what, unit, shift, weight: weight.max(0.0), exemplar, since })
+}
+
+/// The first of the last windows that are all nearer to what the latest one is than to what was usual.
+fn onset(track: &Track, windows: &Windows, shift: &Shift) -> u64 {
+    let points: Vec<_> = track.points(windows.after.clone()).collect();
+    let latest = points.last().map_or(shift.after, |point| f64::from(point.value)).max(shift.after);
+    let middle = shift.before + (latest - shift.before) / 2.0;
+    let lately = points.iter().rev().take_while(|point| f64::from(point.value) >= middle);
+    lately.last().map_or(windows.after.start, |point| point.window)
 }
 
 /// Means of the windows before with the mean over all requests after.
@@ -168,7 +180,9 @@ pub(super) fn moved_lines(service: &Name, signals: &Signals, windows: &Windows) 
         if deviations > 0.0 && is_stronger {
             let (kind, what, exemplar) = (CauseKind::Logs, Name::clone(&key.name), track.exemplar);
             let shift = Shift { before: before * rate, after, deviations };
-            strongest.insert(has_gone, Moved { kind, what, unit: "records", shift, weight: 0.0, exemplar });
+            let since = windows.after.start;
+            let moved = Moved { kind, what, unit: "records", shift, weight: 0.0, exemplar, since };
+            strongest.insert(has_gone, moved);
         }
     }
     strongest.into_values().collect()

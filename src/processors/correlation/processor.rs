@@ -20,6 +20,7 @@ use super::{
     answer,
     cause::{self, Finding, Sight},
     config::{CorrelationConfig, Notify},
+    departures::Departures,
     events::{self, Event, Kind},
     graph::{CallGraph, Name, Way},
     incident::{Incident, Link, Role, State},
@@ -80,6 +81,7 @@ pub(super) struct AnalysisHalf {
     /// Closed ones, the newest last.
     pub(super) past: VecDeque<Incident>,
     signals: Signals,
+    departures: Departures,
     /// What came since the last tick.
     came: Vec<Event>,
     alerts: Vec<Bytes>,
@@ -135,6 +137,7 @@ impl AnalysisHalf {
                 rca.max_signals as usize,
                 rca.metrics.clone(),
             ),
+            departures: Departures::default(),
             came: Vec::new(),
             alerts: Vec::new(),
             judged: 0,
@@ -211,6 +214,9 @@ impl AnalysisHalf {
 
     /// Puts every event where it belongs, and lets alerts go on.
     fn place_all(&mut self, now: Timestamp) {
+        if self.signals.last > self.judged {
+            self.came.extend(self.departures.look(&self.signals));
+        }
         let mut came = std::mem::take(&mut self.came);
         came.sort_by(|a, b| (a.start, a.kind, &a.id, a.end).cmp(&(b.start, b.kind, &b.id, b.end)));
         for event in came {
@@ -346,7 +352,7 @@ impl AnalysisHalf {
     fn judge(&mut self, id: &str, now: Timestamp) -> bool {
         let Some(incident) = self.incidents.all.get(id) else { return false };
         let finding = match incident.start + self.config.rca.refine_for.get() >= now {
-            true => self.finding(incident, now),
+            true => incident.finding.clone().or_better(self.finding(incident, now)),
             false => incident.finding.clone(),
         };
         let chain = self.chain(incident, &finding);

@@ -38,6 +38,7 @@ fn two_silent_services_in_a_row_part_incidents() {
     let merged: Vec<_> = shop.named("trueline.incident.merged").collect();
     assert_eq!(merged.len(), 1);
     let (ids, other) = (shop.incidents(), merged[0].incident("merged")[0].as_str().unwrap());
+    assert_eq!(ids.len(), 1);
     assert!(ids.keys().next().unwrap() < &other.to_owned());
     assert_eq!(merged[0].incident("id").as_str(), ids.keys().next().map(String::as_str));
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod asked;
 mod causes;
+mod departures;
 mod grouping;
 mod stored;
 
@@ -10,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{Answer, Cx, Question, testing::Harness};
-use model::{Calls, Edge, EdgeKind, Payload, Rollups, Spread, Step, Timestamp, alert_event};
+use model::{Calls, Edge, EdgeKind, Payload, Rollups, Series, Spread, Step, Timestamp, alert_event};
 use serde_json::Value;
 use wire::{
     build::{Attributes, LogRecord, LogsWriter, Tree},
@@ -91,6 +92,17 @@ impl Shop {
         }
     }
 
+    /// Lets one window of rows pass, up to this second.
+    pub(super) fn rows_to(&mut self, seconds: u64, rows: Vec<(Series, f64)>) {
+        let mut rollups = Rollups { start: at(seconds) - WINDOW, width: WINDOW, ..Rollups::default() };
+        for (slot, (series, value)) in rows.into_iter().enumerate() {
+            rollups.push(Arc::new(series), slot as u32, value, 100);
+        }
+        self.harness.now = at(seconds);
+        self.harness.judge(rollups);
+        self.tick();
+    }
+
     pub(super) fn tick(&mut self) {
         let now = self.harness.now;
         for payload in self.harness.tick(now) {
@@ -120,10 +132,15 @@ impl Shop {
         self.told.iter().filter(move |told| told.name == name)
     }
 
-    /// The latest that was told of each incident, by their ids.
+    /// The latest that was told of each incident, by their ids, without those that turned out to be another.
     pub(super) fn incidents(&self) -> BTreeMap<String, &Told> {
         let told = self.told.iter().filter(|told| told.name.starts_with("trueline.incident."));
-        told.map(|told| (told.incident("id").as_str().unwrap().to_owned(), told)).collect()
+        let mut all: BTreeMap<_, _> =
+            told.map(|told| (told.incident("id").as_str().unwrap().to_owned(), told)).collect();
+        let merged = all.values().flat_map(|told| told.incident("merged").as_array().into_iter().flatten());
+        let merged: Vec<_> = merged.filter_map(|id| id.as_str()).map(str::to_owned).collect();
+        all.retain(|id, _| !merged.contains(id));
+        all
     }
 
     pub(super) fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
@@ -236,7 +253,7 @@ fn json(value: AnyValue<'_>) -> Value {
     }
 }
 
-fn record(
+pub(super) fn record(
     service: &str,
     scope: &str,
     name: &str,
@@ -252,8 +269,8 @@ fn record(
     writer.record(&LogRecord {
         time: at(seconds).as_nanos(),
         observed_time: at(seconds).as_nanos(),
-        severity_number: 13,
-        severity_text: "WARN",
+        severity_number: if body.starts_with("WARN") { 13 } else { 9 },
+        severity_text: "",
         body: AnyValue::Str(body.as_bytes()),
         attributes,
         flags: 0,
