@@ -31,6 +31,7 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: alerting
           - name: anomaly
           - name: attributes
+          - name: correlation
           - name: enrichment
           - name: baseline
           - name: bottleneck

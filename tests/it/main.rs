@@ -4,6 +4,7 @@
 mod admission;
 mod bad_config;
 mod bad_input;
+mod bottlenecks;
 mod broken_stage;
 mod clean;
 mod components;
