@@ -5,6 +5,8 @@ mod tests;
 
 /// The bits of a cell that are its age; the others are the upper ones of its value.
 const AGE: u32 = 0xff;
+/// Of the lowest bit of a value, for rounding.
+const HALF_A_STEP: u32 = 0x80;
 /// An age that no cell in use has.
 const NEVER: u32 = 0xff;
 
@@ -118,7 +120,7 @@ fn value_of(cell: u32) -> f32 {
 #[inline]
 fn young(value: f32) -> u32 {
     let bits = value.to_bits();
-    let rounded = (bits + (AGE + 1) / 2) & !AGE;
+    let rounded = (bits + HALF_A_STEP) & !AGE;
     // The greatest singles would become infinite.
     if f32::from_bits(rounded).is_finite() { rounded } else { bits & !AGE }
 }

@@ -144,7 +144,7 @@ fn plans() -> Vec<Plan> {
     };
     let mut plans = vec![
         plan(vec![Stage::Baseline], STAGES_AT),
-        Plan { with_checkpoints: true, ..plan(vec![Stage::Baseline], STAGES_AT) },
+        Plan { with_checkpoints: true, ..plan(vec![Stage::Baseline, Stage::Novelty], STAGES_AT) },
         plan(vec![Stage::Baseline, Stage::Seasonal], STAGES_AT),
         plan(vec![Stage::Baseline, Stage::Novelty], STAGES_AT),
         plan(vec![Stage::Baseline, Stage::Pattern], STAGES_AT),

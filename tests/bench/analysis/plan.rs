@@ -47,6 +47,8 @@ impl Stage {
         let common = format!("window: {WIDTH_SECONDS}s, max_series: {}", plan.n_series);
         let own = match self {
             Self::Baseline if plan.with_checkpoints => "checkpoints: 2, checkpoint_interval: 1h",
+            // As by default with so many series.
+            Self::Baseline if plan.hours > 0 => "checkpoints: 0",
             // None is due while it runs; those that are due later are measured by themselves.
             Self::Baseline => "checkpoints: 2",
             Self::Seasonal => "detectors: [seasonal]",

@@ -152,7 +152,7 @@ fn stages(measured: &Measured, scale: f64) -> Table {
     for run in runs().filter(|run| run.plan.with_checkpoints) {
         let n_series = f64::from(run.plan.n_series);
         lines.push(vec![
-            "both checkpoints of `baseline`, of which one is made in three days".to_owned(),
+            "both checkpoints of `baseline` and `anomaly`, of which one is made in three days".to_owned(),
             none(),
             none(),
             whole(run.figures.checkpoint_seconds * 1e9 / n_series),
@@ -225,7 +225,7 @@ fn memory(measured: &Measured) -> Option<Table> {
     let warm = judged.figures.warm_rss_bytes as f64;
     let mut lines = vec![
         line("`baseline`, `anomaly`", warm),
-        line("with two checkpoints of `baseline`, once a week has passed", warm + checkpoints),
+        line("with two checkpoints of both, once a week has passed", warm + checkpoints),
     ];
     for (stage, what) in [
         (Stage::ForecastOfRates, "and `forecast` of the rate of each operation, 16 % of all series"),
