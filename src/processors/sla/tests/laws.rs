@@ -107,7 +107,7 @@ fn known(objectives: &[&str], all: &[Sent]) -> Vec<serde_json::Value> {
         stage.until(second + 1);
     }
     let name = |it: &&str| it["{name: ".len()..].split(',').next().unwrap_or_default().to_owned();
-    objectives.iter().map(|it| super::kinds::ask(&mut stage, "GET", &["slos", &name(it)], "")).collect()
+    objectives.iter().map(|it| kinds::ask(&mut stage, "GET", &["slos", &name(it)], "")).collect()
 }
 
 proptest! {
