@@ -25,17 +25,20 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// Returns the other, unless it knows less: while a fault ends there is less and less to see of it.
+    /// Returns the other, unless it knows less. Another service needs more evidence than there ever was for the one
+    /// before: while a fault ends there is less and less to see of it, and chance always moves something.
     pub(super) fn or_better(self, other: Self) -> Self {
-        let strength = |finding: &Self| finding.candidates.first().map_or(0.0, |first| first.score);
-        let knows_less = other.is_undetermined && !self.is_undetermined;
-        let is_fading =
-            strength(&other) < FADING * strength(&self) && other.is_undetermined >= self.is_undetermined;
-        if !self.candidates.is_empty() && (knows_less || is_fading) { self } else { other }
+        let Some(known) = self.candidates.first() else { return other };
+        let Some(first) = other.candidates.first() else { return self };
+        let is_better = match first.service == known.service {
+            true => other.is_undetermined <= self.is_undetermined && first.score >= FADING * known.score,
+            false => first.score > known.score,
+        };
+        if is_better { other } else { self }
     }
 }
 
-/// A finding whose first is so much weaker than that of the one before is of a fault that ends.
+/// Evidence that is so much weaker than before is of a fault that ends.
 const FADING: f64 = 0.7;
 
 /// A service that may be the cause.
