@@ -154,7 +154,7 @@ fn all_stages_go_back_to_the_same_moment_when_a_range_is_excluded_afterwards() {
     let kept_at = (0..20)
         .rev()
         .map(|day| day * DAY)
-        .find(|since| (at(*since).as_nanos() / 86_400_000_000_000) % 3 == 0);
+        .find(|since| (at(*since).as_nanos() / 86_400_000_000_000).is_multiple_of(3));
     let kept_at = kept_at.expect("some day is a multiple of three");
     let (mut chain, mut asleep) = (Chain::new(""), Chain::new(""));
     hours(0, 20 * DAY).for_each(|since| chain.give(since));
@@ -168,7 +168,7 @@ fn all_stages_go_back_to_the_same_moment_when_a_range_is_excluded_afterwards() {
     assert_eq!(rewound.metric(0, "baseline_rewinds"), 0);
     let mut plain = chain.restarted("");
     for since in hours(20 * DAY, 21 * DAY) {
-        [&mut rewound, &mut asleep, &mut plain].map(|chain| chain.give(since));
+        [&mut rewound, &mut asleep, &mut plain].into_iter().for_each(|chain| chain.give(since));
     }
     let [of_rewound, of_asleep, of_plain] = [&mut rewound, &mut asleep, &mut plain].map(|chain| {
         let [_, _, forecasts] = chain.stored();
