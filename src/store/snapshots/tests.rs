@@ -172,13 +172,14 @@ fn the_next_release_keeps_a_file_of_a_layout_before_as_it_is() {
 fn a_state_that_comes_in_pieces_is_stored_when_it_is_whole_and_not_before() {
     let directory = tempfile::tempdir().unwrap();
     let store = SnapshotStore::open(directory.path(), "1").unwrap();
-    let pieces = |pieces: &[Option<&'static [u8]>]| pieces.to_vec().into_iter();
-    store.save_pieces("k", 1, b"a=7", pieces(&[Some(b"on"), Some(b""), Some(b"e")]), START).unwrap();
+    let whole: [Option<&[u8]>; 3] = [Some(b"on"), Some(b""), Some(b"e")];
+    store.save_pieces("k", 1, b"a=7", whole.into_iter(), START).unwrap();
     assert_eq!(restore(&store, "k", 1, START), last(b"a=7", b"one"));
     let whole = fs::read(store.path("k")).unwrap();
     store.save("k", &snapshot(b"one"), START).unwrap();
     assert_eq!(fs::read(store.path("k")).unwrap(), whole, "pieces leave no trace");
-    let broken = store.save_pieces("k", 1, b"a=8", pieces(&[Some(b"tw"), None]), START);
+    let broken: [Option<&[u8]>; 2] = [Some(b"tw"), None];
+    let broken = store.save_pieces("k", 1, b"a=8", broken.into_iter(), START);
     assert!(matches!(broken, Err(StoreError::Unfinished { .. })));
     assert_eq!(restore(&store, "k", 1, START), last(b"a=7", b"one"));
 }
