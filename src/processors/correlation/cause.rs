@@ -25,21 +25,13 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// Returns the other, unless it knows less. Another service needs more evidence than there ever was for the one
-    /// before: while a fault ends there is less and less to see of it, and chance always moves something.
-    pub(super) fn or_better(self, other: Self) -> Self {
-        let Some(known) = self.candidates.first() else { return other };
-        let Some(first) = other.candidates.first() else { return self };
-        let is_better = match first.service == known.service {
-            true => other.is_undetermined <= self.is_undetermined && first.score >= FADING * known.score,
-            false => first.score > known.score,
-        };
-        if is_better { other } else { self }
+    /// Returns what has more evidence for its first: while a fault ends there is less and less to see of it, and
+    /// chance always moves something.
+    pub(super) fn or_stronger(self, other: Self) -> Self {
+        let strength = |finding: &Self| finding.candidates.first().map_or(0.0, |first| first.score);
+        if strength(&other) > strength(&self) { other } else { self }
     }
 }
-
-/// Evidence that is so much weaker than before is of a fault that ends.
-const FADING: f64 = 0.7;
 
 /// A service that may be the cause.
 #[derive(Clone, PartialEq, Debug)]

@@ -352,7 +352,7 @@ impl AnalysisHalf {
     fn judge(&mut self, id: &str, now: Timestamp) -> bool {
         let Some(incident) = self.incidents.all.get(id) else { return false };
         let finding = match incident.start + self.config.rca.refine_for.get() >= now {
-            true => incident.finding.clone().or_better(self.finding(incident, now)),
+            true => incident.finding.clone().or_stronger(self.finding(incident, now)),
             false => incident.finding.clone(),
         };
         let chain = self.chain(incident, &finding);
