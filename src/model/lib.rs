@@ -19,8 +19,8 @@ pub use calls::{Calls, Edge, EdgeKind, Spread, Step};
 pub use civil::Civil;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
 pub use rollups::{
-    AnomalyColumns, BaselineColumns, Checkpoint, Columns, Deployment, Forgotten, Maturity, Recall, Rollups, Series,
-    Statistic, TraceId,
+    AnomalyColumns, BaselineColumns, Checkpoint, Columns, Deployment, Forgotten, Maturity, Recall, Rollups,
+    Series, Statistic, TraceId,
 };
 pub use signal::{Signal, SignalSet};
 pub use slots::Slots;

@@ -177,13 +177,18 @@ impl Incident {
         named.map(|event| Name::clone(&event.service)).collect()
     }
 
+    /// Trouble that lasts; what is merely worth knowing may last for months.
     pub(super) fn active(&self) -> impl Iterator<Item = &Event> {
-        self.members.values().filter(|event| event.end.is_none())
+        self.troubles().filter(|event| event.end.is_none())
+    }
+
+    fn troubles(&self) -> impl Iterator<Item = &Event> {
+        self.members.values().filter(|event| event.severity > Severity::Info)
     }
 
     /// When something of it was last active.
     pub(super) fn active_until(&self, now: Timestamp) -> Timestamp {
-        let ends = self.members.values().map(|event| event.end.unwrap_or(now));
+        let ends = self.troubles().map(|event| event.end.unwrap_or(now));
         ends.max().unwrap_or(self.start)
     }
 
@@ -214,7 +219,7 @@ impl Incident {
     /// Whether all that concerned the cause has ended while something lasts elsewhere.
     fn is_mitigated(&self) -> bool {
         let Some(root) = self.root() else { return false };
-        let mut of_root = self.members.values().filter(|event| event.service == *root).peekable();
+        let mut of_root = self.troubles().filter(|event| event.service == *root).peekable();
         of_root.peek().is_some() && of_root.all(|event| event.end.is_some())
     }
 

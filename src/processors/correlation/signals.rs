@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
-    sync::Arc,
     time::Duration,
 };
 

@@ -139,3 +139,18 @@ fn incidents_and_members_are_bounded_and_what_finds_no_room_is_counted() {
     let refused = shop.harness.telemetry.read().into_iter().find(|it| it.name.ends_with("refused_events"));
     assert_eq!(refused.map(|it| it.value), Some(7));
 }
+
+#[test]
+fn what_is_merely_worth_knowing_opens_nothing_and_keeps_nothing_open() {
+    let mut shop = Shop::new("");
+    shop.push(&super::hint("cart", "1", 0));
+    shop.run_to(600, &calm);
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+    shop.episode("cart", "2", 600, None);
+    shop.run_to(610, &calm);
+    shop.push(&super::hint("cart", "3", 610));
+    shop.run_to(700, &calm);
+    shop.episode("cart", "2", 600, Some(700));
+    shop.run_to(900, &calm);
+    assert_eq!(states(&shop).last(), Some(&("resolved", "resolved")));
+}

@@ -295,6 +295,16 @@ pub(super) fn episode(service: &str, id: &str, start: u64, end: Option<u64>) -> 
     record(service, "anomaly", "trueline.anomaly", end.unwrap_or(start), &body, &attributes)
 }
 
+/// A record of a bottleneck that is no trouble, as `bottleneck` writes it.
+pub(super) fn hint(service: &str, id: &str, start: u64) -> Vec<u8> {
+    let mut attributes = Attributes::new();
+    attributes.push_str("trueline.bottleneck.id", id);
+    attributes.push_str("trueline.bottleneck.severity", "info");
+    attributes.push_int("trueline.bottleneck.start", at(start).as_nanos() as i64);
+    let body = format!("{service} makes calls one after the other");
+    record(service, "bottleneck", "trueline.bottleneck.detected", start, &body, &attributes)
+}
+
 /// A change as an application or a pipeline tells it.
 pub(super) fn deployment(service: &str, seconds: u64, what: &str) -> Vec<u8> {
     record(service, "ci", "deployment.finished", seconds, what, &Attributes::new())
