@@ -22,14 +22,21 @@ pub(super) struct Finding {
     pub(super) confidence: f64,
     /// Whether the first does not stand out enough to be called the cause.
     pub(super) is_undetermined: bool,
+    /// By kind, what all that moved cost at the worst.
+    pub(super) costs: Costs,
 }
+
+/// Extra milliseconds or failures a window, by the kind of what moved.
+pub(super) type Costs = BTreeMap<CauseKind, f64>;
 
 impl Finding {
     /// Returns what has more evidence for its first: while a fault ends there is less and less to see of it, and
     /// chance always moves something.
     pub(super) fn or_stronger(self, other: Self) -> Self {
         let strength = |finding: &Self| finding.candidates.first().map_or(0.0, |first| first.score);
-        if strength(&other) > strength(&self) { other } else { self }
+        let costs = other.costs.clone();
+        let stronger = if strength(&other) > strength(&self) { other } else { self };
+        Self { costs, ..stronger }
     }
 }
 
@@ -121,6 +128,8 @@ pub(super) struct Sight<'a> {
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
     pub(super) config: &'a RcaConfig,
+    /// What was found so far.
+    pub(super) known: &'a Finding,
 }
 
 /// What counts of a signal whatever its part in the whole.
@@ -140,7 +149,8 @@ pub(super) fn find(sight: &Sight<'_>, reach: &BTreeSet<Name>) -> Finding {
     gathered.keep_own_part(sight.graph);
     gathered.look_at_traffic(sight.graph);
     gathered.look_at_changes(sight);
-    conclude(gathered.weigh(), sight)
+    let costs = gathered.costs(&sight.known.costs);
+    conclude(gathered.weigh(&costs), costs, sight)
 }
 
 /// What moved, by whom it concerns.
@@ -273,14 +283,23 @@ impl Gathered {
         }
     }
 
-    /// Makes scores of what moved: of each kind the strongest counts.
-    fn weigh(self) -> Vec<Candidate> {
-        let mut totals: BTreeMap<CauseKind, f64> = BTreeMap::new();
+    /// What all that moved costs now, or cost when that was more: beside the worst, what chance moves is little.
+    fn costs(&self, before: &Costs) -> Costs {
+        let mut costs = Costs::new();
         for moved in self.of.values().flatten() {
-            *totals.entry(moved.kind).or_default() += moved.weight;
+            *costs.entry(moved.kind).or_default() += moved.weight;
         }
+        for (kind, cost) in before {
+            let now = costs.entry(*kind).or_default();
+            *now = now.max(*cost);
+        }
+        costs
+    }
+
+    /// Makes scores of what moved: of each kind the strongest counts, of all kinds but the first a part.
+    fn weigh(self, costs: &Costs) -> Vec<Candidate> {
         let weighed = self.of.into_iter().filter(|(_, moved)| !moved.is_empty()).map(|(service, moved)| {
-            let mut evidence: Vec<_> = moved.into_iter().map(|moved| evidence_of(moved, &totals)).collect();
+            let mut evidence: Vec<_> = moved.into_iter().map(|moved| evidence_of(moved, costs)).collect();
             evidence.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.what.cmp(&b.what)));
             let mut best: BTreeMap<CauseKind, f64> = BTreeMap::new();
             for one in &evidence {
@@ -289,18 +308,22 @@ impl Gathered {
             }
             let kind = evidence.first().map_or(CauseKind::Latency, |strongest| strongest.kind);
             evidence.truncate(MOST_EVIDENCE);
-            Candidate { service, kind, score: best.values().sum(), evidence }
+            let strongest = best.values().copied().fold(0.0, f64::max);
+            let score = strongest + OTHERS * (best.values().sum::<f64>() - strongest);
+            Candidate { service, kind, score, evidence }
         });
         weighed.collect()
     }
 }
 
+/// What other kinds of evidence add to the strongest: several weak ones are no strong one.
+const OTHERS: f64 = 0.25;
 /// Requests that a service that is silent should have had.
 const LEAST_MISSED: f64 = 3.0;
 
 /// The logarithm of how far it moved, by its part in what moved in all.
-fn evidence_of(moved: Moved, totals: &BTreeMap<CauseKind, f64>) -> Evidence {
-    let total = totals.get(&moved.kind).copied().unwrap_or_default();
+fn evidence_of(moved: Moved, costs: &Costs) -> Evidence {
+    let total = costs.get(&moved.kind).copied().unwrap_or_default();
     let share = if total > 0.0 { moved.weight / total } else { 1.0 };
     let strength = match moved.kind {
         CauseKind::Change => 1.0,
@@ -319,19 +342,21 @@ fn evidence_of(moved: Moved, totals: &BTreeMap<CauseKind, f64>) -> Evidence {
     }
 }
 
-/// How much a kind of evidence counts: traffic is mostly an effect.
+/// How much a kind of evidence counts: traffic is mostly an effect, and lines do not cease by chance.
 const fn weight_of(kind: CauseKind) -> f64 {
     match kind {
         CauseKind::Traffic => 0.8,
+        CauseKind::Logs => 2.4,
         _ => 1.6,
     }
 }
 
 /// Ranks, and says how far the first stands out.
-fn conclude(mut ranked: Vec<Candidate>, sight: &Sight<'_>) -> Finding {
+fn conclude(mut ranked: Vec<Candidate>, costs: Costs, sight: &Sight<'_>) -> Finding {
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.service.cmp(&b.service)));
     ranked.truncate(sight.config.top_k as usize);
     let score = |place: usize| ranked.get(place).map_or(0.0, |one: &Candidate| one.score);
     let confidence = if score(0) > 0.0 { (score(0) - score(1)) / score(0) } else { 0.0 };
-    Finding { is_undetermined: confidence < sight.config.abstain_below, confidence, candidates: ranked }
+    let is_undetermined = confidence < sight.config.abstain_below;
+    Finding { candidates: ranked, confidence, is_undetermined, costs }
 }

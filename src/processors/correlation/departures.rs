@@ -116,6 +116,7 @@ fn far(signals: &Signals, windows: &Windows) -> Vec<(Name, Moved)> {
 }
 
 const FAR: f64 = 10.0;
+const FAR_TOTAL: f64 = 4.0;
 /// For lines, whose counts vary as chance has it.
 const FAR_LINE: f64 = 4.0;
 const LEAST_LINES: f64 = 5.0;
@@ -128,7 +129,11 @@ fn is_far(aspect: Aspect, moved: &Moved, requests: f64) -> bool {
     match aspect {
         // Half of what there is more of it, up to nearly all.
         Aspect::Utilization => shift.after >= 0.7 && shift.after - shift.before >= 0.4,
-        Aspect::Failing | Aspect::Lost | Aspect::StoreLost | Aspect::TotalFailing => {
+        // Of what a metric tells of all requests little is much.
+        Aspect::TotalFailing => {
+            shift.deviations >= FAR_TOTAL && requests >= LEAST_REQUESTS && shift.after >= 0.005
+        }
+        Aspect::Failing | Aspect::Lost | Aspect::StoreLost => {
             shift.deviations >= FAR && requests >= LEAST_REQUESTS && shift.after >= 0.05
         }
         // Twice as long, and by more than a person's eye would miss.

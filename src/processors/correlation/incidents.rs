@@ -95,7 +95,7 @@ impl Incidents {
     }
 
     /// Joins incidents that turned out to be one; the older name stays.
-    fn merge(&mut self, oldest: &str, younger: &[String], most: usize) {
+    pub(super) fn merge(&mut self, oldest: &str, younger: &[String], most: usize) {
         for id in younger {
             let Some(other) = self.all.remove(id) else { continue };
             let Some(incident) = self.all.get_mut(oldest) else { continue };

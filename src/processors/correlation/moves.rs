@@ -62,9 +62,10 @@ pub(super) fn moved(key: &SignalKey, track: &Track, windows: &Windows) -> Option
         Aspect::Total => (CauseKind::Latency, time_shift(track, windows)?),
         Aspect::Way => (CauseKind::Network, time_shift(track, windows)?),
         Aspect::Store => (CauseKind::Database, time_shift(track, windows)?),
-        Aspect::Failing | Aspect::TotalFailing => (CauseKind::Errors, ratio_shift(track, windows)?),
-        Aspect::Lost => (CauseKind::Unavailable, ratio_shift(track, windows)?),
-        Aspect::StoreLost => (CauseKind::Database, ratio_shift(track, windows)?),
+        Aspect::Failing => (CauseKind::Errors, ratio_shift(track, windows, LEAST_USUAL)?),
+        Aspect::TotalFailing => (CauseKind::Errors, ratio_shift(track, windows, LEAST_TOTAL)?),
+        Aspect::Lost => (CauseKind::Unavailable, ratio_shift(track, windows, LEAST_USUAL)?),
+        Aspect::StoreLost => (CauseKind::Database, ratio_shift(track, windows, LEAST_USUAL)?),
         Aspect::Traffic => (CauseKind::Traffic, traffic_shift(track, windows)?),
         Aspect::Utilization => (CauseKind::Resource, use_shift(track, windows)?),
         Aspect::Line | Aspect::Complaint | Aspect::Metric => return None,
@@ -92,11 +93,13 @@ fn onset(track: &Track, windows: &Windows, shift: &Shift) -> u64 {
     lately.last().map_or(windows.after.start, |point| point.window)
 }
 
-/// Means of the windows before with the mean over all requests after.
+/// Means of the windows before with the mean over all requests after. Of a few requests a single one makes the mean.
 fn time_shift(track: &Track, windows: &Windows) -> Option<Shift> {
     const FLOORS: Floors = Floors { relative: 0.1, absolute: 0.5 };
     let (sum, requests) = track.sums(&windows.after);
-    (requests > 0.0).then(|| shift_of(&mut track.values(&windows.before), sum / requests, FLOORS)).flatten()
+    (requests >= LEAST_REQUESTS)
+        .then(|| shift_of(&mut track.values(&windows.before), sum / requests, FLOORS))
+        .flatten()
 }
 
 fn traffic_shift(track: &Track, windows: &Windows) -> Option<Shift> {
@@ -123,17 +126,22 @@ fn use_shift(track: &Track, windows: &Windows) -> Option<Shift> {
     (more >= USED).then_some(Shift { before, after, deviations: 100.0 * more })
 }
 
+/// Requests of which a mean tells something.
+const LEAST_REQUESTS: f64 = 10.0;
+/// Failures that are no chance.
+const LEAST_FAILURES: f64 = 3.0;
+
 /// Compares parts of requests on the scale of what chance makes of so many. Before may be nothing: what fails where
 /// nothing came before has failed from the first request on.
-fn ratio_shift(track: &Track, windows: &Windows) -> Option<Shift> {
+fn ratio_shift(track: &Track, windows: &Windows, least_usual: f64) -> Option<Shift> {
     let ((hits_before, n_before), (hits, n)) = (track.sums(&windows.before), track.sums(&windows.after));
-    if n < 1.0 {
+    if hits < LEAST_FAILURES {
         return None;
     }
     // Half a failure in one request more keeps what never failed from being certain of it.
     let usual = ((hits_before + 0.5) / (n_before + 1.0)).min(1.0);
-    let usual = if n_before < 1.0 { LEAST_USUAL } else { usual };
-    let scale = (usual * (1.0 - usual) / n).sqrt().max(LEAST_USUAL);
+    let usual = if n_before < 1.0 { least_usual } else { usual };
+    let scale = (usual * (1.0 - usual) / n).sqrt().max(least_usual);
     let before = if n_before < 1.0 { 0.0 } else { hits_before / n_before };
     let after = hits / n;
     Some(Shift { before, after, deviations: (after - usual) / scale })
@@ -141,6 +149,8 @@ fn ratio_shift(track: &Track, windows: &Windows) -> Option<Shift> {
 
 /// A part of failed requests that nobody would look at.
 const LEAST_USUAL: f64 = 0.01;
+/// The same where a metric tells it of all requests, which has no chance in it.
+const LEAST_TOTAL: f64 = 0.002;
 
 /// Below this, chance explains a line.
 const LINE_MOVED: f64 = 2.0;

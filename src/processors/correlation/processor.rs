@@ -243,12 +243,7 @@ impl AnalysisHalf {
                 self.tell(&id, News::Opened, now);
             }
             Fate::Joined { id, merged } => {
-                let voice = self.voices.0.remove(&id);
-                let others =
-                    merged.iter().filter_map(|other| self.voices.0.remove(other)).collect::<Vec<_>>();
-                let mut voice = voice.unwrap_or_default();
-                others.into_iter().for_each(|other| voice.absorb(other));
-                self.voices.0.insert(id.clone(), voice);
+                self.join_voices(&id, &merged);
                 if !merged.is_empty() {
                     self.judge(&id, now);
                     self.tell(&id, News::Merged, now);
@@ -380,6 +375,7 @@ impl AnalysisHalf {
             start: incident.start,
             end: incident.end.unwrap_or(now),
             config: &self.config.rca,
+            known: &incident.finding,
         };
         cause::find(&sight, &reach)
     }
@@ -427,6 +423,34 @@ impl AnalysisHalf {
                 self.tell(&id, News::Updated, now);
             }
         }
+        self.merge_of_one_cause(now);
+    }
+
+    /// Joins open incidents that name the same cause.
+    fn merge_of_one_cause(&mut self, now: Timestamp) {
+        let mut oldest: BTreeMap<Name, String> = BTreeMap::new();
+        let mut same: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for incident in self.incidents.all.values().filter(|incident| incident.state < State::Resolved) {
+            let Some(root) = incident.root() else { continue };
+            match oldest.get(root) {
+                Some(older) => same.entry(older.clone()).or_default().push(incident.id.clone()),
+                None => {
+                    oldest.insert(Name::clone(root), incident.id.clone());
+                }
+            }
+        }
+        for (id, younger) in same {
+            self.incidents.merge(&id, &younger, self.config.max_members as usize);
+            self.join_voices(&id, &younger);
+            self.judge(&id, now);
+            self.tell(&id, News::Merged, now);
+        }
+    }
+
+    fn join_voices(&mut self, id: &str, others: &[String]) {
+        let others: Vec<_> = others.iter().filter_map(|other| self.voices.0.remove(other)).collect();
+        let voice = self.voices.0.entry(id.to_owned()).or_default();
+        others.into_iter().for_each(|other| voice.absorb(other));
     }
 
     fn settle(&mut self, now: Timestamp) {

@@ -11,7 +11,7 @@ use model::{Severity, Timestamp, TraceId};
 use prost::Message;
 
 use super::{
-    cause::{Candidate, CauseKind, Evidence, Finding},
+    cause::{Candidate, CauseKind, Costs, Evidence, Finding},
     events::{Event, Kind},
     incident::{Incident, Link, Role, State},
     incidents::name,
@@ -269,6 +269,8 @@ fn incident_of(record: IncidentRecord) -> Option<Incident> {
             candidates: record.candidates.into_iter().filter_map(candidate_of).collect(),
             confidence: record.confidence,
             is_undetermined: record.is_undetermined,
+            // Signals are not stored either: what is found after a restart is weighed anew.
+            costs: Costs::new(),
         },
         chain: record.chain.into_iter().filter_map(link_of).collect(),
         revision: record.revision,
