@@ -6,6 +6,7 @@ mod bad_config;
 mod bad_input;
 mod bottlenecks;
 mod broken_stage;
+mod causes;
 mod clean;
 mod components;
 mod determinism;

@@ -102,8 +102,7 @@ fn far(signals: &Signals, windows: &Windows) -> Vec<(Name, Moved)> {
                 gone.filter(|moved| moved.shift.deviations >= FAR_LINE && moved.shift.before >= LEAST_LINES);
             found.extend(far.map(|moved| (Name::clone(&key.service), moved)));
         }
-        let is_wanted =
-            !matches!(key.aspect, Aspect::Traffic | Aspect::Metric | Aspect::Line | Aspect::Complaint);
+        let is_wanted = !matches!(key.aspect, Aspect::Metric | Aspect::Line | Aspect::Complaint);
         if is_wanted
             && track.latest().is_some_and(|point| windows.after.contains(&point.window))
             && let Some(moved) = moved(key, track, windows)
@@ -116,6 +115,7 @@ fn far(signals: &Signals, windows: &Windows) -> Vec<(Name, Moved)> {
 }
 
 const FAR: f64 = 10.0;
+const FAR_TRAFFIC: f64 = 5.0;
 const FAR_TOTAL: f64 = 4.0;
 /// For lines, whose counts vary as chance has it.
 const FAR_LINE: f64 = 4.0;
@@ -129,6 +129,11 @@ fn is_far(aspect: Aspect, moved: &Moved, requests: f64) -> bool {
     match aspect {
         // Half of what there is more of it, up to nearly all.
         Aspect::Utilization => shift.after >= 0.7 && shift.after - shift.before >= 0.4,
+        // Customers who come in twice the number are no trouble yet, and the cause of the next.
+        Aspect::Traffic => {
+            let more = shift.after - shift.before;
+            shift.deviations >= FAR_TRAFFIC && more >= shift.before && more >= 0.5
+        }
         // Of what a metric tells of all requests little is much.
         Aspect::TotalFailing => {
             shift.deviations >= FAR_TOTAL && requests >= LEAST_REQUESTS && shift.after >= 0.005

@@ -106,6 +106,14 @@ impl Incidents {
         }
     }
 
+    /// Takes back one that was begun for nothing.
+    pub(super) fn remove(&mut self, id: &str) {
+        let Some(incident) = self.all.remove(id) else { return };
+        for member in incident.members.keys() {
+            self.of.remove(member);
+        }
+    }
+
     /// Forgets those that are closed and returns them.
     pub(super) fn take_closed(&mut self) -> Vec<Incident> {
         let closed = self.all.values().filter(|incident| incident.state == State::Closed);
@@ -123,6 +131,10 @@ impl Incidents {
 impl Incident {
     /// Whether an event is near enough in time.
     fn takes(&self, event: &Event, config: &CorrelationConfig, now: Timestamp) -> bool {
+        // What is over is begun again by its cause alone: elsewhere it is another trouble.
+        if self.state == State::Resolved && self.root().is_some_and(|root| *root != event.service) {
+            return false;
+        }
         let gap = config.window.gap.get();
         let is_recent = event.start <= self.active_until(now) + gap && event.start + gap >= self.start;
         is_recent && event.start <= self.start + config.window.max_span.get()

@@ -93,14 +93,22 @@ fn onset(track: &Track, windows: &Windows, shift: &Shift) -> u64 {
     lately.last().map_or(windows.after.start, |point| point.window)
 }
 
-/// Means of the windows before with the mean over all requests after. Of a few requests a single one makes the mean.
+/// Means of the windows before with the mean over all requests after. A single slow request makes the mean of a few, and
+/// of its window: so two windows must show it.
 fn time_shift(track: &Track, windows: &Windows) -> Option<Shift> {
     const FLOORS: Floors = Floors { relative: 0.1, absolute: 0.5 };
     let (sum, requests) = track.sums(&windows.after);
-    (requests >= LEAST_REQUESTS)
-        .then(|| shift_of(&mut track.values(&windows.before), sum / requests, FLOORS))
-        .flatten()
+    if requests < LEAST_REQUESTS {
+        return None;
+    }
+    let shift = shift_of(&mut track.values(&windows.before), sum / requests, FLOORS)?;
+    let middle = shift.before + (shift.after - shift.before) / 2.0;
+    let n_high = track.values(&windows.after).into_iter().filter(|value| *value >= middle).count();
+    (n_high >= SEEN).then_some(shift)
 }
+
+/// Windows in which a time is seen to be long.
+const SEEN: usize = 2;
 
 fn traffic_shift(track: &Track, windows: &Windows) -> Option<Shift> {
     const FLOORS: Floors = Floors { relative: 0.2, absolute: 0.2 };

@@ -67,6 +67,8 @@ impl ProcessorDef for Correlation {
 const MOST_CHANGES: usize = 1000;
 /// Incidents that are closed and can still be asked for.
 const MOST_PAST: usize = 100;
+/// Bottlenecks that wait to be seen by other signals.
+const MOST_UNCONFIRMED: usize = 1000;
 /// How often metrics are written.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
@@ -82,6 +84,8 @@ pub(super) struct AnalysisHalf {
     pub(super) past: VecDeque<Incident>,
     signals: Signals,
     departures: Departures,
+    /// Bottlenecks of which nothing else is seen yet.
+    unconfirmed: Vec<Event>,
     /// What came since the last tick.
     came: Vec<Event>,
     alerts: Vec<Bytes>,
@@ -138,6 +142,7 @@ impl AnalysisHalf {
                 rca.metrics.clone(),
             ),
             departures: Departures::default(),
+            unconfirmed: Vec::new(),
             came: Vec::new(),
             alerts: Vec::new(),
             judged: 0,
@@ -216,13 +221,14 @@ impl AnalysisHalf {
     fn place_all(&mut self, now: Timestamp) {
         if self.signals.last > self.judged {
             self.came.extend(self.departures.look(&self.signals));
+            self.came.append(&mut self.unconfirmed);
         }
         let mut came = std::mem::take(&mut self.came);
         came.sort_by(|a, b| (a.start, a.kind, &a.id, a.end).cmp(&(b.start, b.kind, &b.id, b.end)));
         for event in came {
             if event.kind == Kind::Change {
                 self.note_change(event);
-            } else {
+            } else if event.kind != Kind::Bottleneck || self.waits(&event, now) {
                 self.place(event, now);
             }
         }
@@ -235,11 +241,34 @@ impl AnalysisHalf {
         }
     }
 
+    /// Whether a bottleneck is still worth looking at: the end of one that waits ends the wait.
+    fn waits(&mut self, event: &Event, now: Timestamp) -> bool {
+        let (n, is_over) = (self.unconfirmed.len(), event.end.is_some());
+        self.unconfirmed.retain(|other| other.id != event.id);
+        let waited = self.unconfirmed.len() < n;
+        let is_old = event.start + self.config.rca.refine_for.get() < now;
+        !(is_over && waited) && (is_over || !is_old) && self.unconfirmed.len() < MOST_UNCONFIRMED
+    }
+
+    /// The bottleneck that began an incident of which no signal of its service tells: one slow trace may make one, and
+    /// is no incident.
+    fn unseen(&self, id: &str) -> Option<Event> {
+        let incident = self.incidents.all.get(id)?;
+        let event = incident.members.values().next().filter(|event| event.kind == Kind::Bottleneck)?;
+        let mut seen = incident.finding.candidates.iter().map(|one| &one.service);
+        (!seen.any(|service| *service == event.service)).then(|| event.clone())
+    }
+
     fn place(&mut self, event: Event, now: Timestamp) {
         match self.incidents.place(event, &self.graph, &self.config, now) {
             Fate::Opened(id) => {
-                self.meters.opened.add(1);
                 self.judge(&id, now);
+                if let Some(event) = self.unseen(&id) {
+                    self.incidents.remove(&id);
+                    self.unconfirmed.push(event);
+                    return;
+                }
+                self.meters.opened.add(1);
                 self.tell(&id, News::Opened, now);
             }
             Fate::Joined { id, merged } => {

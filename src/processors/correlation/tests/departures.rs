@@ -39,6 +39,17 @@ fn an_incident_without_alerts_ends_a_minute_after_all_is_as_usual() {
 }
 
 #[test]
+fn customers_who_come_in_three_times_the_number_are_an_incident_where_they_come_in() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.run_to(720, &|calls| calls.edges.iter_mut().for_each(|edge| edge.calls = 300));
+    let incidents = shop.incidents();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    let told = incidents.into_values().next().unwrap();
+    assert_eq!((told.causes()[0], &told.incident("causes")[0]["kind"]), ("frontend", &"traffic".into()));
+}
+
+#[test]
 fn what_somebody_would_hardly_notice_opens_nothing() {
     let hardly: [&dyn Fn(&mut Calls); 3] = [
         &|calls| step(calls, "payment").own.mean = 14.0,

@@ -154,3 +154,31 @@ fn what_is_merely_worth_knowing_opens_nothing_and_keeps_nothing_open() {
     shop.run_to(900, &calm);
     assert_eq!(states(&shop).last(), Some(&("resolved", "resolved")));
 }
+
+#[test]
+fn a_bottleneck_that_no_signal_tells_of_opens_nothing_until_one_does() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&super::bottleneck("payment", "1", 600, "critical"));
+    shop.run_to(700, &calm);
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+    // By less than what is seen without the bottleneck.
+    shop.run_to(760, &|calls| super::step(calls, "payment").own.mean = 16.0);
+    assert_eq!(shop.incidents().len(), 1);
+    assert_eq!(shop.told[0].causes(), ["payment"]);
+}
+
+#[test]
+fn what_is_over_is_opened_again_by_its_cause_and_by_nothing_else() {
+    for (service, n) in [("payment", 1), ("frontend", 2)] {
+        let mut shop = Shop::new("");
+        shop.run_to(600, &calm);
+        shop.episode("payment", "1", 600, None);
+        shop.run_to(660, &|calls| super::step(calls, "payment").own.mean = 90.0);
+        shop.episode("payment", "1", 600, Some(660));
+        shop.run_to(900, &calm);
+        shop.episode(service, "2", 900, None);
+        shop.run_to(910, &calm);
+        assert_eq!(shop.incidents().len(), n, "{service}: {:?}", states(&shop));
+    }
+}

@@ -297,9 +297,14 @@ pub(super) fn episode(service: &str, id: &str, start: u64, end: Option<u64>) -> 
 
 /// A record of a bottleneck that is no trouble, as `bottleneck` writes it.
 pub(super) fn hint(service: &str, id: &str, start: u64) -> Vec<u8> {
+    bottleneck(service, id, start, "info")
+}
+
+/// A record of a bottleneck, as `bottleneck` writes it.
+pub(super) fn bottleneck(service: &str, id: &str, start: u64, severity: &str) -> Vec<u8> {
     let mut attributes = Attributes::new();
     attributes.push_str("trueline.bottleneck.id", id);
-    attributes.push_str("trueline.bottleneck.severity", "info");
+    attributes.push_str("trueline.bottleneck.severity", severity);
     attributes.push_int("trueline.bottleneck.start", at(start).as_nanos() as i64);
     let body = format!("{service} makes calls one after the other");
     record(service, "bottleneck", "trueline.bottleneck.detected", start, &body, &attributes)
