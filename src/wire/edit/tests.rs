@@ -168,6 +168,32 @@ proptest! {
     }
 
     #[test]
+    fn spans_are_cut_as_decoding_and_encoding_would(seed: u64, share in 0_u64..5) {
+        let mut random = Random(seed | 1);
+        let (mut traces, matcher) = arbitrary_traces(&mut random, KeySet::default());
+        let kept: Vec<bool> = traces.table.spans.iter().map(|_| random.below(5) < share).collect();
+        let mut expected = ExportTraceServiceRequest::decode(&traces.bytes[..]).unwrap();
+        let before = traces.bytes.clone();
+        let cut = keep_spans(&mut traces, &kept);
+        prop_assert_eq!(cut, kept.iter().filter(|kept| !**kept).count());
+        assert_table_is_fresh(&traces, &matcher);
+        if cut == 0 {
+            prop_assert_eq!(before, traces.bytes);
+            return Ok(());
+        }
+        let mut kept = kept.iter();
+        for resource in &mut expected.resource_spans {
+            for scope in &mut resource.scope_spans {
+                scope.spans.retain(|_| *kept.next().unwrap());
+            }
+            resource.scope_spans.retain(|scope| !scope.spans.is_empty());
+        }
+        expected.resource_spans.retain(|resource| !resource.scope_spans.is_empty());
+        let cut = ExportTraceServiceRequest::decode(&traces.bytes[..]).unwrap();
+        prop_assert_eq!(text(&cut), text(&expected));
+    }
+
+    #[test]
     fn only_chosen_spans_are_edited(seed: u64) {
         let mut random = Random(seed | 1);
         let edits = arbitrary_edits(&mut random);

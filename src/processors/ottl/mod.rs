@@ -1,0 +1,40 @@
+//! OTTL, the language in which operators of the collector say what is dropped and what is changed: the useful part.
+//!
+//! # Layout
+//! * `lexer`, `syntax`: text to a tree, with the place of each mistake (`fault`).
+//! * `context`: what a condition is run for, and which names mean something there.
+//! * `fields`: paths to fields of OTLP; `item`: reading and splicing them in the bytes.
+//! * `value`, `compare`, `regexes`, `json`: what is calculated with.
+//! * `expression`, `functions`, `arguments`, `convert`: the tree with its names resolved, and what it gives; `editors`,
+//!   `replace`: what it does.
+//! * `walk`, `conditions`, `group`: the way through a request, and what processors are made of: a [`Sieve`] of
+//!   conditions, a [`Group`] of statements.
+//!
+//! *Source*: the collector's package `ottl`, release 0.155, whose comparison, nil and errors this keeps. *Cost*: a
+//! condition reads the fields that it names; a request in which nothing holds is neither copied nor decoded.
+
+mod arguments;
+mod compare;
+mod conditions;
+mod context;
+mod convert;
+mod editors;
+mod expression;
+mod fault;
+mod fields;
+mod functions;
+mod group;
+mod item;
+mod json;
+mod lexer;
+mod regexes;
+mod replace;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod value;
+mod walk;
+
+pub(crate) use conditions::{ErrorMode, Faults, Sieve};
+pub(crate) use context::Context;
+pub(crate) use group::Group;

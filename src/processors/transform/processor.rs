@@ -1,0 +1,142 @@
+//! Runs groups of statements.
+
+use bytes::Bytes;
+use component::{BuildCx, Checks, Counter, Cx, Processor, ProcessorDef};
+use model::{Batch, KeySet, Outcome, Payload, Signal, SignalSet, SpanTable, Traces};
+use wire::Matcher;
+
+use super::TransformConfig;
+use crate::ottl::Group;
+
+/// Changes what statements say.
+pub struct Transform;
+
+impl ProcessorDef for Transform {
+    const KIND: &'static str = "transform";
+    type Config = TransformConfig;
+
+    fn consumes(config: &TransformConfig) -> SignalSet {
+        let concerned = Signal::ALL.into_iter().filter(|signal| config.concerns(*signal));
+        concerned.fold(SignalSet::NONE, |all, signal| all.union(SignalSet::of(signal)))
+    }
+
+    fn supports(_: &TransformConfig) -> SignalSet {
+        SignalSet::ALL
+    }
+
+    fn emits(config: &TransformConfig) -> SignalSet {
+        Self::consumes(config)
+    }
+
+    fn ingest(config: &TransformConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        // What is wrong with them was told when they were validated.
+        let mut told = Checks::default();
+        let counter = |name: &str, description, unit| {
+            cx.telemetry.counter(&format!("otelcol_processor_transform_{name}"), description, unit)
+        };
+        Box::new(Changer {
+            traces: config.groups(Signal::Traces, &mut told),
+            metrics: config.groups(Signal::Metrics, &mut told),
+            logs: config.groups(Signal::Logs, &mut told),
+            matcher: Matcher::new(&KeySet::default()),
+            spare: Box::default(),
+            failures: counter(
+                "statement_failures",
+                "Statements and conditions that could not be applied to a resource, scope, span, event, metric, \
+                 point or record",
+                "{failure}",
+            ),
+            unsound: counter(
+                "unchanged_requests",
+                "Requests that stayed as they were, because what the statements made of them nests too deep",
+                "{request}",
+            ),
+        })
+    }
+}
+
+/// Why items are dropped.
+const FAILED: &str = "statement_failed";
+
+struct Changer {
+    traces: Vec<Group>,
+    metrics: Vec<Group>,
+    logs: Vec<Group>,
+    /// Finds again what stages read of spans, in a request that was written anew.
+    matcher: Matcher,
+    spare: Box<SpanTable>,
+    failures: Counter,
+    unsound: Counter,
+}
+
+impl Processor for Changer {
+    fn wanted(&mut self, keys: &KeySet) {
+        self.matcher = Matcher::new(keys);
+    }
+
+    fn process(&mut self, mut batch: Batch, cx: &mut Cx<'_>) {
+        let (groups, bytes, signal) = match &batch.payload {
+            Payload::Traces(traces) => (&mut self.traces, &traces.bytes, Signal::Traces),
+            Payload::Metrics(bytes) => (&mut self.metrics, bytes, Signal::Metrics),
+            Payload::Logs(bytes) => (&mut self.logs, bytes, Signal::Logs),
+            Payload::Partial(_)
+            | Payload::Rollups(_)
+            | Payload::Conditions(_)
+            | Payload::Incidents(_)
+            | Payload::Verdicts(_) => return cx.pass(batch),
+        };
+        let mut changed: Option<Vec<u8>> = None;
+        let (mut failures, mut is_over) = (0, false);
+        for group in groups {
+            let request = changed.as_deref().unwrap_or(bytes);
+            if let Some(new) = group.run(request) {
+                changed = Some(new);
+            }
+            let found = std::mem::take(&mut group.failures);
+            failures += found.count;
+            is_over |= found.ends_request;
+            if is_over {
+                break;
+            }
+        }
+        if failures > 0 {
+            self.failures.add(failures);
+        }
+        if is_over {
+            let message = "a statement of a transform could not be applied, and its error_mode is propagate";
+            batch.ack.report(Outcome::Permanent(message.to_owned()));
+            cx.reject(batch.items, FAILED);
+            return cx.absorb(batch);
+        }
+        if let Some(changed) = changed
+            && !self.replace(signal, &mut batch.payload, changed.into())
+        {
+            self.unsound.add(1);
+        }
+        cx.pass(batch);
+    }
+}
+
+impl Changer {
+    /// Puts the new bytes in the place of the old, if they are sound.
+    fn replace(&mut self, signal: Signal, payload: &mut Payload, changed: Bytes) -> bool {
+        match payload {
+            Payload::Traces(Traces { bytes, table }) => {
+                if wire::scan_traces(&changed, &self.matcher, &mut self.spare).is_err() {
+                    return false;
+                }
+                std::mem::swap(table, &mut self.spare);
+                *bytes = changed;
+                true
+            }
+            Payload::Metrics(bytes) | Payload::Logs(bytes) => {
+                let is_sound = wire::check(signal, &changed).is_ok();
+                if is_sound {
+                    *bytes = changed;
+                }
+                is_sound
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Cuts spans out of a request, led by the span table, which stays right without another walk.
+
+use model::{Slice, SpanTable, Traces};
+
+use super::spans::shift;
+use crate::{
+    cursor::{framed_len, varint_len},
+    encode,
+};
+
+/// Leaves the spans that `is_kept` is true for by their index, and cuts the others out. A scope without a span goes,
+/// and a resource without a scope. The table then describes the new bytes.
+///
+/// Returns how many spans went; with none nothing is written, though a scope had no span before.
+///
+/// *Cost*: one copy of what is left, a few additions for each span.
+pub fn keep_spans(traces: &mut Traces, is_kept: &[bool]) -> usize {
+    let table = &mut *traces.table;
+    let kept = |index: usize| is_kept.get(index).copied().unwrap_or(true);
+    let dropped = (0..table.spans.len()).filter(|index| !kept(*index)).count();
+    if dropped == 0 {
+        return 0;
+    }
+    let sizes = Sizes::new(table, &kept, traces.bytes.len());
+    let mut cutter = Cutter::new(&traces.bytes, sizes.request);
+    let old = std::mem::take(table);
+    table.stride = old.stride;
+    let (mut next_scope, mut next_span) = (0, 0);
+    for (index, resource) in old.resources.iter().enumerate() {
+        let Some(len) = sizes.resources[index] else {
+            cutter.skip(table, resource.body);
+            continue;
+        };
+        let new_resource = table.resources.len();
+        let at = cutter.header(table, resource.body, 1, len);
+        table.resources.push(model::ResourceRec { body: at, resource: Slice::ABSENT });
+        cutter.resource_head = resource.resource;
+        while let Some(scope) = old.scopes.get(next_scope).filter(|scope| scope.resource as usize <= index) {
+            let scope_index = next_scope;
+            next_scope += 1;
+            if (scope.resource as usize) < index {
+                // It went with its resource.
+                continue;
+            }
+            let Some(len) = sizes.scopes[scope_index] else {
+                cutter.skip(table, scope.body);
+                continue;
+            };
+            let new_scope = table.scopes.len();
+            let body = cutter.header(table, scope.body, 2, len);
+            table.scopes.push(model::ScopeRec { body, scope: Slice::ABSENT, resource: new_resource as u32 });
+            cutter.scope_head = scope.scope;
+            // Spans of scopes that went lie before this one.
+            while old.spans.get(next_span).is_some_and(|span| (span.scope as usize) < scope_index) {
+                next_span += 1;
+            }
+            while let Some(span) = old.spans.get(next_span).filter(|span| span.scope as usize == scope_index)
+            {
+                if kept(next_span) {
+                    let by = cutter.distance();
+                    let mut span = *span;
+                    shift(&mut span, by);
+                    span.resource = new_resource as u32;
+                    span.scope = new_scope as u32;
+                    table.spans.push(span);
+                    let row = old.values_of(next_span).iter().map(|value| value.shifted(by));
+                    table.values.extend(row);
+                } else {
+                    cutter.skip(table, span.body);
+                }
+                next_span += 1;
+            }
+            cutter.copy_to(table, end_of(scope.body));
+        }
+        cutter.copy_to(table, end_of(resource.body));
+    }
+    cutter.copy_to(table, traces.bytes.len());
+    debug_assert_eq!(cutter.out.len(), sizes.request, "the lengths were measured");
+    traces.bytes = cutter.out.into();
+    dropped
+}
+
+fn end_of(slice: Slice) -> usize {
+    slice.at as usize + slice.len as usize
+}
+
+/// New lengths; none for what goes.
+struct Sizes {
+    scopes: Vec<Option<usize>>,
+    resources: Vec<Option<usize>>,
+    request: usize,
+}
+
+impl Sizes {
+    fn new(table: &SpanTable, kept: &impl Fn(usize) -> bool, request_len: usize) -> Self {
+        let mut scope_lens: Vec<_> = table.scopes.iter().map(|scope| scope.body.len as usize).collect();
+        let mut scope_spans = vec![0_usize; table.scopes.len()];
+        for (index, span) in table.spans.iter().enumerate() {
+            let scope = span.scope as usize;
+            if kept(index) {
+                scope_spans[scope] += 1;
+            } else {
+                scope_lens[scope] -= framed_len(span.body.len as usize);
+            }
+        }
+        let mut resource_lens: Vec<_> =
+            table.resources.iter().map(|resource| resource.body.len as usize).collect();
+        let mut resource_scopes = vec![0_usize; table.resources.len()];
+        for (index, scope) in table.scopes.iter().enumerate() {
+            let resource = scope.resource as usize;
+            resource_lens[resource] -= framed_len(scope.body.len as usize);
+            if scope_spans[index] > 0 {
+                resource_scopes[resource] += 1;
+                resource_lens[resource] += framed_len(scope_lens[index]);
+            }
+        }
+        let mut request = request_len;
+        for (index, resource) in table.resources.iter().enumerate() {
+            request -= framed_len(resource.body.len as usize);
+            if resource_scopes[index] > 0 {
+                request += framed_len(resource_lens[index]);
+            }
+        }
+        let of = |lens: Vec<usize>, counts: Vec<usize>| {
+            lens.into_iter().zip(counts).map(|(len, count)| (count > 0).then_some(len)).collect()
+        };
+        Self { scopes: of(scope_lens, scope_spans), resources: of(resource_lens, resource_scopes), request }
+    }
+}
+
+/// Copies what is left, in order.
+struct Cutter<'a> {
+    request: &'a [u8],
+    out: Vec<u8>,
+    /// How much of the request is copied or left out.
+    copied: usize,
+    /// The `Resource` and the scope that have not been copied yet, by their old places.
+    resource_head: Slice,
+    scope_head: Slice,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(request: &'a [u8], len: usize) -> Self {
+        Self {
+            request,
+            out: Vec::with_capacity(len),
+            copied: 0,
+            resource_head: Slice::ABSENT,
+            scope_head: Slice::ABSENT,
+        }
+    }
+
+    /// Copies up to the header of `old`, writes the new one and returns where the new body stands.
+    fn header(&mut self, table: &mut SpanTable, old: Slice, number: u32, len: usize) -> Slice {
+        self.copy_to(table, header_of(old));
+        encode::put_header(&mut self.out, number, len);
+        self.copied = old.at as usize;
+        Slice { at: self.out.len() as u32, len: len as u32 }
+    }
+
+    /// Leaves out a message and its header.
+    fn skip(&mut self, table: &mut SpanTable, old: Slice) {
+        self.copy_to(table, header_of(old));
+        self.copied = end_of(old);
+    }
+
+    /// How far the byte that is copied next moves.
+    fn distance(&self) -> i64 {
+        self.out.len() as i64 - self.copied as i64
+    }
+
+    /// Copies what is not copied yet up to `at`; heads on the way learn their new places.
+    fn copy_to(&mut self, table: &mut SpanTable, at: usize) {
+        // A head of no length may begin where nothing is left to copy.
+        let by = self.distance();
+        if self.resource_head.at as usize <= at {
+            if let Some(record) = table.resources.last_mut() {
+                record.resource = self.resource_head.shifted(by);
+            }
+            self.resource_head = Slice::ABSENT;
+        }
+        if self.scope_head.at as usize <= at {
+            if let Some(record) = table.scopes.last_mut() {
+                record.scope = self.scope_head.shifted(by);
+            }
+            self.scope_head = Slice::ABSENT;
+        }
+        if at > self.copied {
+            self.out.extend_from_slice(self.request.get(self.copied..at).unwrap_or_default());
+            self.copied = at;
+        }
+    }
+}
+
+fn header_of(body: Slice) -> usize {
+    body.at as usize - 1 - varint_len(u64::from(body.len))
+}
