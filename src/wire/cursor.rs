@@ -176,7 +176,7 @@ pub(crate) fn is_text(value: &[u8]) -> bool {
 
 /// A field's value as the wire spells it.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Raw<'a> {
+pub enum Raw<'a> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'a [u8]),
@@ -185,9 +185,9 @@ pub(crate) enum Raw<'a> {
 
 /// One field of a message.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Field<'a> {
-    pub(crate) number: u32,
-    pub(crate) value: Raw<'a>,
+pub struct Field<'a> {
+    pub number: u32,
+    pub value: Raw<'a>,
 }
 
 /// Walks the fields of a message and ends at its end or at the first malformed byte.

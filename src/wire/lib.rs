@@ -9,6 +9,7 @@ mod encode;
 pub mod json;
 mod malformed;
 mod matcher;
+pub mod raw;
 mod scan;
 mod schema;
 mod split;

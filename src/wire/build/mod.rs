@@ -2,6 +2,7 @@
 //! defaults left out, so the same input gives the same bytes.
 
 mod attributes;
+mod groups;
 mod logs;
 mod metrics;
 mod nest;
@@ -10,6 +11,7 @@ mod tree;
 
 pub use attributes::{Attributes, encode_value, key_value};
 pub(crate) use attributes::{key_value_len, put_key_value};
+pub use groups::GroupsWriter;
 pub use logs::{LogRecord, LogsWriter};
 pub use metrics::{
     Buckets, Exemplar, ExponentialPoint, ExponentialPoints, HistogramPoint, HistogramPoints, MetricHead,

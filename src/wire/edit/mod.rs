@@ -5,11 +5,17 @@
 //! is written behind the others; what is not edited stays byte for byte as it was, unknown fields included.
 
 mod actions;
+mod fields;
+mod items;
+mod keep;
 mod messages;
 mod resources;
 mod spans;
 
 pub use actions::{AttributeEdits, Edit, Source};
+pub use fields::{FieldChange, exponential_buckets, put_fields, put_points};
+pub use items::{Fate, Rewritten, head_of, put_attributes, put_field, rewrite_items};
+pub use keep::keep_spans;
 pub use messages::{
     append_to_data_points, append_to_log_records, edit_data_points, edit_log_records, edit_resources,
 };

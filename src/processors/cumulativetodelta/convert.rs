@@ -1,0 +1,249 @@
+//! Requests with differences in place of totals.
+
+use bytes::Bytes;
+use wire::{
+    edit::{Fate, FieldChange, exponential_buckets, put_fields, put_points, rewrite_items},
+    view::{ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, Number, NumberPoint, groups},
+};
+
+use super::{
+    choice::Choice,
+    streams::{Buckets, Delta, Exponential, Histogram, Reason, Streams, Value},
+};
+use crate::aggregation::attributes::canonical;
+
+/// OTLP's number of the temporality.
+const DELTA: u64 = 1;
+/// The field of a metric that holds its data, by kind.
+const DATA: [u32; 3] = [7, 9, 10];
+
+/// What a request became.
+#[derive(Debug, Default)]
+pub(super) struct Converted {
+    /// None when nothing is left.
+    pub(super) bytes: Option<Bytes>,
+    pub(super) n_points: u64,
+    pub(super) dropped: Vec<Reason>,
+}
+
+/// Whether anything in a request is to be converted.
+pub(super) fn concerns(request: &[u8], choice: &Choice) -> bool {
+    groups(request)
+        .flat_map(|group| group.items())
+        .any(|metric| choice.kind_of(&Metric::of(metric)).is_some())
+}
+
+/// Converts a request. *Errors*: none; a point that can not be converted is dropped with a reason.
+pub(super) fn convert(request: &Bytes, choice: &Choice, streams: &mut Streams) -> Converted {
+    let mut dropped = Vec::new();
+    // Metrics come in the order of the request, here as below.
+    let mut surroundings = groups(request).flat_map(|group| group.items().map(move |_| group));
+    let mut resource = Resource::default();
+    let rewritten = rewrite_items(request, |body, out| {
+        let Some(group) = surroundings.next() else { return Fate::Keep };
+        let metric = Metric::of(body);
+        let Some(kind) = choice.kind_of(&metric) else { return Fate::Keep };
+        let mut stream = Key::new(kind, resource.key_of(&group), &group, &metric);
+        let convert =
+            |point: &[u8], out: &mut Vec<u8>| match convert_point(kind, point, &mut stream, streams, out) {
+                Ok(fate) => fate,
+                Err(reason) => {
+                    dropped.push(reason);
+                    Fate::Drop
+                }
+            };
+        let n_points = put_points(body, DATA[kind], DELTA, convert, out);
+        if n_points == 0 { Fate::Drop } else { Fate::Replace }
+    });
+    let bytes = rewritten.map_or_else(|| request.clone(), |rewritten| rewritten.bytes);
+    let n_points = wire::check_metrics(&bytes).unwrap_or(0);
+    Converted { bytes: (n_points > 0).then_some(bytes), n_points, dropped }
+}
+
+/// The resource that was asked for last: metrics of one stand together.
+#[derive(Default)]
+struct Resource {
+    body: Vec<u8>,
+    key: Box<[u8]>,
+}
+
+impl Resource {
+    fn key_of(&mut self, group: &Group<'_>) -> &[u8] {
+        if self.key.is_empty() || self.body != group.resource.body {
+            self.body = group.resource.body.to_vec();
+            self.key = canonical(group.resource.body, |_| true);
+        }
+        &self.key
+    }
+}
+
+/// Tells streams apart: the parts of their identity, each behind its length.
+struct Key {
+    bytes: Vec<u8>,
+    /// What all points of the metric have in common.
+    common: usize,
+}
+
+impl Key {
+    fn new(kind: usize, resource: &[u8], group: &Group<'_>, metric: &Metric<'_>) -> Self {
+        let mut bytes = vec![kind as u8];
+        for part in [resource, group.scope.name, group.scope.version, metric.name, metric.unit] {
+            put_part(&mut bytes, part);
+        }
+        Self { common: bytes.len(), bytes }
+    }
+
+    fn of_point<'a>(
+        &mut self,
+        value: &Value,
+        start: u64,
+        attributes: impl Iterator<Item = KeyValue<'a>>,
+    ) -> &[u8] {
+        self.bytes.truncate(self.common);
+        self.bytes.push(u8::from(matches!(value, Value::Double(_))));
+        self.bytes.extend_from_slice(&start.to_le_bytes());
+        let mut sorted: Vec<_> = attributes.map(|attribute| (attribute.key, attribute.value)).collect();
+        // Stable, so that of duplicates the first stays.
+        sorted.sort_by_key(|(key, _)| *key);
+        sorted.dedup_by_key(|(key, _)| *key);
+        for (key, value) in sorted {
+            put_part(&mut self.bytes, key);
+            put_part(&mut self.bytes, value);
+        }
+        &self.bytes
+    }
+}
+
+fn put_part(out: &mut Vec<u8>, part: &[u8]) {
+    out.extend_from_slice(&(part.len() as u32).to_le_bytes());
+    out.extend_from_slice(part);
+}
+
+fn convert_point(
+    kind: usize,
+    body: &[u8],
+    key: &mut Key,
+    streams: &mut Streams,
+    out: &mut Vec<u8>,
+) -> Result<Fate, Reason> {
+    match kind {
+        0 => convert_number(body, key, streams, out),
+        1 => convert_histogram(body, key, streams, out),
+        _ => convert_exponential(body, key, streams, out),
+    }
+}
+
+const NO_VALUE: Reason = "no_recorded_value";
+
+fn convert_number(
+    body: &[u8],
+    key: &mut Key,
+    streams: &mut Streams,
+    out: &mut Vec<u8>,
+) -> Result<Fate, Reason> {
+    let point = NumberPoint::of(body);
+    let value = match point.value {
+        _ if point.has_no_value() => return Err(NO_VALUE),
+        // What is no number has no difference.
+        Some(Number::Double(number)) if number.is_nan() => return Ok(Fate::Keep),
+        Some(Number::Double(number)) => Value::Double(number),
+        Some(Number::Int(number)) => Value::Int(number),
+        None => Value::Int(0),
+    };
+    let stream = key.of_point(&value, point.start, point.attributes());
+    let Delta { start, value } = streams.convert(stream, point.start, point.time, value)?;
+    let (double, int) = match value {
+        Value::Double(number) => (FieldChange::Fixed64(number.to_bits()), FieldChange::Removed),
+        Value::Int(number) => (FieldChange::Removed, FieldChange::Fixed64(number as u64)),
+        Value::Histogram(_) | Value::Exponential(_) => return Ok(Fate::Drop),
+    };
+    put_fields(body, &[(2, FieldChange::Fixed64(start)), (4, double), (6, int)], out);
+    Ok(Fate::Replace)
+}
+
+/// A sum stays what it was where it is none or no number.
+fn sum_change(sent: Option<f64>, delta: f64) -> FieldChange<'static> {
+    match sent {
+        Some(sent) if sent.is_nan() => FieldChange::Fixed64(sent.to_bits()),
+        Some(_) => FieldChange::Fixed64(delta.to_bits()),
+        None => FieldChange::Removed,
+    }
+}
+
+fn convert_histogram(
+    body: &[u8],
+    key: &mut Key,
+    streams: &mut Streams,
+    out: &mut Vec<u8>,
+) -> Result<Fate, Reason> {
+    let point = HistogramPoint::of(body);
+    if point.has_no_value() {
+        return Err(NO_VALUE);
+    }
+    let value = Value::Histogram(Histogram {
+        count: point.count,
+        sum: point.sum.unwrap_or(0.0),
+        bounds: point.explicit_bounds().collect(),
+        counts: point.bucket_counts().collect(),
+    });
+    let stream = key.of_point(&value, point.start, point.attributes());
+    let Delta { start, value: Value::Histogram(delta) } =
+        streams.convert(stream, point.start, point.time, value)?
+    else {
+        return Ok(Fate::Drop);
+    };
+    let counts: Vec<u8> = delta.counts.iter().flat_map(|count| count.to_le_bytes()).collect();
+    let changes = [
+        (2, FieldChange::Fixed64(start)),
+        (4, FieldChange::Fixed64(delta.count)),
+        (5, sum_change(point.sum, delta.sum)),
+        (6, if counts.is_empty() { FieldChange::Removed } else { FieldChange::Bytes(&counts) }),
+        // The least and the greatest of a while are not known.
+        (11, FieldChange::Removed),
+        (12, FieldChange::Removed),
+    ];
+    put_fields(body, &changes, out);
+    Ok(Fate::Replace)
+}
+
+fn convert_exponential(
+    body: &[u8],
+    key: &mut Key,
+    streams: &mut Streams,
+    out: &mut Vec<u8>,
+) -> Result<Fate, Reason> {
+    let point = ExponentialPoint::of(body);
+    if point.has_no_value() {
+        return Err(NO_VALUE);
+    }
+    let buckets = |of: &wire::view::Buckets<'_>| Buckets { offset: of.offset, counts: of.counts().collect() };
+    let value = Value::Exponential(Exponential {
+        count: point.count,
+        sum: point.sum.unwrap_or(0.0),
+        scale: point.scale,
+        zero_count: point.zero_count,
+        zero_threshold: point.zero_threshold,
+        positive: buckets(&point.positive),
+        negative: buckets(&point.negative),
+    });
+    let stream = key.of_point(&value, point.start, point.attributes());
+    let Delta { start, value: Value::Exponential(delta) } =
+        streams.convert(stream, point.start, point.time, value)?
+    else {
+        return Ok(Fate::Drop);
+    };
+    let encoded = |buckets: &Buckets| exponential_buckets(buckets.offset, &buckets.counts);
+    let (positive, negative) = (encoded(&delta.positive), encoded(&delta.negative));
+    let changes = [
+        (2, FieldChange::Fixed64(start)),
+        (4, FieldChange::Fixed64(delta.count)),
+        (5, sum_change(point.sum, delta.sum)),
+        (7, FieldChange::Fixed64(delta.zero_count)),
+        (8, FieldChange::Bytes(&positive)),
+        (9, FieldChange::Bytes(&negative)),
+        (12, FieldChange::Removed),
+        (13, FieldChange::Removed),
+    ];
+    put_fields(body, &changes, out);
+    Ok(Fate::Replace)
+}

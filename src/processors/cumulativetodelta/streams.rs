@@ -1,0 +1,232 @@
+//! The last point of every stream, and what the next one adds to it.
+
+use std::collections::HashMap;
+
+use super::config::Initial;
+
+/// A point's value, as it came or as it is to leave.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Value {
+    Int(i64),
+    Double(f64),
+    Histogram(Histogram),
+    Exponential(Exponential),
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Histogram {
+    pub(super) count: u64,
+    /// 0 where none was sent.
+    pub(super) sum: f64,
+    pub(super) bounds: Vec<f64>,
+    pub(super) counts: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Exponential {
+    pub(super) count: u64,
+    pub(super) sum: f64,
+    pub(super) scale: i32,
+    pub(super) zero_count: u64,
+    pub(super) zero_threshold: f64,
+    pub(super) positive: Buckets,
+    pub(super) negative: Buckets,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Buckets {
+    pub(super) offset: i32,
+    pub(super) counts: Vec<u64>,
+}
+
+/// The last point of a stream.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Last {
+    /// *Units*: nanoseconds since the epoch.
+    pub(super) observed: u64,
+    pub(super) value: Value,
+}
+
+/// A point that leaves.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Delta {
+    pub(super) start: u64,
+    pub(super) value: Value,
+}
+
+/// Why a point does not leave.
+pub(super) type Reason = &'static str;
+
+pub(super) struct Streams {
+    all: HashMap<Box<[u8]>, Last>,
+    most: usize,
+    initial: Initial,
+    /// When this process began; 0 to know no beginning.
+    started_at: u64,
+}
+
+impl Streams {
+    pub(super) fn new(most: u64, initial: Initial, started_at: u64) -> Self {
+        Self { all: HashMap::new(), most: most as usize, initial, started_at }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The streams in the order of their keys.
+    pub(super) fn sorted(&self) -> Vec<(&[u8], &Last)> {
+        let mut all: Vec<_> = self.all.iter().map(|(key, last)| (&**key, last)).collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all
+    }
+
+    pub(super) fn restore(&mut self, key: Box<[u8]>, last: Last) {
+        if self.all.len() < self.most {
+            self.all.insert(key, last);
+        }
+    }
+
+    pub(super) fn forget_before(&mut self, instant: u64) {
+        self.all.retain(|_, last| last.observed >= instant);
+    }
+
+    /// Takes a point of a stream that began at `start`.
+    pub(super) fn convert(
+        &mut self,
+        key: &[u8],
+        start: u64,
+        observed: u64,
+        value: Value,
+    ) -> Result<Delta, Reason> {
+        let Some(last) = self.all.get_mut(key) else {
+            if self.all.len() >= self.most {
+                return Err("too_many_streams");
+            }
+            self.all.insert(key.into(), Last { observed, value: value.clone() });
+            return match self.initial {
+                Initial::Auto if start >= self.started_at && start != observed => Ok(Delta { start, value }),
+                Initial::Keep => Ok(Delta { start: 0, value }),
+                Initial::Auto | Initial::Drop => Err("initial"),
+            };
+        };
+        let start = last.observed;
+        let (value, kept) = match (value, &last.value) {
+            (Value::Int(new), Value::Int(old)) => {
+                let delta = (new >= *old).then(|| Value::Int(new.wrapping_sub(*old)));
+                (delta.ok_or("reset"), Value::Int(new))
+            }
+            (Value::Double(new), Value::Double(old)) => {
+                let is_reset = new < *old;
+                (if is_reset { Err("reset") } else { Ok(Value::Double(new - old)) }, Value::Double(new))
+            }
+            (Value::Histogram(mut new), Value::Histogram(old)) => {
+                if new.sum.is_nan() {
+                    new.sum = old.sum;
+                }
+                (new.since(old).map(Value::Histogram), Value::Histogram(new))
+            }
+            (Value::Exponential(new), Value::Exponential(old)) => match new.since(old) {
+                Some(delta) => (Ok(Value::Exponential(delta)), Value::Exponential(new)),
+                // What is known stays, as in the collector: a stream that begins anew has another start.
+                None => return Err("reset"),
+            },
+            // The kind is part of the key.
+            (new, _) => (Err("reset"), new),
+        };
+        *last = Last { observed, value: kept };
+        value.map(|value| Delta { start, value })
+    }
+}
+
+impl Histogram {
+    /// After a reset all of it is new.
+    fn since(&self, old: &Self) -> Result<Self, Reason> {
+        if self.counts.len() != old.counts.len() || self.bounds != old.bounds {
+            return Err("bucket_mismatch");
+        }
+        let mut delta = self.clone();
+        if self.count >= old.count {
+            delta.count -= old.count;
+            delta.sum -= old.sum;
+            for (count, old) in delta.counts.iter_mut().zip(&old.counts) {
+                *count = count.wrapping_sub(*old);
+            }
+        }
+        Ok(delta)
+    }
+}
+
+impl Exponential {
+    fn since(&self, old: &Self) -> Option<Self> {
+        // Counts and the zero threshold only grow, the scale only falls.
+        if self.count < old.count || self.zero_threshold < old.zero_threshold || self.scale > old.scale {
+            return None;
+        }
+        let mut old = old.clone();
+        if self.zero_threshold > old.zero_threshold {
+            // What is near zero now was in buckets before.
+            let last = old.last_bucket_below(self.zero_threshold);
+            let moved = old.positive.cut_through(last).wrapping_add(old.negative.cut_through(last));
+            old.zero_count = old.zero_count.wrapping_add(moved);
+        }
+        let lost = (i64::from(old.scale) - i64::from(self.scale)).min(31) as u32;
+        Some(Self {
+            count: self.count - old.count,
+            sum: self.sum - old.sum,
+            zero_count: self.zero_count.wrapping_sub(old.zero_count),
+            positive: self.positive.since(&old.positive.coarser(lost)),
+            negative: self.negative.since(&old.negative.coarser(lost)),
+            ..*self
+        })
+    }
+
+    /// The index of the last bucket that begins below a threshold: the greatest i with 2^(i / 2^scale) below it.
+    fn last_bucket_below(&self, threshold: f64) -> i32 {
+        let factor = std::f64::consts::LOG2_E * 2_f64.powi(self.scale);
+        ((threshold.ln() * factor).ceil() - 1.0) as i32
+    }
+}
+
+impl Buckets {
+    /// Removes the buckets up to an index and returns how much was in them.
+    fn cut_through(&mut self, last: i32) -> u64 {
+        let Ok(place) = usize::try_from(i64::from(last) - i64::from(self.offset)) else { return 0 };
+        let n_cut = place.saturating_add(1).min(self.counts.len());
+        self.offset = self.offset.saturating_add(n_cut as i32);
+        self.counts.drain(..n_cut).fold(0, u64::wrapping_add)
+    }
+
+    /// Returns the same at a scale that is lower by so much: pairs of buckets become one, so often.
+    fn coarser(&self, by: u32) -> Self {
+        let mut counts: Vec<u64> = Vec::new();
+        for (index, count) in (i64::from(self.offset)..).zip(&self.counts) {
+            let place = ((index >> by) - i64::from(self.offset >> by)) as usize;
+            if counts.len() <= place {
+                counts.resize(place + 1, 0);
+            }
+            counts[place] = counts[place].wrapping_add(*count);
+        }
+        Self { offset: self.offset >> by, counts }
+    }
+
+    /// Returns what grew, from the first bucket that did to the last.
+    fn since(&self, old: &Self) -> Self {
+        let grown = (i64::from(self.offset)..).zip(&self.counts).filter_map(|(index, count)| {
+            let place = usize::try_from(index - i64::from(old.offset)).ok();
+            let before = place.and_then(|place| old.counts.get(place)).copied().unwrap_or(0);
+            // A bucket that lost something is wrong, and counts as one that gained nothing.
+            (*count > before).then(|| (index, count - before))
+        });
+        let mut delta = Self::default();
+        let mut first = None;
+        for (index, count) in grown {
+            let first = *first.get_or_insert(index);
+            delta.offset = first as i32;
+            // As far as the buckets of this point reach, which came over the network.
+            delta.counts.resize((index - first) as usize, 0);
+            delta.counts.push(count);
+        }
+        delta
+    }
+}

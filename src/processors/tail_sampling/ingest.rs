@@ -1,0 +1,287 @@
+//! The half that sees spans: notes to which trace each belongs and what it is, and hands them over at ticks.
+
+use std::collections::HashMap;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use component::{Cx, Processor};
+use model::{Batch, KeySet, Partial, Payload, Slice, Traces};
+use prost::encoding;
+
+use super::{
+    TailSamplingConfig,
+    conditions::Seeker,
+    partial::{Head, VERSION},
+    policy::compile,
+};
+
+/// Keeps the requests of one shard until the next tick, as they came.
+pub(super) struct IngestHalf {
+    seeker: Seeker,
+    requests: Vec<Bytes>,
+    n_bytes: usize,
+    /// What may come between two ticks.
+    max_bytes: usize,
+    spans: Vec<Held>,
+    traces: Vec<Part>,
+    /// By id the place among the traces.
+    places: HashMap<u128, u32, rapidhash::fast::RandomState>,
+    heads: HashMap<Head, u32>,
+    /// By scope of the request the place of its head, and by resource what holds for it; `None` until it is asked.
+    head_of_scope: Vec<Option<u32>>,
+    hits_of_resource: Vec<Option<u128>>,
+}
+
+/// A span that was taken.
+#[derive(Clone, Copy)]
+struct Held {
+    trace: u32,
+    head: u32,
+    request: u32,
+    field: Slice,
+}
+
+/// What is known of the part of a trace that came here.
+#[derive(Default)]
+struct Part {
+    id: u128,
+    hits: u128,
+    start: u64,
+    end: u64,
+    has_root: bool,
+}
+
+/// A partial is closed when it is so large.
+const PARTIAL_BYTES: usize = 1 << 20;
+/// All traffic may come to one shard: each takes this part of what may wait in all.
+const SHARE_OF_A_SHARD: u64 = 4;
+const LEAST_BYTES: usize = 16 << 20;
+
+impl IngestHalf {
+    pub(super) fn new(config: &TailSamplingConfig) -> Self {
+        Self {
+            seeker: Seeker::new(compile(&config.policies).conditions),
+            requests: Vec::new(),
+            n_bytes: 0,
+            max_bytes: ((config.max_bytes.0 / SHARE_OF_A_SHARD) as usize).max(LEAST_BYTES),
+            spans: Vec::new(),
+            traces: Vec::new(),
+            places: HashMap::default(),
+            heads: HashMap::new(),
+            head_of_scope: Vec::new(),
+            hits_of_resource: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, traces: &Traces) {
+        let request = self.requests.len() as u32;
+        self.requests.push(traces.bytes.clone());
+        self.n_bytes += traces.bytes.len();
+        self.head_of_scope.clear();
+        self.head_of_scope.resize(traces.table.scopes.len(), None);
+        self.hits_of_resource.clear();
+        self.hits_of_resource.resize(traces.table.resources.len(), None);
+        for (index, span) in traces.table.spans.iter().enumerate() {
+            // Spans without an id are of one trace, as in the collector.
+            let id = span.trace_id(&traces.bytes).map_or(0, |id| u128::from_be_bytes(*id));
+            let next = self.traces.len() as u32;
+            let trace = *self.places.entry(id).or_insert(next);
+            if trace == next {
+                self.traces.push(Part { id, ..Part::default() });
+            }
+            let (head, of_resource) = self.surroundings(traces, span.scope as usize, span.resource as usize);
+            self.spans.push(Held { trace, head, request, field: span.field() });
+            let Some(part) = self.traces.get_mut(trace as usize) else { continue };
+            part.hits |= of_resource;
+            part.hits |= self.seeker.of_span(traces, index, span, part.hits);
+            part.start = earlier(part.start, span.start);
+            part.end = part.end.max(span.end);
+            part.has_root |= span.parent_id_at == u32::MAX;
+        }
+    }
+
+    /// Returns the place of a scope's head and what holds for its resource.
+    fn surroundings(&mut self, traces: &Traces, scope: usize, resource: usize) -> (u32, u128) {
+        let request = &traces.bytes[..];
+        let hits = match self.hits_of_resource.get(resource) {
+            Some(Some(hits)) => *hits,
+            _ => {
+                let body = traces.table.resources.get(resource).map_or(&[][..], |it| it.resource.of(request));
+                let hits = self.seeker.of_resource(body);
+                if let Some(known) = self.hits_of_resource.get_mut(resource) {
+                    *known = Some(hits);
+                }
+                hits
+            }
+        };
+        if let Some(Some(head)) = self.head_of_scope.get(scope) {
+            return (*head, hits);
+        }
+        let of_resource = traces.table.resources.get(resource).map_or(&[][..], |it| it.body.of(request));
+        let of_scope = traces.table.scopes.get(scope).map_or(&[][..], |it| it.body.of(request));
+        let head = Head {
+            resource: wire::edit::head_of(of_resource).into(),
+            scope: wire::edit::head_of(of_scope).into(),
+        };
+        let next = self.heads.len() as u32;
+        let place = *self.heads.entry(head).or_insert(next);
+        if let Some(known) = self.head_of_scope.get_mut(scope) {
+            *known = Some(place);
+        }
+        (place, hits)
+    }
+
+    fn tell(&mut self, cx: &mut Cx<'_>) {
+        if self.spans.is_empty() {
+            return;
+        }
+        // Stable, so spans of a trace and a scope stay in the order in which they came.
+        self.spans.sort_by_key(|span| (span.trace, span.head));
+        let mut heads: Vec<_> = self.heads.drain().collect();
+        heads.sort_unstable_by_key(|(_, place)| *place);
+        let mut message = PartialWriter::new(heads.into_iter().map(|(head, _)| head).collect());
+        message.out.reserve(self.n_bytes.min(PARTIAL_BYTES));
+        for spans in self.spans.chunk_by(|a, b| a.trace == b.trace) {
+            let Some(part) = spans.first().and_then(|span| self.traces.get(span.trace as usize)) else {
+                continue;
+            };
+            message.trace(part, spans, &self.requests);
+            if message.out.len() >= PARTIAL_BYTES {
+                message.emit(cx);
+            }
+        }
+        message.emit(cx);
+        self.spans.clear();
+        self.traces.clear();
+        self.places.clear();
+        self.requests.clear();
+        self.n_bytes = 0;
+    }
+}
+
+fn earlier(a: u64, b: u64) -> u64 {
+    match (a, b) {
+        (0, other) | (other, 0) => other,
+        _ => a.min(b),
+    }
+}
+
+impl Processor for IngestHalf {
+    fn want(&mut self, keys: &mut KeySet) {
+        self.seeker.want(keys);
+    }
+
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        if let Payload::Traces(traces) = &batch.payload {
+            // One request is always taken, as else a large one never would be.
+            if self.n_bytes > 0 && self.n_bytes + traces.bytes.len() > self.max_bytes {
+                cx.reject(batch.items, "more_than_a_shard_holds");
+            } else {
+                self.take(traces);
+            }
+        }
+        cx.absorb(batch);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.tell(cx);
+    }
+
+    fn untold(&self) -> u64 {
+        self.spans.len() as u64
+    }
+}
+
+/// Writes partials, with only the heads that their spans have.
+struct PartialWriter {
+    heads: Vec<Head>,
+    /// By head its place in this message plus one; 0 while it has none.
+    places: Vec<u32>,
+    chosen: Vec<u32>,
+    out: BytesMut,
+    n_spans: u64,
+}
+
+impl PartialWriter {
+    fn new(heads: Vec<Head>) -> Self {
+        Self { places: vec![0; heads.len()], heads, chosen: Vec::new(), out: BytesMut::new(), n_spans: 0 }
+    }
+
+    /// Writes a trace's part; field by field, so that a span is copied once.
+    fn trace(&mut self, part: &Part, spans: &[Held], requests: &[Bytes]) {
+        let numbers = [
+            (part.id >> 64) as u64,
+            part.id as u64,
+            (part.hits >> 64) as u64,
+            part.hits as u64,
+            part.start,
+            part.end,
+        ];
+        let pieces: Vec<Measured<'_>> =
+            spans.chunk_by(|a, b| a.head == b.head).map(|spans| self.measured(spans)).collect();
+        let len: usize =
+            pieces.iter().map(|piece| 1 + encoding::encoded_len_varint(piece.len as u64) + piece.len).sum();
+        encoding::encode_key(3, encoding::WireType::LengthDelimited, &mut self.out);
+        encoding::encode_varint((len + numbers.len() * 9 + 2) as u64, &mut self.out);
+        for (tag, number) in (1..).zip(numbers) {
+            encoding::encode_key(tag, encoding::WireType::SixtyFourBit, &mut self.out);
+            self.out.put_u64_le(number);
+        }
+        encoding::bool::encode(7, &part.has_root, &mut self.out);
+        for piece in pieces {
+            encoding::encode_key(8, encoding::WireType::LengthDelimited, &mut self.out);
+            encoding::encode_varint(piece.len as u64, &mut self.out);
+            encoding::uint32::encode(1, &piece.head, &mut self.out);
+            encoding::uint32::encode(2, &(piece.spans.len() as u32), &mut self.out);
+            encoding::encode_key(3, encoding::WireType::LengthDelimited, &mut self.out);
+            encoding::encode_varint(piece.spans_len as u64, &mut self.out);
+            for span in piece.spans {
+                let request = requests.get(span.request as usize).map_or(&[][..], |request| &request[..]);
+                self.out.put_slice(span.field.of(request));
+            }
+            self.n_spans += piece.spans.len() as u64;
+        }
+    }
+
+    fn measured<'a>(&mut self, spans: &'a [Held]) -> Measured<'a> {
+        let head = spans.first().map_or(0, |span| span.head);
+        let place = self.places.get_mut(head as usize).map_or(0, |place| {
+            if *place == 0 {
+                self.chosen.push(head);
+                *place = self.chosen.len() as u32;
+            }
+            *place - 1
+        });
+        let spans_len: usize = spans.iter().map(|span| span.field.len as usize).sum();
+        let numbers = encoding::uint32::encoded_len(1, &place)
+            + encoding::uint32::encoded_len(2, &(spans.len() as u32));
+        let len = numbers + 1 + encoding::encoded_len_varint(spans_len as u64) + spans_len;
+        Measured { head: place, spans, spans_len, len }
+    }
+
+    fn emit(&mut self, cx: &mut Cx<'_>) {
+        if self.n_spans == 0 {
+            return;
+        }
+        let mut start = BytesMut::new();
+        encoding::uint32::encode(1, &VERSION, &mut start);
+        for head in std::mem::take(&mut self.chosen) {
+            if let Some(head) = self.heads.get(head as usize) {
+                encoding::message::encode(2, head, &mut start);
+            }
+        }
+        self.places.fill(0);
+        // Fields may come in any order; the heads are known last and cost less to move.
+        self.out.extend_from_slice(&start);
+        let bytes = self.out.split().freeze();
+        let items = std::mem::take(&mut self.n_spans);
+        cx.emit(Payload::Partial(Partial { bytes, at: cx.now() }), items);
+    }
+}
+
+/// Spans of a trace in one scope, and how long their message is.
+struct Measured<'a> {
+    head: u32,
+    spans: &'a [Held],
+    spans_len: usize,
+    len: usize,
+}

@@ -1,0 +1,76 @@
+//! What shards tell; `proto/tail_sampling.proto` is its description.
+
+use bytes::Bytes;
+use prost::Message;
+
+/// Raised when the meaning of a field changes.
+pub(super) const VERSION: u32 = 1;
+
+/// Spans that one shard took since its last tick, or a part of them, by trace.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TailPartial {
+    #[prost(uint32, tag = "1")]
+    pub(super) version: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) heads: Vec<Head>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) traces: Vec<TracePart>,
+}
+
+/// What spans of one scope have in common.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Message)]
+pub(super) struct Head {
+    /// A `ResourceSpans` without its scopes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) resource: Bytes,
+    /// A `ScopeSpans` without its spans.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) scope: Bytes,
+}
+
+/// Spans of a trace, and what was found in them.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TracePart {
+    #[prost(fixed64, tag = "1")]
+    pub(super) trace_high: u64,
+    #[prost(fixed64, tag = "2")]
+    pub(super) trace_low: u64,
+    /// Conditions that hold, by their place among those of all policies.
+    #[prost(fixed64, tag = "3")]
+    pub(super) hits_high: u64,
+    #[prost(fixed64, tag = "4")]
+    pub(super) hits_low: u64,
+    /// The earliest; 0 for none. *Units*: nanoseconds since the epoch.
+    #[prost(fixed64, tag = "5")]
+    pub(super) start: u64,
+    /// The latest; 0 for none.
+    #[prost(fixed64, tag = "6")]
+    pub(super) end: u64,
+    #[prost(bool, tag = "7")]
+    pub(super) has_root: bool,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// Spans of a trace in one scope.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Piece {
+    /// The place of its head in the message.
+    #[prost(uint32, tag = "1")]
+    pub(super) head: u32,
+    #[prost(uint32, tag = "2")]
+    pub(super) n_spans: u32,
+    /// Fields of a `ScopeSpans`, each with tag and length.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) spans: Bytes,
+}
+
+impl TracePart {
+    pub(super) fn trace(&self) -> u128 {
+        u128::from(self.trace_high) << 64 | u128::from(self.trace_low)
+    }
+
+    pub(super) fn hits(&self) -> u128 {
+        u128::from(self.hits_high) << 64 | u128::from(self.hits_low)
+    }
+}

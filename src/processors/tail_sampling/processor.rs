@@ -1,0 +1,293 @@
+//! The half that decides: traces come together, wait, and go on or not.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use component::{BuildCx, Cx, Processor, ProcessorDef};
+use model::{Batch, Payload, SignalSet, Timestamp, Traces};
+use prost::Message;
+
+use super::{
+    TailSamplingConfig,
+    decisions::Remembered,
+    held::{Heads, Spans, TRACE_BYTES},
+    ingest::IngestHalf,
+    meters::Meters,
+    output::{Output, Request},
+    partial::{Head, TailPartial, TracePart, VERSION},
+    policy::{Policy, compile},
+    rules::{Decision, Facts},
+};
+
+/// Keeps whole traces by what is in them.
+pub struct TailSampling;
+
+impl ProcessorDef for TailSampling {
+    const KIND: &'static str = "tail_sampling";
+    type Config = TailSamplingConfig;
+
+    fn consumes(_: &TailSamplingConfig) -> SignalSet {
+        SignalSet::TRACES
+    }
+
+    fn emits(_: &TailSamplingConfig) -> SignalSet {
+        SignalSet::TRACES
+    }
+
+    fn ingest(config: &TailSamplingConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
+        Box::new(IngestHalf::new(config))
+    }
+
+    fn analysis(config: &TailSamplingConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
+        Some(Box::new(AnalysisHalf::new(config, cx)))
+    }
+}
+
+/// All traces that are known.
+struct AnalysisHalf {
+    config: TailSamplingConfig,
+    policies: Vec<Policy>,
+    meters: Meters,
+    traces: HashMap<u128, Trace>,
+    /// All of `traces` by when they came, the first to be dropped first.
+    by_age: BTreeSet<(Timestamp, u128)>,
+    /// Those that wait, by when they are decided.
+    due: BTreeSet<(Timestamp, u128)>,
+    heads: Heads,
+    /// What traces and the spans that wait take, heads aside.
+    n_bytes: usize,
+    sampled: Remembered,
+    not_sampled: Remembered,
+    /// Late spans of sampled traces, until the next tick.
+    late: Vec<(u128, Spans)>,
+}
+
+struct Trace {
+    first: Timestamp,
+    state: State,
+}
+
+enum State {
+    Waits(Waiting),
+    Decided { is_sampled: bool },
+}
+
+struct Waiting {
+    due: Timestamp,
+    hits: u128,
+    start: u64,
+    end: u64,
+    spans: Spans,
+}
+
+impl AnalysisHalf {
+    fn new(config: &TailSamplingConfig, cx: &BuildCx<'_>) -> Self {
+        let policies = compile(&config.policies).policies;
+        Self {
+            meters: Meters::new(&policies, cx),
+            policies,
+            traces: HashMap::new(),
+            by_age: BTreeSet::new(),
+            due: BTreeSet::new(),
+            heads: Heads::default(),
+            n_bytes: 0,
+            sampled: Remembered::new(config.decision_cache.sampled_cache_size),
+            not_sampled: Remembered::new(config.decision_cache.non_sampled_cache_size),
+            late: Vec::new(),
+            config: config.clone(),
+        }
+    }
+
+    fn merge(&mut self, part: TracePart, heads: &[Head], cx: &mut Cx<'_>) {
+        let (id, now) = (part.trace(), cx.now());
+        let n_spans = part.pieces.iter().map(|piece| u64::from(piece.n_spans)).sum();
+        if self.sampled.has(id, now) {
+            self.meters.from_cache[0].add(n_spans);
+            return self.late.push((id, self.heads.take(part, heads)));
+        }
+        if self.not_sampled.has(id, now) {
+            self.meters.from_cache[1].add(n_spans);
+            return cx.reject(n_spans, "not_sampled");
+        }
+        match self.traces.get(&id).map(|trace| &trace.state) {
+            Some(State::Decided { is_sampled: true }) => self.late.push((id, self.heads.take(part, heads))),
+            Some(State::Decided { is_sampled: false }) => cx.reject(n_spans, "not_sampled"),
+            Some(State::Waits(_)) | None => self.wait(id, part, heads, cx),
+        }
+    }
+
+    fn wait(&mut self, id: u128, part: TracePart, heads: &[Head], cx: &mut Cx<'_>) {
+        let now = cx.now();
+        let (hits, start, end, has_root) = (part.hits(), part.start, part.end, part.has_root);
+        let spans = self.heads.take(part, heads);
+        let n_bytes = spans.n_bytes();
+        let trace = self.traces.entry(id).or_insert_with(|| {
+            self.meters.new_traces.add(1);
+            self.n_bytes += TRACE_BYTES;
+            self.by_age.insert((now, id));
+            let due = now + Duration::from_secs(self.config.wait_secs());
+            self.due.insert((due, id));
+            let waiting = Waiting { due, hits: 0, start: 0, end: 0, spans: Spans::default() };
+            Trace { first: now, state: State::Waits(waiting) }
+        });
+        let State::Waits(waiting) = &mut trace.state else { return };
+        self.n_bytes += n_bytes;
+        waiting.hits |= hits;
+        waiting.start = [waiting.start, start].into_iter().filter(|start| *start > 0).min().unwrap_or(0);
+        waiting.end = waiting.end.max(end);
+        waiting.spans.append(spans);
+        if let (true, Some(secs)) = (has_root, self.config.wait_after_root_secs()) {
+            let sooner = (now + Duration::from_secs(secs)).min(waiting.due);
+            self.due.remove(&(waiting.due, id));
+            self.due.insert((sooner, id));
+            waiting.due = sooner;
+        }
+        let most = self.config.maximum_trace_size_bytes;
+        if most > 0 && waiting.spans.encoded_len(&self.heads) > most {
+            self.meters.too_large.add(1);
+            let Some(waiting) = self.conclude(id, false, now) else { return };
+            cx.reject(waiting.spans.len(), "trace_too_large");
+            self.heads.release(&waiting.spans);
+        }
+    }
+
+    /// Ends a trace's wait and remembers how it was decided. Returns what waited; its heads are still held.
+    fn conclude(&mut self, id: u128, is_sampled: bool, now: Timestamp) -> Option<Waiting> {
+        let trace = self.traces.get_mut(&id)?;
+        let State::Waits(waiting) = std::mem::replace(&mut trace.state, State::Decided { is_sampled }) else {
+            return None;
+        };
+        self.due.remove(&(waiting.due, id));
+        self.n_bytes -= waiting.spans.n_bytes();
+        let remembered = if is_sampled { &mut self.sampled } else { &mut self.not_sampled };
+        if !remembered.is_off() {
+            remembered.insert(id, now);
+            self.forget(id);
+        }
+        Some(waiting)
+    }
+
+    /// Forgets a trace. Returns what waited; its heads are still held.
+    fn forget(&mut self, id: u128) -> Option<Waiting> {
+        let trace = self.traces.remove(&id)?;
+        self.by_age.remove(&(trace.first, id));
+        self.n_bytes -= TRACE_BYTES;
+        let State::Waits(waiting) = trace.state else { return None };
+        self.due.remove(&(waiting.due, id));
+        self.n_bytes -= waiting.spans.n_bytes();
+        Some(waiting)
+    }
+
+    /// Decides the traces whose wait is over by an instant, in the order in which it is, and by id.
+    fn decide_until(&mut self, until: Timestamp, cx: &mut Cx<'_>) {
+        let mut output = Output::default();
+        let mut late = std::mem::take(&mut self.late);
+        late.sort_by_key(|(id, _)| *id);
+        for (id, spans) in late {
+            emit(output.add(id, spans, &mut self.heads), cx);
+        }
+        while let Some((due, id)) = self.due.first().copied().filter(|(due, _)| *due <= until) {
+            self.due.remove(&(due, id));
+            let decision = self.decide(id, cx.now());
+            self.meters.decided(decision);
+            let Some(waiting) = self.conclude(id, decision == Decision::Sampled, cx.now()) else { continue };
+            if decision == Decision::Sampled {
+                emit(output.add(id, waiting.spans, &mut self.heads), cx);
+            } else {
+                cx.reject(waiting.spans.len(), "not_sampled");
+                self.heads.release(&waiting.spans);
+            }
+        }
+        emit(output.request(&mut self.heads), cx);
+    }
+
+    fn decide(&mut self, id: u128, now: Timestamp) -> Decision {
+        let Some(State::Waits(waiting)) = self.traces.get(&id).map(|trace| &trace.state) else {
+            return Decision::NotSampled;
+        };
+        let facts = Facts {
+            id,
+            hits: waiting.hits,
+            start: waiting.start,
+            end: waiting.end,
+            n_spans: waiting.spans.len(),
+            n_bytes: waiting.spans.encoded_len(&self.heads),
+        };
+        let mut final_decision = Decision::NotSampled;
+        for (place, policy) in self.policies.iter_mut().enumerate() {
+            let decision = policy.rule.decide(&facts, now);
+            self.meters.decided_by(place, decision);
+            match decision {
+                // Those that drop are asked first.
+                Decision::Dropped => return decision,
+                Decision::Sampled => final_decision = decision,
+                Decision::NotSampled => {}
+            }
+            if decision == Decision::Sampled && self.config.sample_on_first_match {
+                break;
+            }
+        }
+        final_decision
+    }
+
+    /// Forgets the oldest traces until the others fit.
+    fn make_room(&mut self, cx: &mut Cx<'_>) {
+        self.sampled.make_room();
+        self.not_sampled.make_room();
+        let (most_traces, most_bytes) = (self.config.num_traces as usize, self.config.max_bytes.0 as usize);
+        while self.traces.len() > most_traces || self.n_bytes + self.heads.n_bytes() > most_bytes {
+            let Some((_, id)) = self.by_age.first().copied() else { break };
+            if let Some(waiting) = self.forget(id) {
+                self.meters.dropped_too_early.add(1);
+                cx.reject(waiting.spans.len(), "dropped_too_early");
+                self.heads.release(&waiting.spans);
+            }
+        }
+        self.meters.traces_on_memory.set(self.traces.len() as u64);
+        self.meters.bytes_on_memory.set((self.n_bytes + self.heads.n_bytes()) as u64);
+    }
+}
+
+fn emit(request: Option<Request>, cx: &mut Cx<'_>) {
+    if let Some(Request { bytes, n_spans }) = request {
+        cx.emit(Payload::Traces(Traces::unread(bytes.into())), n_spans);
+    }
+}
+
+impl Processor for AnalysisHalf {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
+        let Payload::Partial(partial) = batch.payload else { return };
+        match TailPartial::decode(partial.bytes) {
+            Ok(message) if message.version == VERSION => {
+                for part in message.traces {
+                    self.merge(part, &message.heads, cx);
+                }
+            }
+            _ => self.meters.unreadable.add(1),
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.decide_until(cx.now(), cx);
+        self.make_room(cx);
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        if self.config.drop_pending_traces_on_shutdown {
+            let waiting: Vec<u128> = self.due.iter().map(|(_, id)| *id).collect();
+            for waiting in waiting.into_iter().filter_map(|id| self.forget(id)).collect::<Vec<_>>() {
+                cx.reject(waiting.spans.len(), "dropped_at_the_stop");
+                self.heads.release(&waiting.spans);
+            }
+        }
+        self.decide_until(Timestamp(u64::MAX), cx);
+        self.make_room(cx);
+    }
+
+    /// Nothing of it is stored, so no tick has to wait for the disk.
+    fn closes_at(&self, _: Timestamp) -> bool {
+        false
+    }
+}

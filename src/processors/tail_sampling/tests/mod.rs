@@ -1,0 +1,5 @@
+mod layout;
+mod policies;
+mod scene;
+mod settings;
+mod waiting;
