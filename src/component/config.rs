@@ -1,5 +1,8 @@
 //! What every component's configuration must do.
 
+use std::time::Duration;
+
+use model::Columns;
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// A component's part of the configuration file.
@@ -11,6 +14,45 @@ pub trait Config: DeserializeOwned + Default + Clone + Send + Sync + 'static {
 
     /// Checks what types cannot say, and reports every problem, not the first.
     fn validate(&self, checks: &mut Checks);
+
+    /// Returns of closed windows of which widths a processor reads columns; none for one that takes all that come.
+    fn read_widths(&self) -> Vec<Widths> {
+        Vec::new()
+    }
+
+    /// Returns to closed windows of which widths a processor adds columns; none for one that adds to all that come.
+    fn added_widths(&self) -> Vec<Widths> {
+        Vec::new()
+    }
+}
+
+/// Closed windows that a stage reads or makes, as one key of its configuration says.
+///
+/// The plan compares them: a stage that waits for windows that nobody makes would never have anything to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Widths {
+    /// What is read of the windows, or added to them.
+    pub columns: Columns,
+    /// Keys from the component's own section to the value, joined by dots: `rca.window`.
+    pub key: String,
+    pub all: Vec<Duration>,
+    pub setting: WidthSetting,
+}
+
+/// What may be written at a key that says how wide windows are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WidthSetting {
+    One,
+    List,
+    /// Nothing: the width follows from something else that stands there.
+    Fixed,
+}
+
+impl Widths {
+    /// Makes those of a key that takes one width.
+    pub fn one(columns: Columns, key: impl Into<String>, width: Duration) -> Self {
+        Self { columns, key: key.into(), all: vec![width], setting: WidthSetting::One }
+    }
 }
 
 /// The configuration of a component that takes no keys.
@@ -47,6 +89,13 @@ impl Checks {
     /// Reports a value that is legal and probably a mistake.
     pub fn warn(&mut self, path: &str, message: impl Into<String>) {
         self.findings.push(Finding { path: path.to_owned(), message: message.into(), is_warning: true });
+    }
+
+    /// Reports a name that is none of those that are known: `"insrt" is no action`, the nearest, and all of them.
+    pub fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[&str]) {
+        let near = config::did_you_mean(name, known.iter().copied());
+        let near = near.map(|near| format!("did you mean {near:?}? ")).unwrap_or_default();
+        self.error(path, format!("{name:?} is no {what}, {near}write one of {}", known.join(", ")));
     }
 
     pub fn into_findings(self) -> Vec<Finding> {

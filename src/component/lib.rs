@@ -18,6 +18,7 @@ mod config;
 mod delivery;
 mod exporter;
 mod extension;
+mod memory;
 mod processor;
 mod question;
 mod receiver;
@@ -27,12 +28,13 @@ mod telemetry;
 pub mod testing;
 
 pub use clock::Clock;
-pub use config::{Checks, Config, Finding, NoConfig};
+pub use config::{Checks, Config, Finding, NoConfig, WidthSetting, Widths};
 pub use delivery::{
     BATCH_NOT_SUPPORTED, BatchConfig, Delivery, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig, Sizer,
 };
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
 pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
+pub use memory::{MemoryLimit, MemorySize};
 pub use processor::{BuildCx, Cx, Past, Processor, ProcessorDef, Workbench};
 pub use question::{Answer, AskError, Asks, Desk, Question, Responds};
 pub use receiver::{

@@ -1,8 +1,8 @@
 //! Stages: synchronous, without I/O, without a clock, without errors.
 
-use model::{Ack, Batch, Columns, KeySet, Payload, SignalSet, SpanTable, Timestamp};
+use model::{Ack, AckFuture, Batch, Columns, KeySet, Payload, SignalSet, SpanTable, Timestamp};
 
-use crate::{Answer, Config, Pieces, Question, RestoreError, Snapshot, Telemetry};
+use crate::{Answer, BatchConfig, Config, MemoryLimit, Pieces, Question, RestoreError, Snapshot, Telemetry};
 
 /// A stage of a pipeline, or one half of it.
 ///
@@ -14,6 +14,10 @@ use crate::{Answer, Config, Pieces, Question, RestoreError, Snapshot, Telemetry}
 pub trait Processor {
     /// Asks for the span attributes that this stage reads. Called once, before anything else.
     fn want(&mut self, _keys: &mut KeySet) {}
+
+    /// Tells what all stages asked for, when all have: by these keys a stage walks again over a trace request that it
+    /// wrote anew. Called once, before the first batch.
+    fn wanted(&mut self, _keys: &KeySet) {}
 
     /// Takes a batch. What is not emitted is absorbed.
     ///
@@ -52,6 +56,12 @@ pub trait Processor {
         self.snapshot().map(Pieces::from)
     }
 
+    /// Returns what people may ask about later and nothing else depends on, piece by piece. It may be larger than the
+    /// state: the engine stores it every few minutes and at the end. A crash takes back what came since.
+    fn archive_pieces(&self) -> Option<Pieces<'_>> {
+        None
+    }
+
     /// Answers a question of a user or of a program, or does what it asks. Asked of analysis halves alone, and
     /// only on the topics of the definition; the state is stored before the answer is given.
     fn answer(&mut self, _question: &Question, _cx: &mut Cx<'_>) -> Answer {
@@ -63,6 +73,14 @@ pub trait Processor {
     /// # Errors
     /// When the snapshot is of an unreadable version or damaged: the state is then empty.
     fn restore(&mut self, _snapshot: Snapshot) -> Result<(), RestoreError> {
+        Ok(())
+    }
+
+    /// Takes back an archive. Called after [`Processor::restore`], whether that had something to take back or not.
+    ///
+    /// # Errors
+    /// When the archive is of an unreadable version or damaged.
+    fn restore_archive(&mut self, _archive: Snapshot) -> Result<(), RestoreError> {
         Ok(())
     }
 }
@@ -102,6 +120,13 @@ impl<'a> Cx<'a> {
     /// Emits something new that nobody upstream waits for.
     pub fn emit(&mut self, payload: Payload, items: u64) {
         self.bench.out.push(Batch { payload, items, ack: Ack::none() });
+    }
+
+    /// Emits a batch and says when all exporters have it, as safe as they make it.
+    pub fn emit_awaited(&mut self, payload: Payload, items: u64) -> AckFuture {
+        let (ack, is_taken) = Ack::new();
+        self.bench.out.push(Batch { payload, items, ack });
+        is_taken
     }
 
     /// Counts items that are dropped, with the reason. There is no silent drop.
@@ -179,11 +204,29 @@ pub trait ProcessorDef: Send + Sync + 'static {
     /// Returns what the stage reads; other payloads pass it by.
     fn consumes(config: &Self::Config) -> SignalSet;
 
+    /// Returns in pipelines of which signals it may stand, by default those that it reads. One that could read a signal
+    /// and is told nothing of it lets that pass by.
+    fn supports(config: &Self::Config) -> SignalSet {
+        Self::consumes(config)
+    }
+
     /// Returns what a connector puts into its output pipelines. A processor keeps to what it consumes.
     fn emits(config: &Self::Config) -> SignalSet;
 
     /// Returns where its past may be asked for; the program then fills what the stage names under the topic `backfill`.
     fn past(_config: &Self::Config) -> Option<Past> {
+        None
+    }
+
+    /// Returns how exporters join what leaves its pipelines. A stage sees requests one by one and keeps no time, so the
+    /// queues do that work.
+    fn batch(_config: &Self::Config) -> Option<BatchConfig> {
+        None
+    }
+
+    /// Returns above which memory of the process its pipelines take no more requests. A stage would see a request when it
+    /// is buffered already, so receivers are told before.
+    fn memory_limit(_config: &Self::Config) -> Option<MemoryLimit> {
         None
     }
 

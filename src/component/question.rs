@@ -43,23 +43,26 @@ pub struct Answer {
     pub body: Bytes,
     /// Whether the stage has changed and must be stored before the answer is given.
     pub is_changed: bool,
+    /// What stages of other topics are to be told because of it, before it is given; what they say to that goes to
+    /// nobody.
+    pub next: Vec<Question>,
 }
 
 impl Answer {
     /// An answer to a question that changes nothing.
     pub fn ok(json: impl Into<Bytes>) -> Self {
-        Self { status: 200, body: json.into(), is_changed: false }
+        Self { status: 200, body: json.into(), is_changed: false, next: Vec::new() }
     }
 
     /// The answer to what has been done.
     pub fn done(status: u16, json: impl Into<Bytes>) -> Self {
-        Self { status, body: json.into(), is_changed: true }
+        Self { status, body: json.into(), is_changed: true, next: Vec::new() }
     }
 
     /// Refuses what was asked, saying what is wrong and what would be right.
     pub fn refused(status: u16, problem: &str) -> Self {
         let body = serde_json::json!({ "error": problem }).to_string();
-        Self { status, body: body.into(), is_changed: false }
+        Self { status, body: body.into(), is_changed: false, next: Vec::new() }
     }
 
     pub fn not_found() -> Self {

@@ -111,8 +111,9 @@ pub trait Intake {
     /// Claims room for a request's bytes before they are buffered. Waits a moment for room.
     ///
     /// # Errors
-    /// [`Refusal::Busy`] when there is no room in time.
-    fn admit(&self, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>>;
+    /// [`Refusal::Busy`] when there is no room in time, or the process holds more memory than pipelines of the signal
+    /// allow.
+    fn admit(&self, signal: Signal, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>>;
 
     /// Takes one encoded OTLP request; resolves when it may be acknowledged.
     ///

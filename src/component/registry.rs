@@ -6,8 +6,9 @@ use config::{Node, Problems};
 use model::{Columns, SignalSet};
 
 use crate::{
-    BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension, ExtensionCx,
-    ExtensionDef, Listen, Past, Placement, Processor, ProcessorDef, Receiver, ReceiverCx, ReceiverDef,
+    BatchConfig, BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension,
+    ExtensionCx, ExtensionDef, Listen, MemoryLimit, Past, Placement, Processor, ProcessorDef, Receiver,
+    ReceiverCx, ReceiverDef, Widths,
 };
 
 /// Every component of the program, by layer.
@@ -66,12 +67,17 @@ pub trait ConfiguredReceiver: Send + Sync {
 /// A processor or connector with its configuration.
 pub trait ConfiguredProcessor: Send + Sync {
     fn consumes(&self) -> SignalSet;
+    fn supports(&self) -> SignalSet;
     fn emits(&self) -> SignalSet;
     fn reads(&self) -> Columns;
     fn adds(&self) -> Columns;
     fn hears(&self) -> Columns;
+    fn read_widths(&self) -> Vec<Widths>;
+    fn added_widths(&self) -> Vec<Widths>;
     fn topics(&self) -> &'static [&'static str];
     fn past(&self) -> Option<Past>;
+    fn batch(&self) -> Option<BatchConfig>;
+    fn memory_limit(&self) -> Option<MemoryLimit>;
     fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor>;
     fn analysis(&self, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>>;
 }
@@ -151,6 +157,9 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
     fn consumes(&self) -> SignalSet {
         D::consumes(&self.config)
     }
+    fn supports(&self) -> SignalSet {
+        D::supports(&self.config)
+    }
     fn emits(&self) -> SignalSet {
         D::emits(&self.config)
     }
@@ -160,11 +169,23 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
     fn hears(&self) -> Columns {
         D::HEARS
     }
+    fn read_widths(&self) -> Vec<Widths> {
+        self.config.read_widths()
+    }
+    fn added_widths(&self) -> Vec<Widths> {
+        self.config.added_widths()
+    }
     fn topics(&self) -> &'static [&'static str] {
         D::TOPICS
     }
     fn past(&self) -> Option<Past> {
         D::past(&self.config)
+    }
+    fn batch(&self) -> Option<BatchConfig> {
+        D::batch(&self.config)
+    }
+    fn memory_limit(&self) -> Option<MemoryLimit> {
+        D::memory_limit(&self.config)
     }
     fn adds(&self) -> Columns {
         D::ADDS

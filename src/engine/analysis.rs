@@ -155,7 +155,10 @@ async fn merge(
     while has_shards || remote.is_some() {
         tokio::select! {
             message = hop.recv(), if has_shards => match message {
-                Some(message) => half.take(&mut merger, message),
+                Some(message) => {
+                    half.heard(&message);
+                    half.take(&mut merger, message);
+                }
                 // All shards have ended; other processes may still tell.
                 None => has_shards = false,
             },

@@ -9,7 +9,7 @@ mod node;
 #[cfg(test)]
 mod tests;
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use component::{Answer, Cx, Processor, Question, Telemetry, Workbench};
@@ -18,7 +18,7 @@ use model::{Ack, Batch, Columns, Export, KeySet, Payload, Signal, SignalSet, Tim
 use crate::{
     offline::Told,
     plan::{Output, Plan},
-    queue::Inbox,
+    queue::{Batching, Inbox},
 };
 use node::{After, Node};
 
@@ -57,6 +57,8 @@ struct Pipeline {
     signals: SignalSet,
     stages: Vec<NodeId>,
     outputs: Rc<[Output]>,
+    /// How exporters join what leaves here.
+    batching: Option<Arc<Batching>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,8 +86,9 @@ impl Graph {
         identity: &Identity<'_>,
     ) -> Self {
         let mut keys = KeySet::default();
-        let nodes =
+        let mut nodes: Vec<Node> =
             plan.stages().map(|stage| Node::new(&stage, side, telemetry, identity, &mut keys)).collect();
+        nodes.iter_mut().for_each(|node| node.ingest.wanted(&keys));
         let pipelines = plan
             .pipelines
             .iter()
@@ -93,6 +96,7 @@ impl Graph {
                 signals: pipeline.signals,
                 stages: pipeline.stages.clone(),
                 outputs: pipeline.outputs.as_slice().into(),
+                batching: pipeline.batching(telemetry),
             })
             .collect();
         let matcher = wire::Matcher::new(&keys);
@@ -145,9 +149,9 @@ impl Graph {
         self.advance(last, 0, batch, now);
     }
 
-    /// Gives a partial of another thread to the stage that merges it.
-    pub(crate) fn merge(&mut self, node: NodeId, partial: model::Partial, now: Timestamp) {
-        let batch = Batch { payload: Payload::Partial(partial), items: 0, ack: Ack::none() };
+    /// Gives a partial to the stage that merges it. Nobody waits for one of another thread.
+    pub(crate) fn merge(&mut self, node: NodeId, partial: model::Partial, ack: Ack, now: Timestamp) {
+        let batch = Batch { payload: Payload::Partial(partial), items: 0, ack };
         self.change(node);
         self.work(node, Half::Analysis, now, |half, cx| half.process(batch, cx));
     }
@@ -245,11 +249,35 @@ impl Graph {
         self.nodes.get(node).is_some_and(|node| node.consumes.contains(signal))
     }
 
-    fn feed(&mut self, node: NodeId, batch: Batch, now: Timestamp) {
+    fn feed(&mut self, node: NodeId, mut batch: Batch, now: Timestamp) {
+        if !self.read_what_stages_wrote(node, &mut batch) {
+            return;
+        }
         if let (Some(node), Some(signal)) = (self.nodes.get(node), batch.payload.signal()) {
             node.meters.incoming(signal, batch.items);
         }
         self.work(node, Half::Ingest, now, |half, cx| half.process(batch, cx));
+    }
+
+    /// Walks over spans that a stage wrote, when another stage is to see them. Whether it may.
+    fn read_what_stages_wrote(&self, node: NodeId, batch: &mut Batch) -> bool {
+        let Payload::Traces(traces) = &mut batch.payload else { return true };
+        if !traces.is_unread() {
+            return true;
+        }
+        match wire::read_traces(traces.bytes.clone(), &self.matcher, &mut traces.table) {
+            Ok(bytes) => {
+                traces.bytes = bytes;
+                true
+            }
+            Err(problem) => {
+                debug_assert!(false, "stages write sound requests: {problem}");
+                if let Some(node) = self.nodes.get(node) {
+                    node.meters.rejected(batch.items, "unreadable");
+                }
+                false
+            }
+        }
     }
 
     /// Runs one half of a stage and routes what it emitted.
@@ -279,13 +307,15 @@ impl Graph {
         let mut out = std::mem::take(&mut self.bench.out);
         for batch in out.drain(..) {
             match batch.payload {
-                Payload::Partial(partial) if has_analysis => self.merge(id, partial, now),
+                Payload::Partial(partial) if has_analysis => self.merge(id, partial, batch.ack, now),
                 Payload::Partial(partial) => self.partials.push((id, partial)),
                 Payload::Verdicts(verdicts) => {
                     self.tell(id, verdicts.clone(), now);
                     self.verdicts.push((id, verdicts));
                 }
-                Payload::Rollups(_) | Payload::Conditions(_) => self.judge_after(id, batch, now),
+                Payload::Rollups(_) | Payload::Conditions(_) | Payload::Incidents(_) => {
+                    self.judge_after(id, batch, now);
+                }
                 _ => self.follow(id, batch, now),
             }
         }
@@ -330,8 +360,8 @@ impl Graph {
         answer
     }
 
-    /// Passes closed windows and conditions to the next stage of the pipeline that reads them. After the last
-    /// one they end: all that may leave a pipeline has been emitted as OTLP.
+    /// Passes closed windows and what travels beside them to the next stage of the pipeline that reads them. After
+    /// the last one they end: all that may leave a pipeline has been emitted as OTLP.
     fn judge_after(&mut self, id: NodeId, batch: Batch, now: Timestamp) {
         let Some(After::Stage { pipeline, stage }) = self.nodes.get(id).map(|node| node.after.clone()) else {
             return;
@@ -339,6 +369,7 @@ impl Graph {
         let Some(line) = self.pipelines.get(pipeline) else { return };
         let wanted = match batch.payload {
             Payload::Conditions(_) => Columns::CONDITIONS,
+            Payload::Incidents(_) => Columns::INCIDENTS,
             _ => Columns::WINDOWS,
         };
         let reads = |&node: &NodeId| self.nodes.get(node).is_some_and(|node| node.reads.meets(wanted));
@@ -358,7 +389,7 @@ impl Graph {
     fn leave(&mut self, pipeline: usize, batch: Batch, now: Timestamp) {
         let Some(signal) = batch.payload.signal() else { return };
         let Some(line) = self.pipelines.get(pipeline) else { return };
-        let outputs = Rc::clone(&line.outputs);
+        let (outputs, batching) = (Rc::clone(&line.outputs), line.batching.clone());
         let mut connectors = Vec::new();
         let mut is_export = false;
         for output in outputs.iter() {
@@ -367,7 +398,7 @@ impl Graph {
                 Output::Connector(_) => {}
                 Output::Exporter(exporter) => {
                     is_export = true;
-                    self.queue(exporter, signal, &batch);
+                    self.queue(exporter, signal, &batch, batching.as_ref());
                 }
             }
         }
@@ -388,11 +419,12 @@ impl Graph {
         }
     }
 
-    fn queue(&self, exporter: usize, signal: Signal, batch: &Batch) {
+    fn queue(&self, exporter: usize, signal: Signal, batch: &Batch, batching: Option<&Arc<Batching>>) {
         let is_taken = self.takes.get(exporter).is_some_and(|takes| takes.contains(signal));
         if let (true, Some(Some(inbox))) = (is_taken, self.inboxes.get(exporter)) {
             let Some(bytes) = batch.payload.bytes().cloned() else { return };
-            inbox.send(Export { signal, bytes, items: batch.items }, batch.ack.clone());
+            let export = Export { signal, bytes, items: batch.items };
+            inbox.send(export, batch.ack.clone(), batching);
         }
     }
 }

@@ -49,6 +49,11 @@ impl HopMessage {
     pub(crate) fn at(&self) -> Timestamp {
         Timestamp(self.at_unix_nano)
     }
+
+    /// What the message takes, partials above all.
+    pub(crate) fn size(&self) -> u64 {
+        size(&self.partials) as u64
+    }
 }
 
 /// Up to where a stage has merged each source: stored with its state, so that a message that comes again
@@ -73,8 +78,11 @@ pub(crate) struct Mark {
 
 /// Every start of a process brings new sources; of more than this the oldest are forgotten.
 pub(crate) const MAX_SOURCES: usize = 4096;
-/// What may wait for the slowest source. Over it that source is not waited for.
-const MAX_WAITING_BYTES: usize = 64 << 20;
+/// What may wait for the slowest source. Over it that source is not waited for. Stages that hand spans over tell as much
+/// in a second as comes in, so this is some seconds of it.
+const MAX_WAITING_BYTES: usize = 256 << 20;
+/// With so much told and not taken from the channel, shards keep their deltas.
+pub(crate) const MAX_TOLD_BYTES: u64 = 256 << 20;
 /// What a message takes beside its partials.
 const MESSAGE_BYTES: usize = 128;
 

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
 use crate::{
     outlets::Outlets,
+    pressure,
     queue::{Inbox, Reached, Reservation},
     shard::{Core, Job},
 };
@@ -34,6 +35,7 @@ pub(crate) struct ShardIntake {
     receiver: usize,
     routes: [Route; 3],
     meters: RefCell<Vec<TransportMeters>>,
+    implausible: Counter,
     telemetry: Telemetry,
 }
 
@@ -45,6 +47,8 @@ struct Route {
     reach: Vec<Reached>,
     /// Whether the answer waits for a delivery.
     waits: bool,
+    /// Limits on the memory of the process, on the way.
+    memory_limits: Vec<usize>,
 }
 
 impl ShardIntake {
@@ -60,11 +64,18 @@ impl ShardIntake {
                 })
                 .collect();
             let waits = reach.iter().any(|reached| reached.inbox.keeps_ack());
-            Route { pipelines, reach, waits }
+            let memory_limits = plan.memory_limits_on_the_way(&pipelines, signal);
+            Route { pipelines, reach, waits, memory_limits }
         });
         let id = plan.receivers.get(receiver).map_or("", |planned| planned.id.as_str());
         let telemetry = core.shared.telemetry.with("receiver", id);
-        Rc::new(Self { core: Rc::clone(core), receiver, routes, meters: RefCell::default(), telemetry })
+        let implausible = telemetry.counter(
+            "otelcol_receiver_implausible_durations",
+            "Spans of more than a year, whose duration counts as zero",
+            "{span}",
+        );
+        let (core, meters) = (Rc::clone(core), RefCell::default());
+        Rc::new(Self { core, receiver, routes, meters, implausible, telemetry })
     }
 
     /// Takes a request on this shard, and counts it as accepted or refused.
@@ -93,12 +104,14 @@ impl ShardIntake {
                 return (items, Err(refusal));
             }
         };
+        let n_implausible = implausible_spans(&payload);
         // No step of another task between the reservation and the fold: it belongs to this request.
         let answer = match self.fold(route, payload, items) {
             Ok(answer) => answer,
             Err(refusal) => return (items, Err(refusal)),
         };
         drop(reservation);
+        self.implausible.add(n_implausible);
         match answer {
             Some(answer) => (items, receipt(answer.await)),
             None => (items, Ok(Receipt::default())),
@@ -210,6 +223,11 @@ impl ShardIntake {
     }
 }
 
+fn implausible_spans(payload: &Payload) -> u64 {
+    let Payload::Traces(traces) = payload else { return 0 };
+    traces.table.spans.iter().filter(|span| span.is_implausible()).count() as u64
+}
+
 /// Counts a request that waits for its turn, also when its client leaves.
 struct Waiting<'a>(&'a Core);
 
@@ -230,10 +248,14 @@ impl Drop for Waiting<'_> {
 type Answer = oneshot::Receiver<Result<Receipt, Refusal>>;
 
 impl Intake for ShardIntake {
-    fn admit(&self, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
+    fn admit(&self, signal: Signal, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
         let room = Arc::clone(&self.core.shared.room);
         let most = self.core.shared.room_kib;
+        let refuses = self.core.shared.pressure.refuses(&self.routes[signal as usize].memory_limits);
         Box::pin(async move {
+            if refuses {
+                return Err(busy(pressure::REFUSAL));
+            }
             // A request larger than all room gets all of it, or it could never be taken.
             let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(most);
             match Arc::clone(&room).try_acquire_many_owned(kib) {

@@ -8,6 +8,7 @@
 //! * `hop`: what crosses between the halves, and in which order it is merged; `link`: the same between processes.
 //! * `analysis`: the thread that owns the state.
 //! * `outlets`, `queue`: exporters with their queues, batches, retries and timeouts.
+//! * `pressure`: whether the process holds more memory than it may.
 //! * `health`, `clock`: whether the data path moves; what time it is.
 //!
 //! The engine knows no component and components know no engine: they meet in the tables that `app`
@@ -26,6 +27,7 @@ mod listen;
 mod offline;
 mod outlets;
 mod plan;
+mod pressure;
 mod questions;
 mod queue;
 mod service;
@@ -39,5 +41,6 @@ pub const SPANS: &str = "trueline::spans";
 pub use clock::SystemClock;
 pub use listen::BindError;
 pub use offline::{NothingJudges, Offline, Told};
-pub use plan::{Loaded, Plan, load};
+pub use plan::{Loaded, Plan, load, load_for_given_windows};
+pub use pressure::resident_bytes;
 pub use service::{Running, StartError, start};

@@ -136,7 +136,7 @@ impl Offline {
         self.ingest.beat(beat, &self.plan.order, at);
         for (node, partial) in self.ingest.take_partials() {
             let partial = model::Partial { bytes: partial.bytes, at };
-            self.analysis.merge(node, partial, at);
+            self.analysis.merge(node, partial, Ack::none(), at);
         }
     }
 

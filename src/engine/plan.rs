@@ -8,15 +8,18 @@ mod build;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
+mod widths;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use component::{ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver};
+use component::{
+    ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, MemoryLimit, Telemetry,
+};
 use model::{Columns, Signal, SignalSet};
 
-use crate::graph::NodeId;
+use crate::{graph::NodeId, queue::Batching};
 
-pub use build::{Loaded, load};
+pub use build::{Loaded, load, load_for_given_windows};
 pub(crate) use settings::{HopRole, Settings};
 
 /// Every component that is used, and how they are connected.
@@ -28,6 +31,8 @@ pub struct Plan {
     pub(crate) nodes: Vec<PlannedNode>,
     /// Every node after those that feed it.
     pub(crate) order: Vec<NodeId>,
+    /// What `memory_limiter`s allow, by their ids.
+    pub(crate) memory_limits: Vec<(String, MemoryLimit)>,
     pub(crate) settings: Settings,
 }
 
@@ -53,6 +58,25 @@ pub(crate) struct PlannedPipeline {
     pub(crate) signals: SignalSet,
     pub(crate) stages: Vec<NodeId>,
     pub(crate) outputs: Vec<Output>,
+    /// The last `batch` among its stages.
+    pub(crate) batch: Option<PlannedBatch>,
+    /// Its `memory_limiter`s, as places in [`Plan::memory_limits`].
+    pub(crate) memory_limits: Vec<usize>,
+}
+
+/// A processor that wants what leaves its pipeline joined.
+pub(crate) struct PlannedBatch {
+    id: String,
+    batching: Arc<Batching>,
+}
+
+impl PlannedPipeline {
+    /// Returns how exporters join what leaves the pipeline, and counts it for the processor that wants so.
+    pub(crate) fn batching(&self, telemetry: &Telemetry) -> Option<Arc<Batching>> {
+        let PlannedBatch { id, batching } = self.batch.as_ref()?;
+        batching.count(&telemetry.with("processor", id));
+        Some(Arc::clone(batching))
+    }
 }
 
 /// Where a pipeline ends.
@@ -158,6 +182,20 @@ impl Plan {
             }
         }
         exporters
+    }
+
+    /// Returns what limits requests of a signal that begin in these pipelines, in all that they go through.
+    pub(crate) fn memory_limits_on_the_way(&self, pipelines: &[usize], signal: Signal) -> Vec<usize> {
+        let mut ways = vec![None; self.pipelines.len()];
+        let mut limits = Vec::new();
+        for (index, line) in self.pipelines.iter().enumerate() {
+            if self.ways_into(index, pipelines, signal, &mut ways) > 0 {
+                limits.extend(&line.memory_limits);
+            }
+        }
+        limits.sort_unstable();
+        limits.dedup();
+        limits
     }
 
     /// Counts the ways of a request into a pipeline. Circles have been refused before.

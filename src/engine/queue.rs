@@ -5,6 +5,7 @@
 //! thread that exports. Bytes under way count until they are delivered or dropped.
 
 mod batcher;
+mod batching;
 mod bound;
 mod deliver;
 mod meters;
@@ -18,6 +19,7 @@ use component::{Delivery, Sizer};
 use model::{Ack, Export, Outcome};
 use tokio::sync::mpsc;
 
+pub(crate) use batching::Batching;
 pub(crate) use bound::{Bound, Cost};
 pub(crate) use deliver::Consumer;
 pub(crate) use meters::Meters;
@@ -27,6 +29,8 @@ use owed::Owed;
 pub(crate) struct Item {
     export: Export,
     owed: Owed,
+    /// How the pipeline wants it joined with others.
+    batching: Option<Arc<Batching>>,
 }
 
 /// One thread's way into an exporter's queue.
@@ -111,7 +115,7 @@ impl Inbox {
     /// Queues a request. Room comes from the reservation; what stages added to the request may
     /// exceed it. Without a reservation (what analysis emits, and what came while a queue was full that may drop)
     /// a full queue drops and counts.
-    pub(crate) fn send(&self, export: Export, ack: Ack) {
+    pub(crate) fn send(&self, export: Export, ack: Ack, batching: Option<&Arc<Batching>>) {
         let cost = Cost::of(self.sizer, export.items, export.bytes.len());
         if let Some(reserved) = self.reserved.get() {
             self.charge(reserved, cost);
@@ -124,7 +128,7 @@ impl Inbox {
         }
         let ack = if self.keeps_ack { ack } else { Ack::none() };
         let owed = Owed::new(&self.bound, &self.meters, &export, cost, ack);
-        if let Err(unsent) = self.sender.send(Item { export, owed }) {
+        if let Err(unsent) = self.sender.send(Item { export, owed, batching: batching.cloned() }) {
             unsent.0.owed.refuse();
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     health::Health,
     listen::{self, BindError, Bound, Owner},
     plan::{HopRole, Plan, Settings},
+    pressure::Pressure,
     questions::Questions,
     queue,
     shard::{Shard, ShardHandle, ShardState},
@@ -39,8 +40,11 @@ pub(crate) struct Shared {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) room_kib: u32,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) pressure: Pressure,
     pub(crate) snapshot_failures: Counter,
     pub(crate) verdicts: Verdicts,
+    /// Bytes of partials that shards have told and nobody has taken from the channel yet.
+    pub(crate) told_bytes: AtomicU64,
     /// What is asked of stages.
     pub(crate) questions: Arc<Questions>,
     outlets: Vec<Outlet>,
@@ -191,6 +195,10 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
     };
     let analysis = std::thread::Builder::new().name("analysis".to_owned()).spawn(move || analysis.run())?;
     is_ready.blocking_recv().map_err(|_ended| StartError::Analysis)?;
+    if shared.pressure.is_limited() {
+        let (shared, stop) = (Arc::clone(&shared), stop.clone());
+        std::thread::Builder::new().name("memory".to_owned()).spawn(move || shared.pressure.watch(&stop))?;
+    }
     shared.health.running();
     let supervisor = {
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
@@ -238,8 +246,10 @@ pub(crate) fn share(
         room: Arc::new(Semaphore::new(room_kib as usize)),
         room_kib,
         connections: listen::connection_limit(settings.max_connections),
+        pressure: Pressure::new(&plan.memory_limits, &telemetry),
         snapshot_failures,
         verdicts: Verdicts::default(),
+        told_bytes: AtomicU64::new(0),
         questions: Arc::new(Questions::of(&plan, plan.settings.hop.role != HopRole::Ingest)),
         shards: RwLock::default(),
         reached: AtomicU64::new(0),

@@ -331,8 +331,12 @@ impl Teller {
             clock.sleep_until(last + SECOND).await;
             last = clock.now().window_start(SECOND).max(last);
             // When the analysis half can not follow, deltas stay here and are told later.
+            if self.core.shared.told_bytes.load(Ordering::Relaxed) > hop::MAX_TOLD_BYTES {
+                continue;
+            }
             let Ok(room) = self.hop.clone().try_reserve_owned() else { continue };
             let Some(message) = self.close(Beat::Tick, last) else { return std::future::pending().await };
+            self.core.shared.told_bytes.fetch_add(message.size(), Ordering::Relaxed);
             room.send(message);
             self.state.told_until.store(last.as_nanos(), Ordering::Release);
         }
@@ -342,6 +346,7 @@ impl Teller {
         let now = self.core.shared.clock.now();
         let Some(mut message) = self.close(Beat::Drain, now) else { return };
         message.last = true;
+        self.core.shared.told_bytes.fetch_add(message.size(), Ordering::Relaxed);
         if self.hop.send(message).await.is_err() {
             error!("the analysis half ended before the shards; the last interval is lost");
         }

@@ -64,7 +64,7 @@ impl Recorder {
 }
 
 impl Intake for Recorder {
-    fn admit(&self, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
+    fn admit(&self, _signal: Signal, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
         Box::pin(async move {
             if self.is_full.get() {
                 return Err(busy());

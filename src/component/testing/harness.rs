@@ -35,6 +35,7 @@ impl Harness {
         for shard in &mut shards {
             shard.want(&mut keys);
         }
+        shards.iter_mut().for_each(|shard| shard.wanted(&keys));
         let analysis = D::analysis(config, &cx);
         let consumes = D::consumes(config);
         Self { shards, analysis, keys, telemetry, now, bench: Workbench::default(), consumes }
@@ -56,7 +57,12 @@ impl Harness {
     /// Gives a closed window to the analysis half and returns what came out. Verdicts go to every shard.
     pub fn judge(&mut self, rollups: Rollups) -> Vec<Payload> {
         let items = rollups.len() as u64;
-        let batch = Batch { payload: Payload::Rollups(Box::new(rollups)), items, ack: Ack::none() };
+        self.hear(Payload::Rollups(Box::new(rollups)), items)
+    }
+
+    /// Gives the analysis half what a stage before it tells, and returns what came out. Verdicts go to every shard.
+    pub fn hear(&mut self, payload: Payload, items: u64) -> Vec<Payload> {
+        let batch = Batch { payload, items, ack: Ack::none() };
         let half = self.analysis.as_mut().expect("the processor has an analysis half");
         half.process(batch, &mut Cx::new(self.now, &mut self.bench));
         let mut emitted = Vec::new();

@@ -1,9 +1,13 @@
 //! The stages that own state: merging, closing, storing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use component::{Counter, Pieces, Telemetry};
-use model::Timestamp;
+use model::{Ack, Timestamp};
 use prost::Message;
 use store::{Restored, SnapshotStore, StoreError};
 use tokio::{
@@ -15,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::{
     graph::{Beat, Graph, NodeId},
     hop::{self, Complete, HopMessage, MAX_SOURCES, Mark, Merger, Ready, StagePartial, Watermark},
-    plan::HopRole,
+    plan::{HopRole, Plan},
     questions::Asked,
     service::Shared,
 };
@@ -24,6 +28,9 @@ use crate::{
 const STORE_EVERY: Duration = Duration::from_secs(5);
 /// And when so much has been merged: senders keep what is not stored.
 const MAX_UNSTORED_BYTES: usize = 32 << 20;
+
+/// What nothing but questions depends on is stored so often, and at the end.
+const ARCHIVE_EVERY: Duration = Duration::from_secs(300);
 
 /// The stages that own state, and where their snapshots are kept.
 pub(super) struct AnalysisHalf {
@@ -35,6 +42,7 @@ pub(super) struct AnalysisHalf {
     merged: BTreeMap<String, Mark>,
     reached: Timestamp,
     stored_at: Timestamp,
+    archived_at: Timestamp,
     unstored_bytes: usize,
     meters: Meters,
 }
@@ -72,6 +80,7 @@ impl AnalysisHalf {
             merged: BTreeMap::new(),
             reached: Timestamp::default(),
             stored_at: Timestamp::default(),
+            archived_at: shared.clock.now(),
             unstored_bytes: 0,
             meters,
             shared,
@@ -85,7 +94,13 @@ impl AnalysisHalf {
         for (node, half) in self.graph.analysis_halves() {
             let key = self.shared.plan.stage_key(node);
             let failures = restore_failures(&self.shared.telemetry, key);
-            let watermark = match store.restore(key, now, |snapshot| half.restore(snapshot)) {
+            let restored = store.restore(key, now, |snapshot| half.restore(snapshot));
+            let archived = store.restore(&archive_key(key), now, |archive| half.restore_archive(archive));
+            if let Restored::Failed { problem } = archived {
+                warn!(stage = key, error = problem, "what was before the start can not be asked about");
+                failures.add(1);
+            }
+            let watermark = match restored {
                 Restored::Nothing => continue,
                 Restored::Last { watermark } => {
                     info!(stage = key, "state restored");
@@ -122,6 +137,11 @@ impl AnalysisHalf {
         }
     }
 
+    /// Makes room on the way here for what shards tell next.
+    pub(super) fn heard(&self, message: &HopMessage) {
+        self.shared.told_bytes.fetch_sub(message.size(), Ordering::Relaxed);
+    }
+
     /// Takes a message of this release's layout; any other is dropped and counted.
     pub(super) fn take(&self, merger: &mut Merger, message: HopMessage) {
         if message.version == hop::VERSION {
@@ -153,6 +173,10 @@ impl AnalysisHalf {
         self.graph.beat(Beat::Tick, &self.shared.plan.order, self.reached);
         self.note_changes();
         self.shared.verdicts.publish(self.graph.take_verdicts());
+        if self.reached >= self.archived_at + ARCHIVE_EVERY {
+            self.archived_at = self.reached;
+            self.archive().await;
+        }
         self.shared.reached(self.reached);
     }
 
@@ -165,13 +189,20 @@ impl AnalysisHalf {
         }
     }
 
-    /// Asks the stage that a question is for. What it changed is stored before it is answered.
+    /// Asks the stage that a question is for, and tells others what follows. What that changed is stored before it is
+    /// answered.
     pub(super) async fn answer(&mut self, Asked { node: asked, question, reply }: Asked) {
         let now = self.shared.clock.now().max(self.reached);
         let answer = self.graph.ask(asked, &question, now);
+        let mut changed: Vec<NodeId> = answer.is_changed.then_some(asked).into_iter().collect();
+        for next in &answer.next {
+            for node in stages_of_topic(&self.shared.plan, next.topic()) {
+                changed.extend(self.graph.ask(node, next, now).is_changed.then_some(node));
+            }
+        }
         self.note_changes();
-        if answer.is_changed {
-            self.save(|node, _| node == asked).await;
+        if !changed.is_empty() {
+            self.save(|node, _| changed.contains(&node)).await;
         }
         self.shared.verdicts.publish(self.graph.take_verdicts());
         // Who asked may have gone.
@@ -191,6 +222,7 @@ impl AnalysisHalf {
         self.graph.beat(Beat::Drain, &self.shared.plan.order, now);
         self.note_changes();
         self.save(|_, _| true).await;
+        self.archive().await;
         self.shared.reached(now);
     }
 
@@ -208,7 +240,7 @@ impl AnalysisHalf {
                 continue;
             }
             self.unstored_bytes += partial.len();
-            self.graph.merge(node, model::Partial { bytes: partial, at }, at);
+            self.graph.merge(node, model::Partial { bytes: partial, at }, Ack::none(), at);
         }
         if self.shared.plan.settings.hop.role == HopRole::Analysis {
             let mark = Mark { source: source.clone(), sequence, at_unix_nano: at.as_nanos() };
@@ -255,6 +287,28 @@ impl AnalysisHalf {
         }
         if self.is_stored() {
             self.unstored_bytes = 0;
+        }
+    }
+
+    /// Stores what nothing but questions depends on.
+    async fn archive(&mut self) {
+        let Some(store) = self.store.clone() else { return };
+        let now = self.shared.clock.now();
+        for (node, half) in self.graph.analysis_halves() {
+            let Some(pieces) = half.archive_pieces() else { continue };
+            let key = self.shared.plan.stage_key(node);
+            let written = write(Arc::clone(&store), archive_key(key), Vec::new(), pieces, now).await;
+            let problem = match written {
+                Ok(Ok(())) => continue,
+                Ok(Err(problem)) => problem.to_string(),
+                Err(problem) => problem.to_string(),
+            };
+            error!(
+                stage = key,
+                error = problem,
+                "what people may ask about could not be stored; it is tried again"
+            );
+            self.shared.snapshot_failures.add(1);
         }
     }
 
@@ -319,6 +373,11 @@ impl StageState {
     }
 }
 
+fn stages_of_topic<'a>(plan: &'a Plan, topic: &'a str) -> impl Iterator<Item = NodeId> + 'a {
+    let stages = plan.stages().enumerate();
+    stages.filter(move |(_, stage)| stage.configured.topics().contains(&topic)).map(|(node, _)| node)
+}
+
 fn forget_oldest(marks: &mut BTreeMap<String, Mark>) {
     if marks.len() > MAX_SOURCES
         && let Some(oldest) =
@@ -326,6 +385,11 @@ fn forget_oldest(marks: &mut BTreeMap<String, Mark>) {
     {
         marks.remove(&oldest);
     }
+}
+
+/// Under which the archive of a stage is stored; no stage has such a key.
+fn archive_key(stage: &str) -> String {
+    format!("archive/{stage}")
 }
 
 fn restore_failures(telemetry: &Telemetry, stage: &str) -> Counter {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -143,6 +143,7 @@ impl Link {
             tokio::select! {
                 message = told.recv(), if *is_open && has_room => match message {
                     Some(message) => {
+                        shared.told_bytes.fetch_sub(message.size(), Ordering::Relaxed);
                         if self.unconfirmed.is_empty() {
                             patience.set(sleep(CONFIRMATION_PATIENCE));
                         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use component::{
     Checks, Config, ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver,
-    Registry,
+    MemoryLimit, Registry, Sizer,
 };
 use config::{
     Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline,
@@ -12,9 +12,11 @@ use config::{
 };
 use model::{Columns, SignalSet};
 
+use crate::queue::Batching;
+
 use super::{
-    Output, Place, Plan, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline, PlannedReceiver,
-    Settings, addresses::check_addresses, settings::EngineConfig,
+    Output, Place, Plan, PlannedBatch, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline,
+    PlannedReceiver, Settings, addresses::check_addresses, settings::EngineConfig, widths::check_widths,
 };
 
 /// What a configuration amounts to.
@@ -28,11 +30,33 @@ pub struct Loaded {
 
 /// Reads a configuration and plans it. `validate` and the start both call this.
 pub fn load(uris: &[ConfigUri], environment: &dyn Environment, registry: &Registry) -> Loaded {
+    load_with(uris, environment, registry, |collector, parts, problems| {
+        check_widths(collector, &parts.processors, problems);
+    })
+}
+
+/// Like [`load`], for windows that the caller makes and gives to [`crate::Offline`]: whether others would come to the
+/// stages that wait for some of a certain width is not asked.
+pub fn load_for_given_windows(
+    uris: &[ConfigUri],
+    environment: &dyn Environment,
+    registry: &Registry,
+) -> Loaded {
+    load_with(uris, environment, registry, |_, _, _| {})
+}
+
+fn load_with(
+    uris: &[ConfigUri],
+    environment: &dyn Environment,
+    registry: &Registry,
+    check: impl FnOnce(&Collector, &Parts, &mut Problems),
+) -> Loaded {
     let Document { collector, mut problems, .. } =
         Document::load_with(uris, environment, &|kind, name| help_for_missing(kind, name, registry));
     let parts = Parts::read(&collector, registry, &mut problems);
     let engine = engine_config(&collector, &mut problems);
     let lines = Lines::connect(&collector, &parts, registry, &mut problems);
+    check(&collector, &parts, &mut problems);
     if problems.has_errors() {
         return Loaded { plan: None, telemetry: None, problems };
     }
@@ -113,7 +137,8 @@ fn help_for_type<T: ?Sized>(kind: ComponentKind, name: &str, table: &[component:
         return instead.to_owned();
     }
     let names = table.iter().flat_map(|row| std::iter::once(row.kind).chain(row.aliases.iter().copied()));
-    let valid: Vec<_> = table.iter().map(|row| row.kind).collect();
+    let mut valid: Vec<_> = table.iter().map(|row| row.kind).collect();
+    valid.sort_unstable();
     let near = did_you_mean(name, names).map(|near| format!("did you mean `{near}`? "));
     format!("{}valid values: {}", near.unwrap_or_default(), valid.join(", "))
 }
@@ -181,6 +206,7 @@ impl Lines {
             End::Exporter(id) => Some(id.as_str()),
             End::Connector(_) => None,
         });
+        let memory_limits = memory_limits(&self, &parts);
         let mut nodes = Vec::new();
         let mut stages = Vec::new();
         for (pipeline, line) in self.pipelines.iter().enumerate() {
@@ -218,6 +244,8 @@ impl Lines {
                 signals: line.signals,
                 stages,
                 outputs: line.ends.iter().filter_map(output).collect(),
+                batch: planned_batch(line, &parts),
+                memory_limits: places_of(&memory_limits, line),
             })
             .collect();
         let order = order(&pipelines, &nodes);
@@ -232,6 +260,7 @@ impl Lines {
             pipelines,
             nodes,
             order,
+            memory_limits,
             settings: Settings::new(engine, state_directory),
         }
     }
@@ -294,7 +323,7 @@ impl Check<'_> {
             if let Some(processor) = parts.processors.get(&reference.id.to_string()) {
                 let (reads, hears) = (processor.reads(), processor.hears());
                 if reads.union(hears).is_empty() {
-                    self.expect(processor.consumes(), ComponentKind::Processor, "reads", reference, problems);
+                    self.expect(processor.supports(), ComponentKind::Processor, "reads", reference, problems);
                 } else if reads.is_empty() && processor.consumes().is_empty() && !hears.meets(columns) {
                     // What it takes may come from any of several stages; without one it has nothing to do.
                     self.expect_columns(hears, reference, problems);
@@ -396,6 +425,28 @@ fn used(lines: &Lines, which: impl Fn(&End) -> Option<&str>) -> Vec<String> {
         }
     }
     used
+}
+
+/// Returns what `memory_limiter`s in pipelines allow, each once.
+fn memory_limits(lines: &Lines, parts: &Parts) -> Vec<(String, MemoryLimit)> {
+    let ids = lines.pipelines.iter().flat_map(|line| &line.processors);
+    let limits: BTreeMap<_, _> =
+        ids.filter_map(|id| Some((id.clone(), parts.processors[id].memory_limit()?))).collect();
+    limits.into_iter().collect()
+}
+
+fn places_of(memory_limits: &[(String, MemoryLimit)], line: &Line) -> Vec<usize> {
+    let place = |id: &String| memory_limits.iter().position(|(known, _)| known == id);
+    line.processors.iter().filter_map(place).collect()
+}
+
+/// Returns the last `batch` of a pipeline: one before it has no say in how large requests leave.
+fn planned_batch(line: &Line, parts: &Parts) -> Option<PlannedBatch> {
+    let mut ids = line.processors.iter().rev();
+    ids.find_map(|id| {
+        let config = parts.processors[id].batch()?;
+        Some(PlannedBatch { id: id.clone(), batching: Batching::new(config, Sizer::Items) })
+    })
 }
 
 fn planned_receivers(lines: &Lines, parts: &Parts) -> Vec<PlannedReceiver> {

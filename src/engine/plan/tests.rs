@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use component::{
-    BuildCx, Cx, Delivery, Exporter, ExporterCx, ExporterDef, ExporterEntry, NoConfig, Placement, Processor,
-    ProcessorDef, ProcessorEntry, QueueConfig, Receiver, ReceiverCx, ReceiverDef, ReceiverEntry, Registry,
-    RetryConfig,
+    BatchConfig, BuildCx, Cx, Delivery, Exporter, ExporterCx, ExporterDef, ExporterEntry, MemoryLimit,
+    MemorySize, NoConfig, Placement, Processor, ProcessorDef, ProcessorEntry, QueueConfig, Receiver,
+    ReceiverCx, ReceiverDef, ReceiverEntry, Registry, RetryConfig,
 };
 use config::{ConfigUri, MapEnvironment};
 use expect_test::expect;
@@ -26,6 +26,10 @@ struct Roll;
 struct Learn;
 /// Says what is not, also as logs.
 struct Judge;
+/// Wants what leaves its pipelines joined.
+struct Join;
+/// Limits the memory of the process.
+struct Limit;
 
 impl ReceiverDef for Source {
     const KIND: &'static str = "source";
@@ -95,6 +99,35 @@ stage!(
     Columns::ANOMALY
 );
 
+impl ProcessorDef for Join {
+    const KIND: &'static str = "join";
+    type Config = NoConfig;
+    fn consumes(_: &NoConfig) -> SignalSet {
+        SignalSet::ALL
+    }
+    fn emits(_: &NoConfig) -> SignalSet {
+        SignalSet::ALL
+    }
+    fn batch(_: &NoConfig) -> Option<BatchConfig> {
+        Some(BatchConfig::default())
+    }
+}
+
+impl ProcessorDef for Limit {
+    const KIND: &'static str = "limit";
+    type Config = NoConfig;
+    fn consumes(_: &NoConfig) -> SignalSet {
+        SignalSet::ALL
+    }
+    fn emits(_: &NoConfig) -> SignalSet {
+        SignalSet::ALL
+    }
+    fn memory_limit(_: &NoConfig) -> Option<MemoryLimit> {
+        let check_interval = std::time::Duration::from_secs(1);
+        Some(MemoryLimit { check_interval, limit: MemorySize::Bytes(1), spike: None })
+    }
+}
+
 pub(crate) fn plan(pipelines: &str) -> Plan {
     let loaded = loaded(pipelines);
     loaded.plan.unwrap_or_else(|| panic!("{}", config::render(&loaded.problems.sorted())))
@@ -103,7 +136,7 @@ pub(crate) fn plan(pipelines: &str) -> Plan {
 fn loaded(pipelines: &str) -> Loaded {
     let yaml = format!(
         "receivers: {{source: , source/unused: }}
-processors: {{stage: , roll: , learn: , judge: }}
+processors: {{stage: , roll: , learn: , judge: , join: , join/2: , limit: , limit/2: }}
 connectors: {{forward: , count: }}
 exporters: {{sink: , sink/2: , sink/unused: }}
 service:
@@ -117,6 +150,8 @@ service:
             ProcessorEntry::of::<Roll>(),
             ProcessorEntry::of::<Learn>(),
             ProcessorEntry::of::<Judge>(),
+            ProcessorEntry::of::<Join>(),
+            ProcessorEntry::of::<Limit>(),
         ],
         connectors: vec![ProcessorEntry::of::<Forward>(), ProcessorEntry::of::<Count>()],
         exporters: vec![ExporterEntry::of::<Sink>()],
@@ -160,6 +195,38 @@ fn every_way_to_an_exporter_counts() {
     );
     assert_eq!(reach(&plan, Signal::Traces), [(0, 3), (1, 2)]);
     assert_eq!(reach(&plan, Signal::Logs), [(0, 1)]);
+}
+
+#[test]
+fn the_last_batch_of_a_pipeline_counts_and_each_pipeline_has_its_own() {
+    let plan = plan(
+        "
+    traces: {receivers: [source], processors: [join, stage, join/2], exporters: [sink]}
+    traces/2: {receivers: [source], processors: [join/2], exporters: [sink]}
+    logs: {receivers: [source], processors: [stage], exporters: [sink]}
+",
+    );
+    let ids = plan.pipelines.iter().map(|line| line.batch.as_ref().map(|batch| batch.id.as_str()));
+    assert_eq!(ids.collect::<Vec<_>>(), [Some("join/2"), Some("join/2"), None]);
+    let telemetry = Telemetry::default();
+    let [one, other] = [0, 1].map(|line: usize| plan.pipelines[line].batching(&telemetry).unwrap());
+    assert!(!Arc::ptr_eq(&one, &other), "requests of two pipelines are not joined");
+}
+
+#[test]
+fn memory_limits_hold_for_what_goes_through_their_pipelines_also_behind_connectors() {
+    let plan = plan(
+        "
+    traces: {receivers: [source], processors: [limit], exporters: [forward]}
+    traces/2: {receivers: [forward], processors: [limit/2, limit], exporters: [sink]}
+    logs: {receivers: [source], processors: [limit/2], exporters: [sink]}
+    metrics: {receivers: [source], exporters: [sink]}
+",
+    );
+    let ids: Vec<_> = plan.memory_limits.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["limit", "limit/2"]);
+    let of = |signal| plan.memory_limits_on_the_way(&plan.pipelines_of(0, signal), signal);
+    assert_eq!(Signal::ALL.map(of), [vec![0, 1], vec![], vec![1]]);
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! Joins queued requests before they are sent: the collector's `sending_queue.batch`.
+//! Joins queued requests before they are sent: the collector's `sending_queue.batch`, and its `batch` processor.
 //!
 //! OTLP requests are joined by writing one behind the other, so a batch costs one copy.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use component::{BatchConfig, Clock, Delivery, Sizer, Stop};
+use component::{Clock, Delivery, Sizer, Stop};
 use model::{Export, Signal, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Cost, Item, Owed};
+use super::{Batching, Cost, Item, Owed, batching::Trigger};
 
 /// One request to send, and what is owed for it.
 pub(super) struct Job {
@@ -19,21 +19,18 @@ pub(super) struct Job {
 /// Takes items from the queue and gives jobs.
 pub(super) struct Batcher {
     items: mpsc::UnboundedReceiver<Item>,
-    settings: Option<Settings>,
+    /// How the exporter joins; it then does so whatever its pipelines want.
+    own: Option<Arc<Batching>>,
     clock: Arc<dyn Clock>,
     closing: Stop,
-    open: [Open; 3],
+    open: Vec<Open>,
     ready: VecDeque<Job>,
 }
 
-struct Settings {
-    config: BatchConfig,
-    sizer: Sizer,
-}
-
-/// What is being joined, of one signal.
-#[derive(Default)]
+/// What is being joined, of one signal and in one way. It holds an item at least.
 struct Open {
+    batching: Arc<Batching>,
+    signal: Signal,
     items: Vec<Item>,
     size: u64,
     flush_at: Timestamp,
@@ -48,8 +45,11 @@ impl Batcher {
     ) -> Self {
         let queue = &delivery.queue;
         let config = queue.batch.get().filter(|_| queue.enabled).cloned();
-        let settings = config.map(|config| Settings { sizer: queue.batch_sizer(&config), config });
-        Self { items, settings, clock, closing, open: Default::default(), ready: VecDeque::new() }
+        let own = config.map(|config| {
+            let sizer = queue.batch_sizer(&config);
+            Batching::new(config, sizer)
+        });
+        Self { items, own, clock, closing, open: Vec::new(), ready: VecDeque::new() }
     }
 
     /// Returns the next request to send, or none when the queue is closed and empty.
@@ -58,14 +58,12 @@ impl Batcher {
             if let Some(job) = self.ready.pop_front() {
                 return Some(job);
             }
-            if self.settings.is_none() {
-                return Some(Job::single(self.take().await?));
-            }
             match self.receive().await {
-                Some(item) => self.join(item),
-                None if self.open.iter().all(|open| open.items.is_empty()) && self.ready.is_empty() => {
-                    return None;
-                }
+                Some(mut item) => match self.own.clone().or(item.batching.take()) {
+                    Some(batching) => self.join(batching, item),
+                    None => return Some(Job::single(item)),
+                },
+                None if self.open.is_empty() && self.ready.is_empty() => return None,
                 None => {}
             }
         }
@@ -74,8 +72,7 @@ impl Batcher {
     /// Waits for an item until the oldest open batch is due. At the end of the queue, and when a
     /// batch is due, closes batches and returns none.
     async fn receive(&mut self) -> Option<Item> {
-        let due = self.open.iter().filter(|open| !open.items.is_empty()).map(|open| open.flush_at).min();
-        let Some(due) = due else {
+        let Some(due) = self.open.iter().map(|open| open.flush_at).min() else {
             return self.take().await;
         };
         let is_due = self.clock.sleep_until(due);
@@ -104,35 +101,41 @@ impl Batcher {
         self.items.recv().await
     }
 
-    fn join(&mut self, item: Item) {
-        let Some(Settings { config, sizer }) = &self.settings else { return };
+    fn join(&mut self, batching: Arc<Batching>, item: Item) {
         let signal = item.export.signal;
-        let size = Cost::of(*sizer, item.export.items, item.export.bytes.len()).units;
-        let open = &mut self.open[signal as usize];
-        let overflows = config.max_size > 0 && open.size + size > config.max_size && !open.items.is_empty();
-        if overflows {
-            self.ready.extend(Job::joined(std::mem::take(open).items));
+        let size = Cost::of(batching.sizer, item.export.items, item.export.bytes.len()).units;
+        let (most, enough) = (batching.config.max_size, batching.config.min_size);
+        let known = |open: &Open| open.signal == signal && Arc::ptr_eq(&open.batching, &batching);
+        let mut place = self.open.iter().position(known);
+        if let Some(full) = place.filter(|&place| most > 0 && self.open[place].size + size > most) {
+            self.finish(full, Trigger::Size);
+            place = None;
         }
-        if open.items.is_empty() {
-            open.flush_at = self.clock.now() + config.flush_timeout.get();
-        }
+        let place = place.unwrap_or_else(|| {
+            let flush_at = self.clock.now() + batching.config.flush_timeout.get();
+            self.open.push(Open { batching, signal, items: Vec::new(), size: 0, flush_at });
+            self.open.len() - 1
+        });
+        let open = &mut self.open[place];
         open.size += size;
         open.items.push(item);
-        if open.size >= config.min_size {
-            let items = std::mem::take(open).items;
-            let jobs = Job::joined(items).map(|job| job.split(config.max_size, *sizer));
-            self.ready.extend(jobs.into_iter().flatten());
+        if open.size >= enough {
+            self.finish(place, Trigger::Size);
         }
     }
 
     fn close(&mut self, which: impl Fn(&Open) -> bool) {
-        for open in self.open.iter_mut().filter(|open| which(open)) {
-            let Some(job) = Job::joined(std::mem::take(open).items) else { continue };
-            match &self.settings {
-                Some(Settings { config, sizer }) => self.ready.extend(job.split(config.max_size, *sizer)),
-                None => self.ready.push_back(job),
-            }
+        while let Some(place) = self.open.iter().position(&which) {
+            self.finish(place, Trigger::Timeout);
         }
+    }
+
+    /// Makes requests of an open batch.
+    fn finish(&mut self, place: usize, trigger: Trigger) {
+        let Open { batching, items, .. } = self.open.remove(place);
+        batching.closed_by(trigger);
+        let jobs = Job::joined(items).map(|job| job.split(batching.config.max_size, batching.sizer));
+        self.ready.extend(jobs.into_iter().flatten());
     }
 }
 

@@ -104,7 +104,7 @@ fn run(test: impl Future<Output = ()>) {
 impl Rig {
     fn send(&self, export: Export) -> AckFuture {
         let (ack, answer) = Ack::new();
-        self.inbox.send(export, ack);
+        self.inbox.send(export, ack, None);
         answer
     }
 
@@ -294,7 +294,7 @@ fn what_a_broken_thread_held_is_counted_answered_and_its_room_given_back() {
         assert!(matches!(outcome, Outcome::Retryable { .. }), "{outcome:?}");
     }
     let (ack, answer) = Ack::new();
-    inbox.send(logs("d"), ack);
+    inbox.send(logs("d"), ack, None);
     assert!(matches!(runtime.block_on(answer), Outcome::Retryable { .. }), "there is nobody to deliver it");
     assert_eq!(inbox.bound.used(), 0);
 }
@@ -326,8 +326,8 @@ fn a_request_that_comes_twice_has_room_for_both() {
         let inbox = &reach[0].inbox;
         let reservation = Reservation::make(&reach, 1, 10).ok().unwrap();
         // Stages have made the first copy larger than both together were: the second is taken all the same.
-        inbox.send(logs("as long as three of these words"), Ack::none());
-        inbox.send(logs("b"), Ack::none());
+        inbox.send(logs("as long as three of these words"), Ack::none(), None);
+        inbox.send(logs("b"), Ack::none(), None);
         drop(reservation);
         assert_eq!(inbox.bound.used(), 2);
         assert!(Reservation::make(&reach, 1, 10).is_err(), "there is room for one alone");
@@ -359,5 +359,93 @@ fn room_wakes_those_who_wait_one_at_a_time_and_all_in_turn() {
             settle().await;
             assert_eq!(woken.get(), expected);
         }
+    });
+}
+
+/// As a `batch` processor wants it.
+fn batching(min_size: u64, seconds: u64) -> Arc<Batching> {
+    let flush_timeout = Duration::from_secs(seconds).into();
+    let config = component::BatchConfig { min_size, flush_timeout, max_size: 0, sizer: None };
+    Batching::new(config, Sizer::Items)
+}
+
+impl Rig {
+    fn send_for(&self, batching: &Arc<Batching>, text: &'static str) {
+        self.inbox.send(logs(text), Ack::none(), Some(batching));
+    }
+
+    fn exported(&self) -> Vec<Bytes> {
+        self.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect()
+    }
+}
+
+#[test]
+fn requests_of_a_pipeline_with_batch_are_joined_and_those_of_others_are_not() {
+    run(async {
+        let rig = rig(delivery(QueueConfig::default()), vec![]);
+        let (two, slow) = (batching(2, 1), batching(100, 5));
+        two.count(&rig.telemetry);
+        rig.send_for(&two, "a");
+        rig.send_for(&slow, "x");
+        rig.send(logs("alone")).await;
+        settle().await;
+        assert_eq!(rig.exported(), ["alone"]);
+        rig.send_for(&two, "b");
+        rig.send_for(&slow, "y");
+        settle().await;
+        assert_eq!(rig.exported(), ["alone", "ab"]);
+        assert_eq!(rig.inbox.bound.used(), 2, "what waits to be joined has its place in the queue");
+        rig.advance(1).await;
+        assert_eq!(rig.exported().len(), 2);
+        rig.advance(4).await;
+        assert_eq!(rig.exported(), ["alone", "ab", "xy"]);
+        assert_eq!(rig.inbox.bound.used(), 0);
+        rig.send_for(&two, "c");
+        settle().await;
+        rig.advance(1).await;
+        let counted = |what: &str| rig.counter(&format!("otelcol_processor_batch_{what}_trigger_send"));
+        assert_eq!((counted("batch_size"), counted("timeout")), (1, 1));
+    });
+}
+
+#[test]
+fn an_exporter_that_joins_by_itself_does_so_whatever_its_pipelines_want() {
+    run(async {
+        let own = component::BatchConfig { min_size: 3, ..Default::default() };
+        let queue = QueueConfig { batch: config::Section::on(own), ..Default::default() };
+        let rig = rig(delivery(queue), vec![]);
+        for (text, of) in [("a", batching(1, 1)), ("b", batching(2, 1)), ("c", batching(100, 1))] {
+            rig.send_for(&of, text);
+        }
+        settle().await;
+        assert_eq!(rig.exported(), ["abc"]);
+    });
+}
+
+#[test]
+fn without_a_queue_a_batch_is_answered_when_it_is_delivered() {
+    run(async {
+        let rig = rig(delivery(QueueConfig { enabled: false, ..Default::default() }), vec![]);
+        let of = batching(2, 1);
+        let ((first, told), (second, told_too)) = (Ack::new(), Ack::new());
+        rig.inbox.send(logs("a"), first, Some(&of));
+        rig.inbox.send(logs("b"), second, Some(&of));
+        for answer in [told, told_too] {
+            assert!(matches!(answer.await, Outcome::Delivered { .. }));
+        }
+        assert_eq!(rig.exported(), ["ab"]);
+    });
+}
+
+#[test]
+fn at_the_end_batches_leave_however_small() {
+    run(async {
+        let rig = rig(delivery(QueueConfig::default()), vec![]);
+        rig.send_for(&batching(100, 5), "a");
+        settle().await;
+        let Rig { exporter, inbox, consumer, .. } = rig;
+        drop(inbox);
+        consumer.await.unwrap();
+        assert_eq!(exporter.exported.borrow()[0].bytes, "a");
     });
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use component::Permit;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use model::Signal;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
@@ -127,9 +128,14 @@ impl Reader {
     }
 
     /// Reads a body that did not say how long it is, claiming room as it grows.
-    pub(super) async fn until_end(&mut self, limit: usize, shard: &Shard) -> Result<Collected, Failure> {
+    pub(super) async fn until_end(
+        &mut self,
+        signal: Signal,
+        limit: usize,
+        shard: &Shard,
+    ) -> Result<Collected, Failure> {
         let mut claimed = FIRST_CLAIM.min(limit);
-        let mut claim = shard.admit(claimed).await?;
+        let mut claim = shard.admit(signal, claimed).await?;
         let mut buffer = shard.pool.take(claimed);
         while let Some(chunk) = self.next().await? {
             let needed = buffer.len() + chunk.len();
@@ -139,7 +145,7 @@ impl Reader {
             if needed > claimed {
                 let grown = needed.max(claimed * 2).min(limit);
                 drop(claim);
-                claim = shard.admit(grown).await?;
+                claim = shard.admit(signal, grown).await?;
                 self.expect(grown - claimed);
                 claimed = grown;
                 let mut larger = shard.pool.take(claimed);
@@ -175,6 +181,7 @@ impl Reader {
 /// [`Failure::TooLarge`] when it does not fit `limit`, [`Failure::Malformed`] when it is not what its
 /// encoding says, or a refusal.
 pub(super) async fn decompress(
+    signal: Signal,
     compressed: Collected,
     encoding: Encoding,
     limit: usize,
@@ -187,7 +194,7 @@ pub(super) async fn decompress(
     let mut room = encoding.first_room(&input, limit);
     loop {
         drop(claim);
-        claim = shard.admit(input.len() + room).await?;
+        claim = shard.admit(signal, input.len() + room).await?;
         let mut output = shard.pool.take(room);
         let fit = shard.inflater.borrow_mut().inflate(encoding, &input, room, &mut output);
         match fit.map_err(Failure::Undecodable)? {

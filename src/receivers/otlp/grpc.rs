@@ -136,11 +136,11 @@ impl Grpc {
             return Err(Failure::TooLarge { limit: self.max_message });
         }
         reader.expect(prefix.len);
-        let claim = self.shard.admit(prefix.len).await?;
+        let claim = self.shard.admit(signal, prefix.len).await?;
         let bytes = reader.exactly(first, prefix.len, &self.shard).await?;
         let message = Collected { bytes, claim };
         let encoding = if prefix.is_compressed { encoding } else { Encoding::Identity };
-        Ok((signal, decompress(message, encoding, self.max_message, &self.shard).await?))
+        Ok((signal, decompress(signal, message, encoding, self.max_message, &self.shard).await?))
     }
 }
 

@@ -180,8 +180,8 @@ impl Http {
             return Err(Failure::no_pipeline(target.signal));
         }
         let encoding = self.encoding(&head.headers)?;
-        let body = self.read(reader).await?;
-        let body = decompress(body, encoding, self.max_body, &self.shard).await?;
+        let body = self.read(target.signal, reader).await?;
+        let body = decompress(target.signal, body, encoding, self.max_body, &self.shard).await?;
         match target.format {
             Format::Protobuf => Ok(body),
             Format::Json => self.transcode(target.signal, body).await,
@@ -200,22 +200,22 @@ impl Http {
             return Ok(Collected { bytes: Bytes::from(bytes), claim });
         }
         drop(claim);
-        let claim = self.shard.admit(self.max_body).await?;
+        let claim = self.shard.admit(signal, self.max_body).await?;
         match within(self.max_body)? {
             Some(bytes) => Ok(Collected { bytes: Bytes::from(bytes), claim }),
             None => Err(Failure::TooLarge { limit: self.max_body }),
         }
     }
 
-    async fn read(&self, reader: &mut Reader) -> Result<Collected, Failure> {
+    async fn read(&self, signal: Signal, reader: &mut Reader) -> Result<Collected, Failure> {
         let Some(announced) = reader.announced() else {
-            return reader.until_end(self.max_body, &self.shard).await;
+            return reader.until_end(signal, self.max_body, &self.shard).await;
         };
         let len = usize::try_from(announced).unwrap_or(usize::MAX);
         if len > self.max_body {
             return Err(Failure::TooLarge { limit: self.max_body });
         }
-        let claim = self.shard.admit(len).await?;
+        let claim = self.shard.admit(signal, len).await?;
         let first = reader.next().await?.unwrap_or_default();
         Ok(Collected { bytes: reader.exactly(first, len, &self.shard).await?, claim })
     }

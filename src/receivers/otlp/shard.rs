@@ -45,8 +45,8 @@ impl Shard {
         self.signals.contains(signal)
     }
 
-    pub(super) async fn admit(&self, bytes: usize) -> Result<Permit, Failure> {
-        self.inlet.0.admit(bytes).await.map_err(Failure::from)
+    pub(super) async fn admit(&self, signal: Signal, bytes: usize) -> Result<Permit, Failure> {
+        self.inlet.0.admit(signal, bytes).await.map_err(Failure::from)
     }
 
     pub(super) async fn push(

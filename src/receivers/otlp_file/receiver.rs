@@ -172,7 +172,7 @@ impl Player {
     }
 
     async fn offer(&self, signal: Signal, bytes: Bytes) -> Result<(), Refusal> {
-        let _claim = self.inlet.0.admit(bytes.len()).await?;
+        let _claim = self.inlet.0.admit(signal, bytes.len()).await?;
         self.inlet.0.push(signal, bytes, TRANSPORT).await.map(|_receipt| ())
     }
 }

@@ -1,0 +1,235 @@
+//! Whether the process holds more memory than it may: what `memory_limiter` watches.
+//!
+//! A thread of its own looks, so that it does so in time however busy the others are.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use component::{Counter, MemoryLimit, Stop, Telemetry};
+use tracing::{error, info, warn};
+
+/// What senders are told, in the collector's words.
+pub(crate) const REFUSAL: &str = "data refused due to high memory usage";
+
+/// Every limit of the plan, and which of them are passed.
+pub(crate) struct Pressure {
+    limits: Vec<Limit>,
+    /// How often the memory is looked at: as the most impatient limit wants.
+    interval: Duration,
+}
+
+struct Limit {
+    id: String,
+    refuses_above: u64,
+    is_passed: AtomicBool,
+    refused: Counter,
+}
+
+impl Pressure {
+    pub(crate) fn new(limits: &[(String, MemoryLimit)], telemetry: &Telemetry) -> Self {
+        let total = if limits.is_empty() { 0 } else { usable_bytes(Path::new("/")) };
+        let each = limits.iter().map(|(id, limit)| {
+            let refused = telemetry.with("processor", id).counter(
+                "otelcol_processor_memory_limiter_refused_requests",
+                "Requests refused before they were read, as the process held too much memory.",
+                "{request}",
+            );
+            let refuses_above = limit.refuses_above(total);
+            info!(processor = id, refuses_above, total, "memory is limited, in bytes");
+            Limit { id: id.clone(), refuses_above, is_passed: AtomicBool::new(false), refused }
+        });
+        let interval = limits.iter().map(|(_, limit)| limit.check_interval).min().unwrap_or_default();
+        Self { limits: each.collect(), interval }
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
+    /// Whether one of these limits is passed; it then counts a request that is refused.
+    pub(crate) fn refuses(&self, limits: &[usize]) -> bool {
+        let mut passed = limits.iter().filter_map(|&limit| self.limits.get(limit));
+        let first = passed.find(|limit| limit.is_passed.load(Ordering::Relaxed));
+        first.inspect(|limit| limit.refused.add(1)).is_some()
+    }
+
+    /// Looks again and again until the stop.
+    pub(crate) fn watch(&self, stop: &Stop) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime without threads needs nothing that can be missing");
+        let mut was_read = true;
+        runtime.block_on(stop.run_until_cancelled(async {
+            loop {
+                let resident = resident_bytes();
+                if was_read && resident.is_none() {
+                    error!(
+                        "the memory of this process can not be read from /proc/self/statm; no limit holds"
+                    );
+                }
+                was_read = resident.is_some();
+                self.judge(resident.unwrap_or(0));
+                tokio::time::sleep(self.interval).await;
+            }
+        }));
+    }
+
+    fn judge(&self, resident: u64) {
+        for limit in &self.limits {
+            let (id, refuses_above) = (&limit.id, limit.refuses_above);
+            let passes = resident > refuses_above;
+            match (limit.is_passed.swap(passes, Ordering::Relaxed), passes) {
+                (false, true) => {
+                    warn!(
+                        processor = id,
+                        resident, refuses_above, "Memory usage is above soft limit. Refusing data."
+                    );
+                }
+                (true, false) => {
+                    info!(
+                        processor = id,
+                        resident,
+                        refuses_above,
+                        "Memory usage back within limits. Resuming normal operation."
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+const PAGE_BYTES: u64 = 4096;
+
+/// Returns the resident set of this process.
+///
+/// *Units*: bytes; none where the kernel does not tell.
+pub fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
+}
+
+/// Returns how much memory the process may use: the smallest limit of the control groups that it is in, of either
+/// version, else what the machine has.
+fn usable_bytes(root: &Path) -> u64 {
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    let machine = read("proc/meminfo").lines().find_map(memory_total).unwrap_or(u64::MAX);
+    let groups = read("proc/self/cgroup");
+    let limits =
+        groups.lines().filter_map(limit_files).flatten().filter_map(|file| read(&file).trim().parse().ok());
+    limits.fold(machine, u64::min)
+}
+
+/// Reads a line of `/proc/meminfo`.
+fn memory_total(line: &str) -> Option<u64> {
+    let kib = line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?;
+    kib.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Returns the files that may limit the group of a line of `/proc/self/cgroup`, and the groups around it.
+fn limit_files(line: &str) -> Option<Vec<String>> {
+    let mut fields = line.splitn(3, ':');
+    let (number, controllers, group) = (fields.next()?, fields.next()?, fields.next()?);
+    let (folder, file) = match controllers {
+        "" if number == "0" => ("sys/fs/cgroup", "memory.max"),
+        _ if controllers.split(',').any(|controller| controller == "memory") => {
+            ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        }
+        _ => return None,
+    };
+    let groups = Path::new(group).ancestors().filter_map(|group| group.to_str()?.strip_prefix('/'));
+    Some(groups.map(|group| format!("{folder}/{group}/{file}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use component::MemorySize;
+
+    use super::*;
+
+    /// Files as the kernel has them, below a folder.
+    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal:        1000 kB\nMemFree:  10 kB\n");
+
+    #[test]
+    fn a_process_may_use_what_the_closest_limit_around_it_allows() {
+        let alone = machine(&[MEMINFO]);
+        assert_eq!(usable_bytes(alone.path()), 1_024_000);
+        let grouped = machine(&[
+            MEMINFO,
+            ("proc/self/cgroup", "0::/pods/a\n"),
+            ("sys/fs/cgroup/pods/a/memory.max", "max\n"),
+            ("sys/fs/cgroup/pods/memory.max", "500000\n"),
+        ]);
+        assert_eq!(usable_bytes(grouped.path()), 500_000);
+        let contained =
+            machine(&[MEMINFO, ("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", "400000\n")]);
+        assert_eq!(usable_bytes(contained.path()), 400_000);
+        let first_version = machine(&[
+            MEMINFO,
+            ("proc/self/cgroup", "3:cpu,cpuacct:/a\n2:memory:/a\n"),
+            ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "300000\n"),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+        ]);
+        assert_eq!(usable_bytes(first_version.path()), 300_000);
+        assert_eq!(usable_bytes(Path::new("/nowhere")), u64::MAX);
+    }
+
+    #[test]
+    fn requests_are_refused_while_memory_is_above_the_limit_and_counted() {
+        let telemetry = Telemetry::default();
+        let limit = |bytes| MemoryLimit {
+            check_interval: Duration::from_secs(1),
+            limit: MemorySize::Bytes(bytes),
+            spike: Some(MemorySize::Bytes(0)),
+        };
+        let limits =
+            [("memory_limiter".to_owned(), limit(100)), ("memory_limiter/large".to_owned(), limit(200))];
+        let pressure = Pressure::new(&limits, &telemetry);
+        pressure.judge(150);
+        assert!(pressure.refuses(&[0]) && pressure.refuses(&[1, 0]));
+        assert!(!pressure.refuses(&[1]) && !pressure.refuses(&[]));
+        pressure.judge(201);
+        assert!(pressure.refuses(&[1]));
+        pressure.judge(100);
+        assert!(!pressure.refuses(&[0, 1]), "at the limit is not above it");
+        let counted: Vec<_> = telemetry.read().iter().map(|row| row.value).collect();
+        assert_eq!(counted, [2, 1]);
+    }
+
+    /// The limit is below what a process has at its start.
+    #[test]
+    fn the_memory_of_this_process_is_looked_at_until_the_stop() {
+        let limit = MemoryLimit {
+            check_interval: Duration::from_millis(1),
+            limit: MemorySize::Bytes(1),
+            spike: Some(MemorySize::Bytes(0)),
+        };
+        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
+        let stop = Stop::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| pressure.watch(&stop));
+            let mut looks = 0;
+            while !pressure.refuses(&[0]) {
+                std::thread::sleep(Duration::from_millis(5));
+                looks += 1;
+                assert!(looks < 2000, "the memory is not looked at");
+            }
+            stop.cancel();
+        });
+    }
+}
