@@ -99,6 +99,13 @@ impl Drop for Token {
     }
 }
 
+impl AckFuture {
+    /// Whether every clone of the [`Ack`] is gone, for whoever has no time to wait.
+    pub fn is_done(&self) -> bool {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).done
+    }
+}
+
 impl Future for AckFuture {
     type Output = Outcome;
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {

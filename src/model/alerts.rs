@@ -17,6 +17,36 @@ pub struct Conditions {
     pub every: Duration,
     /// In the order of their subjects.
     pub all: Vec<Condition>,
+    /// How the budgets of objectives stand, for the stage that says what an incident costs.
+    pub budgets: Vec<Budget>,
+}
+
+/// What is counted of an objective, so that two evaluations tell what was lost between them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Budget {
+    /// As in [`AlertSubject::slo_id`].
+    pub slo_id: Arc<str>,
+    /// Events since the objective was first judged, and those of them that were bad; both 0 for one that has no events
+    /// of its own. They go back when counts were lost.
+    pub events: u64,
+    pub bad_events: u64,
+    /// The share of events that may be bad.
+    pub allowed: f64,
+    /// The share of the whole budget that one bad event takes; none without events, and where events are not what
+    /// is summed.
+    pub share_of_event: Option<f64>,
+    /// 1 untouched, 0 spent, below 0 overspent; none with too little data to tell.
+    pub remaining: Option<f64>,
+    /// None where no rates are given.
+    pub spending: Option<Spending>,
+}
+
+/// Money that an objective has cost.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Spending {
+    /// Since the objective was first judged, with the credit that is owed at this time.
+    pub amount: f64,
+    pub currency: Arc<str>,
 }
 
 /// Whether something that deserves an alarm is so right now.

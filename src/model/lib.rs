@@ -6,6 +6,7 @@
 mod alerts;
 mod calls;
 mod civil;
+mod incidents;
 mod payload;
 pub mod prometheus;
 mod rollups;
@@ -14,9 +15,10 @@ mod slots;
 mod spans;
 mod time;
 
-pub use alerts::{AlertState, AlertSubject, Condition, Conditions, Severity, alert_event};
+pub use alerts::{AlertState, AlertSubject, Budget, Condition, Conditions, Severity, Spending, alert_event};
 pub use calls::{Calls, Edge, EdgeKind, Spread, Step};
 pub use civil::Civil;
+pub use incidents::OpenIncidents;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
 pub use rollups::{
     AnomalyColumns, BaselineColumns, Checkpoint, Columns, Deployment, Forgotten, Maturity, Recall, Rollups,

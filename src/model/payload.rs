@@ -2,15 +2,27 @@
 
 use bytes::Bytes;
 
-use crate::{Ack, Conditions, Rollups, Signal, SpanTable, Timestamp};
+use crate::{Ack, Conditions, OpenIncidents, Rollups, Signal, SpanTable, Timestamp};
 
 /// A trace request and the table that one walk over it left.
 #[derive(Clone, Debug, Default)]
 pub struct Traces {
     /// An encoded `ExportTraceServiceRequest`.
     pub bytes: Bytes,
-    /// The spans of `bytes`; boxed, so that a payload stays small and the table's memory is reused.
+    /// The spans of `bytes`, or none while they are unread; boxed, so that a payload stays small and the table's memory is reused.
     pub table: Box<SpanTable>,
+}
+
+impl Traces {
+    /// Makes a request that nobody has walked over: the engine does so before a stage sees it.
+    pub fn unread(bytes: Bytes) -> Self {
+        Self { bytes, table: Box::default() }
+    }
+
+    /// Whether the table does not describe the bytes yet. A request without spans is always so.
+    pub fn is_unread(&self) -> bool {
+        self.table.spans.is_empty() && !self.bytes.is_empty()
+    }
 }
 
 /// What an ingest half tells its analysis half at a flush: mergeable and commutative.
@@ -36,6 +48,9 @@ pub enum Payload {
     Rollups(Box<Rollups>),
     /// What may deserve an alarm, from an analysis half to the one after it that alerts.
     Conditions(Box<Conditions>),
+    /// Which services are in trouble, from the analysis half that knows to those after it: all of them, whenever
+    /// they change.
+    Incidents(Box<OpenIncidents>),
     /// From an analysis half to its ingest halves on every shard, against the stream: a message of the
     /// component's own schema in `proto/`, which replaces the one before.
     Verdicts(Bytes),
@@ -48,7 +63,11 @@ impl Payload {
             Self::Traces(_) => Some(Signal::Traces),
             Self::Metrics(_) => Some(Signal::Metrics),
             Self::Logs(_) => Some(Signal::Logs),
-            Self::Partial(_) | Self::Rollups(_) | Self::Conditions(_) | Self::Verdicts(_) => None,
+            Self::Partial(_)
+            | Self::Rollups(_)
+            | Self::Conditions(_)
+            | Self::Incidents(_)
+            | Self::Verdicts(_) => None,
         }
     }
 
@@ -58,7 +77,7 @@ impl Payload {
             Self::Traces(traces) => Some(&traces.bytes),
             Self::Metrics(bytes) | Self::Logs(bytes) | Self::Verdicts(bytes) => Some(bytes),
             Self::Partial(partial) => Some(&partial.bytes),
-            Self::Rollups(_) | Self::Conditions(_) => None,
+            Self::Rollups(_) | Self::Conditions(_) | Self::Incidents(_) => None,
         }
     }
 }

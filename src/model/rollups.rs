@@ -23,6 +23,9 @@ pub struct Rollups {
     pub exemplars: BTreeMap<u32, Vec<TraceId>>,
     /// What was deployed in this window.
     pub deployments: Vec<Deployment>,
+    /// Resources whose counters began anew in this window or in the one before, as [`Series::resource`] has them and in
+    /// their order: their processes started again.
+    pub restarts: Vec<Arc<[u8]>>,
     /// Added by `baseline`.
     pub baseline: Option<BaselineColumns>,
     /// Added by `anomaly`.
@@ -144,6 +147,8 @@ pub struct BaselineColumns {
     pub maturity: Vec<Maturity>,
     /// Whether the series was silent and the row stands for its absence.
     pub is_absent: Vec<bool>,
+    /// Whether the last hour was slower, or had more errors, than expected by the share that the configuration says.
+    pub is_degraded: Vec<bool>,
     /// Whether the window has a part in a range of time that was excluded: no stage learns from it, and none tells
     /// of it.
     pub is_excluded: bool,
@@ -222,11 +227,16 @@ pub struct AnomalyColumns {
     pub is_told: Vec<bool>,
     /// The number of the open episode, 0 for none.
     pub episode: Vec<u64>,
+    /// How often an episode like the open one was right where that was measured, 0 for none. It never falls while the
+    /// episode is open.
+    pub confidence: Vec<f32>,
 }
 
 impl AnomalyColumns {
     /// The score at which a departure deserves attention.
     pub const OPENS_AT: f32 = 3.0;
+    /// No confidence is greater.
+    pub const SUREST: f32 = 0.91;
 }
 
 /// A set of columns of [`Rollups`].
@@ -243,6 +253,8 @@ impl Columns {
     pub const CONDITIONS: Self = Self(8);
     /// Not a column either: [`Rollups::calls`].
     pub const CALLS: Self = Self(16);
+    /// Not a column either: [`crate::OpenIncidents`], which travel beside.
+    pub const INCIDENTS: Self = Self(32);
     /// Whatever travels with [`Rollups`].
     pub const WINDOWS: Self = Self(7 | 16);
 
@@ -273,6 +285,7 @@ impl fmt::Display for Columns {
             (Self::ANOMALY, "anomalies"),
             (Self::CONDITIONS, "conditions"),
             (Self::CALLS, "calls between services"),
+            (Self::INCIDENTS, "incidents"),
         ];
         let names: Vec<_> =
             all.iter().filter(|(set, _)| set.0 & self.0 != 0).map(|(_, name)| *name).collect();

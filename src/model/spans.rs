@@ -69,15 +69,32 @@ pub struct SpanRec {
     pub has_events: bool,
 }
 
+/// No operation takes longer: one of its times was not set, or a clock is wrong. *Units*: nanoseconds; a year.
+const LONGEST_NANOS: u64 = 366 * 86_400 * 1_000_000_000;
+
 impl SpanRec {
-    /// Returns end − start; a negative duration counts as zero, as in the collector.
+    /// Returns end − start. A negative duration counts as zero, as in the collector, and so does one of more than a
+    /// year: it would spoil a sum for ever.
     #[inline(always)]
     pub fn duration_nanos(&self) -> u64 {
-        self.end.saturating_sub(self.start)
+        let nanos = self.end.saturating_sub(self.start);
+        if nanos > LONGEST_NANOS { 0 } else { nanos }
+    }
+
+    /// Whether the span would have taken more than a year.
+    pub fn is_implausible(&self) -> bool {
+        self.end.saturating_sub(self.start) > LONGEST_NANOS
     }
 
     pub fn trace_id<'a>(&self, request: &'a [u8]) -> Option<&'a [u8; 16]> {
         request.get(self.trace_id_at as usize..)?.first_chunk()
+    }
+
+    /// Returns the span's message with its tag and length, which the walk has found to be spelled shortest.
+    pub fn field(&self) -> Slice {
+        let length_bytes = (32 - (self.body.len | 1).leading_zeros()).div_ceil(7);
+        let before = 1 + length_bytes;
+        Slice { at: self.body.at.saturating_sub(before), len: self.body.len + before }
     }
 
     pub fn span_id<'a>(&self, request: &'a [u8]) -> Option<&'a [u8; 8]> {

@@ -8,10 +8,14 @@ use bytes::Bytes;
 use component::Telemetry;
 use engine::Offline;
 use model::{Signal, Timestamp, alert_event};
-use testbed::{Trueline, Watch, free_port};
+use serde_json::{Value, json};
+use testbed::{Trueline, Watch, eventually, free_port, post};
 use wire::view::{LogRecord, groups};
 
-use crate::rig::{Folder, plan};
+use crate::{
+    program::trueline_succeeds,
+    rig::{Folder, plan},
+};
 
 /// Of the first span.
 const START: Timestamp = Timestamp::from_secs(1_767_225_603);
@@ -37,6 +41,8 @@ struct Left {
     /// Of an alert.
     fingerprint: String,
     incident: String,
+    /// Of an incident, what it took of budgets, as text.
+    impact: String,
     is_suppressed: bool,
 }
 
@@ -52,6 +58,7 @@ impl Left {
             body: record.body.to_label_string(),
             fingerprint: attribute(alert_event::FINGERPRINT).unwrap_or_default(),
             incident: attribute(alert_event::INCIDENT_ID).unwrap_or_default(),
+            impact: attribute("trueline.incident.impact").unwrap_or_default(),
             is_suppressed: attribute(alert_event::SUPPRESSED_BY).is_some(),
         }
     }
@@ -59,10 +66,14 @@ impl Left {
 
 /// The requests of the shop, each with the time at which its last span ended.
 fn shop() -> Result<Vec<(Timestamp, Bytes)>> {
+    recorded(&LOAD)
+}
+
+/// The requests of a load that ends with `--output`, each with the time at which its last span ended.
+pub(crate) fn recorded(load: &[&str]) -> Result<Vec<(Timestamp, Bytes)>> {
     let folder = Folder::new()?;
     let file = folder.file("shop.jsonl");
-    let told = Command::new(testbed::trueline_binary()?).args(LOAD).arg(&file).output()?;
-    ensure!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    trueline_succeeds(&[load, &[&file.display().to_string()]].concat())?;
     let request = |line: &str| -> Result<(Timestamp, Bytes)> {
         let request = wire::json::json_to_wire(Signal::Traces, line.as_bytes())?;
         let ends = line.split(r#""endTimeUnixNano":""#).skip(1).filter_map(|rest| rest.split('"').next());
@@ -73,7 +84,7 @@ fn shop() -> Result<Vec<(Timestamp, Bytes)>> {
 }
 
 /// The pipeline of the quick start, with some of its stages left out of it.
-fn quick_start(without: &[&str]) -> Result<String> {
+pub(crate) fn quick_start(without: &[&str]) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/quick-start.yaml");
     let mut yaml = fs::read_to_string(path)?;
     for stage in without {
@@ -139,13 +150,20 @@ fn the_fault_of_the_quick_start_is_named_within_two_minutes_and_its_alert_says_w
     assert!(last.body.starts_with("payment fails"), "when the fault is over it is told as {}", last.body);
     let opened = left.iter().filter(|left| left.name == "trueline.incident.opened").count();
     assert_eq!(opened, 1, "one fault is one incident");
+    let lost: Value = serde_json::from_str(&last.impact).with_context(|| last.impact.clone())?;
+    let [orders] = lost.as_array().map_or(&[][..], Vec::as_slice) else { panic!("{lost}") };
+    assert_eq!(orders["slo_id"], "frontend-orders");
+    let number = |key: &str| orders[key].as_f64().with_context(|| format!("{key} is missing in {orders}"));
+    // Nine of ten orders failed for most of the time that is counted, where one of a hundred may.
+    assert!(number("bad_events")? > 10.0 && (0.2..=1.0).contains(&number("bad_share")?), "{orders}");
+    assert!(number("budget_consumed")? > 1.0 && number("budget_remaining")? < 0.0, "{orders}");
     Ok(())
 }
 
 const TOKEN: &str = "0123456789abcdef";
 
-fn serve(api: u16) -> Result<Trueline> {
-    let [health, otlp] = [free_port(), free_port()];
+fn serve(api: u16, otlp: u16) -> Result<Trueline> {
+    let health = free_port();
     let yaml = format!(
         "
 receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{otlp}'}}}}}}}}
@@ -164,17 +182,62 @@ service:
     Trueline::start(&yaml, Watch { health: format!("127.0.0.1:{health}").parse()?, metrics: None })
 }
 
+/// Runs a command that asks the service, and returns whether it succeeded and what it said.
+fn ask(port: u16, arguments: &[&str]) -> Result<(bool, String)> {
+    let mut command = Command::new(testbed::trueline_binary()?);
+    let command = command.args(arguments).arg(format!("--api=http://127.0.0.1:{port}"));
+    let told = command.env("TRUELINE_TOKEN", TOKEN).output()?;
+    let said = [told.stdout, told.stderr].concat();
+    Ok((told.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+/// An episode as `anomaly` tells it, which begins now.
+fn episode() -> String {
+    let now = jiff::Timestamp::now().as_nanosecond().to_string();
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let start = json!({"key": "trueline.anomaly.start", "value": {"intValue": now}});
+    let attributes = [
+        text("trueline.anomaly.id", "00000000000000ab"),
+        text("trueline.anomaly.state", "open"),
+        text("trueline.anomaly.severity", "warning"),
+        start,
+    ];
+    let body = json!({"stringValue": "p95 of payment is high"});
+    let record =
+        json!({"timeUnixNano": now, "eventName": "trueline.anomaly", "body": body, "attributes": attributes});
+    let resource = json!({"attributes": [text("service.name", "payment")]});
+    json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}).to_string()
+}
+
+#[test]
+fn people_say_what_to_think_of_an_incident_and_it_is_shown() -> Result<()> {
+    let [port, otlp] = [free_port(), free_port()];
+    let _trueline = serve(port, otlp)?;
+    let url = format!("http://127.0.0.1:{otlp}/v1/logs");
+    post(&url, "application/json", &[], episode().as_bytes())?.success()?;
+    let id = eventually("an incident", Duration::from_secs(120), || {
+        let (_, said) = ask(port, &["incidents", "--format=json"])?;
+        let listed: Value = serde_json::from_str(&said)?;
+        Ok(listed["incidents"][0]["id"].as_str().context("none is open yet")?.to_owned())
+    })?;
+    let (is_done, said) = ask(port, &["incidents", "feedback", &id, "noise"])?;
+    assert!(is_done && said.contains("feedback of ci at ") && said.contains(": it was noise"), "{said}");
+    let (is_done, said) = ask(port, &["incidents", "feedback", &id, "noise", "--root=cart"])?;
+    assert!(!is_done && said.contains("it goes with wrong_cause alone"), "{said}");
+    let (is_done, said) = ask(port, &["incidents", "feedback", &id, "wrong_cause", "--root=cart"])?;
+    assert!(is_done, "{said}");
+    let (_, said) = ask(port, &["incidents", "show", &id])?;
+    assert!(said.contains(": the cause is cart"), "{said}");
+    let (is_done, said) = ask(port, &["incidents", "feedback", "01K", "true"])?;
+    assert!(!is_done && said.contains("`01K` is no incident"), "{said}");
+    Ok(())
+}
+
 #[test]
 fn a_pipeline_tells_of_a_change_and_people_see_it() -> Result<()> {
     let port = free_port();
-    let _trueline = serve(port)?;
-    let ask = |arguments: &[&str]| -> Result<(bool, String)> {
-        let mut command = Command::new(testbed::trueline_binary()?);
-        let command = command.args(arguments).arg(format!("--api=http://127.0.0.1:{port}"));
-        let told = command.env("TRUELINE_TOKEN", TOKEN).output()?;
-        let said = [told.stdout, told.stderr].concat();
-        Ok((told.status.success(), String::from_utf8_lossy(&said).into_owned()))
-    };
+    let _trueline = serve(port, free_port())?;
+    let ask = |arguments: &[&str]| ask(port, arguments);
     let (is_done, said) = ask(&["changes", "add", "payment", "version 2.3 was deployed"])?;
     assert!(is_done && said.contains("version 2.3 was deployed"), "{said}");
     let (is_done, said) = ask(&["changes"])?;

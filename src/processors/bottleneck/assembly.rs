@@ -7,12 +7,15 @@ use std::{
 
 use model::Timestamp;
 
-use super::{config::TraceConfig, span::Span};
+use super::{config::BottleneckConfig, span::Span};
 
 /// Traces that are not complete yet.
 ///
-/// What happens depends on the time and on ids, never on the order in which spans come within a tick.
+/// What happens depends on the time and on ids, never on the order in which spans come within a step: whatever comes
+/// in one counts as come at its end, and traces are taken at ends of steps only. So the same traces are told of in the
+/// same minute however senders and the way here delay them, as long as they come in the step in which they came.
 pub(super) struct Assembly {
+    step: Duration,
     grace: Duration,
     max_wait: Duration,
     max_spans: usize,
@@ -57,14 +60,19 @@ pub(super) struct Losses {
     pub(super) given_up: u64,
 }
 
+/// With windows longer than this traces would wait, and take room, for longer than they need to.
+const LONGEST_STEP: Duration = Duration::from_secs(10);
+
 impl Assembly {
-    pub(super) fn new(config: &TraceConfig) -> Self {
+    pub(super) fn new(config: &BottleneckConfig) -> Self {
+        let trace = &config.trace;
         Self {
-            grace: config.grace.get(),
-            max_wait: config.max_wait.get(),
-            max_spans: config.max_spans as usize,
-            max_traces: config.max_traces as usize,
-            max_pending: config.max_pending_spans as usize,
+            step: config.window.get().min(LONGEST_STEP),
+            grace: trace.grace.get(),
+            max_wait: trace.max_wait.get(),
+            max_spans: trace.max_spans as usize,
+            max_traces: trace.max_traces as usize,
+            max_pending: trace.max_pending_spans as usize,
             pending: HashMap::new(),
             due: BTreeSet::new(),
             n_spans: 0,
@@ -82,16 +90,16 @@ impl Assembly {
     }
 
     /// Takes the spans of a tick, in any order.
-    pub(super) fn take(&mut self, mut spans: Vec<(u128, Span)>, now: Timestamp) -> Losses {
-        spans.sort_unstable();
-        spans.dedup();
+    pub(super) fn take(&mut self, spans: Vec<(u128, Span)>, now: Timestamp) -> Losses {
         let mut losses = Losses::default();
-        let mut spans = spans.into_iter().peekable();
-        while let Some((trace, span)) = spans.next() {
-            let mut group = vec![span];
-            while let Some((_, span)) = spans.next_if(|(next, _)| *next == trace) {
-                group.push(span);
-            }
+        let mut groups: HashMap<u128, Vec<Span>> = HashMap::new();
+        for (trace, span) in spans {
+            groups.entry(trace).or_default().push(span);
+        }
+        // In any order: what becomes of a trace does not depend on the others, and losses are only counted.
+        for (trace, mut group) in groups {
+            group.sort_unstable();
+            group.dedup();
             if self.taken.contains(&trace) {
                 losses.late += group.len() as u64;
             } else {
@@ -104,7 +112,8 @@ impl Assembly {
 
     /// Returns how many spans had no room in their trace.
     fn add(&mut self, trace: u128, mut group: Vec<Span>, now: Timestamp) -> u64 {
-        let fresh = || Pending { first: now, ..Pending::default() };
+        let came = end_of_step(now, self.step);
+        let fresh = || Pending { first: came, ..Pending::default() };
         let pending = self.pending.entry(trace).or_insert_with(fresh);
         self.due.remove(&(pending.due, trace));
         pending.has_root |= group.iter().any(|span| span.parent == 0);
@@ -115,8 +124,12 @@ impl Assembly {
         group.truncate(room);
         self.n_spans += group.len();
         pending.spans.append(&mut group);
-        let patience = pending.first + self.max_wait;
-        pending.due = if pending.has_root { patience.min(now + self.grace) } else { patience };
+        let until = if pending.has_root {
+            (came + self.grace).min(pending.first + self.max_wait)
+        } else {
+            pending.first + self.max_wait
+        };
+        pending.due = end_of_step(until, self.step);
         self.due.insert((pending.due, trace));
         lost as u64
     }
@@ -157,15 +170,16 @@ impl Assembly {
         }
     }
 
-    /// Gives up traces until a tenth is free: those without errors first, of these those that came first.
+    /// Gives up traces until a tenth is free: those without errors first, of these those whose root has not come, as
+    /// it may never come, of these those that came first.
     fn make_room(&mut self, losses: &mut Losses) {
         if self.pending.len() <= self.max_traces && self.n_spans <= self.max_pending {
             return;
         }
-        let mut order: Vec<_> =
-            self.pending.iter().map(|(id, pending)| (pending.has_failed, pending.first, *id)).collect();
+        let rank = |pending: &Pending| (pending.has_failed, pending.has_root, pending.first);
+        let mut order: Vec<_> = self.pending.iter().map(|(id, pending)| (rank(pending), *id)).collect();
         order.sort_unstable();
-        for (_, first, id) in order {
+        for ((_, _, first), id) in order {
             if self.pending.len() <= self.max_traces / 10 * 9 && self.n_spans <= self.max_pending / 10 * 9 {
                 break;
             }
@@ -175,4 +189,10 @@ impl Assembly {
             losses.over_room += gone.spans.len() as u64;
         }
     }
+}
+
+/// Returns the first end of a step that is not before an instant.
+fn end_of_step(at: Timestamp, step: Duration) -> Timestamp {
+    let start = at.window_start(step);
+    if start == at { at } else { start + step }
 }

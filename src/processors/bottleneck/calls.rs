@@ -2,8 +2,8 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, btree_map::Entry},
-    sync::Arc,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use model::{Calls, Edge, EdgeKind, Spread, Step, Timestamp, TraceId};
 use stats::ExponentialHistogram;
 
 use super::{
+    names::ByName,
     sampling::hash_of,
     span::{Kind, Peer},
     trace::Trace,
@@ -134,8 +135,8 @@ impl Aliases {
 /// One window.
 #[derive(Default)]
 struct Tally {
-    edges: BTreeMap<(Arc<str>, Arc<str>, EdgeKind), EdgeTally>,
-    steps: BTreeMap<(Arc<str>, Arc<str>), StepTally>,
+    edges: ByName<(Arc<str>, Arc<str>, EdgeKind), EdgeTally>,
+    steps: ByName<(Arc<str>, Arc<str>), StepTally>,
     n_whole: u64,
     n_assembled: u64,
 }
@@ -179,14 +180,9 @@ impl Tally {
         {
             (call.server, call.kind) = (service, EdgeKind::Request);
         }
-        let n = self.edges.len();
-        let place = match self.edges.entry((call.client, Arc::clone(call.server), call.kind)) {
-            Entry::Vacant(_) if n >= max => {
-                overflow.edges += 1;
-                return;
-            }
-            Entry::Vacant(place) => place.insert(EdgeTally::default()),
-            Entry::Occupied(place) => place.into_mut(),
+        let Some(place) = self.edges.of((call.client, Arc::clone(call.server), call.kind), max) else {
+            overflow.edges += 1;
+            return;
         };
         place.calls += 1;
         place.failed += u64::from(call.failed);
@@ -204,14 +200,9 @@ impl Tally {
             // Its own time is the way there and back, or that of a database: the edge tells it.
             return;
         }
-        let n = self.steps.len();
-        let place = match self.steps.entry((Arc::clone(&span.service), Arc::clone(&span.name))) {
-            Entry::Vacant(_) if n >= max => {
-                overflow.steps += 1;
-                return;
-            }
-            Entry::Vacant(place) => place.insert(StepTally::default()),
-            Entry::Occupied(place) => place.into_mut(),
+        let Some(place) = self.steps.of((Arc::clone(&span.service), Arc::clone(&span.name)), max) else {
+            overflow.steps += 1;
+            return;
         };
         let has_failed_child = trace.children(at).iter().any(|child| trace.span(*child).failed);
         let nanos = own.get(at as usize).copied().unwrap_or_default();
@@ -222,12 +213,12 @@ impl Tally {
         place.exemplar = place.exemplar.max(Some(Example::new(trace, span.failed, nanos)));
     }
 
-    fn calls(self, share: f64) -> Calls {
+    fn calls(&self, share: f64) -> Calls {
         let coverage = share * self.n_whole as f64 / self.n_assembled.max(1) as f64;
-        let edge = |((client, server, kind), tally): ((Arc<str>, Arc<str>, EdgeKind), EdgeTally)| Edge {
-            client,
-            server,
-            kind,
+        let edge = |((client, server, kind), tally): (&(Arc<str>, Arc<str>, EdgeKind), &EdgeTally)| Edge {
+            client: Arc::clone(client),
+            server: Arc::clone(server),
+            kind: *kind,
             calls: tally.calls,
             failed: tally.failed,
             lost: tally.lost,
@@ -235,17 +226,17 @@ impl Tally {
             gap: tally.gap.spread(),
             exemplar: tally.exemplar.map(|example| example.trace),
         };
-        let step = |((service, operation), tally): ((Arc<str>, Arc<str>), StepTally)| Step {
-            service,
-            operation,
+        let step = |((service, operation), tally): (&(Arc<str>, Arc<str>), &StepTally)| Step {
+            service: Arc::clone(service),
+            operation: Arc::clone(operation),
             calls: tally.calls,
             failed: tally.failed,
             failed_here: tally.failed_here,
             own: tally.own.spread(),
             exemplar: tally.exemplar.map(|example| example.trace),
         };
-        let steps = self.steps.into_iter().map(step).collect();
-        Calls { coverage, edges: self.edges.into_iter().map(edge).collect(), steps }
+        let steps = self.steps.iter().map(step).collect();
+        Calls { coverage, edges: self.edges.iter().map(edge).collect(), steps }
     }
 }
 
@@ -282,12 +273,12 @@ fn without_caller(trace: &Trace, at: u32) -> Option<Call<'_>> {
         return called_peer(trace, at);
     }
     let (failed, nanos) = (span.failed, span.duration());
-    let (client, server, kind) = (USER.into(), &span.service, EdgeKind::Request);
+    let (client, server, kind) = (Arc::clone(&USER), &span.service, EdgeKind::Request);
     Some(Call { client, server, kind, failed, is_answered: true, nanos, gap: None })
 }
 
 /// Who is not instrumented.
-const USER: &str = "user";
+static USER: LazyLock<Arc<str>> = LazyLock::new(|| "user".into());
 
 /// A call of somebody who has no span.
 fn called_peer(trace: &Trace, at: u32) -> Option<Call<'_>> {

@@ -1,13 +1,28 @@
 //! Settings.
 
-use component::{Checks, Config};
+use component::{Checks, Config, Widths};
 use config::Duration;
+use model::Columns;
 use serde::Deserialize;
 
 use super::subject::Type;
 
 /// The names of the semantic conventions, the present one of each first.
 const DATABASE_NAME_ATTRIBUTES: [&str; 4] = ["db.namespace", "db.name", "db.system.name", "db.system"];
+/// Systems that keep what can be had elsewhere, as `db.system.name` spells them.
+const CACHE_SYSTEMS: [&str; 5] = ["redis", "valkey", "memcached", "dragonfly", "aws.elasticache"];
+/// What brokers and their clients call the messages that wait.
+const QUEUE_METRICS: [&str; 9] = [
+    "*consumer.lag",
+    "*consumer_group.lag",
+    "*consumer_group.lag_sum",
+    "*records_lag",
+    "*records_lag_max",
+    "*queue.length",
+    "*queue.depth",
+    "*queue.size",
+    "rabbitmq.message.current",
+];
 const PEER_ATTRIBUTES: [&str; 3] = ["service.peer.name", "peer.service", "server.address"];
 
 /// Settings of `bottleneck`.
@@ -37,6 +52,10 @@ pub struct BottleneckConfig {
     pub(crate) emit_logs: bool,
     pub(crate) database_name_attributes: Vec<String>,
     pub(crate) peer_attributes: Vec<String>,
+    /// Values of `db.system.name` that are caches.
+    pub(crate) cache_systems: Vec<String>,
+    /// Metrics of messages that wait, with `*` for any text.
+    pub(crate) queue_metrics: Vec<String>,
 }
 
 /// Which traces are assembled, and how long that may take.
@@ -71,6 +90,14 @@ pub(crate) struct PatternConfig {
     pub(crate) parallel_calls: u64,
     /// Calls within one trace.
     pub(crate) calls_of_trace: u64,
+    /// Share of reads of a cache by which misses must have become more.
+    pub(crate) cache_misses: f64,
+    /// Share of calls that are refused as too many.
+    pub(crate) throttled: f64,
+    /// What messages must wait longer than some minutes ago.
+    pub(crate) queue_wait: Duration,
+    /// What must be more in a queue than some minutes ago.
+    pub(crate) queue_depth: u64,
 }
 
 /// Utilisation from which on a resource is saturated.
@@ -100,6 +127,8 @@ impl Default for BottleneckConfig {
             emit_logs: true,
             database_name_attributes: DATABASE_NAME_ATTRIBUTES.map(str::to_owned).to_vec(),
             peer_attributes: PEER_ATTRIBUTES.map(str::to_owned).to_vec(),
+            cache_systems: CACHE_SYSTEMS.map(str::to_owned).to_vec(),
+            queue_metrics: QUEUE_METRICS.map(str::to_owned).to_vec(),
         }
     }
 }
@@ -112,7 +141,8 @@ impl Default for TraceConfig {
             grace: Duration::from_secs(5),
             max_wait: Duration::from_secs(30),
             max_spans: 5_000,
-            max_traces: 20_000,
+            // Twenty seconds of 2,500 traces each.
+            max_traces: 50_000,
             max_pending_spans: 200_000,
         }
     }
@@ -120,7 +150,17 @@ impl Default for TraceConfig {
 
 impl Default for PatternConfig {
     fn default() -> Self {
-        Self { repeated_calls: 10, sequential_calls: 3, retries: 3, parallel_calls: 4, calls_of_trace: 100 }
+        Self {
+            repeated_calls: 10,
+            sequential_calls: 3,
+            retries: 3,
+            parallel_calls: 4,
+            calls_of_trace: 100,
+            cache_misses: 0.2,
+            throttled: 0.05,
+            queue_wait: Duration::from_millis(500),
+            queue_depth: 100,
+        }
     }
 }
 
@@ -158,6 +198,8 @@ impl Config for BottleneckConfig {
         let saturation = &self.saturation;
         for (path, value) in [
             ("min_share", self.min_share),
+            ("patterns.cache_misses", self.patterns.cache_misses),
+            ("patterns.throttled", self.patterns.throttled),
             ("saturation.cpu", saturation.cpu),
             ("saturation.memory", saturation.memory),
             ("saturation.other", saturation.other),
@@ -166,6 +208,14 @@ impl Config for BottleneckConfig {
                 checks.error(path, format!("{path} is {value}, must be above 0 and at most 1"));
             }
         }
+    }
+
+    fn read_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::VALUES, "window", self.window.get())]
+    }
+
+    fn added_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::CALLS, "window", self.window.get())]
     }
 }
 
@@ -209,6 +259,7 @@ impl BottleneckConfig {
             ("patterns.retries", patterns.retries, 2, 100_000),
             ("patterns.parallel_calls", patterns.parallel_calls, 2, 100_000),
             ("patterns.calls_of_trace", patterns.calls_of_trace, 2, 100_000),
+            ("patterns.queue_depth", patterns.queue_depth, 1, 1_000_000_000_000),
         ] {
             if !(least..=most).contains(&value) {
                 checks.error(path, format!("{path} is {value}, must be between {least} and {most}"));

@@ -97,7 +97,7 @@ impl Sighting {
         match kind.method() {
             Method::Level => self.current >= USED_UP,
             Method::Timing => self.current >= TENFOLD * self.usual,
-            Method::Shape => false,
+            Method::Shape | Method::Share | Method::Growth => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The half that sees spans: keeps those of chosen traces, whole traces or nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use component::{BuildCx, Counter, Cx, Processor};
 use model::{Batch, KeySet, Partial, Payload, Slice, Slot, SpanRec, Traces};
@@ -9,6 +9,7 @@ use wire::view::{self, AnyValue};
 
 use super::{
     config::BottleneckConfig,
+    demand::Demand,
     partial::{BottleneckPartial, BottleneckVerdicts, SpanRow, VERSION},
     sampling::{EVERY_TRACE, hash_of},
 };
@@ -19,6 +20,7 @@ pub(super) struct IngestHalf {
     config: BottleneckConfig,
     databases: Vec<Slot>,
     peers: Vec<Slot>,
+    demand: Demand,
     /// Spans kept between two ticks; more, and fewer traces are kept.
     limit: usize,
     /// What the other half published.
@@ -26,6 +28,8 @@ pub(super) struct IngestHalf {
     /// Traces up to this hash are kept; never raised between two ticks.
     threshold: u64,
     rows: Vec<SpanRow>,
+    /// Traces with more spans since the last tick than a trace may have; no more of them are kept.
+    too_long: HashSet<u128>,
     texts: Texts,
     /// By resource of the request the place of its service; 0 while not read.
     services: Vec<u32>,
@@ -57,11 +61,13 @@ impl IngestHalf {
             config: config.clone(),
             databases: Vec::new(),
             peers: Vec::new(),
+            demand: Demand::default(),
             // All traffic may come to one shard, and come in bursts.
             limit: 2 * config.trace.max_spans_per_second as usize,
             published: EVERY_TRACE,
             threshold: EVERY_TRACE,
             rows: Vec::new(),
+            too_long: HashSet::new(),
             texts: Texts::default(),
             services: Vec::new(),
             seen: 0,
@@ -69,25 +75,51 @@ impl IngestHalf {
         }
     }
 
-    fn read(&mut self, traces: &Traces) {
+    /// Returns the spans of traces that are too long.
+    fn read(&mut self, traces: &Traces) -> u64 {
         self.services.clear();
         self.services.resize(traces.table.resources.len(), 0);
-        self.seen += traces.table.spans.len() as u64;
-        let mut left_out = 0;
+        let (mut left_out, mut beyond) = (0, 0);
         for (index, span) in traces.table.spans.iter().enumerate() {
             let Some(trace) = span.trace_id(&traces.bytes) else { continue };
             if hash_of(trace) > self.threshold {
                 left_out += 1;
                 continue;
             }
-            if let Some(row) = self.row(traces, index, span, u128::from_be_bytes(*trace)) {
+            let trace = u128::from_be_bytes(*trace);
+            if !self.too_long.is_empty() && self.too_long.contains(&trace) {
+                beyond += 1;
+                continue;
+            }
+            if let Some(row) = self.row(traces, index, span, trace) {
                 self.rows.push(row);
             }
             if self.rows.len() > self.limit {
+                beyond += self.cut_too_long();
                 left_out += self.keep_fewer();
             }
         }
+        // What one trace has too much is no reason to keep fewer of the others.
+        self.seen += traces.table.spans.len() as u64 - beyond.min(traces.table.spans.len() as u64);
         self.left_out.add(left_out);
+        beyond
+    }
+
+    /// Cuts traces that alone take the room of others. Returns the spans that left. Of each one span more is kept than
+    /// it may have, by which the other half knows that it is not whole.
+    fn cut_too_long(&mut self) -> u64 {
+        let most = self.config.trace.max_spans as usize + 1;
+        let mut counts: HashMap<u128, usize> = HashMap::new();
+        let (before, too_long) = (self.rows.len(), &mut self.too_long);
+        self.rows.retain(|row| {
+            let count = counts.entry(row.trace()).or_default();
+            *count += 1;
+            if *count > most {
+                too_long.insert(row.trace());
+            }
+            *count <= most
+        });
+        (before - self.rows.len()) as u64
     }
 
     /// None for a span without an id, which has no place in a trace.
@@ -95,10 +127,11 @@ impl IngestHalf {
         let request = &traces.bytes[..];
         let id = u64::from_be_bytes(*span.span_id(request)?);
         let values = traces.table.values_of(index);
-        let (mut database, mut peer) = (0, 0);
+        let (mut database, mut peer, mut cache) = (0, 0, 0);
         if matches!(span.kind, CLIENT | PRODUCER) {
             database = self.texts.first(&self.databases, values, request);
             peer = self.texts.first(&self.peers, values, request);
+            cache = self.demand.of_cache(values, span.name.of(request), request, &self.config.cache_systems);
         }
         Some(SpanRow {
             trace_high: (trace >> 64) as u64,
@@ -114,6 +147,8 @@ impl IngestHalf {
             name: self.texts.place(&String::from_utf8_lossy(span.name.of(request))),
             database,
             peer,
+            cache,
+            throttled: self.demand.is_throttled(values, request),
         })
     }
 
@@ -202,11 +237,17 @@ impl Processor for IngestHalf {
         let mut slots = |names: &[String]| names.iter().map(|name| keys.want(name)).collect();
         self.databases = slots(&self.config.database_name_attributes);
         self.peers = slots(&self.config.peer_attributes);
+        self.demand = Demand::new(keys);
     }
 
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         match &batch.payload {
-            Payload::Traces(traces) => self.read(traces),
+            Payload::Traces(traces) => {
+                let beyond = self.read(traces);
+                if beyond > 0 {
+                    cx.reject(beyond, "spans_of_trace_limit");
+                }
+            }
             Payload::Verdicts(verdicts) => return self.learn(verdicts),
             _ => {}
         }
@@ -215,6 +256,7 @@ impl Processor for IngestHalf {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.tell(cx);
+        self.too_long.clear();
         self.threshold = self.published;
     }
 

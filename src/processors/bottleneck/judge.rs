@@ -12,6 +12,7 @@ use super::{
     config::BottleneckConfig,
     episodes::{Episodes, Event},
     minute::{Minute, Tally},
+    queues,
     subject::{Method, Operation, Subject, Type},
     usual::{Bounds, MINUTE, Recent, UNUSUAL_OF_RECENT, Usual},
 };
@@ -84,7 +85,7 @@ impl Judge {
         let coverage = minute.coverage() * share;
         let (mut sightings, mut without_room) = (BTreeMap::new(), 0);
         let mut slow_services = BTreeSet::new();
-        for (subject, tally) in &minute.tallies {
+        for (subject, tally) in minute.tallies.iter() {
             let Some(usual) = remembered(&mut self.usuals, subject, &self.config) else {
                 without_room += 1;
                 continue;
@@ -96,7 +97,11 @@ impl Judge {
                     let bounds = usual.bounds(self.config.slow_factor, self.config.min_abs_millis());
                     seen.slow(bounds)
                 }
-                Method::Shape | Method::Level => seen.shape(),
+                Method::Share => {
+                    seen.missing(usual.bounds(self.config.slow_factor, self.config.patterns.cache_misses))
+                }
+                _ if subject.kind == Type::Throttled => seen.throttled(),
+                Method::Shape | Method::Level | Method::Growth => seen.shape(),
             };
             if found.is_some() && matches!(subject.kind, Type::Root | Type::SlowStep) {
                 slow_services.insert(Arc::clone(&subject.service));
@@ -104,14 +109,19 @@ impl Judge {
             usual.note(Recent { start, n: tally.n, is_over: found.is_some() });
             let is_old = self.episodes.age(subject, start).is_some_and(|age| age >= BECOMES_USUAL);
             let is_enough = tally.n >= self.config.min_calls_of_minute();
-            if subject.kind.method() == Method::Timing && is_enough && (found.is_none() || is_old) {
-                usual.learn(tally.values.quantile(0.95));
+            if is_enough && (found.is_none() || is_old) {
+                match subject.kind.method() {
+                    Method::Timing => usual.learn(tally.values.quantile(0.95)),
+                    Method::Share => usual.learn(seen.share_of_hits()),
+                    _ => {}
+                }
             }
             if let Some(sighting) = found.filter(|_| subject.kind != Type::Root) {
                 sightings.insert(subject.clone(), sighting);
             }
         }
         without_room += self.levels(minute, start, &slow_services, &mut sightings);
+        without_room += self.queues(minute, start, coverage, &mut sightings);
         leave_out_explained(&mut sightings);
         let settled = self.settled(sightings);
         let ended = start + MINUTE;
@@ -132,7 +142,7 @@ impl Judge {
                 without_room += 1;
                 continue;
             };
-            let value = level.sum / level.n.max(1) as f64;
+            let value = level.mean();
             let limit = self.config.saturation.of(subject.kind);
             let is_over = value >= limit;
             usual.note(Recent { start, n: level.n, is_over });
@@ -144,17 +154,45 @@ impl Judge {
         without_room
     }
 
+    fn queues(
+        &mut self,
+        minute: &Minute,
+        start: Timestamp,
+        coverage: f64,
+        sightings: &mut BTreeMap<Subject, Sighting>,
+    ) -> u64 {
+        let mut without_room = 0;
+        for reading in queues::readings(minute, &self.config) {
+            let Some(usual) = remembered(&mut self.usuals, &reading.subject, &self.config) else {
+                without_room += 1;
+                continue;
+            };
+            usual.learn(reading.value);
+            let found = queues::growth(usual, &reading, start, &self.config);
+            usual.note(Recent { start, n: reading.n, is_over: found.is_some() });
+            if let Some(mut sighting) = found {
+                let of_waits = reading.subject.kind == Type::QueueGrowth;
+                sighting.confidence *= if of_waits { coverage } else { 1.0 };
+                sightings.insert(reading.subject, sighting);
+            }
+        }
+        without_room
+    }
+
     /// Keeps what lasts, and what is so gross that nobody should wait for that.
     fn settled(&self, sightings: BTreeMap<Subject, Sighting>) -> Vec<(Subject, Sighting, Timestamp)> {
         let settled = |(subject, mut sighting): (Subject, Sighting)| {
             let usual = self.usuals.get(&subject)?;
             let (over, n) = usual.recent();
-            let needs_calls = subject.kind.method() != Method::Level;
+            let method = subject.kind.method();
+            let needs_calls = !matches!(method, Method::Level | Method::Growth);
             let is_enough = !needs_calls || n >= self.config.min_calls;
             let began = usual.began()?;
             let is_open = self.episodes.open.contains_key(&subject);
             let is_enough_now = !needs_calls || sighting.n >= self.config.min_calls;
-            let is_urgent = is_enough_now && sighting.is_gross(subject.kind) && sighting.is_typical;
+            // What grows has done so for minutes already.
+            let is_gross = sighting.is_gross(subject.kind) || method == Method::Growth;
+            let is_urgent = is_enough_now && is_gross && sighting.is_typical;
             if needs_calls {
                 let of_full = (n as f64 / FULL_NUMBER).min(1.0);
                 (sighting.n, sighting.score) = (n, sighting.score * of_full);
@@ -230,15 +268,40 @@ impl Seen<'_> {
         })
     }
 
+    fn share_of_hits(&self) -> f64 {
+        self.tally.n_hits as f64 / self.tally.n.max(1) as f64
+    }
+
+    /// Whether more reads of a cache than usual are followed by a query, and somebody waits for that.
+    fn missing(&self, bounds: Option<Bounds>) -> Option<Sighting> {
+        let Bounds { usual, most } = bounds?;
+        let current = self.share_of_hits();
+        if self.tally.n < self.config.min_calls_of_minute() || current < most {
+            return None;
+        }
+        let (roots, share) = self.roots(MIN_PART)?;
+        let saving = share * (1.0 - usual / current);
+        Some(Sighting { current, usual, score: 100.0 * saving, saving, ..self.sighting(roots, share) })
+    }
+
+    /// Whether more calls are refused than may be.
+    fn throttled(&self) -> Option<Sighting> {
+        let usual = self.config.patterns.throttled;
+        let least = if self.is_open { STAYS_ABOVE * usual } else { usual };
+        let current = self.tally.n as f64 / self.minute.calls(self.subject).max(self.tally.n) as f64;
+        if current < least {
+            return None;
+        }
+        let (roots, share) = self.roots(0.0).unwrap_or_default();
+        let score = 100.0 * current;
+        Some(Sighting { current, usual, score, saving: f64::NAN, ..self.sighting(roots, share) })
+    }
+
     fn is_retried_much(&self) -> bool {
         if self.subject.kind != Type::RetryStorm {
             return false;
         }
-        let calls = |kind| {
-            let subject = Subject { kind, ..self.subject.clone() };
-            self.minute.tallies.get(&subject).map_or(0, |tally| tally.n)
-        };
-        let all: u64 = [Type::Network, Type::SlowPeer, Type::SlowDatabase].into_iter().map(calls).sum();
+        let all = self.minute.calls(self.subject);
         // Each storm has so many attempts at least.
         let retried = self.tally.n * self.config.patterns.retries;
         retried as f64 >= MUCH_RETRIED * all as f64

@@ -1,18 +1,21 @@
 //! What a minute of traces and windows tells, before it is judged.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     calls::{Example, Millis},
+    names::ByName,
     subject::{Operation, Subject, Type},
 };
 
 /// Counts of one minute.
 pub(super) struct Minute {
     max: usize,
-    pub(super) tallies: BTreeMap<Subject, Tally>,
-    pub(super) roots: BTreeMap<Operation, RootTally>,
+    pub(super) tallies: ByName<Subject, Tally>,
+    pub(super) roots: ByName<Operation, RootTally>,
     pub(super) levels: BTreeMap<Subject, Level>,
+    /// What is in queues.
+    pub(super) depths: BTreeMap<Subject, Level>,
     pub(super) whole: u64,
     pub(super) assembled: u64,
     /// Whether a part of it was excluded: nothing is learned from it, and nothing told of it.
@@ -23,6 +26,8 @@ pub(super) struct Minute {
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) n: u64,
+    /// Of these those that took any time: what is judged by its share takes none where it did not happen.
+    pub(super) n_hits: u64,
     /// How long it took each time.
     pub(super) values: Millis,
     pub(super) exemplar: Option<Example>,
@@ -54,6 +59,12 @@ pub(super) struct Level {
     pub(super) sum: f64,
 }
 
+impl Level {
+    pub(super) fn mean(self) -> f64 {
+        self.sum / self.n.max(1) as f64
+    }
+}
+
 /// Something that was seen of a subject.
 pub(super) struct Observation<'a> {
     /// What it took. *Units*: nanoseconds.
@@ -74,9 +85,10 @@ impl Minute {
     pub(super) fn new(max: usize) -> Self {
         Self {
             max,
-            tallies: BTreeMap::new(),
-            roots: BTreeMap::new(),
+            tallies: ByName::new(),
+            roots: ByName::new(),
             levels: BTreeMap::new(),
+            depths: BTreeMap::new(),
             whole: 0,
             assembled: 0,
             is_excluded: false,
@@ -85,10 +97,7 @@ impl Minute {
 
     /// Returns whether there was room.
     pub(super) fn add_root(&mut self, root: &Operation, nanos: u64, is_slow: bool) -> bool {
-        if !self.roots.contains_key(root) && self.roots.len() >= self.max {
-            return false;
-        }
-        let tally = self.roots.entry(root.clone()).or_default();
+        let Some(tally) = self.roots.of(root.clone(), self.max) else { return false };
         tally.n += 1;
         tally.nanos = tally.nanos.saturating_add(nanos);
         if is_slow {
@@ -100,16 +109,16 @@ impl Minute {
 
     /// Returns whether there was room.
     pub(super) fn add(&mut self, subject: Subject, seen: &Observation<'_>) -> bool {
-        let n = self.tallies.len();
-        let tally = match self.tallies.entry(subject) {
-            Entry::Vacant(_) if n >= self.max => return false,
-            Entry::Vacant(place) => place.insert(Tally::default()),
-            Entry::Occupied(place) => place.into_mut(),
-        };
+        let Some(tally) = self.tallies.of(subject, self.max) else { return false };
         tally.n += 1;
+        tally.n_hits += u64::from(seen.nanos > 0);
         tally.values.add(seen.nanos);
         tally.exemplar = tally.exemplar.max(Some(seen.example));
-        let known = tally.parts.iter().position(|(root, _)| root == seen.root);
+        let is_same =
+            |root: &Operation| Arc::ptr_eq(&root.0, &seen.root.0) && Arc::ptr_eq(&root.1, &seen.root.1);
+        // Handles of one text are nearly always the same: letters are compared when none of them is.
+        let known = tally.parts.iter().position(|(root, _)| is_same(root));
+        let known = known.or_else(|| tally.parts.iter().position(|(root, _)| root == seen.root));
         if known.is_none() && tally.parts.len() >= MAX_PARTS {
             return true;
         }
@@ -134,6 +143,23 @@ impl Minute {
         level.n += 1;
         level.sum += value;
         true
+    }
+
+    /// Returns whether there was room.
+    pub(super) fn add_depth(&mut self, subject: Subject, value: f64) -> bool {
+        if !self.depths.contains_key(&subject) && self.depths.len() >= self.max {
+            return false;
+        }
+        let depth = self.depths.entry(subject).or_default();
+        depth.n += 1;
+        depth.sum += value;
+        true
+    }
+
+    /// Returns how often an operation was done, by what is told of every time.
+    pub(super) fn calls(&self, subject: &Subject) -> u64 {
+        let calls = |kind| self.tallies.get(&Subject { kind, ..subject.clone() }).map_or(0, |tally| tally.n);
+        [Type::Network, Type::SlowPeer, Type::SlowDatabase, Type::SlowStep].into_iter().map(calls).sum()
     }
 
     /// Returns the share of traces of which nothing is known to be missing.

@@ -10,8 +10,8 @@
 //! 2. [`assembly`] waits for the rest of each trace; [`trace`] makes a tree of it, whatever is missing;
 //!    [`critical_path`] tells what its duration is made of.
 //! 3. [`calls`] counts who called whom for the windows of `aggregation`.
-//! 4. [`observe`] and [`patterns`] tell what a trace shows of its operations, [`saturation`] what a window of
-//!    metrics shows of resources; [`minute`] adds that up.
+//! 4. [`observe`] and [`patterns`] tell what a trace shows of its operations, [`saturation`] and [`queues`] what a
+//!    window of metrics shows of resources; [`minute`] adds that up.
 //! 5. [`judge`] compares a minute with what is [`usual`]; [`episodes`] says what has opened and ended.
 //!
 //! *Source*: shares of critical paths as in CRISP, which [`critical_path`] names. The rules are
@@ -23,15 +23,18 @@ mod assembly;
 mod calls;
 mod config;
 mod critical_path;
+mod demand;
 mod episodes;
 mod ingest;
 mod judge;
 mod minute;
+mod names;
 mod observe;
 mod output;
 mod partial;
 mod patterns;
 mod processor;
+mod queues;
 mod sampling;
 mod saturation;
 mod snapshot;

@@ -1,6 +1,6 @@
 //! What one trace shows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     calls::Example,
@@ -25,7 +25,7 @@ pub(super) struct Observed<'a> {
     /// By span the same with everything below it.
     below: Vec<u64>,
     /// By span and the end of a section its length: what passes before something else begins.
-    sections: HashMap<(u32, u64), u64>,
+    sections: Vec<((u32, u64), u64)>,
 }
 
 struct Root {
@@ -38,12 +38,12 @@ impl<'a> Observed<'a> {
     /// `is_slow` says whether a root took longer than 95 % of them usually do.
     pub(super) fn new(trace: &'a Trace, own: &'a [u64], is_slow: impl Fn(&Operation, u64) -> bool) -> Self {
         let n = trace.spans.len();
-        let (mut on_path, mut sections) = (vec![0; n], HashMap::new());
+        let (mut on_path, mut sections) = (vec![0; n], Vec::with_capacity(2 * n));
         let (mut roots, mut root_of) = (Vec::with_capacity(trace.roots.len()), vec![0; n]);
         for (place, at) in (0..).zip(&trace.roots) {
             for section in critical_path(trace, *at) {
                 on_path[section.span as usize] += section.nanos();
-                sections.insert((section.span, section.end), section.nanos());
+                sections.push(((section.span, section.end), section.nanos()));
             }
             let span = trace.span(*at);
             let operation = (Arc::clone(&span.service), Arc::clone(&span.name));
@@ -51,6 +51,7 @@ impl<'a> Observed<'a> {
             roots.push(Root { operation, nanos, is_slow });
             root_of[*at as usize] = place;
         }
+        sections.sort_unstable();
         for at in &trace.order {
             if let Some(parent) = trace.waits[*at as usize] {
                 root_of[*at as usize] = root_of[parent as usize];
@@ -118,6 +119,12 @@ impl<'a> Observed<'a> {
             let waited = span.start.saturating_sub(producer.end);
             without_room += self.add(minute, at, self.subject(Type::QueueWait, at), waited, waited);
         }
+        // Where both sides tell of it the caller does, who can do something about it.
+        let is_told_by_caller = caller.is_some_and(|caller| caller.throttled) && span.kind == Kind::Server;
+        if span.throttled && !is_told_by_caller {
+            let subject = self.subject(Type::Throttled, at);
+            without_room += self.add(minute, at, subject, span.duration().max(1), self.below(at));
+        }
         without_room
     }
 
@@ -148,6 +155,7 @@ impl<'a> Observed<'a> {
 
     /// How long a span had been on the critical path when something below it began.
     pub(super) fn before(&self, span: u32, begins: u64) -> u64 {
-        self.sections.get(&(span, begins)).copied().unwrap_or_default()
+        let found = self.sections.binary_search_by_key(&(span, begins), |(key, _)| *key);
+        found.ok().and_then(|at| self.sections.get(at)).map_or(0, |(_, nanos)| *nanos)
     }
 }

@@ -1,9 +1,8 @@
 //! Bottlenecks as log records and metrics.
 
 use model::{Severity, Timestamp};
-use prost::Message;
 use wire::{
-    build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint},
+    build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint, Tree},
     view::{AnyValue, Number},
 };
 
@@ -13,6 +12,7 @@ use super::{
     minute::Minute,
     subject::{Method, Operation, Subject, Type},
 };
+use crate::text::significant;
 
 const SCOPE: &str = "bottleneck";
 const PREFIX: &str = "trueline.bottleneck";
@@ -79,8 +79,13 @@ fn describe(event: &Event, severity: Severity) -> Attributes {
     number("score", worst.score);
     number("confidence", worst.confidence);
     let is_level = kind.method() == Method::Level;
-    let (current, usual) =
-        if is_level { ("utilization", "threshold") } else { ("duration_ms", "usual_duration_ms") };
+    let (current, usual) = match kind {
+        _ if is_level => ("utilization", "threshold"),
+        Type::CacheMisses => ("share", "usual_share"),
+        Type::Throttled => ("share", "threshold"),
+        Type::Backlog => ("depth", "usual_depth"),
+        _ => ("duration_ms", "usual_duration_ms"),
+    };
     number(current, worst.current);
     number(usual, worst.usual);
     if !is_level {
@@ -97,8 +102,8 @@ fn describe(event: &Event, severity: Severity) -> Attributes {
         whole("end", episode.last.as_nanos());
     }
     let causes = kind.causes().iter().map(|cause| (*cause).to_owned());
-    out.push_encoded(format!("{PREFIX}.causes"), &strings(causes));
-    out.push_encoded(format!("{PREFIX}.affected"), &strings(worst.roots.iter().map(spelled)));
+    out.push_encoded(format!("{PREFIX}.causes"), &Tree::texts(causes).encode());
+    out.push_encoded(format!("{PREFIX}.affected"), &Tree::texts(worst.roots.iter().map(spelled)).encode());
     out
 }
 
@@ -142,6 +147,22 @@ fn sentence(event: &Event) -> String {
         Type::Straggler => {
             format!("{service} waits {millis} ms for the last {operation} of those that it makes at once")
         }
+        Type::CacheMisses => format!(
+            "{:.0} % of what {service} reads with {operation} is not in the cache, usually {:.0} %",
+            100.0 * current,
+            100.0 * usual
+        ),
+        Type::Throttled => {
+            format!("{:.0} % of {operation} of {service} is refused as too many", 100.0 * current)
+        }
+        Type::QueueGrowth => {
+            format!(
+                "messages wait longer and longer for {operation} of {service}: {millis} ms after {normal} ms"
+            )
+        }
+        Type::Backlog => {
+            format!("{operation} of {service} grows from minute to minute: {millis} after {normal}")
+        }
         Type::Cpu | Type::Memory | Type::Resource => {
             let effect = if is_risk { "nothing is slow yet" } else { "its operations are slow" };
             format!("{operation} of {service} is {current:.2}, and {effect}")
@@ -150,7 +171,9 @@ fn sentence(event: &Event) -> String {
     if *is_over {
         return format!("{what}: this is over");
     }
-    let held_up = held_up(&episode.worst);
+    // Of what is refused and of what waits in a queue the time is not the point.
+    let is_of_time = !matches!(kind, Type::Throttled | Type::QueueGrowth | Type::Backlog);
+    let held_up = if is_of_time { held_up(&episode.worst) } else { String::new() };
     format!("{what}{held_up}; {}", kind.suggestion())
 }
 
@@ -161,29 +184,7 @@ fn held_up(sighting: &Sighting) -> String {
 
 /// Three digits are enough to read.
 fn short(value: f64) -> String {
-    let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 2.0 - value.abs().log10().floor() };
-    format!("{value:.*}", digits.clamp(0.0, 6.0) as usize)
-}
-
-/// The body of an `AnyValue` that holds an array of strings.
-fn strings(items: impl Iterator<Item = String>) -> Vec<u8> {
-    #[derive(Clone, PartialEq, Message)]
-    struct Text {
-        #[prost(string, optional, tag = "1")]
-        text: Option<String>,
-    }
-    #[derive(Clone, PartialEq, Message)]
-    struct Array {
-        #[prost(message, repeated, tag = "1")]
-        values: Vec<Text>,
-    }
-    #[derive(Clone, PartialEq, Message)]
-    struct Value {
-        #[prost(message, optional, tag = "5")]
-        array: Option<Array>,
-    }
-    let values = items.map(|text| Text { text: Some(text) }).collect();
-    Value { array: Some(Array { values }) }.encode_to_vec()
+    significant(value, 3, 6)
 }
 
 /// Parts of operations that are told, the greatest of all.
@@ -248,7 +249,9 @@ impl Metrics {
         let is_part =
             |kind: Type| matches!(kind, Type::SlowStep | Type::SlowDatabase | Type::SlowPeer | Type::Network);
         let mut shares = Vec::new();
-        for subject in minute.tallies.keys().filter(|subject| is_part(subject.kind)) {
+        for subject in
+            minute.tallies.iter().map(|(subject, _)| subject).filter(|subject| is_part(subject.kind))
+        {
             let of_roots = minute.shares(subject).into_iter().filter(|(_, share)| *share >= MIN_SHARE);
             shares.extend(of_roots.map(|(root, share)| (share, subject, root)));
         }

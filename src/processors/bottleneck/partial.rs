@@ -58,6 +58,12 @@ pub(super) struct SpanRow {
     /// Who a client's span says is on the other side.
     #[prost(uint32, tag = "13")]
     pub(super) peer: u32,
+    /// Of the span of a client that asks a cache: 1, and 2 when it reads from it.
+    #[prost(uint32, tag = "14")]
+    pub(super) cache: u32,
+    /// The answer was that too much is asked.
+    #[prost(bool, tag = "15")]
+    pub(super) throttled: bool,
 }
 
 /// Which traces are to be kept.

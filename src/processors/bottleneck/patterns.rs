@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{config::BottleneckConfig, minute::Minute, observe::Observed, span::Kind, subject::Type};
+use super::{
+    config::BottleneckConfig,
+    minute::Minute,
+    observe::Observed,
+    span::{Cache, Kind, Peer},
+    subject::Type,
+};
 
 /// A call of a span.
 #[derive(Clone, Copy)]
@@ -44,10 +50,31 @@ pub(super) fn tell_siblings(
     for (at, waited, on_path) in waits {
         without_room += seen.add(minute, at, seen.subject(Type::CallWait, at), waited, on_path.min(waited));
     }
+    calls.sort_by_key(|call| (call.start, call.end, call.at));
+    without_room += tell_misses(seen, minute, &calls);
     if calls.len() > 1 {
-        calls.sort_by_key(|call| (call.start, call.end, call.at));
         without_room += tell_groups(seen, minute, &calls, config);
         without_room += tell_straggler(seen, minute, &calls, config);
+    }
+    without_room
+}
+
+/// Reads of caches, each with the query that comes next once it has ended: what was looked for was not there.
+fn tell_misses(seen: &Observed<'_>, minute: &mut Minute, calls: &[Call<'_>]) -> u64 {
+    let mut without_room = 0;
+    for (place, read) in calls.iter().enumerate() {
+        if seen.trace.span(read.at).cache != Cache::Read {
+            continue;
+        }
+        let next = calls[place + 1..].iter().find(|call| call.start >= read.end);
+        let is_query = |call: &&Call<'_>| {
+            let span = seen.trace.span(call.at);
+            span.cache == Cache::None && matches!(span.peer, Some(Peer::Database(_)))
+        };
+        let query = next.filter(is_query);
+        let nanos = query.map_or(0, |query| query.nanos().max(1));
+        let on_path = query.map_or(0, |query| seen.below(query.at));
+        without_room += seen.add(minute, read.at, seen.subject(Type::CacheMisses, read.at), nanos, on_path);
     }
     without_room
 }

@@ -17,6 +17,7 @@ use super::{
     observe::Observed,
     output::{write_logs, write_metrics},
     partial::{BottleneckPartial, BottleneckVerdicts, VERSION},
+    queues,
     sampling::{Sampler, hash_of},
     saturation, snapshot,
     span::{Interner, Span},
@@ -89,7 +90,7 @@ impl AnalysisHalf {
             sampler: Sampler::new(trace.max_spans_per_second, trace.max_wait.get(), cx.started_at),
             interner: Interner::default(),
             came: Vec::new(),
-            assembly: Assembly::new(trace),
+            assembly: Assembly::new(config),
             windows: Windows::new(config.window.get(), config.max_edges as usize, config.max_steps as usize),
             began: cx.started_at.window_start(MINUTE),
             minute: Minute::new(config.max_steps as usize),
@@ -173,7 +174,8 @@ impl AnalysisHalf {
         }
         rollups.calls = Some(Arc::new(calls));
         self.minute.is_excluded |= rollups.baseline.as_ref().is_some_and(|baseline| baseline.is_excluded);
-        let without_room = saturation::tell(rollups, &mut self.minute);
+        let mut without_room = saturation::tell(rollups, &mut self.minute);
+        without_room += queues::tell(rollups, &self.config.queue_metrics, &mut self.minute);
         if without_room > 0 {
             cx.reject(without_room, "subjects_limit");
         }
@@ -226,6 +228,9 @@ impl Processor for AnalysisHalf {
                 return;
             }
             Payload::Rollups(rollups) if rollups.width == self.windows.width() => {
+                // The last traces of the window are complete in the second in which it closes.
+                self.gather(cx);
+                self.assemble(cx);
                 self.add_calls(rollups, cx);
             }
             _ => {}

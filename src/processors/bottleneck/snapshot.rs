@@ -7,7 +7,6 @@ use std::{collections::VecDeque, sync::Arc};
 use component::RestoreError;
 use model::{Timestamp, TraceId};
 use prost::Message;
-use rapidhash::v3::rapidhash_v3;
 
 use super::{
     episodes::{Episode, Episodes},
@@ -15,6 +14,7 @@ use super::{
     subject::{Subject, Type},
     usual::{MAX_CALM, RECENT, Recent, Usual},
 };
+use crate::seal::{seal, unseal};
 
 pub(super) const VERSION: u32 = 1;
 
@@ -108,10 +108,7 @@ pub(super) fn save(judge: &Judge, threshold: u64) -> Vec<u8> {
     let usuals = judge.usuals.iter().map(|(subject, usual)| SavedUsual::of(subject, usual)).collect();
     let open = &judge.episodes.open;
     let episodes = open.iter().map(|(subject, episode)| SavedEpisode::of(subject, episode)).collect();
-    let body = BottleneckSnapshot { usuals, episodes, threshold }.encode_to_vec();
-    let mut out = rapidhash_v3(&body).to_le_bytes().to_vec();
-    out.extend(body);
-    out
+    seal(&BottleneckSnapshot { usuals, episodes, threshold }.encode_to_vec())
 }
 
 /// Gives a judge its memory back, and returns the threshold.
@@ -120,14 +117,13 @@ pub(super) fn save(judge: &Judge, threshold: u64) -> Vec<u8> {
 /// When the bytes are cut or changed; the judge is as it was then.
 pub(super) fn restore(judge: &mut Judge, bytes: &[u8]) -> Result<u64, RestoreError> {
     let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
-    let body =
-        bytes.split_first_chunk().filter(|(hash, body)| u64::from_le_bytes(**hash) == rapidhash_v3(body));
-    let (_, body) = body.ok_or_else(|| damaged("its bytes are not those that were written"))?;
+    let body = unseal(bytes).ok_or_else(|| damaged("its bytes are not those that were written"))?;
     let saved = BottleneckSnapshot::decode(body).map_err(|error| damaged(&error.to_string()))?;
     let usuals = saved.usuals.iter().map(SavedUsual::read).collect::<Option<_>>();
+    let usuals = usuals.ok_or_else(|| damaged("what is usual is not readable"))?;
     let open = saved.episodes.iter().map(SavedEpisode::read).collect::<Option<_>>();
-    judge.usuals = usuals.ok_or_else(|| damaged("what is usual is not readable"))?;
-    judge.episodes = Episodes { open: open.ok_or_else(|| damaged("a bottleneck is not readable"))? };
+    let open = open.ok_or_else(|| damaged("a bottleneck is not readable"))?;
+    (judge.usuals, judge.episodes) = (usuals, Episodes { open });
     Ok(saved.threshold)
 }
 

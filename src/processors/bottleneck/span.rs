@@ -19,9 +19,21 @@ pub(super) struct Span {
     pub(super) kind: Kind,
     pub(super) failed: bool,
     pub(super) has_links: bool,
+    /// The answer was that too much is asked.
+    pub(super) throttled: bool,
+    pub(super) cache: Cache,
     pub(super) service: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) peer: Option<Peer>,
+}
+
+/// What a client's span asks of a cache.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Cache {
+    /// It asks somebody else.
+    None,
+    Other,
+    Read,
 }
 
 /// Which side of a call a span is.
@@ -39,6 +51,16 @@ pub(super) enum Kind {
 pub(super) enum Peer {
     Database(Arc<str>),
     Other(Arc<str>),
+}
+
+impl Cache {
+    const fn of(number: u32) -> Self {
+        match number {
+            1 => Self::Other,
+            2 => Self::Read,
+            _ => Self::None,
+        }
+    }
 }
 
 impl Kind {
@@ -97,6 +119,8 @@ impl Interner {
             kind: Kind::of(row.kind),
             failed: row.failed,
             has_links: row.has_links,
+            throttled: row.throttled,
+            cache: Cache::of(row.cache),
             service: text(row.service).unwrap_or_else(|| Arc::clone(&none)),
             name: text(row.name).unwrap_or_else(|| Arc::clone(&none)),
             peer: text(row.database).map(Peer::Database).or_else(|| text(row.peer).map(Peer::Other)),

@@ -46,6 +46,14 @@ pub(super) enum Type {
     Resource = 14,
     /// More calls within one trace than anything should need.
     ManyCalls = 15,
+    /// Reads of a cache that are answered elsewhere.
+    CacheMisses = 16,
+    /// Calls that are refused as too many.
+    Throttled = 17,
+    /// Messages wait longer and longer.
+    QueueGrowth = 18,
+    /// More and more is in a queue.
+    Backlog = 19,
 }
 
 /// By what a kind is told from what is usual.
@@ -57,10 +65,14 @@ pub(super) enum Method {
     Shape,
     /// A resource is used up.
     Level,
+    /// It happens in more of the calls than it usually does.
+    Share,
+    /// It grows from minute to minute.
+    Growth,
 }
 
 impl Type {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Root,
         Self::SlowStep,
         Self::SlowDatabase,
@@ -76,6 +88,10 @@ impl Type {
         Self::Memory,
         Self::Resource,
         Self::ManyCalls,
+        Self::CacheMisses,
+        Self::Throttled,
+        Self::QueueGrowth,
+        Self::Backlog,
     ];
 
     pub(super) fn of_number(number: u32) -> Option<Self> {
@@ -95,8 +111,11 @@ impl Type {
             | Self::SequentialCalls
             | Self::RetryStorm
             | Self::Straggler
-            | Self::ManyCalls => Method::Shape,
+            | Self::ManyCalls
+            | Self::Throttled => Method::Shape,
             Self::Cpu | Self::Memory | Self::Resource => Method::Level,
+            Self::CacheMisses => Method::Share,
+            Self::QueueGrowth | Self::Backlog => Method::Growth,
         }
     }
 
@@ -117,6 +136,10 @@ impl Type {
             Self::Memory => "memory_saturation",
             Self::Resource => "resource_saturation",
             Self::ManyCalls => "many_calls",
+            Self::CacheMisses => "cache_misses",
+            Self::Throttled => "throttled",
+            Self::QueueGrowth => "queue_growth",
+            Self::Backlog => "backlog",
         }
     }
 
@@ -125,10 +148,12 @@ impl Type {
     pub(super) const fn certainty(self) -> f64 {
         match self {
             Self::Root | Self::SlowStep | Self::SlowDatabase | Self::SlowPeer => 0.9,
-            Self::RepeatedCalls | Self::RetryStorm => 0.9,
+            Self::RepeatedCalls | Self::RetryStorm | Self::Throttled => 0.9,
+            Self::QueueGrowth | Self::Backlog => 0.8,
             Self::Network | Self::Straggler | Self::QueueWait => 0.7,
             Self::Cpu | Self::Memory | Self::Resource => 0.7,
-            Self::CallWait | Self::ManyCalls => 0.6,
+            // Whether a query follows a miss or something else is not in a trace.
+            Self::CallWait | Self::ManyCalls | Self::CacheMisses => 0.6,
             // Whether a call needs the answer of the one before is not in a trace.
             Self::SequentialCalls => 0.4,
         }
@@ -170,6 +195,17 @@ impl Type {
             Self::ManyCalls => {
                 &["a page or a job that asks for everything by itself", "services that are cut too small"]
             }
+            Self::CacheMisses => &[
+                "the cache was emptied or restarted",
+                "it is too small, or entries live too short",
+                "keys that changed with a release",
+            ],
+            Self::Throttled => &["more calls than a quota allows", "retries", "a quota that is too low"],
+            Self::QueueGrowth | Self::Backlog => &[
+                "more messages than consumers can take",
+                "consumers are slow or gone",
+                "a message that fails for ever",
+            ],
         }
     }
 
@@ -200,6 +236,13 @@ impl Type {
             Self::Memory => "raise the limit or add instances, then look for what is kept",
             Self::Resource => "add more of it, or use less",
             Self::ManyCalls => "fetch more with each call, and keep what seldom changes",
+            Self::CacheMisses => {
+                "look at evictions, the memory and the expiry of the cache, and let one request fill an entry for all"
+            }
+            Self::Throttled => "make fewer calls or space them, back off when told to, or raise the quota",
+            Self::QueueGrowth | Self::Backlog => {
+                "add consumers or make them faster, or slow the producers down"
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A trace as a tree, whatever its spans say.
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 use super::{
     assembly::Gathered,
@@ -40,15 +40,18 @@ impl Trace {
     pub(super) fn new(gathered: Gathered) -> Option<Self> {
         let Gathered { id, mut spans, is_cut } = gathered;
         spans.sort_unstable();
-        let mut places = HashMap::with_capacity(spans.len());
-        spans.retain(|span| {
-            let next = places.len() as u32;
-            let is_new = !places.contains_key(&span.id);
-            if is_new {
-                places.insert(span.id, next);
-            }
-            is_new
-        });
+        let mut places = places_of(&spans);
+        if places.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            // Of spans with one id the first counts.
+            let mut firsts = places;
+            firsts.dedup_by_key(|(id, _)| *id);
+            let mut place = 0;
+            spans.retain(|span| {
+                place += 1;
+                find(&firsts, span.id) == Some(place - 1)
+            });
+            places = places_of(&spans);
+        }
         if spans.is_empty() {
             return None;
         }
@@ -97,8 +100,22 @@ impl Trace {
     }
 }
 
-fn caller(span: &Span, places: &HashMap<u64, u32>) -> Option<u32> {
-    places.get(&span.parent).copied().filter(|_| span.parent != 0 && span.parent != span.id)
+/// Spans by their ids.
+type Places = Vec<(u64, u32)>;
+
+fn places_of(spans: &[Span]) -> Places {
+    let mut places: Places = spans.iter().map(|span| span.id).zip(0..).collect();
+    places.sort_unstable();
+    places
+}
+
+fn find(places: &Places, id: u64) -> Option<u32> {
+    let at = places.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+    Some(places[at].1)
+}
+
+fn caller(span: &Span, places: &Places) -> Option<u32> {
+    if span.parent == 0 || span.parent == span.id { None } else { find(places, span.parent) }
 }
 
 fn answered(spans: &[Span], callers: &[Option<u32>]) -> Vec<bool> {

@@ -7,9 +7,10 @@ use wire::build::Tree;
 
 use super::{
     events::{Event, Kind, cut},
+    feedback::{Feedback, Verdict, word_on_episodes},
     incident::{Incident, State},
     incidents::name,
-    output,
+    output::{self, News},
     processor::AnalysisHalf,
 };
 
@@ -18,23 +19,29 @@ const MOST_LISTED: usize = 1000;
 /// Incidents that are named when an id is short.
 const MOST_NAMED: usize = 3;
 /// What is nanoseconds in log records.
-const TIMES: [&str; 3] = ["start", "end", "first_seen"];
+const TIMES: [&str; 4] = ["start", "end", "first_seen", "at"];
 const CHANGE: &str =
     r#"say what was changed, as {"service": "payment", "title": "version 2.3 was deployed"}"#;
 
-/// Answers `GET incidents`, `GET incidents/<id>`, `GET changes` and `POST changes`.
+const FEEDBACK: &str = r#"say what it is, as {"verdict": "true"}, {"verdict": "noise"}, or {"verdict": "wrong_cause", "root": "payment"}"#;
+
+/// Answers `GET incidents`, `GET incidents/<id>`, `POST incidents/<id>/feedback`, `GET changes` and `POST changes`.
 pub(super) fn answer(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
     let rest: Vec<&str> = question.rest().collect();
     match (question.topic(), question.method.as_str(), &rest[..]) {
         ("incidents", "GET", []) => list(half, question, now),
         ("incidents", "GET", [id]) => show(half, id, now),
+        ("incidents", "POST", [id, "feedback"]) => feedback(half, id, question, now),
         ("changes", "GET", []) => {
             let all: Vec<Value> = half.changes.iter().rev().map(change_view).collect();
             Answer::ok(json!({ "changes": all }).to_string())
         }
         ("changes", "POST", []) => change(half, question, now),
         ("incidents" | "changes", "GET" | "POST", _) => Answer::not_found(),
-        _ => Answer::refused(405, "incidents are asked by GET; changes are asked by GET and told by POST"),
+        _ => Answer::refused(
+            405,
+            "incidents are asked by GET and judged by POST to their `feedback`; changes are asked by GET and told by POST",
+        ),
     }
 }
 
@@ -52,8 +59,17 @@ fn list(half: &AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
     Answer::ok(json!({ "n": all.len(), "incidents": listed }).to_string())
 }
 
-/// One incident, by its id, that of one which it took over, or a beginning of either that no other has.
 fn show(half: &AnalysisHalf, id: &str, now: Timestamp) -> Answer {
+    match find(half, id) {
+        Ok(incident) => Answer::ok(view(incident, now).to_string()),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Finds one incident by its id, that of one which it took over, or a beginning of either that no other has.
+///
+/// *Errors*: the answer that says why there is none.
+fn find<'a>(half: &'a AnalysisHalf, id: &str) -> Result<&'a Incident, Answer> {
     let id = id.to_uppercase();
     let has = |incident: &Incident, fits: &dyn Fn(&str) -> bool| {
         fits(&incident.id) || incident.merged.iter().any(|merged| fits(merged))
@@ -62,15 +78,47 @@ fn show(half: &AnalysisHalf, id: &str, now: Timestamp) -> Answer {
     let near = || half.known().filter(|incident| has(incident, &|known| known.starts_with(&id)));
     let found: Vec<&Incident> = exact.map_or_else(|| near().collect(), |incident| vec![incident]);
     match &found[..] {
-        [] => unknown(&id),
-        [incident] => Answer::ok(view(incident, now).to_string()),
+        [] => Err(unknown(&id)),
+        [incident] => Ok(*incident),
         several => {
             let names: Vec<&str> = several.iter().take(MOST_NAMED).map(|incident| &*incident.id).collect();
             let more = if several.len() > names.len() { " and others" } else { "" };
             let names = names.join(", ");
-            Answer::refused(400, &format!("`{id}` begins {names}{more}; write more of the one that is meant"))
+            let problem = format!("`{id}` begins {names}{more}; write more of the one that is meant");
+            Err(Answer::refused(400, &problem))
         }
     }
+}
+
+/// Keeps what a person says of an incident, in place of what was said before.
+fn feedback(half: &mut AnalysisHalf, id: &str, question: &Question, now: Timestamp) -> Answer {
+    let Some((verdict, root)) = said(question) else { return Answer::refused(400, FEEDBACK) };
+    let id = match find(half, id) {
+        Ok(incident) => incident.id.clone(),
+        Err(refusal) => return refusal,
+    };
+    let past = half.past.iter_mut().find(|incident| incident.id == id);
+    let Some(incident) = half.incidents.all.get_mut(&id).or(past) else { return unknown(&id) };
+    let before = incident.feedback.as_ref().map(|said| said.verdict);
+    let author = cut(question.author.clone());
+    let next = word_on_episodes(incident, before, verdict, &author);
+    incident.feedback = Some(Feedback { verdict, root, author, at: now });
+    incident.revision += 1;
+    let told = view(incident, now).to_string();
+    half.opinions.count(before, verdict);
+    half.tell(&id, News::Feedback, now);
+    Answer { next: next.into_iter().collect(), ..Answer::done(200, told) }
+}
+
+/// The verdict, and the service that is the cause instead of the one that is named.
+fn said(question: &Question) -> Option<(Verdict, String)> {
+    let said: Value = serde_json::from_slice(&question.body).ok()?;
+    let verdict = Verdict::of_name(said.get("verdict")?.as_str()?)?;
+    let root = match said.get("root") {
+        None | Some(Value::Null) => String::new(),
+        Some(root) => cut(root.as_str()?.to_owned()),
+    };
+    (root.is_empty() || verdict == Verdict::WrongCause).then_some((verdict, root))
 }
 
 /// Everything that is told of an incident in log records, with times as people read them.
@@ -110,7 +158,8 @@ fn time(nanos: u64) -> Value {
 
 fn change(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answer {
     let said: Option<Value> = serde_json::from_slice(&question.body).ok();
-    let text = |key: &str| said.as_ref().and_then(|said| said.get(key)?.as_str()).map(cut);
+    let text =
+        |key: &str| said.as_ref().and_then(|said| said.get(key)?.as_str()).map(|text| cut(text.to_owned()));
     let (Some(service), Some(title)) = (text("service"), text("title")) else {
         return Answer::refused(400, CHANGE);
     };

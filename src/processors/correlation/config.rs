@@ -1,7 +1,8 @@
 //! Settings.
 
-use component::{Checks, Config};
+use component::{Checks, Config, Widths};
 use config::Duration;
+use model::Columns;
 use serde::Deserialize;
 
 use crate::glob;
@@ -267,6 +268,10 @@ impl Config for CorrelationConfig {
                 checks.error(&path, "an edge needs the names of two services, as `client` and `server`");
             }
         }
+    }
+
+    fn read_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::VALUES.union(Columns::CALLS), "rca.window", self.rca.window.get())]
     }
 }
 

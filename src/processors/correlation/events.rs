@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{AlertState, Severity, Timestamp, TraceId, alert_event};
 use wire::view::{AnyValue, Group, LogRecord};
 
-use crate::glob;
+use crate::{glob, text};
 
 /// Something that began, lasts or ended.
 ///
@@ -56,6 +56,11 @@ impl Kind {
         }
     }
 
+    /// Whether people may be told of it one by one.
+    pub(super) const fn is_alert(self) -> bool {
+        matches!(self, Self::Burn | Self::Alert)
+    }
+
     /// Returns the kind of that name.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
@@ -103,8 +108,8 @@ impl Draft {
         let service = group.resource.attribute("service.name")?;
         Some(Self {
             at,
-            service: cut(&service.to_label_string()).into(),
-            body: cut(&record.body.to_label_string()),
+            service: cut(service.to_label_string()).into(),
+            body: cut(record.body.to_label_string()),
             trace: record.trace_id.try_into().ok(),
         })
     }
@@ -165,9 +170,13 @@ impl Found {
         for attribute in record.attributes() {
             let Some(key) = attribute.key.strip_prefix(prefix.as_bytes()) else { continue };
             match (key, attribute.value()) {
-                (b"id", AnyValue::Str(text)) => found.id = cut(&String::from_utf8_lossy(text)),
-                (b"state", AnyValue::Str(text)) => found.state = cut(&String::from_utf8_lossy(text)),
-                (b"severity", AnyValue::Str(text)) => found.severity = cut(&String::from_utf8_lossy(text)),
+                (b"id", AnyValue::Str(text)) => found.id = cut(String::from_utf8_lossy(text).into_owned()),
+                (b"state", AnyValue::Str(text)) => {
+                    found.state = cut(String::from_utf8_lossy(text).into_owned())
+                }
+                (b"severity", AnyValue::Str(text)) => {
+                    found.severity = cut(String::from_utf8_lossy(text).into_owned())
+                }
                 (b"start", value) => found.start = time(value),
                 (b"end", value) => found.end = time(value),
                 _ => {}
@@ -198,7 +207,7 @@ pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Event> {
         service: alert.service.into(),
         severity: alert.severity,
         end: end.map(|at| alert.ends_at.unwrap_or(at)),
-        title: cut(&record.body.to_label_string()),
+        title: cut(record.body.to_label_string()),
         slo_id: alert.slo_id,
         trace: record.trace_id.try_into().ok(),
     })
@@ -220,7 +229,7 @@ const SERVICE_LABELS: [&str; 4] = ["service.name", "service_name", "service", "s
 
 impl Alert {
     fn take(&mut self, key: &[u8], value: AnyValue<'_>) {
-        let text = || cut(&value.to_label_string());
+        let text = || cut(value.to_label_string());
         match std::str::from_utf8(key).unwrap_or_default() {
             alert_event::FINGERPRINT => self.fingerprint = text(),
             alert_event::RULE_TYPE => self.rule_type = text(),
@@ -232,7 +241,7 @@ impl Alert {
                 if let AnyValue::Map(labels) = value {
                     let named = |name: &&str| labels.entries().find(|entry| entry.key == name.as_bytes());
                     let found = SERVICE_LABELS.iter().find_map(named);
-                    self.service = found.map(|it| cut(&it.value().to_label_string())).unwrap_or_default();
+                    self.service = found.map(|it| cut(it.value().to_label_string())).unwrap_or_default();
                 }
             }
             _ => {}
@@ -248,7 +257,6 @@ fn time(value: AnyValue<'_>) -> Option<Timestamp> {
 }
 
 /// Cuts foreign text at a whole character.
-pub(super) fn cut(text: &str) -> String {
-    let end = text.floor_char_boundary(MOST_TEXT);
-    text[..end].to_owned()
+pub(super) fn cut(text: String) -> String {
+    text::cut(text, MOST_TEXT)
 }

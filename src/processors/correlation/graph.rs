@@ -120,22 +120,27 @@ impl CallGraph {
         goes(&self.callers).then_some(Way::Up)
     }
 
+    /// Whether one service calls both.
+    pub(super) fn are_siblings(&self, one: &str, other: &str) -> bool {
+        match (self.callers.get(one), self.callers.get(other)) {
+            (Some(one), Some(other)) => !one.is_disjoint(other),
+            _ => false,
+        }
+    }
+
+    /// Returns all services from which so many calls lead to one, with that.
+    pub(super) fn above(&self, of: &Name, hops: u32) -> BTreeSet<Name> {
+        reach([of], hops, |name| self.callers(name))
+    }
+
+    /// Returns all services to which so many calls lead from one, with that.
+    pub(super) fn below(&self, of: &Name, hops: u32) -> BTreeSet<Name> {
+        reach([of], hops, |name| self.callees(name))
+    }
+
     /// Returns all services within so many calls, in either direction, of any of these; with these.
     pub(super) fn within(&self, of: &BTreeSet<Name>, hops: u32) -> BTreeSet<Name> {
-        let mut found = of.clone();
-        let mut front: Vec<Name> = of.iter().cloned().collect();
-        for _ in 0..hops {
-            let mut next = Vec::new();
-            for name in &front {
-                for near in self.callees(name).chain(self.callers(name)) {
-                    if found.insert(Name::clone(near)) {
-                        next.push(Name::clone(near));
-                    }
-                }
-            }
-            front = next;
-        }
-        found
+        reach(of, hops, |name| self.callees(name).chain(self.callers(name)))
     }
 
     fn connect(&mut self, client: Name, server: Name) {
@@ -151,6 +156,20 @@ impl CallGraph {
             self.connect(client, server);
         }
     }
+}
+
+/// Returns these, and what is near to them in so many steps.
+fn reach<'a, Near: Iterator<Item = &'a Name>>(
+    of: impl IntoIterator<Item = &'a Name>,
+    hops: u32,
+    near: impl Fn(&'a Name) -> Near,
+) -> BTreeSet<Name> {
+    let mut front: Vec<&Name> = of.into_iter().collect();
+    let mut found: BTreeSet<Name> = front.iter().copied().cloned().collect();
+    for _ in 0..hops {
+        front = front.into_iter().flat_map(&near).filter(|near| found.insert(Name::clone(near))).collect();
+    }
+    found
 }
 
 /// Walks in one direction, nearest first. A place is better the fewer silent services lie directly before it, so

@@ -10,7 +10,9 @@ use model::{Severity, Timestamp, TraceId};
 use super::{
     cause::Finding,
     events::{Event, Kind},
+    feedback::Feedback,
     graph::Name,
+    impact::{self, Impact},
 };
 
 /// Names an event among all.
@@ -40,6 +42,9 @@ pub(super) struct Incident {
     /// Events that came, again ones included; notifications that went out.
     pub(super) n_raw: u64,
     pub(super) n_notified: u64,
+    pub(super) impact: Impact,
+    /// What a person says of it.
+    pub(super) feedback: Option<Feedback>,
 }
 
 /// A service of an incident.
@@ -109,9 +114,8 @@ impl State {
 impl Incident {
     /// Begins with an event.
     pub(super) fn of(event: Event) -> Self {
-        let key = format!("{}/{}/{}", event.kind.name(), event.id, event.start.as_nanos());
         let mut incident = Self {
-            id: super::ulid::ulid(event.start, key.as_bytes()),
+            id: Self::id_of(&event),
             state: State::Open,
             start: event.start,
             end: None,
@@ -124,9 +128,33 @@ impl Incident {
             merged: Vec::new(),
             n_raw: 0,
             n_notified: 0,
+            impact: Impact::new(),
+            feedback: None,
         };
         incident.join(event, 1);
         incident
+    }
+
+    /// The id of the incident that begins with an event.
+    pub(super) fn id_of(event: &Event) -> String {
+        let key = format!("{}/{}/{}", event.kind.name(), event.id, event.start.as_nanos());
+        super::ulid::ulid(event.start, key.as_bytes())
+    }
+
+    /// Begins with several events, of which the first gives it its name.
+    pub(super) fn of_all(mut events: Vec<Event>, most: usize) -> Option<Self> {
+        events.sort_by(|a, b| (a.start, a.kind, &a.id).cmp(&(b.start, b.kind, &b.id)));
+        let mut events = events.into_iter();
+        let mut incident = Self::of(events.next()?);
+        events.for_each(|event| {
+            incident.join(event, most);
+        });
+        Some(incident)
+    }
+
+    /// Gives events away.
+    pub(super) fn take(&mut self, is_wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        self.members.extract_if(.., |_, event| is_wanted(event)).map(|(_, event)| event).collect()
     }
 
     /// Takes an event, new or told again. Returns whether it is new.
@@ -160,12 +188,18 @@ impl Incident {
                 self.n_left_out += 1;
             }
         }
+        // What is known of either is known of both.
+        if other.finding.peak > self.finding.peak {
+            self.finding = other.finding;
+        }
         self.start = self.start.min(other.start);
         self.severity = self.severity.max(other.severity);
         self.state = self.state.min(other.state);
         self.n_raw += other.n_raw;
         self.n_notified += other.n_notified;
         self.n_left_out += other.n_left_out;
+        impact::join(&mut self.impact, other.impact);
+        self.feedback = self.feedback.take().or(other.feedback);
         self.merged.push(other.id);
         self.merged.extend(other.merged);
         self.revision += 1;
@@ -175,6 +209,22 @@ impl Incident {
     pub(super) fn services(&self) -> BTreeSet<Name> {
         let named = self.members.values().filter(|event| !event.service.is_empty());
         named.map(|event| Name::clone(&event.service)).collect()
+    }
+
+    /// Services in trouble, now or before.
+    pub(super) fn troubled(&self) -> BTreeSet<Name> {
+        let named = self.troubles().filter(|event| !event.service.is_empty());
+        named.map(|event| Name::clone(&event.service)).collect()
+    }
+
+    /// The service that most speaks for, if it is in trouble itself and chance is no explanation.
+    pub(super) fn lead(&self) -> Option<&Name> {
+        let lead = &self.finding.lead()?.service;
+        self.is_in_trouble(lead).then_some(lead)
+    }
+
+    pub(super) fn is_in_trouble(&self, service: &str) -> bool {
+        self.troubles().any(|event| *event.service == *service)
     }
 
     /// Trouble that lasts; what is merely worth knowing may last for months.
@@ -194,8 +244,7 @@ impl Incident {
 
     /// The service that is called its cause; none while that is open.
     pub(super) fn root(&self) -> Option<&Name> {
-        let first = self.finding.candidates.first().filter(|_| !self.finding.is_undetermined);
-        first.map(|candidate| &candidate.service)
+        self.finding.root().map(|candidate| &candidate.service)
     }
 
     /// Moves on to the state that its members' states ask for. Returns whether that is another.

@@ -83,13 +83,18 @@ impl Incidents {
                 self.insert(incident);
                 Fate::Opened(id)
             }
-            Some((oldest, younger)) => {
-                self.merge(oldest, younger, most);
-                if let Some(incident) = self.all.get_mut(oldest) {
+            Some((oldest, _)) => {
+                let home = self.home(&event.service, &related, graph, config).unwrap_or(oldest).clone();
+                let is_same = |id: &String| *id == home || !self.are_apart(id, &home, graph, config);
+                let mut younger: Vec<String> = related.iter().filter(|id| is_same(id)).cloned().collect();
+                // The oldest of them; `home` is one of them.
+                let home = younger.remove(0);
+                self.merge(&home, &younger, most);
+                if let Some(incident) = self.all.get_mut(&home) {
                     incident.join(event, most);
-                    self.of.insert(key, oldest.clone());
+                    self.of.insert(key, home.clone());
                 }
-                Fate::Joined { id: oldest.clone(), merged: younger.to_vec() }
+                Fate::Joined { id: home, merged: younger }
             }
         }
     }
@@ -106,25 +111,84 @@ impl Incidents {
         }
     }
 
-    /// Takes back one that was begun for nothing.
-    pub(super) fn remove(&mut self, id: &str) {
-        let Some(incident) = self.all.remove(id) else { return };
+    /// Of incidents that an event may belong to, the first whose cause it suffers from.
+    fn home<'a>(
+        &self,
+        service: &Name,
+        related: &'a [String],
+        graph: &CallGraph,
+        config: &CorrelationConfig,
+    ) -> Option<&'a String> {
+        let suffers = |id: &&String| {
+            let lead = self.all.get(*id).and_then(Incident::lead);
+            lead.is_some_and(|lead| graph.above(lead, config.causal.max_hops).contains(service))
+        };
+        related.iter().find(suffers)
+    }
+
+    /// Whether two incidents have causes of their own, neither of which explains the other.
+    fn are_apart(&self, one: &str, other: &str, graph: &CallGraph, config: &CorrelationConfig) -> bool {
+        let lead = |id: &str| self.all.get(id).and_then(Incident::lead);
+        match (lead(one), lead(other)) {
+            (Some(one), Some(other)) => are_independent(one, other, graph, config),
+            _ => false,
+        }
+    }
+
+    /// Divides an incident that has two causes, neither of which explains the other. The one that more speaks for keeps
+    /// it; the other takes what suffers from it alone.
+    ///
+    /// *Returns*: the id of the new one.
+    pub(super) fn split(
+        &mut self,
+        id: &str,
+        graph: &CallGraph,
+        config: &CorrelationConfig,
+    ) -> Option<String> {
+        let incident = self.all.get_mut(id).filter(|incident| incident.state < State::Resolved)?;
+        let first = Name::clone(incident.lead()?);
+        let other = incident.finding.candidates.iter().skip(1).find(|one| {
+            one.is_sure
+                && incident.is_in_trouble(&one.service)
+                && are_independent(&first, &one.service, graph, config)
+        });
+        let other = Name::clone(&other?.service);
+        let hops = config.causal.max_hops;
+        let (of_first, of_other) = (graph.above(&first, hops), graph.above(&other, hops));
+        let is_others =
+            |event: &Event| of_other.contains(&event.service) && !of_first.contains(&event.service);
+        // Who has the event by which the incident is named keeps the name.
+        let founder = incident.members.values().find(|event| Incident::id_of(event) == id);
+        let is_inverted = founder.is_some_and(is_others);
+        let taken = incident.take(|event| is_others(event) != is_inverted);
+        let mut new = Incident::of_all(taken, config.max_members as usize)?;
+        let (mine, theirs) = if is_inverted { (&first, &other) } else { (&other, &first) };
+        new.finding = incident.finding.clone().without(theirs, config.rca.abstain_below);
+        incident.finding = incident.finding.clone().without(mine, config.rca.abstain_below);
+        let theirs: Vec<String> = new.objectives().into_iter().map(str::to_owned).collect();
+        let is_theirs = |objective: &str| theirs.iter().any(|it| it == objective);
+        new.impact = incident.impact.extract_if(.., |objective, _| is_theirs(objective)).collect();
+        let id = new.id.clone();
+        // It may have been one before.
+        incident.merged.retain(|merged| *merged != id);
+        self.insert(new);
+        Some(id)
+    }
+
+    /// Forgets one and returns it.
+    pub(super) fn remove(&mut self, id: &str) -> Option<Incident> {
+        let incident = self.all.remove(id)?;
         for member in incident.members.keys() {
             self.of.remove(member);
         }
+        Some(incident)
     }
 
     /// Forgets those that are closed and returns them.
     pub(super) fn take_closed(&mut self) -> Vec<Incident> {
         let closed = self.all.values().filter(|incident| incident.state == State::Closed);
         let ids: Vec<String> = closed.map(|incident| incident.id.clone()).collect();
-        let taken: Vec<Incident> = ids.iter().filter_map(|id| self.all.remove(id)).collect();
-        for incident in &taken {
-            incident.members.keys().for_each(|member| {
-                self.of.remove(member);
-            });
-        }
-        taken
+        ids.iter().filter_map(|id| self.remove(id)).collect()
     }
 }
 
@@ -159,10 +223,20 @@ impl Incident {
                 // Trouble comes from callees, so a callee's begins first, or hardly later.
                 Some(Way::Down) => member.start <= event.start + tolerance,
                 Some(Way::Up) => event.start <= member.start + tolerance,
-                None => false,
+                // What one caller calls may fail together.
+                None => {
+                    member.start <= event.start + tolerance
+                        && event.start <= member.start + tolerance
+                        && graph.are_siblings(&event.service, &member.service)
+                }
             }
         })
     }
+}
+
+fn are_independent(one: &Name, other: &Name, graph: &CallGraph, config: &CorrelationConfig) -> bool {
+    let leads = |from: &Name, to: &Name| graph.above(to, config.causal.max_hops).contains(from);
+    one != other && !leads(one, other) && !leads(other, one)
 }
 
 /// Names are cheap to share.

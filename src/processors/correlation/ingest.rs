@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
 use component::{Counter, Cx, Processor};
-use model::{Batch, Partial, Payload};
+use model::{Ack, Batch, Partial, Payload};
 use prost::Message;
 use wire::{
     build::{Attributes, LogsWriter},
@@ -73,7 +73,7 @@ impl IngestHalf {
         let mut events = LogsWriter::new();
         for group in groups(request) {
             let service = self.counts_lines.then(|| group.resource.attribute("service.name")).flatten();
-            let service = service.map(|name| events::cut(&name.to_label_string()));
+            let service = service.map(|name| events::cut(name.to_label_string()));
             for message in group.items() {
                 let record = LogRecord::of(message);
                 if events::is_event(record.event_name, &self.changes) {
@@ -106,13 +106,14 @@ impl Processor for IngestHalf {
         let Payload::Logs(request) = &batch.payload else { return cx.pass(batch) };
         let mut told = CorrelationPartial { version: VERSION, ..CorrelationPartial::default() };
         if groups(request).next().is_some_and(|group| group.scope.name == ALERTS) {
+            // Who told of them waits until exporters have them.
             told.alerts = request.clone();
-        } else {
-            told.events = self.look_at(request).into();
-            cx.pass(batch);
+            return tell(&told, batch.ack, cx);
         }
-        if !told.events.is_empty() || !told.alerts.is_empty() {
-            tell(&told, cx);
+        told.events = self.look_at(request).into();
+        cx.pass(batch);
+        if !told.events.is_empty() {
+            tell(&told, Ack::none(), cx);
         }
     }
 
@@ -128,11 +129,12 @@ impl Processor for IngestHalf {
             records,
         });
         let lines = rows.collect();
-        tell(&CorrelationPartial { version: VERSION, lines, ..CorrelationPartial::default() }, cx);
+        let told = CorrelationPartial { version: VERSION, lines, ..CorrelationPartial::default() };
+        tell(&told, Ack::none(), cx);
     }
 }
 
-fn tell(told: &CorrelationPartial, cx: &mut Cx<'_>) {
+fn tell(told: &CorrelationPartial, ack: Ack, cx: &mut Cx<'_>) {
     let partial = Partial { bytes: told.encode_to_vec().into(), at: cx.now() };
-    cx.emit(Payload::Partial(partial), 0);
+    cx.pass(Batch { payload: Payload::Partial(partial), items: 0, ack });
 }

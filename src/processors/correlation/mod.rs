@@ -11,8 +11,8 @@
 //!    and on one chain of calls.
 //! 3. [`signals`](self::signals) remembers half an hour of every service: time of its own, failures that began
 //!    there, the way to it, its metrics. [`shift`](self::shift) compares before with after, robustly, and
-//!    [`cause`](self::cause) ranks services by it, discounts those whose callees are worse, and abstains
-//!    when two are alike.
+//!    [`cause`](self::cause) ranks services by it and by whose trouble they explain, and abstains
+//!    when two are alike. [`judge`](self::judge) does so again with every window, and divides what has two causes.
 //! 4. [`voice`](self::voice) lets each incident speak through its first alert, and again when it gets worse.
 //!
 //! *Source*: robust shifts with floors, edge attribution and the topological discount were chosen on public faults of
@@ -22,17 +22,22 @@
 
 mod answer;
 mod cause;
+mod concerned;
 mod config;
 mod departures;
 mod events;
+mod feedback;
 mod graph;
+mod impact;
 mod incident;
 mod incidents;
 mod ingest;
+mod judge;
 mod lines;
 mod moves;
 mod output;
 mod processor;
+mod record;
 mod shift;
 mod signals;
 mod snapshot;

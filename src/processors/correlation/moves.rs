@@ -1,6 +1,6 @@
 //! Which signals moved: each compared, before with after, on the scale on which it varies.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use model::{Timestamp, TraceId};
 
@@ -21,9 +21,19 @@ pub(super) struct Moved {
     pub(super) shift: Shift,
     /// What all of it costs: extra milliseconds or failures a window; 0 where that can not be told.
     pub(super) weight: f64,
+    /// Whether there was nothing of it before.
+    pub(super) is_new: bool,
     pub(super) exemplar: Option<TraceId>,
     /// The first window in which it was as it is now.
     pub(super) since: u64,
+}
+
+impl Moved {
+    /// Lets it count for a part.
+    pub(super) fn by(mut self, part: f64) -> Self {
+        self.shift.deviations *= part;
+        self
+    }
 }
 
 /// The windows on both sides of a beginning.
@@ -31,6 +41,8 @@ pub(super) struct Moved {
 pub(super) struct Windows {
     pub(super) before: Range<u64>,
     pub(super) after: Range<u64>,
+    /// The window in which it began, though that is long ago.
+    start: u64,
 }
 
 /// So many windows tell what is so now: what goes on for longer is as it is lately.
@@ -41,12 +53,33 @@ impl Windows {
     pub(super) fn of(signals: &Signals, start: Timestamp, end: Timestamp) -> Self {
         let start = signals.window_of(start).min(signals.last);
         let end = signals.window_of(end).clamp(start, signals.last) + 1;
-        Self { before: signals.first..start, after: start.max(end.saturating_sub(LATELY))..end }
+        Self { before: signals.first..start, after: start.max(end.saturating_sub(LATELY))..end, start }
+    }
+
+    /// Begins early enough for the last two values of a metric, which may come by the minute.
+    fn reaching(&self, track: &Track) -> Self {
+        let two_before = track.nth_last(SEEN, &(0..self.after.end));
+        let start = two_before.unwrap_or(self.after.start).min(self.after.start);
+        let before = self.before.start..start.min(self.before.end);
+        Self { before, after: start..self.after.end, start: self.start }
+    }
+
+    /// Begins where it began, for a signal with too few requests lately.
+    fn with_enough(&self, track: &Track) -> Self {
+        let is_enough = track.sums(&self.after).1 >= LEAST_REQUESTS;
+        let start = if is_enough { self.after.start } else { self.start };
+        Self { after: start..self.after.end, ..self.clone() }
+    }
+
+    /// Of the last minute, and all that is known before it.
+    pub(super) fn lately(signals: &Signals) -> Self {
+        let end = signals.last + 1;
+        let start = end.saturating_sub(LATELY);
+        Self { before: signals.first..start, after: start..end, start }
     }
 
     pub(super) const fn known_before(&self) -> u64 {
-        self.before.end
-            - if self.before.start < self.before.end { self.before.start } else { self.before.end }
+        self.before.end.saturating_sub(self.before.start)
     }
 }
 
@@ -54,21 +87,33 @@ impl Windows {
 const MOVED: f64 = 2.5;
 /// A resource is used up the more, by so much of it.
 const USED: f64 = 0.2;
+/// What is taken for usual of a resource of which nothing is known.
+const UNKNOWN_USE: f64 = 0.4;
 
 /// Compares one signal; none of one that has not moved for the worse. Lines are compared by [`moved_lines`].
 pub(super) fn moved(key: &SignalKey, track: &Track, windows: &Windows) -> Option<Moved> {
+    let windows = match key.aspect {
+        Aspect::Total | Aspect::TotalFailing => &windows.reaching(track),
+        Aspect::Traffic | Aspect::Utilization | Aspect::Taken => windows,
+        _ => &windows.with_enough(track),
+    };
     let (kind, shift) = match key.aspect {
-        Aspect::Own => (CauseKind::Latency, time_shift(track, windows)?),
-        Aspect::Total => (CauseKind::Latency, time_shift(track, windows)?),
+        Aspect::Own | Aspect::Total => (CauseKind::Latency, time_shift(track, windows)?),
         Aspect::Way => (CauseKind::Network, time_shift(track, windows)?),
         Aspect::Store => (CauseKind::Database, time_shift(track, windows)?),
         Aspect::Failing => (CauseKind::Errors, ratio_shift(track, windows, LEAST_USUAL)?),
-        Aspect::TotalFailing => (CauseKind::Errors, ratio_shift(track, windows, LEAST_TOTAL)?),
+        Aspect::TotalFailing => {
+            let shift = ratio_shift(track, windows, LEAST_TOTAL)?;
+            if !is_seen(track, windows, &shift) {
+                return None;
+            }
+            (CauseKind::Errors, shift)
+        }
         Aspect::Lost => (CauseKind::Unavailable, ratio_shift(track, windows, LEAST_USUAL)?),
         Aspect::StoreLost => (CauseKind::Database, ratio_shift(track, windows, LEAST_USUAL)?),
         Aspect::Traffic => (CauseKind::Traffic, traffic_shift(track, windows)?),
         Aspect::Utilization => (CauseKind::Resource, use_shift(track, windows)?),
-        Aspect::Line | Aspect::Complaint | Aspect::Metric => return None,
+        Aspect::Taken | Aspect::Line | Aspect::Complaint => return None,
     };
     if shift.deviations < MOVED {
         return None;
@@ -79,9 +124,14 @@ pub(super) fn moved(key: &SignalKey, track: &Track, windows: &Windows) -> Option
         Aspect::Traffic => shift.after - shift.before,
         _ => (shift.after - shift.before) * requests / windows.after.clone().count().max(1) as f64,
     };
-    let (what, unit, exemplar) = (Name::clone(&key.name), track.unit, track.exemplar);
+    let what = match key.aspect {
+        Aspect::Store | Aspect::StoreLost => format!("of {}", key.name).into(),
+        _ => Name::clone(&key.name),
+    };
+    let (unit, exemplar) = (track.unit, track.exemplar);
     let since = onset(track, windows, &shift);
-    Some(Moved { kind, what, unit, shift, weight: weight.max(0.0), exemplar, since })
+    let is_new = track.points(windows.before.clone()).next().is_none();
+    Some(Moved { kind, what, unit, shift, weight: weight.max(0.0), is_new, exemplar, since })
 }
 
 /// The first of the last windows that are all nearer to what the latest one is than to what was usual.
@@ -94,7 +144,7 @@ fn onset(track: &Track, windows: &Windows, shift: &Shift) -> u64 {
 }
 
 /// Means of the windows before with the mean over all requests after. A single slow request makes the mean of a few, and
-/// of its window: so two windows must show it.
+/// of its window: so half of the windows must show it, and not fewer than two.
 fn time_shift(track: &Track, windows: &Windows) -> Option<Shift> {
     const FLOORS: Floors = Floors { relative: 0.1, absolute: 0.5 };
     let (sum, requests) = track.sums(&windows.after);
@@ -102,21 +152,33 @@ fn time_shift(track: &Track, windows: &Windows) -> Option<Shift> {
         return None;
     }
     let shift = shift_of(&mut track.values(&windows.before), sum / requests, FLOORS)?;
-    let middle = shift.before + (shift.after - shift.before) / 2.0;
-    let n_high = track.values(&windows.after).into_iter().filter(|value| *value >= middle).count();
-    (n_high >= SEEN).then_some(shift)
+    is_seen(track, windows, &shift).then_some(shift)
 }
 
-/// Windows in which a time is seen to be long.
-const SEEN: usize = 2;
+/// Whether half of the windows, and two at least, are nearer to what is so now than to what was usual.
+fn is_seen(track: &Track, windows: &Windows, shift: &Shift) -> bool {
+    let middle = shift.before + (shift.after - shift.before) / 2.0;
+    let after = track.values(&windows.after);
+    let n_high = after.iter().filter(|value| **value >= middle).count();
+    n_high >= after.len().div_ceil(2).max(SEEN)
+}
+
+/// Windows in which something is seen before it is told.
+pub(super) const SEEN: usize = 2;
 
 fn traffic_shift(track: &Track, windows: &Windows) -> Option<Shift> {
     const FLOORS: Floors = Floors { relative: 0.2, absolute: 0.2 };
     let mut after = track.values(&windows.after);
     after.sort_by(f64::total_cmp);
-    (!after.is_empty())
-        .then(|| shift_of(&mut track.values(&windows.before), quantile(&after, 0.5), FLOORS))
-        .flatten()
+    if after.is_empty() {
+        return None;
+    }
+    // One window makes a mean, and chance in half of few requests a median: of a surge both tell.
+    let mean = after.iter().sum::<f64>() / after.len() as f64;
+    let now = quantile(&after, 0.5).min(mean);
+    let shift = shift_of(&mut track.values(&windows.before), now, FLOORS)?;
+    // What several windows say is less by chance than what one says.
+    Some(Shift { deviations: shift.deviations * (after.len() as f64).sqrt(), ..shift })
 }
 
 /// By tenths of the whole, and only where a good part of it is used more than before.
@@ -125,10 +187,12 @@ fn use_shift(track: &Track, windows: &Windows) -> Option<Shift> {
     after.sort_by(f64::total_cmp);
     let mut before = track.values(&windows.before);
     before.sort_by(f64::total_cmp);
-    if before.is_empty() || after.is_empty() {
+    if after.is_empty() {
         return None;
     }
-    let (before, after) = (quantile(&before, 0.5), quantile(&after, 0.5));
+    let before = if before.is_empty() { UNKNOWN_USE } else { quantile(&before, 0.5) };
+    // Of two values, which are all that come in a minute of most sources, the higher.
+    let after = after[after.len() / 2];
     let more = after - before;
     // Ten points are ten deviations: a host that is used up is news in any case.
     (more >= USED).then_some(Shift { before, after, deviations: 100.0 * more })
@@ -136,8 +200,8 @@ fn use_shift(track: &Track, windows: &Windows) -> Option<Shift> {
 
 /// Requests of which a mean tells something.
 const LEAST_REQUESTS: f64 = 10.0;
-/// Failures that are no chance.
-const LEAST_FAILURES: f64 = 3.0;
+/// Failures that are no chance: three, less what rounding takes of a part told by a metric.
+const LEAST_FAILURES: f64 = 2.9;
 
 /// Compares parts of requests on the scale of what chance makes of so many. Before may be nothing: what fails where
 /// nothing came before has failed from the first request on.
@@ -160,19 +224,42 @@ const LEAST_USUAL: f64 = 0.01;
 /// The same where a metric tells it of all requests, which has no chance in it.
 const LEAST_TOTAL: f64 = 0.002;
 
+/// Windows of a service without which nothing that it writes is usual.
+pub(super) const LEAST_KNOWN: u64 = 5;
 /// Below this, chance explains a line.
 const LINE_MOVED: f64 = 2.0;
 /// A line that is wholly gone, or wholly new, tells more.
 const WHOLLY: f64 = 1.3;
-/// New lines appear wherever the course of requests changes; that one is no longer written is so where the fault is.
-const APPEARED: f64 = 0.2;
+/// New lines appear wherever the course of requests changes, and complaints wherever a callee fails; that one is no
+/// longer written is so where the fault is.
+pub(super) const APPEARED: f64 = 0.2;
 
-/// Compares what a service writes, by how many requests come to it: lines that are no longer written, of which
-/// complaints are none, and lines that are new.
-pub(super) fn moved_lines(service: &Name, signals: &Signals, windows: &Windows) -> Vec<Moved> {
-    let n_before = windows.known_before();
-    if n_before == 0 {
-        return Vec::new();
+/// What a service writes otherwise than before.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// A line that it no longer writes, or hardly; complaints are none.
+    pub(super) gone: Option<Moved>,
+    /// A line that is new, or written far more often.
+    pub(super) appeared: Option<Moved>,
+    /// The same of a warning or an error.
+    pub(super) complaint: Option<Moved>,
+}
+
+impl Lines {
+    /// How sure it is that the service does something else.
+    pub(super) fn strength(&self) -> f64 {
+        let both = [&self.gone, &self.complaint].into_iter().flatten();
+        both.map(|moved| moved.shift.deviations).sum()
+    }
+}
+
+/// Compares what a service writes, by how many requests come to it. Of each kind the strongest is returned.
+pub(super) fn moved_lines(service: &Name, signals: &Signals, windows: &Windows) -> Lines {
+    let mut lines = Lines::default();
+    let since = signals.known_since(service).unwrap_or(u64::MAX).max(windows.before.start);
+    let n_before = windows.before.end.saturating_sub(since);
+    if n_before < LEAST_KNOWN {
+        return lines;
     }
     let requests = |windows: &Range<u64>| signals.served(service, windows);
     let by_requests = requests(&windows.after) / requests(&windows.before);
@@ -180,31 +267,41 @@ pub(super) fn moved_lines(service: &Name, signals: &Signals, windows: &Windows) 
     let rate = if by_requests.is_finite() { by_requests } else { by_time };
     if rate <= 0.0 {
         // Nothing comes to it, so nothing is to be written.
-        return Vec::new();
+        return lines;
     }
-    let mut strongest: BTreeMap<bool, Moved> = BTreeMap::new();
     for (key, track) in signals.of(service) {
-        if !matches!(key.aspect, Aspect::Line | Aspect::Complaint) {
-            continue;
-        }
-        let (before, after) = (track.total(&windows.before), track.total(&windows.after));
-        let strength = line_shift(before * rate, after, rate);
-        let has_gone = strength < 0.0;
-        if has_gone && key.aspect == Aspect::Complaint {
-            continue;
-        }
-        let deviations = (strength.abs() - LINE_MOVED) * if has_gone { 1.0 } else { APPEARED };
-        let is_stronger = strongest.get(&has_gone).is_none_or(|known| deviations > known.shift.deviations);
-        if deviations > 0.0 && is_stronger {
-            let (kind, what, exemplar) = (CauseKind::Logs, Name::clone(&key.name), track.exemplar);
-            let shift = Shift { before: before * rate, after, deviations };
-            let since = windows.after.start;
-            let moved = Moved { kind, what, unit: "records", shift, weight: 0.0, exemplar, since };
-            strongest.insert(has_gone, moved);
+        let is_complaint = match key.aspect {
+            Aspect::Line => false,
+            Aspect::Complaint => true,
+            _ => continue,
+        };
+        let (before, after) = (rate * track.total(&windows.before), track.total(&windows.after));
+        let strength = line_shift(before, after, rate);
+        let deviations = strength.abs() - LINE_MOVED;
+        let place = match (strength < 0.0, is_complaint) {
+            (true, false) => &mut lines.gone,
+            (true, true) => continue,
+            (false, true) if after >= NEWLY * before => &mut lines.complaint,
+            (false, _) => &mut lines.appeared,
+        };
+        if deviations > 0.0 && place.as_ref().is_none_or(|known| deviations > known.shift.deviations) {
+            *place = Some(Moved {
+                kind: CauseKind::Logs,
+                what: Name::clone(&key.name),
+                unit: "records",
+                shift: Shift { before, after, deviations },
+                weight: 0.0,
+                is_new: false,
+                exemplar: track.exemplar,
+                since: windows.after.start,
+            });
         }
     }
-    strongest.into_values().collect()
+    lines
 }
+
+/// A complaint is one when it comes so many times as often as before.
+const NEWLY: f64 = 3.0;
 
 /// The deviation of a count from an expected one that is itself counted: differences of roots, as those of counts
 /// vary alike whatever the count (Anscombe).

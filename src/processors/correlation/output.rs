@@ -9,8 +9,11 @@ use wire::{
 use super::{
     cause::{Candidate, CauseKind, Evidence},
     events::Event,
+    feedback::{Feedback, Opinions, Verdict},
+    impact::Loss,
     incident::{Incident, Role, State},
 };
+use crate::text::significant;
 
 const SCOPE: &str = "correlation";
 const EVENT: &str = "trueline.incident";
@@ -28,6 +31,8 @@ pub(super) enum News {
     Reopened,
     Resolved,
     Closed,
+    /// Somebody has said what to think of it.
+    Feedback,
 }
 
 impl News {
@@ -40,6 +45,7 @@ impl News {
             Self::Reopened => "reopened",
             Self::Resolved => "resolved",
             Self::Closed => "closed",
+            Self::Feedback => "feedback",
         }
     }
 }
@@ -120,6 +126,7 @@ pub(super) fn facts(incident: &Incident, title: &str, now: Timestamp) -> Vec<(&'
         ("events", Tree::List(events.take(MOST_EVENTS).collect())),
         ("n_events", Tree::Int(n_events(incident))),
         ("slo_ids", Tree::texts(incident.objectives())),
+        ("impact", Tree::List(incident.impact.iter().map(|(id, loss)| impact(id, loss)).collect())),
         ("merged", Tree::texts(&incident.merged)),
         ("revision", Tree::Int(i64::from(incident.revision))),
         ("noise_reduction", Tree::Double(incident.noise_reduction())),
@@ -127,7 +134,36 @@ pub(super) fn facts(incident: &Incident, title: &str, now: Timestamp) -> Vec<(&'
     if let Some(end) = incident.end {
         facts.push(("end", nanos(end)));
     }
+    facts.extend(incident.feedback.as_ref().map(|said| ("feedback", feedback(said))));
     facts
+}
+
+/// What one objective lost. Counts of one without events of its own are left out.
+fn impact(slo_id: &str, loss: &Loss) -> Tree {
+    let count = |n: u64| Tree::Int(i64::try_from(n).unwrap_or(i64::MAX));
+    let share = loss.bad_share();
+    let cost = loss.cost.as_ref();
+    Tree::map([
+        ("slo_id", Some(Tree::text(slo_id))),
+        ("start", Some(nanos(loss.start))),
+        ("events", share.map(|_| count(loss.events))),
+        ("bad_events", share.map(|_| count(loss.bad_events))),
+        ("bad_share", share.map(Tree::Double)),
+        ("budget_consumed", loss.budget_consumed.map(Tree::Double)),
+        ("budget_remaining", loss.budget_remaining.map(Tree::Double)),
+        ("cost", cost.map(|cost| Tree::Double(cost.amount))),
+        ("currency", cost.map(|cost| Tree::text(&*cost.currency))),
+    ])
+}
+
+fn feedback(said: &Feedback) -> Tree {
+    let some = |text: &str| (!text.is_empty()).then(|| Tree::text(text));
+    Tree::map([
+        ("verdict", Some(Tree::text(said.verdict.name()))),
+        ("root", some(&said.root)),
+        ("author", some(&said.author)),
+        ("at", Some(nanos(said.at))),
+    ])
 }
 
 /// Events that are told one by one; of more only the first.
@@ -157,9 +193,8 @@ fn cause(one: &Candidate, incident: &Incident) -> Tree {
 
 /// One line that says what is wrong, of the cause where one is known.
 pub(super) fn title(incident: &Incident) -> String {
-    let first = incident.finding.candidates.first();
-    if let (Some(root), Some(first)) = (incident.root(), first) {
-        return format!("{root} {}{}", verb(first.kind), and_others(incident, root));
+    if let Some(root) = incident.finding.root() {
+        return format!("{} {}{}", root.service, verb(root.kind), and_others(incident, &root.service));
     }
     // The event that is most severe, of these the first.
     let worst =
@@ -195,10 +230,11 @@ const fn verb(kind: CauseKind) -> &'static str {
 pub(super) fn description(incident: &Incident) -> String {
     let mut lines = Vec::new();
     let finding = &incident.finding;
-    match (incident.root(), finding.candidates.first()) {
-        (Some(root), Some(first)) => {
-            lines.push(format!("Cause, with a confidence of {:.0} %: {root}.", 100.0 * finding.confidence));
-            lines.extend(first.evidence.iter().map(|one| format!("- {}", sentence(one))));
+    match (finding.root(), finding.candidates.first()) {
+        (Some(root), _) => {
+            let sure = 100.0 * finding.confidence;
+            lines.push(format!("Cause, with a confidence of {sure:.0} %: {}.", root.service));
+            lines.extend(root.evidence.iter().map(|one| format!("- {}", sentence(one))));
         }
         (None, Some(_)) => {
             let names = finding.candidates.iter().take(3).map(|one| &*one.service);
@@ -212,12 +248,42 @@ pub(super) fn description(incident: &Incident) -> String {
     if !suffer.is_empty() {
         lines.push(format!("From there it came to {}.", suffer.join(", ")));
     }
+    lines.extend(incident.impact.iter().map(|(objective, loss)| price(objective, loss)));
     let objectives = incident.objectives();
+    let objectives: Vec<_> =
+        objectives.into_iter().filter(|objective| !incident.impact.contains_key(*objective)).collect();
     if !objectives.is_empty() {
-        let objectives: Vec<_> = objectives.into_iter().collect();
         lines.push(format!("Objectives at stake: {}.", objectives.join(", ")));
     }
     lines.join("\n")
+}
+
+/// What one objective lost, in a line: `orders: 31 of 120 events were bad (25.8 %), which took 12.0 % of its error
+/// budget; 61.0 % of it is left. Cost: 24.8 EUR.`
+fn price(objective: &str, loss: &Loss) -> String {
+    let percent = |share: f64| format!("{} %", short(100.0 * share));
+    let mut parts = Vec::new();
+    if let Some(share) = loss.bad_share() {
+        let took =
+            loss.budget_consumed.map(|took| format!(", which took {} of its error budget", percent(took)));
+        let (bad, all, took) = (loss.bad_events, loss.events, took.unwrap_or_default());
+        parts.push(format!("{bad} of {all} events were bad ({}){took}", percent(share)));
+    }
+    parts.extend(loss.budget_remaining.map(|left| match left < 0.0 {
+        true => format!("the error budget is overspent by {}", percent(-left)),
+        false => format!("{} of the error budget is left", percent(left)),
+    }));
+    if parts.is_empty() {
+        parts.push("too little is known to tell what it lost".to_owned());
+    }
+    let cost = loss.cost.as_ref();
+    let cost = cost.map(|cost| format!(" Cost: {} {}.", money(cost.amount), cost.currency));
+    format!("{objective}: {}.{}", parts.join("; "), cost.unwrap_or_default())
+}
+
+/// Cents are enough.
+fn money(amount: f64) -> String {
+    format!("{:.2}", amount + 0.0)
 }
 
 /// One thing that speaks for a cause, with its numbers.
@@ -232,10 +298,13 @@ pub(super) fn sentence(one: &Evidence) -> String {
         CauseKind::Unavailable if one.what == SERVED => {
             "it serves no request, and its callers go on".to_owned()
         }
+        CauseKind::Unavailable if one.what == TAKEN => {
+            "it takes no message, and who sends them goes on".to_owned()
+        }
         CauseKind::Unavailable => format!("calls from {what} do not come to it in {percent}"),
         CauseKind::Network => format!("the way between it and {what} takes {numbers}"),
-        CauseKind::Database if one.unit == "1" => format!("statements to {what} fail in {percent}"),
-        CauseKind::Database => format!("statements to {what} take {numbers}"),
+        CauseKind::Database if one.unit == "1" => format!("statements {what} fail in {percent}"),
+        CauseKind::Database => format!("statements {what} take {numbers}"),
         CauseKind::Traffic => {
             format!("{} requests come to it per second, {} before", short(one.after), short(one.before))
         }
@@ -257,12 +326,12 @@ pub(super) fn sentence(one: &Evidence) -> String {
 
 /// What a service that has stopped no longer has.
 pub(super) const SERVED: &str = "requests served";
+/// The same of one that takes messages.
+pub(super) const TAKEN: &str = "messages taken";
 
 /// Three digits are enough to read. A sum of nothing may be less than nothing to a computer.
 fn short(value: f64) -> String {
-    let value = value + 0.0;
-    let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 2.0 - value.abs().log10().floor() };
-    format!("{value:.*}", digits.clamp(0.0, 9.0) as usize)
+    significant(value + 0.0, 3, 9)
 }
 
 /// How many incidents there are, and what they spare people.
@@ -273,6 +342,7 @@ pub(super) struct Measured {
     /// Alerts that were raised and that people were told of, since the start.
     pub(super) n_alerts: u64,
     pub(super) n_notified: u64,
+    pub(super) opinions: Opinions,
 }
 
 /// Writes metrics. Returns the request and its points.
@@ -309,6 +379,17 @@ pub(super) fn write_metrics(measured: &Measured, now: Timestamp) -> (Vec<u8>, u6
             unit: "{incident}",
         },
         &severities,
+    );
+    let opinions = Verdict::ALL.into_iter().zip(measured.opinions.0);
+    let opinions: Vec<_> =
+        opinions.map(|(verdict, n)| (Some(("verdict", verdict.name())), number(n))).collect();
+    gauge(
+        &MetricHead {
+            name: "trueline.incidents.feedback",
+            description: "Incidents that people said something of, by the last word on each",
+            unit: "{incident}",
+        },
+        &opinions,
     );
     if measured.n_alerts > 0 {
         let spared = 1.0 - measured.n_notified as f64 / measured.n_alerts as f64;

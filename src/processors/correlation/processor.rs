@@ -1,29 +1,29 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use component::{
     Answer, BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, Question, RestoreError, Snapshot,
 };
-use model::{Batch, Columns, Payload, Rollups, Severity, SignalSet, Timestamp};
+use model::{Ack, Batch, Columns, Payload, Rollups, Severity, SignalSet, Timestamp};
 use prost::Message;
 use wire::{
-    build::LogsWriter,
-    view::{LogRecord, groups},
+    build::{Attributes, LogsWriter},
+    view::{Group, LogRecord, groups},
 };
 
 use super::{
     answer,
-    cause::{self, Finding, Sight},
+    cause::CauseKind,
+    concerned::Concerned,
     config::{CorrelationConfig, Notify},
     departures::Departures,
     events::{self, Event, Kind},
-    graph::{CallGraph, Name, Way},
-    incident::{Incident, Link, Role, State},
+    feedback::Opinions,
+    graph::{CallGraph, Name},
+    impact::Budgets,
+    incident::{Incident, State},
     incidents::{Fate, Incidents, name},
     ingest::{CorrelationPartial, IngestHalf, VERSION},
     output::{self, Measured, News},
@@ -38,6 +38,8 @@ pub struct Correlation;
 impl ProcessorDef for Correlation {
     const KIND: &'static str = "correlation";
     const READS: Columns = Columns::VALUES.union(Columns::CALLS);
+    const HEARS: Columns = Columns::CONDITIONS;
+    const ADDS: Columns = Columns::INCIDENTS;
     const TOPICS: &'static [&'static str] = &["incidents", "changes"];
     type Config = CorrelationConfig;
 
@@ -82,35 +84,54 @@ pub(super) struct AnalysisHalf {
     pub(super) changes: VecDeque<Event>,
     /// Closed ones, the newest last.
     pub(super) past: VecDeque<Incident>,
-    signals: Signals,
+    pub(super) signals: Signals,
     departures: Departures,
     /// Bottlenecks of which nothing else is seen yet.
     unconfirmed: Vec<Event>,
     /// What came since the last tick.
     came: Vec<Event>,
-    alerts: Vec<Bytes>,
+    alerts: Vec<(Bytes, Ack)>,
     /// The last window of which causes were looked for.
-    judged: u64,
+    pub(super) judged: u64,
     measured_at: Timestamp,
+    concerned: Concerned,
+    budgets: Budgets,
+    /// What people said of incidents.
+    pub(super) opinions: Opinions,
     pub(super) n_alerts: u64,
     pub(super) n_notified: u64,
+    /// What goes out at the end of this second, and the records that are still written to the next request of it.
+    ready: Vec<Batch>,
     out: LogsWriter,
     n_out: u64,
-    meters: Meters,
+    pub(super) meters: Meters,
 }
 
-struct Meters {
-    opened: Counter,
+pub(super) struct Meters {
+    pub(super) opened: Counter,
     inhibited: Counter,
     refused_events: Counter,
     n_signals: Gauge,
+    without_signal: Counter,
+    without_edge: Counter,
+    without_departure: Counter,
 }
 
 impl AnalysisHalf {
     fn new(config: &CorrelationConfig, cx: &BuildCx<'_>) -> Self {
         let named = |name: &str| format!("otelcol_processor_correlation_{name}");
         let telemetry = cx.telemetry;
+        let left_out = |what: &str, description, unit| {
+            telemetry.counter(&named(&format!("left_out_{what}")), description, unit)
+        };
         let meters = Meters {
+            without_signal: left_out("values", "Values of signals for which there was no room", "{value}"),
+            without_edge: left_out("edges", "Calls between services for which there was no room", "{edge}"),
+            without_departure: left_out(
+                "departures",
+                "Departures that were not followed, as there were too many, in each window",
+                "{departure}",
+            ),
             opened: telemetry.counter(&named("opened_incidents"), "Incidents that were opened", "{incident}"),
             inhibited: telemetry.counter(
                 &named("inhibited_alerts"),
@@ -147,8 +168,12 @@ impl AnalysisHalf {
             alerts: Vec::new(),
             judged: 0,
             measured_at: Timestamp::default(),
+            concerned: Concerned::default(),
+            budgets: Budgets::default(),
+            opinions: Opinions::default(),
             n_alerts: 0,
             n_notified: 0,
+            ready: Vec::new(),
             out: LogsWriter::new(),
             n_out: 0,
             meters,
@@ -171,13 +196,13 @@ impl AnalysisHalf {
         self.changes.push_back(change);
     }
 
-    fn hear(&mut self, bytes: &[u8], now: Timestamp) {
+    fn hear(&mut self, bytes: &[u8], ack: Ack, now: Timestamp) {
         let told = match CorrelationPartial::decode(bytes) {
             Ok(told) if told.version == VERSION => told,
             _ => return self.meters.refused_events.add(1),
         };
         if !told.alerts.is_empty() {
-            self.alerts.push(told.alerts);
+            self.alerts.push((told.alerts, ack));
         }
         for row in told.lines {
             let (service, line) = (name(&row.service), name(&row.key));
@@ -232,12 +257,13 @@ impl AnalysisHalf {
                 self.place(event, now);
             }
         }
-        for request in std::mem::take(&mut self.alerts) {
+        for (request, ack) in std::mem::take(&mut self.alerts) {
             for group in groups(&request) {
                 for message in group.items() {
                     self.pass_on(&group, &LogRecord::of(message), now);
                 }
             }
+            self.close(ack);
         }
     }
 
@@ -255,8 +281,10 @@ impl AnalysisHalf {
     fn unseen(&self, id: &str) -> Option<Event> {
         let incident = self.incidents.all.get(id)?;
         let event = incident.members.values().next().filter(|event| event.kind == Kind::Bottleneck)?;
-        let mut seen = incident.finding.candidates.iter().map(|one| &one.service);
-        (!seen.any(|service| *service == event.service)).then(|| event.clone())
+        let mut candidates = incident.finding.candidates.iter();
+        // Which lines it writes changes with what is asked of it.
+        let is_seen = candidates.any(|one| one.service == event.service && one.kind != CauseKind::Logs);
+        (!is_seen).then(|| event.clone())
     }
 
     fn place(&mut self, event: Event, now: Timestamp) {
@@ -284,37 +312,29 @@ impl AnalysisHalf {
     }
 
     /// Passes a record of an alert on, as its incident has it.
-    fn pass_on(&mut self, group: &wire::view::Group<'_>, record: &LogRecord<'_>, now: Timestamp) {
+    fn pass_on(&mut self, group: &Group<'_>, record: &LogRecord<'_>, now: Timestamp) {
         let Some(event) = events::read_alert(record) else {
-            self.out.copy(group, record.message, &wire::build::Attributes::new());
-            self.n_out += 1;
-            return;
+            return self.send(group, record.message);
         };
         let (kind, fingerprint, is_firing) = (event.kind, event.id.clone(), event.end.is_none());
         let heard = event.clone();
         self.place(event, now);
         let Some(incident) = self.incidents.of(kind, &fingerprint) else {
-            self.out.copy(group, record.message, &wire::build::Attributes::new());
-            self.n_out += 1;
-            return;
+            return self.send(group, record.message);
         };
         let id = incident.id.clone();
-        let others_last = incident
-            .active()
-            .any(|other| matches!(other.kind, Kind::Alert | Kind::Burn) && other.id != fingerprint);
+        let others_last = incident.active().any(|other| other.kind.is_alert() && other.id != fingerprint);
         let voice = self.voices.0.entry(id.clone()).or_default();
-        let was_silent = !voice.speakers.contains(&fingerprint);
         let telling = match self.config.notify {
             Notify::Alerts => Telling::Speaks,
             Notify::Incidents => voice.hear(&heard, others_last),
         };
-        let mut writer = LogsWriter::new();
-        voice::mark(&mut writer, group, record, incident, &telling);
-        let request = Bytes::from(writer.take());
+        let counted = voice.count(&heard, &telling);
+        let request = voice::mark(group, record, incident, &telling);
         match telling {
             Telling::Speaks if is_firing => {
                 let held = voice.held.entry(fingerprint).or_default();
-                *held = Held { firing: request, resolved: Bytes::new(), told_at: now };
+                *held = Held { firing: request.clone(), resolved: Bytes::new(), told_at: now };
             }
             Telling::Speaks => {
                 voice.held.remove(&fingerprint);
@@ -326,18 +346,32 @@ impl AnalysisHalf {
             }
             Telling::Inhibited => self.meters.inhibited.add(1),
         }
-        if was_silent && is_firing {
-            self.n_alerts += 1;
-            if telling == Telling::Speaks {
-                self.n_notified += 1;
-                if let Some(incident) = self.incidents.all.get_mut(&id) {
-                    incident.n_notified += 1;
-                }
-            }
+        self.n_alerts += u64::from(counted.is_new);
+        self.n_notified += u64::from(counted.is_news);
+        if let Some(incident) = self.incidents.all.get_mut(&id) {
+            incident.n_notified += u64::from(counted.is_news);
         }
-        let Some(incident) = self.incidents.all.get(&id) else { return };
-        voice::mark(&mut self.out, group, record, incident, &telling);
+        self.send_all(&request);
+    }
+
+    /// Lets a record go on at the end of this second.
+    fn send(&mut self, group: &Group<'_>, message: &[u8]) {
+        self.out.copy(group, message, &Attributes::new());
         self.n_out += 1;
+    }
+
+    fn send_all(&mut self, request: &[u8]) {
+        for group in groups(request) {
+            group.items().for_each(|message| self.send(&group, message));
+        }
+    }
+
+    /// Makes a request of the records so far. Whoever told of the alerts among them learns when exporters have it.
+    fn close(&mut self, ack: Ack) {
+        let items = std::mem::take(&mut self.n_out);
+        if items > 0 {
+            self.ready.push(Batch { payload: Payload::Logs(self.out.take().into()), items, ack });
+        }
     }
 
     /// Tells again what has ended while its incident goes on, and its end when that is over.
@@ -347,7 +381,7 @@ impl AnalysisHalf {
         let mut due: Vec<Bytes> = Vec::new();
         for (id, voice) in voices {
             let Some(incident) = self.incidents.all.get(id) else { continue };
-            let is_over = !incident.active().any(|event| matches!(event.kind, Kind::Alert | Kind::Burn));
+            let is_over = !incident.active().any(|event| event.kind.is_alert());
             voice.held.retain(|_, held| {
                 if held.resolved.is_empty() {
                     return true;
@@ -361,122 +395,10 @@ impl AnalysisHalf {
                 !is_over
             });
         }
-        for request in due {
-            for group in groups(&request) {
-                for message in group.items() {
-                    self.out.copy(&group, message, &wire::build::Attributes::new());
-                    self.n_out += 1;
-                }
-            }
-        }
+        due.iter().for_each(|request| self.send_all(request));
     }
 
-    /// Looks for the cause of an incident, while it is young, and for who suffers. Returns whether people would want
-    /// to know what was found.
-    fn judge(&mut self, id: &str, now: Timestamp) -> bool {
-        let Some(incident) = self.incidents.all.get(id) else { return false };
-        let finding = match incident.start + self.config.rca.refine_for.get() >= now {
-            true => incident.finding.clone().or_stronger(self.finding(incident, now)),
-            false => incident.finding.clone(),
-        };
-        let chain = self.chain(incident, &finding);
-        let Some(incident) = self.incidents.all.get_mut(id) else { return false };
-        let root =
-            |finding: &Finding| finding.candidates.first().filter(|_| !finding.is_undetermined).cloned();
-        let named = |finding: &Finding| root(finding).map(|first| (first.service, first.kind));
-        let services =
-            |chain: &[Link]| chain.iter().map(|link| Name::clone(&link.service)).collect::<BTreeSet<_>>();
-        let is_news =
-            named(&finding) != named(&incident.finding) || services(&chain) != services(&incident.chain);
-        incident.finding = finding;
-        incident.chain = chain;
-        incident.revision += u32::from(is_news);
-        is_news
-    }
-
-    fn finding(&self, incident: &Incident, now: Timestamp) -> Finding {
-        let reach = self.graph.within(&incident.services(), self.config.causal.max_hops);
-        let changes: Vec<Event> = self.changes.iter().cloned().collect();
-        let sight = Sight {
-            signals: &self.signals,
-            graph: &self.graph,
-            changes: &changes,
-            start: incident.start,
-            end: incident.end.unwrap_or(now),
-            config: &self.config.rca,
-            known: &incident.finding,
-        };
-        cause::find(&sight, &reach)
-    }
-
-    /// The services of an incident: its cause, then who suffers in the order in which it came to them.
-    fn chain(&self, incident: &Incident, finding: &Finding) -> Vec<Link> {
-        let mut first_seen: BTreeMap<Name, Timestamp> = BTreeMap::new();
-        for event in incident.members.values().filter(|event| !event.service.is_empty()) {
-            let seen = first_seen.entry(Name::clone(&event.service)).or_insert(event.start);
-            *seen = (*seen).min(event.start);
-        }
-        let root = finding.candidates.first().filter(|_| !finding.is_undetermined).map(|one| &one.service);
-        if let Some(root) = root {
-            first_seen.entry(Name::clone(root)).or_insert(incident.start);
-        }
-        let names: BTreeSet<Name> = first_seen.keys().cloned().collect();
-        let is_loud = |service: &str| names.contains(service);
-        let role = |service: &Name| match root {
-            Some(root) if root == service => Role::Root,
-            Some(root) => match self.graph.way(service, root, &self.config.causal, &is_loud) {
-                Some(Way::Down) => Role::Propagated,
-                Some(Way::Up) | None => Role::Suspected,
-            },
-            None => Role::Suspected,
-        };
-        let links = first_seen.iter().map(|(service, first_seen)| Link {
-            service: Name::clone(service),
-            role: role(service),
-            first_seen: *first_seen,
-        });
-        let mut chain: Vec<Link> = links.collect();
-        chain.sort_by(|a, b| (a.role, a.first_seen, &a.service).cmp(&(b.role, b.first_seen, &b.service)));
-        chain
-    }
-
-    /// Looks again at what is open, when there is something new to see.
-    fn refine(&mut self, now: Timestamp) {
-        if self.signals.last <= self.judged {
-            return;
-        }
-        self.judged = self.signals.last;
-        let open = self.incidents.all.values().filter(|incident| incident.state < State::Resolved);
-        for id in open.map(|incident| incident.id.clone()).collect::<Vec<_>>() {
-            if self.judge(&id, now) {
-                self.tell(&id, News::Updated, now);
-            }
-        }
-        self.merge_of_one_cause(now);
-    }
-
-    /// Joins open incidents that name the same cause.
-    fn merge_of_one_cause(&mut self, now: Timestamp) {
-        let mut oldest: BTreeMap<Name, String> = BTreeMap::new();
-        let mut same: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for incident in self.incidents.all.values().filter(|incident| incident.state < State::Resolved) {
-            let Some(root) = incident.root() else { continue };
-            match oldest.get(root) {
-                Some(older) => same.entry(older.clone()).or_default().push(incident.id.clone()),
-                None => {
-                    oldest.insert(Name::clone(root), incident.id.clone());
-                }
-            }
-        }
-        for (id, younger) in same {
-            self.incidents.merge(&id, &younger, self.config.max_members as usize);
-            self.join_voices(&id, &younger);
-            self.judge(&id, now);
-            self.tell(&id, News::Merged, now);
-        }
-    }
-
-    fn join_voices(&mut self, id: &str, others: &[String]) {
+    pub(super) fn join_voices(&mut self, id: &str, others: &[String]) {
         let others: Vec<_> = others.iter().filter_map(|other| self.voices.0.remove(other)).collect();
         let voice = self.voices.0.entry(id.to_owned()).or_default();
         others.into_iter().for_each(|other| voice.absorb(other));
@@ -510,8 +432,9 @@ impl AnalysisHalf {
         }
     }
 
-    fn tell(&mut self, id: &str, news: News, now: Timestamp) {
-        if let Some(incident) = self.incidents.all.get(id) {
+    pub(super) fn tell(&mut self, id: &str, news: News, now: Timestamp) {
+        if let Some(incident) = self.incidents.all.get_mut(id) {
+            self.budgets.charge(incident);
             output::write(&mut self.out, incident, news, now);
             self.n_out += 1;
         }
@@ -523,8 +446,16 @@ impl AnalysisHalf {
         }
         self.measured_at = now;
         self.meters.n_signals.set(self.signals.len() as u64);
-        let mut measured =
-            Measured { n: [0; 4], by_severity: [0; 4], n_alerts: self.n_alerts, n_notified: self.n_notified };
+        self.meters.without_signal.add(std::mem::take(&mut self.signals.dropped));
+        self.meters.without_edge.add(std::mem::take(&mut self.graph.dropped));
+        self.meters.without_departure.add(std::mem::take(&mut self.departures.left_out));
+        let mut measured = Measured {
+            n: [0; 4],
+            by_severity: [0; 4],
+            n_alerts: self.n_alerts,
+            n_notified: self.n_notified,
+            opinions: self.opinions,
+        };
         for incident in self.incidents.all.values() {
             measured.n[incident.state as usize] += 1;
             if incident.state < State::Resolved {
@@ -539,8 +470,9 @@ impl AnalysisHalf {
 impl Processor for AnalysisHalf {
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         match &batch.payload {
-            Payload::Partial(partial) => return self.hear(&partial.bytes, cx.now()),
+            Payload::Partial(partial) => return self.hear(&partial.bytes, batch.ack.clone(), cx.now()),
             Payload::Rollups(rollups) => self.look_at(rollups, cx.now()),
+            Payload::Conditions(conditions) => self.budgets.take(conditions),
             _ => {}
         }
         cx.pass(batch);
@@ -551,11 +483,13 @@ impl Processor for AnalysisHalf {
         self.place_all(now);
         self.refine(now);
         self.settle(now);
+        self.budgets.charge_all(self.incidents.all.values_mut());
         self.speak_on(now);
-        if self.n_out > 0 {
-            let n = std::mem::take(&mut self.n_out);
-            cx.emit(Payload::Logs(self.out.take().into()), n);
+        if let Some(open) = self.concerned.news(&self.incidents) {
+            cx.emit(Payload::Incidents(Box::new(open)), 0);
         }
+        self.close(Ack::none());
+        self.ready.drain(..).for_each(|batch| cx.pass(batch));
         self.measure(now, cx);
     }
 

@@ -27,6 +27,8 @@ pub(super) enum Aspect {
     Store,
     /// Requests that came to it, per second.
     Traffic,
+    /// Messages of a publisher that it took, per second.
+    Taken,
     /// How often it wrote a line, per window; what is missing is none.
     Line,
     /// As [`Self::Line`], of warnings and errors.
@@ -37,8 +39,6 @@ pub(super) enum Aspect {
     TotalFailing,
     /// How far a resource is used, 0 to 1.
     Utilization,
-    /// Another metric that it or its host sends.
-    Metric,
 }
 
 /// One signal.
@@ -148,15 +148,12 @@ impl Signals {
             } else if series.statistic == Statistic::Mean && self.metrics.tells_success(metric) {
                 let share = if unit == "%" { value / 100.0 } else { value };
                 requests.entry(service).or_default().failing = Some((1.0 - share).clamp(0.0, 1.0));
-            } else {
-                let support = rollups.support[row] as f32;
-                let (aspect, value, unit) = match self.metrics.tells_use(metric) {
-                    true if unit == "%" => (Aspect::Utilization, value / 100.0, "1"),
-                    true => (Aspect::Utilization, value, "1"),
-                    false => (Aspect::Metric, value, ""),
-                };
-                let point = Point { window, value: value as f32, support };
-                self.put(&series.service, aspect, &metric_name(metric, series.statistic), point, unit, None);
+            } else if self.metrics.tells_use(metric) && !metric.starts_with(OF_THE_HOST) {
+                // Some tell of several cores at once, and of more than there is when they are asked twice in a row.
+                let used = if unit == "%" { value / 100.0 } else { value }.clamp(0.0, 1.0);
+                let point = Point { window, value: used as f32, support: rollups.support[row] as f32 };
+                let name = metric_name(metric, series.statistic);
+                self.put(&service, Aspect::Utilization, &name, point, "1", None);
             }
         }
         let seconds = self.width.as_secs_f64();
@@ -197,7 +194,7 @@ impl Signals {
                     put(Aspect::Store, edge.duration.mean, "ms");
                     put(Aspect::StoreLost, lost, "1");
                 }
-                EdgeKind::Message => {}
+                EdgeKind::Message => put(Aspect::Taken, n as f64 / seconds, "1/s"),
                 EdgeKind::Request => {
                     put(Aspect::Way, edge.gap.mean, "ms");
                     put(Aspect::Lost, lost, "1");
@@ -225,15 +222,20 @@ impl Signals {
         let aspect = if is_complaint { Aspect::Complaint } else { Aspect::Line };
         let key = SignalKey { service: Name::clone(service), aspect, name: Name::clone(line) };
         let window = self.window_of(at);
-        if !self.tracks.contains_key(&key) && self.tracks.len() >= self.capacity {
-            self.dropped += 1;
-            return;
-        }
-        let track = self.tracks.entry(key).or_default();
+        let Some(track) = self.track(key) else { return };
         match track.points.back_mut() {
             Some(last) if last.window >= window => last.value += n as f32,
             _ => track.points.push_back(Point { window, value: n as f32, support: 1.0 }),
         }
+    }
+
+    /// The past of a signal; none where there is no room for one more.
+    fn track(&mut self, key: SignalKey) -> Option<&mut Track> {
+        if !self.tracks.contains_key(&key) && self.tracks.len() >= self.capacity {
+            self.dropped += 1;
+            return None;
+        }
+        Some(self.tracks.entry(key).or_default())
     }
 
     fn put(
@@ -249,11 +251,7 @@ impl Signals {
             return;
         }
         let key = SignalKey { service: Name::clone(service), aspect, name: Name::clone(name) };
-        if !self.tracks.contains_key(&key) && self.tracks.len() >= self.capacity {
-            self.dropped += 1;
-            return;
-        }
-        let track = self.tracks.entry(key).or_default();
+        let Some(track) = self.track(key) else { return };
         track.unit = unit;
         track.exemplar = exemplar.or(track.exemplar);
         match track.points.back_mut() {
@@ -283,6 +281,11 @@ impl Signals {
     pub(super) fn of(&self, service: &Name) -> impl Iterator<Item = (&SignalKey, &Track)> {
         let first = SignalKey { service: Name::clone(service), aspect: Aspect::Own, name: "".into() };
         self.tracks.range(first..).take_while(move |(key, _)| key.service == *service)
+    }
+
+    /// The window in which a service was first seen.
+    pub(super) fn known_since(&self, service: &Name) -> Option<u64> {
+        self.of(service).filter_map(|(_, track)| Some(track.points.front()?.window)).min()
     }
 
     /// All signals, service by service.
@@ -326,11 +329,34 @@ impl Track {
         self.points(windows.clone()).map(|point| f64::from(point.value)).sum()
     }
 
+    /// The window of the nth of the last values in a range; 1 is the last.
+    pub(super) fn nth_last(&self, n: usize, windows: &Range<u64>) -> Option<u64> {
+        let known = self.points.iter().rev().filter(|point| windows.contains(&point.window));
+        known.map(|point| point.window).nth(n - 1)
+    }
+
+    /// Windows between the last two values; 1 where there are not as many.
+    pub(super) fn cadence(&self) -> u64 {
+        let mut lately = self.points.iter().rev().map(|point| point.window);
+        match (lately.next(), lately.next()) {
+            (Some(last), Some(before)) => last - before,
+            _ => 1,
+        }
+    }
+
+    /// The most windows from one value to the next.
+    pub(super) fn longest_gap(&self) -> u64 {
+        let next = self.points.iter().skip(1);
+        self.points.iter().zip(next).map(|(one, next)| next.window - one.window).max().unwrap_or(u64::MAX)
+    }
+
     pub(super) fn latest(&self) -> Option<Point> {
         self.points.back().copied()
     }
 }
 
+/// What begins so tells of the machine, which several services share: it is the cause of none of them.
+const OF_THE_HOST: &str = "system.";
 /// The metric that stands for durations of spans: of these the calls tell more.
 const SPANS: &str = "span.duration";
 

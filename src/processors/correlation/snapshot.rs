@@ -1,5 +1,5 @@
-//! What must survive a restart: incidents, what was said of them, the graph, and changes. `proto/correlation.proto`
-//! describes the message.
+//! What must survive a restart: incidents, what was said of them, the graph, and changes. The messages are
+//! in [`record`](super::record).
 //!
 //! Signals are left out: they are known again half an hour later, and until then causes keep what was found.
 
@@ -7,174 +7,27 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use component::{RestoreError, Snapshot};
-use model::{Severity, Timestamp, TraceId};
+use model::{Severity, Spending, Timestamp, TraceId};
 use prost::Message;
 
 use super::{
     cause::{Candidate, CauseKind, Costs, Evidence, Finding},
     events::{Event, Kind},
+    feedback::{Feedback, Verdict},
+    impact::{Loss, Sample},
     incident::{Incident, Link, Role, State},
     incidents::name,
     processor::AnalysisHalf,
+    record::{
+        CandidateRecord, CorrelationState, EdgeRecord, EvidenceRecord, FeedbackRecord, HeldRecord,
+        IncidentEvent, IncidentRecord, LinkRecord, LossRecord, OpinionRecord, SampleRecord, VoiceRecord,
+    },
     voice::{Held, Voice},
 };
+use crate::seal::{seal, unseal};
 
 /// Raised when the meaning of a field changes.
 const VERSION: u32 = 1;
-/// Of the hash in front.
-const HASH_BYTES: usize = 8;
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct CorrelationState {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) incidents: Vec<IncidentRecord>,
-    /// Closed ones, the newest last.
-    #[prost(message, repeated, tag = "2")]
-    pub(super) past: Vec<IncidentRecord>,
-    #[prost(message, repeated, tag = "3")]
-    pub(super) changes: Vec<IncidentEvent>,
-    #[prost(message, repeated, tag = "4")]
-    pub(super) edges: Vec<EdgeRecord>,
-    #[prost(uint64, tag = "5")]
-    pub(super) n_alerts: u64,
-    #[prost(uint64, tag = "6")]
-    pub(super) n_notified: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct IncidentRecord {
-    #[prost(string, tag = "1")]
-    pub(super) id: String,
-    #[prost(string, tag = "2")]
-    pub(super) state: String,
-    #[prost(fixed64, tag = "3")]
-    pub(super) start_unix_nano: u64,
-    #[prost(fixed64, tag = "4")]
-    pub(super) end_unix_nano: u64,
-    #[prost(string, tag = "5")]
-    pub(super) severity: String,
-    #[prost(message, repeated, tag = "6")]
-    pub(super) members: Vec<IncidentEvent>,
-    #[prost(uint64, tag = "7")]
-    pub(super) n_left_out: u64,
-    #[prost(message, repeated, tag = "8")]
-    pub(super) candidates: Vec<CandidateRecord>,
-    #[prost(double, tag = "9")]
-    pub(super) confidence: f64,
-    #[prost(bool, tag = "10")]
-    pub(super) is_undetermined: bool,
-    #[prost(message, repeated, tag = "11")]
-    pub(super) chain: Vec<LinkRecord>,
-    #[prost(uint32, tag = "12")]
-    pub(super) revision: u32,
-    #[prost(string, repeated, tag = "13")]
-    pub(super) merged: Vec<String>,
-    #[prost(uint64, tag = "14")]
-    pub(super) n_raw: u64,
-    #[prost(uint64, tag = "15")]
-    pub(super) n_notified: u64,
-    #[prost(message, optional, tag = "16")]
-    pub(super) voice: Option<VoiceRecord>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct IncidentEvent {
-    #[prost(string, tag = "1")]
-    pub(super) kind: String,
-    #[prost(string, tag = "2")]
-    pub(super) id: String,
-    #[prost(string, tag = "3")]
-    pub(super) service: String,
-    #[prost(string, tag = "4")]
-    pub(super) severity: String,
-    #[prost(fixed64, tag = "5")]
-    pub(super) start_unix_nano: u64,
-    /// 0 while it lasts.
-    #[prost(fixed64, tag = "6")]
-    pub(super) end_unix_nano: u64,
-    #[prost(string, tag = "7")]
-    pub(super) title: String,
-    #[prost(string, tag = "8")]
-    pub(super) slo_id: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub(super) trace_id: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct CandidateRecord {
-    #[prost(string, tag = "1")]
-    pub(super) service: String,
-    #[prost(string, tag = "2")]
-    pub(super) kind: String,
-    #[prost(double, tag = "3")]
-    pub(super) score: f64,
-    #[prost(message, repeated, tag = "4")]
-    pub(super) evidence: Vec<EvidenceRecord>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct EvidenceRecord {
-    #[prost(string, tag = "1")]
-    pub(super) kind: String,
-    #[prost(string, tag = "2")]
-    pub(super) what: String,
-    #[prost(string, tag = "3")]
-    pub(super) unit: String,
-    #[prost(double, tag = "4")]
-    pub(super) before: f64,
-    #[prost(double, tag = "5")]
-    pub(super) after: f64,
-    #[prost(double, tag = "6")]
-    pub(super) strength: f64,
-    #[prost(bytes = "vec", tag = "7")]
-    pub(super) trace_id: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct LinkRecord {
-    #[prost(string, tag = "1")]
-    pub(super) service: String,
-    #[prost(string, tag = "2")]
-    pub(super) role: String,
-    #[prost(fixed64, tag = "3")]
-    pub(super) first_seen_unix_nano: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct VoiceRecord {
-    #[prost(string, repeated, tag = "1")]
-    pub(super) speakers: Vec<String>,
-    #[prost(string, tag = "2")]
-    pub(super) severity: String,
-    #[prost(string, repeated, tag = "3")]
-    pub(super) objectives: Vec<String>,
-    #[prost(message, repeated, tag = "4")]
-    pub(super) held: Vec<HeldRecord>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct HeldRecord {
-    #[prost(string, tag = "1")]
-    pub(super) fingerprint: String,
-    #[prost(bytes = "vec", tag = "2")]
-    pub(super) firing: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    pub(super) resolved: Vec<u8>,
-    #[prost(fixed64, tag = "4")]
-    pub(super) told_unix_nano: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct EdgeRecord {
-    #[prost(string, tag = "1")]
-    pub(super) client: String,
-    #[prost(string, tag = "2")]
-    pub(super) server: String,
-    #[prost(uint64, tag = "3")]
-    pub(super) calls: u64,
-    #[prost(fixed64, tag = "4")]
-    pub(super) last_unix_nano: u64,
-}
 
 /// Writes the state, behind a hash that finds what was cut or changed.
 pub(super) fn write(half: &AnalysisHalf) -> Snapshot {
@@ -185,6 +38,9 @@ pub(super) fn write(half: &AnalysisHalf) -> Snapshot {
         calls,
         last_unix_nano: last.as_nanos(),
     });
+    let opinions = Verdict::ALL.into_iter().zip(half.opinions.0);
+    let opinions =
+        opinions.map(|(verdict, incidents)| OpinionRecord { verdict: verdict.name().to_owned(), incidents });
     let state = CorrelationState {
         incidents: half.incidents.all.values().map(|one| incident_record(one, voice(one))).collect(),
         past: half.past.iter().map(|one| incident_record(one, None)).collect(),
@@ -192,11 +48,9 @@ pub(super) fn write(half: &AnalysisHalf) -> Snapshot {
         edges: edges.collect(),
         n_alerts: half.n_alerts,
         n_notified: half.n_notified,
+        opinions: opinions.collect(),
     };
-    let body = state.encode_to_vec();
-    let mut bytes = rapidhash::v3::rapidhash_v3(&body).to_le_bytes().to_vec();
-    bytes.extend(body);
-    Snapshot { version: VERSION, bytes }
+    Snapshot { version: VERSION, bytes: seal(&state.encode_to_vec()) }
 }
 
 /// Takes back a state.
@@ -208,11 +62,7 @@ pub(super) fn read(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<(), R
         return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
     }
     let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
-    let (hash, body) =
-        snapshot.bytes.split_first_chunk::<HASH_BYTES>().ok_or_else(|| damaged("it has no hash"))?;
-    if u64::from_le_bytes(*hash) != rapidhash::v3::rapidhash_v3(body) {
-        return Err(damaged("its hash is another"));
-    }
+    let body = unseal(&snapshot.bytes).ok_or_else(|| damaged("its bytes are not those that were written"))?;
     let state =
         CorrelationState::decode(body).map_err(|problem| RestoreError::Damaged(problem.to_string()))?;
     for record in state.incidents {
@@ -229,6 +79,10 @@ pub(super) fn read(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<(), R
         half.graph.see(&name(&edge.client), &name(&edge.server), edge.calls, Timestamp(edge.last_unix_nano));
     }
     (half.n_alerts, half.n_notified) = (state.n_alerts, state.n_notified);
+    for OpinionRecord { verdict, incidents } in state.opinions {
+        let Some(verdict) = Verdict::of_name(&verdict) else { continue };
+        half.opinions.0[verdict as usize] = incidents;
+    }
     Ok(())
 }
 
@@ -251,12 +105,15 @@ fn incident_record(incident: &Incident, voice: Option<VoiceRecord>) -> IncidentR
         n_raw: incident.n_raw,
         n_notified: incident.n_notified,
         voice,
+        impact: incident.impact.iter().map(loss_record).collect(),
+        feedback: incident.feedback.as_ref().map(feedback_record),
     }
 }
 
 fn incident_of(record: IncidentRecord) -> Option<Incident> {
     let members = record.members.into_iter().filter_map(event_of);
     let members: BTreeMap<_, _> = members.map(|event| ((event.kind, event.id.clone()), event)).collect();
+    let candidates: Vec<_> = record.candidates.into_iter().filter_map(candidate_of).collect();
     Some(Incident {
         id: record.id,
         state: State::of_name(&record.state)?,
@@ -266,9 +123,10 @@ fn incident_of(record: IncidentRecord) -> Option<Incident> {
         members,
         n_left_out: record.n_left_out,
         finding: Finding {
-            candidates: record.candidates.into_iter().filter_map(candidate_of).collect(),
             confidence: record.confidence,
             is_undetermined: record.is_undetermined,
+            peak: candidates.first().map_or(0.0, |first| first.score),
+            candidates,
             // Signals are not stored either: what is found after a restart is weighed anew.
             costs: Costs::new(),
         },
@@ -277,7 +135,53 @@ fn incident_of(record: IncidentRecord) -> Option<Incident> {
         merged: record.merged,
         n_raw: record.n_raw,
         n_notified: record.n_notified,
+        impact: record.impact.into_iter().map(loss_of).collect(),
+        feedback: record.feedback.and_then(feedback_of),
     })
+}
+
+fn loss_record((slo_id, loss): (&Arc<str>, &Loss)) -> LossRecord {
+    let Sample { at, events, bad_events, spent } = loss.counted;
+    LossRecord {
+        slo_id: slo_id.to_string(),
+        start_unix_nano: loss.start.as_nanos(),
+        events: loss.events,
+        bad_events: loss.bad_events,
+        budget_consumed: loss.budget_consumed,
+        budget_remaining: loss.budget_remaining,
+        cost: loss.cost.as_ref().map(|cost| cost.amount),
+        currency: loss.cost.as_ref().map(|cost| cost.currency.to_string()).unwrap_or_default(),
+        counted: Some(SampleRecord { at_unix_nano: at.as_nanos(), events, bad_events, spent }),
+    }
+}
+
+fn loss_of(record: LossRecord) -> (Arc<str>, Loss) {
+    let SampleRecord { at_unix_nano, events, bad_events, spent } = record.counted.unwrap_or_default();
+    let currency = record.currency;
+    let loss = Loss {
+        start: Timestamp(record.start_unix_nano),
+        events: record.events,
+        bad_events: record.bad_events,
+        budget_consumed: record.budget_consumed,
+        budget_remaining: record.budget_remaining,
+        cost: record.cost.map(|amount| Spending { amount, currency: Arc::from(currency) }),
+        counted: Sample { at: Timestamp(at_unix_nano), events, bad_events, spent },
+    };
+    (Arc::from(record.slo_id), loss)
+}
+
+fn feedback_record(said: &Feedback) -> FeedbackRecord {
+    FeedbackRecord {
+        verdict: said.verdict.name().to_owned(),
+        root: said.root.clone(),
+        author: said.author.clone(),
+        at_unix_nano: said.at.as_nanos(),
+    }
+}
+
+fn feedback_of(record: FeedbackRecord) -> Option<Feedback> {
+    let FeedbackRecord { verdict, root, author, at_unix_nano } = record;
+    Some(Feedback { verdict: Verdict::of_name(&verdict)?, root, author, at: Timestamp(at_unix_nano) })
 }
 
 fn some_time(nanos: u64) -> Option<Timestamp> {
@@ -331,6 +235,7 @@ fn candidate_record(candidate: &Candidate) -> CandidateRecord {
         kind: candidate.kind.name().to_owned(),
         score: candidate.score,
         evidence: evidence.collect(),
+        is_sure: candidate.is_sure,
     }
 }
 
@@ -350,6 +255,7 @@ fn candidate_of(record: CandidateRecord) -> Option<Candidate> {
         service: Arc::from(record.service),
         kind: CauseKind::of_name(&record.kind)?,
         score: record.score,
+        is_sure: record.is_sure,
         evidence: evidence.collect(),
     })
 }
@@ -375,11 +281,17 @@ fn voice_record(voice: &Voice) -> VoiceRecord {
         resolved: held.resolved.to_vec(),
         told_unix_nano: held.told_at.as_nanos(),
     });
+    let counted = |told: bool| {
+        let counted = voice.counted.iter().filter(|(_, is_told)| **is_told == told);
+        counted.map(|(fingerprint, _)| fingerprint.clone()).collect()
+    };
     VoiceRecord {
         speakers: voice.speakers.iter().cloned().collect(),
         severity: voice.severity.name().to_owned(),
         objectives: voice.objectives.iter().cloned().collect(),
         held: held.collect(),
+        counted_told: counted(true),
+        counted_untold: counted(false),
     }
 }
 
@@ -388,7 +300,10 @@ fn voice_of(record: VoiceRecord) -> Voice {
         let (firing, resolved) = (Bytes::from(held.firing), Bytes::from(held.resolved));
         (held.fingerprint, Held { firing, resolved, told_at: Timestamp(held.told_unix_nano) })
     });
+    let told = record.counted_told.into_iter().map(|fingerprint| (fingerprint, true));
+    let untold = record.counted_untold.into_iter().map(|fingerprint| (fingerprint, false));
     Voice {
+        counted: told.chain(untold).collect(),
         speakers: record.speakers.into_iter().collect(),
         severity: Severity::of_name(&record.severity).unwrap_or_default(),
         objectives: record.objectives.into_iter().collect(),

@@ -27,6 +27,8 @@ pub(super) struct Voice {
     pub(super) severity: Severity,
     /// Objectives whose pages were told.
     pub(super) objectives: BTreeSet<String>,
+    /// Fingerprints of alerts that fire and were counted, and whether people were told of them.
+    pub(super) counted: BTreeMap<String, bool>,
     /// Ends of speakers' alerts that wait until the incident is over, with the last that was told of them.
     pub(super) held: BTreeMap<String, Held>,
 }
@@ -50,6 +52,15 @@ pub(super) enum Telling {
     Inhibited,
     /// It waits until the incident is over.
     Waits,
+}
+
+/// What a record of an alert adds to what is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Counted {
+    /// An alert fires that did not.
+    pub(super) is_new: bool,
+    /// People are told of it who were not.
+    pub(super) is_news: bool,
 }
 
 /// How often a speaker is told again that has ended while its incident goes on.
@@ -79,8 +90,36 @@ impl Voice {
         Telling::Speaks
     }
 
+    /// Counts a firing, and that people were told of it, each once however often a record comes again.
+    pub(super) fn count(&mut self, event: &Event, telling: &Telling) -> Counted {
+        let is_told = *telling == Telling::Speaks;
+        if event.end.is_some() {
+            // Who was not told of an end is not told of a new beginning either.
+            if *telling != Telling::Waits {
+                self.counted.remove(&event.id);
+            }
+            return Counted::default();
+        }
+        let was_told = self.counted.get(&event.id).copied();
+        self.counted.insert(event.id.clone(), is_told || was_told == Some(true));
+        Counted { is_new: was_told.is_none(), is_news: is_told && was_told != Some(true) }
+    }
+
+    /// Gives away what was said through these alerts.
+    pub(super) fn part(&mut self, fingerprints: &BTreeSet<&str>) -> Self {
+        let is_theirs = |fingerprint: &str| fingerprints.contains(fingerprint);
+        Self {
+            speakers: self.speakers.extract_if(.., |it| is_theirs(it)).collect(),
+            severity: self.severity,
+            objectives: self.objectives.clone(),
+            counted: self.counted.extract_if(.., |it, _| is_theirs(it)).collect(),
+            held: self.held.extract_if(.., |it, _| is_theirs(it)).collect(),
+        }
+    }
+
     /// Takes over what was said of another incident.
     pub(super) fn absorb(&mut self, other: Self) {
+        self.counted.extend(other.counted);
         self.speakers.extend(other.speakers);
         self.severity = self.severity.max(other.severity);
         self.objectives.extend(other.objectives);
@@ -88,20 +127,16 @@ impl Voice {
     }
 }
 
-/// Copies a record, with the incident that it belongs to and, where nobody is to be told, why.
-pub(super) fn mark(
-    writer: &mut LogsWriter,
-    group: &Group<'_>,
-    record: &LogRecord<'_>,
-    of: &Incident,
-    telling: &Telling,
-) {
+/// Returns a request with the record, the incident that it belongs to and, where nobody is to be told, why.
+pub(super) fn mark(group: &Group<'_>, record: &LogRecord<'_>, of: &Incident, telling: &Telling) -> Bytes {
     let mut more = Attributes::new();
-    more.push_str("trueline.incident.id", &of.id);
+    more.push_str(alert_event::INCIDENT_ID, &of.id);
     let key = alert_event::SUPPRESSED_BY;
     let is_marked = record.attributes().any(|attribute| attribute.key == key.as_bytes());
     if *telling == Telling::Inhibited && !is_marked {
         more.push_encoded(key, &Tree::texts([format!("incident {}", of.id)]).encode());
     }
+    let mut writer = LogsWriter::new();
     writer.copy(group, record.message, &more);
+    writer.take().into()
 }

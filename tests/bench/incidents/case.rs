@@ -45,8 +45,6 @@ pub(super) struct Case {
     pub(super) kind: String,
     /// The service at fault.
     pub(super) cause: String,
-    /// The service at which it was felt, where the source says so.
-    pub(super) target: Option<String>,
     pub(super) telemetry: Telemetry,
     /// When the fault began.
     pub(super) begin: u64,
@@ -80,7 +78,9 @@ impl Corpus {
     /// Writes a fault and what comes after it.
     pub(super) fn write_case(&self, case: &Case, folder: &Path) -> Result<PathBuf> {
         let mut telemetry = case.telemetry.clone();
-        let again = case.telemetry.within(case.end - case.again, case.end);
+        let mut again = case.telemetry.within(case.end - case.again, case.end);
+        // Points come by the minute and have been: windows of spans and records are what is to be closed.
+        again.points.clear();
         telemetry.append(again.moved(case.again as i64, AGAIN));
         telemetry.append(self.after(case.end + case.again));
         let path = folder.join("fault.jsonl");

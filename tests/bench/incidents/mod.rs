@@ -7,6 +7,7 @@ mod case;
 mod nezha;
 mod references;
 mod score;
+mod scripted;
 mod shop;
 mod subject;
 mod tables;
@@ -23,13 +24,15 @@ use self::case::{Corpus, MAX_COPIES};
 use self::score::Found;
 use self::subject::Subject;
 use self::tables::Outcome;
+use crate::machine::Machine;
 use crate::subject::build_trueline;
 use crate::table::{self, Report};
 
 /// Scores the causes that incidents name.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Words of which one stands in the title of a set, such as `trainticket`; all sets when there is none.
+    /// Words of which one stands in the title of a set, such as `trainticket`; all sets when there is none. `load` is that
+    /// of faults by script.
     sets: Vec<String>,
     /// Score only faults in whose name this stands.
     #[arg(long, value_name = "WORD")]
@@ -40,6 +43,9 @@ pub(crate) struct Args {
     /// How often TrainTicket's fault-free minute comes before each fault.
     #[arg(long, value_name = "N", default_value_t = 75)]
     repeat: u64,
+    /// Of faults by script, how many of each kind.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    seeds: u64,
     /// Another configuration, to judge a change.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -52,6 +58,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     output: table::Output,
 }
+
+/// Healthy days take a minute each.
+const HEALTHY_SEEDS: u64 = 2;
+
+/// The name of the set of faults by script.
+const LOAD: &str = "load";
 
 /// Scores every set and writes the tables.
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -71,7 +83,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         corpora.iter_mut().for_each(|corpus| corpus.cases.retain(|case| case.name.contains(word)));
         corpora.retain(|corpus| !corpus.cases.is_empty());
     }
-    if corpora.is_empty() {
+    let has_load =
+        args.fault.is_none() && (args.sets.is_empty() || args.sets.iter().any(|word| word == LOAD));
+    if corpora.is_empty() && !has_load {
         eprintln!("no such data in {}: nothing is scored; name its folder with --data", data.display());
         return Ok(());
     }
@@ -79,15 +93,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(binary) => binary.clone(),
         None => build_trueline()?,
     };
-    let config = args.config.clone().unwrap_or_else(|| own.join("incidents/incidents.yaml"));
-    let subject = Subject { binary, config };
+    let config = |name: &str| args.config.clone().unwrap_or_else(|| own.join("incidents").join(name));
+    let subject = |name: &str| Subject { binary: binary.clone(), config: config(name) };
     let mut tables = Vec::new();
+    if has_load {
+        tables.push(scripted::table(&subject("load.yaml"), work.path(), args.seeds)?);
+        tables.push(scripted::healthy(&subject("load.yaml"), work.path(), HEALTHY_SEEDS)?);
+    }
+    let subject = subject("incidents.yaml");
     for (number, corpus) in corpora.into_iter().enumerate() {
         let folder = args.keep.as_deref().unwrap_or(work.path()).join(format!("set-{number}"));
         let outcome = judge(corpus, &subject, &folder)?;
         tables.extend(tables::tables(&outcome));
     }
-    let title = "Causes named by incidents, and the two rules that they have to beat.".to_owned();
+    let stamp = Machine::here().stamp();
+    let title = format!("Causes named by incidents, and the two rules that they have to beat; {stamp}.");
     args.output.write(&Report { title, tables }, "incidents")
 }
 

@@ -155,7 +155,6 @@ fn case(
         name: format!("{} {}", injection.inject_time, injection.inject_type),
         kind: injection.inject_type.clone(),
         cause: service_of(&injection.inject_pod).to_owned(),
-        target: None,
         telemetry: telemetry.moved(moved, 0),
         begin: injected.saturating_add_signed(moved),
         end,

@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) n_before: usize,
     /// Events of the incidents that were told of while the fault lasted.
     pub(super) n_events: usize,
+    /// Of each incident that was told of while the fault lasted and has a cause: its confidence, and whether the cause is right.
+    pub(super) sureness: Vec<(f64, bool)>,
     /// From the beginning of the fault to the first line about an incident. *Units*: nanoseconds of its source.
     pub(super) delay: Option<u64>,
 }
@@ -30,18 +32,25 @@ impl Found {
         let last = told_within(incidents, case.begin, u64::MAX);
         let firsts = incidents.iter().map(Incident::first_told);
         let delay = firsts.filter(|first| *first >= case.begin).min().map(|first| first - case.begin);
-        let named = judged(case, &lasting).map(|told| &told.causes[..]).unwrap_or_default();
+        let named = ranked(&lasting);
         Self {
             rank: place(case, &lasting),
             last_rank: place(case, &last),
             max_z_rank: rank(&references::max_z(&corpus.baseline, &case.telemetry), &case.cause),
-            named: named.iter().map(|cause| cause.service.clone()).collect(),
+            named: named.iter().map(|(service, _)| (*service).to_owned()).collect(),
             n_incidents: lasting.len(),
             n_before: incidents.iter().filter(|incident| incident.first_told() < case.begin).count(),
             n_events: lasting.iter().map(|told| told.n_events).sum(),
+            sureness: lasting.iter().filter_map(|told| sureness(case, told)).collect(),
             delay: delay.map(|delay| delay * corpus.time_factor),
         }
     }
+}
+
+/// Returns how sure an incident is of its cause, and whether that is right; none where nothing is said.
+fn sureness(case: &Case, told: &Told) -> Option<(f64, bool)> {
+    let first = told.causes.first()?;
+    Some((told.confidence, first.service == case.cause))
 }
 
 /// Returns the last line of each incident in a range of time.
@@ -51,16 +60,21 @@ fn told_within(incidents: &[Incident], from: u64, to: u64) -> Vec<&Told> {
 
 /// Returns the place of the service at fault.
 fn place(case: &Case, told: &[&Told]) -> Option<usize> {
-    let causes = &judged(case, told)?.causes;
-    let scores: Vec<_> = causes.iter().map(|cause| (&*cause.service, cause.score)).collect();
-    rank(&scores, &case.cause)
+    rank(&ranked(told), &case.cause)
 }
 
-/// Returns the incident that somebody looks at: the one in which what users felt takes part, else the one with the most
-/// services, of these the first.
-fn judged<'a>(case: &Case, told: &[&'a Told]) -> Option<&'a Told> {
-    let has_target = |told: &Told| case.target.as_ref().is_some_and(|target| told.services.contains(target));
-    told.iter().rev().max_by_key(|told| (has_target(told), told.services.len())).copied()
+/// Ranks the candidates of all incidents together, as somebody does who has all of them on the screen: of a service the
+/// highest score counts, of equal scores the first.
+fn ranked<'a>(told: &[&'a Told]) -> Vec<(&'a str, f64)> {
+    let mut all: Vec<(&str, f64)> = Vec::new();
+    for cause in told.iter().flat_map(|told| &told.causes) {
+        match all.iter_mut().find(|(service, _)| *service == cause.service) {
+            Some((_, score)) => *score = score.max(cause.score),
+            None => all.push((&cause.service, cause.score)),
+        }
+    }
+    all.sort_by(|one, other| other.1.total_cmp(&one.1));
+    all
 }
 
 /// Returns the place of a service, behind all that score as high; none where it scores nothing.
@@ -98,6 +112,7 @@ mod tests {
             at,
             causes: causes.iter().map(cause).collect(),
             services: services.iter().map(|name| (*name).to_owned()).collect(),
+            confidence: 0.7,
             n_events: 3,
         };
         Incident { id: services.concat(), told: vec![line(told.0), line(told.1)] }
@@ -117,12 +132,11 @@ mod tests {
         }
     }
 
-    fn case(target: Option<&str>) -> Case {
+    fn case() -> Case {
         Case {
             name: String::new(),
             kind: String::new(),
             cause: "cart".to_owned(),
-            target: target.map(str::to_owned),
             telemetry: Telemetry::default(),
             begin: 100,
             end: 200,
@@ -140,17 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn the_incident_in_which_users_felt_it_is_judged() {
+    fn candidates_of_all_incidents_are_ranked_together() {
         let told = [
-            incident(&["old"], (10, 50), &[("old", 1.0)]),
-            incident(&["a", "b", "c"], (120, 130), &[("a", 1.0)]),
-            incident(&["site"], (140, 150), &[("cart", 1.0)]),
+            incident(&["old"], (10, 50), &[("old", 9.0)]),
+            incident(&["a", "b", "c"], (120, 130), &[("a", 1.0), ("cart", 0.5)]),
+            incident(&["site"], (140, 150), &[("cart", 2.0)]),
         ];
-        let found = Found::of(&corpus(), &case(Some("site")), &told);
+        let found = Found::of(&corpus(), &case(), &told);
         assert_eq!((found.rank, found.n_incidents, found.n_before), (Some(1), 2, 1));
         assert_eq!((found.delay, found.n_events), (Some(20 * 5), 6));
-        let found = Found::of(&corpus(), &case(None), &told);
-        assert_eq!((found.rank, &*found.named), (None, &["a".to_owned()][..]));
+        assert_eq!(found.named, ["cart", "a"]);
+        assert_eq!(found.sureness, [(0.7, false), (0.7, true)]);
     }
 
     #[test]
@@ -158,7 +172,7 @@ mod tests {
         let mut told = [incident(&["web"], (120, 130), &[("cart", 1.0)])];
         let over = Told { at: 300, causes: Vec::new(), ..told[0].told[1].clone() };
         told[0].told.push(over);
-        let found = Found::of(&corpus(), &case(None), &told);
+        let found = Found::of(&corpus(), &case(), &told);
         assert_eq!((found.rank, found.last_rank), (Some(1), None));
     }
 

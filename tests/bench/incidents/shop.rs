@@ -99,7 +99,6 @@ fn case(issue: &Path, begin: u64) -> Result<Case> {
         name: parts.into_iter().rev().collect::<Vec<_>>().join("/"),
         kind: truth.target.metric,
         cause: truth.root_cause.node,
-        target: Some(truth.target.node),
         telemetry: telemetry(&fault, first, begin),
         begin: begin_of_fault,
         end: at(last + STEP, first, begin),

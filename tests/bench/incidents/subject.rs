@@ -26,6 +26,8 @@ pub(super) struct Told {
     pub(super) causes: Vec<Cause>,
     /// Services that it concerns.
     pub(super) services: Vec<String>,
+    /// How likely the first is the cause, by its own word.
+    pub(super) confidence: f64,
     /// Alerts, episodes and other events that are one incident.
     pub(super) n_events: usize,
 }
@@ -130,7 +132,8 @@ fn told(line: &Value, facts: &Value) -> Result<Told> {
     let mut causes = causes.collect::<Result<Vec<_>>>()?;
     causes.sort_by(|one, other| other.score.total_cmp(&one.score));
     let services = list("services").iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    Ok(Told { at: seconds * SECOND, causes, services, n_events: list("events").len() })
+    let confidence = facts.get("confidence").and_then(Value::as_f64).unwrap_or_default();
+    Ok(Told { at: seconds * SECOND, causes, services, confidence, n_events: list("events").len() })
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) struct Outcome {
 }
 
 pub(super) fn tables(outcome: &Outcome) -> Vec<Table> {
-    let mut tables = vec![ranks(outcome), incidents(outcome)];
+    let mut tables = vec![ranks(outcome), incidents(outcome), sureness(outcome)];
     tables.extend(misses(outcome));
     tables
 }
@@ -107,6 +107,30 @@ fn incidents(outcome: &Outcome) -> Table {
             or_dash(specific),
             or_dash(false_alarms),
         ]],
+    }
+}
+
+/// Bounds of confidence that are told apart.
+const SURENESS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+
+/// How often a cause that is told with a confidence is right.
+fn sureness(outcome: &Outcome) -> Table {
+    let all: Vec<(f64, bool)> = outcome.found.iter().flat_map(|it| it.sureness.iter().copied()).collect();
+    let between = |low: f64, high: f64| {
+        let is_in = |(sure, _): &&(f64, bool)| *sure >= low && (*sure < high || high >= 1.0);
+        let within: Vec<_> = all.iter().filter(is_in).collect();
+        let n_right = within.iter().filter(|(_, is_right)| *is_right).count();
+        let right = match within.len() {
+            0 => "–".to_owned(),
+            n => format!("{:.2}", n_right as f64 / n as f64),
+        };
+        vec![format!("{low:.1} to {high:.1}"), within.len().to_string(), right]
+    };
+    Table {
+        caption: "Incidents while faults lasted, by the confidence with which a cause is told; below 0.2 none is called the cause."
+            .to_owned(),
+        heading: ["confidence", "incidents", "right"].map(str::to_owned).to_vec(),
+        lines: SURENESS.windows(2).map(|bounds| between(bounds[0], bounds[1])).collect(),
     }
 }
 

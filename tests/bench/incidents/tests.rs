@@ -85,7 +85,6 @@ fn a_fault_stands_behind_copies_of_the_baseline_and_before_more_of_it() {
         name: String::new(),
         kind: String::new(),
         cause: "ts-auth-service".to_owned(),
-        target: None,
         telemetry: baseline.moved(minute as i64, 0),
         begin: end,
         end: end + minute,

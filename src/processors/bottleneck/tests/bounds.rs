@@ -30,7 +30,7 @@ fn a_graph_of_ten_thousand_services_keeps_its_bound_and_counts_the_rest() {
     for n in 0..10_000 {
         stage.push(n, &request(n as u64 + 1, 0, &format!("s{n} GET server 0..10")));
     }
-    stage.pass(8);
+    stage.pass(20);
     let calls = stage.calls(0);
     assert_eq!((calls.edges.len(), calls.steps.len()), (1_000, 500));
     assert_eq!((rejected(&stage, "edges_limit"), rejected(&stage, "steps_limit")), (9_000, 9_500));
@@ -45,7 +45,7 @@ fn spans_beyond_the_bound_of_a_trace_are_counted_and_the_trace_is_not_whole() {
     let mut stage = Stage::new(&config, 1);
     let script = "a GET server 0..9\n  a x internal 1..2\n  a x internal 2..3\n  a x internal 3..4\n  a x internal 4..5";
     stage.push(0, &request(1, 0, script));
-    stage.pass(6);
+    stage.pass(20);
     let told = lines(&stage.calls(0));
     assert!(told.starts_with("coverage 0.00\n") && told.contains("a x: 2 calls"), "{told}");
     assert_eq!(rejected(&stage, "spans_of_trace_limit"), 2);
@@ -62,7 +62,7 @@ fn traces_without_errors_are_given_up_first() {
         let mark = if trace <= 5 { "!" } else { "" };
         stage.push(0, &request(trace, 0, &format!("a GET server 0..9 {mark}")));
     }
-    stage.pass(6);
+    stage.pass(20);
     let told = lines(&stage.calls(0));
     assert!(told.contains("user > a request: 9 calls, 5 failed"), "{told}");
     assert_eq!(rejected(&stage, "waiting_traces_limit"), 11);
@@ -73,10 +73,10 @@ fn traces_without_errors_are_given_up_first() {
 fn what_comes_after_its_trace_was_assembled_is_counted() {
     let mut stage = Stage::new(&BottleneckConfig::default(), 1);
     stage.push(0, &request(1, 0, "a GET server 0..9"));
-    stage.pass(6);
+    stage.pass(20);
     let late = request(1, 0, "a GET server 0..9\n  a x internal 1..2");
     stage.push(0, &late);
-    stage.pass(6);
+    stage.pass(20);
     assert!(lines(&stage.calls(0)).contains("user > a request: 1 calls"));
     assert_eq!(rejected(&stage, "trace_was_assembled"), 2);
 }
@@ -98,7 +98,7 @@ fn when_too_much_comes_whole_traces_are_left_out() {
         }
         stage.pass(1);
     }
-    stage.pass(5);
+    stage.pass(10);
     let calls = stage.calls(30);
     let n = calls.edges.iter().find(|edge| &*edge.client == "user").expect("somebody called").calls;
     assert!((150..=350).contains(&n), "about 25 traces a second are kept: {n}");

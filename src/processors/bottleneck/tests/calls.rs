@@ -22,7 +22,7 @@ const SHOP: &str = "
 fn calls_are_told_by_who_called_whom_with_the_callers_wait_and_the_gap() {
     let mut stage = Stage::new(&BottleneckConfig::default(), 1);
     stage.push(0, &request(1, 0, SHOP));
-    stage.pass(10);
+    stage.pass(20);
     expect![[r#"
         coverage 1.00
         cart > carts database: 1 calls, 0 failed, 20/21 ms, gap -, trace 1
@@ -47,7 +47,7 @@ fn a_failure_is_told_where_it_began() {
             cart get server 20..50 !
               cart log internal 25..26";
     stage.push(0, &request(1, 0, script));
-    stage.pass(10);
+    stage.pass(20);
     let calls = stage.calls(0);
     let lost: u64 = calls.edges.iter().map(|edge| edge.lost).sum();
     let told = lines(&calls);
@@ -62,7 +62,7 @@ fn the_exemplar_is_failed_before_slow_before_fast() {
     for (trace, end, mark) in [(1, 50, ""), (2, 90, ""), (3, 10, "!"), (4, 20, "!")] {
         stage.push(0, &request(trace, 0, &format!("shop GET server 0..{end} {mark}")));
     }
-    stage.pass(10);
+    stage.pass(20);
     let told = lines(&stage.calls(0));
     assert!(told.contains("user > shop request: 4 calls, 2 failed, 21/90 ms, gap -, trace 4"), "{told}");
 }
@@ -73,11 +73,11 @@ fn a_trace_counts_in_the_window_in_which_it_ended_or_in_the_first_that_is_open()
     stage.push(0, &request(1, 9_000, "shop GET server 0..100"));
     stage.pass(12);
     stage.push(0, &request(2, 11_000, "shop GET server 0..100"));
-    stage.pass(7);
+    stage.pass(8);
     assert!(lines(&stage.calls(0)).contains("user > shop request: 1 calls"));
     // Late: its window has been handed on.
     stage.push(0, &request(3, 9_500, "shop GET server 0..100"));
-    stage.pass(10);
+    stage.pass(20);
     assert!(lines(&stage.calls(10)).contains("user > shop request: 2 calls"));
     assert_eq!(lines(&stage.calls(20)), "coverage 0.00\n");
 }
@@ -90,7 +90,7 @@ fn a_trace_of_which_spans_are_missing_lowers_the_coverage() {
         request(2, 0, "shop GET server 0..100\n  shop work internal 0..50\n    shop inner internal 1..2");
     cut.resource_spans.remove(1);
     stage.push(0, &cut);
-    stage.pass(10);
+    stage.pass(20);
     assert!(lines(&stage.calls(0)).starts_with("coverage 0.50\n"));
 }
 
@@ -104,8 +104,8 @@ fn a_trace_waits_for_its_root_and_then_for_what_comes_soon_after() {
     stage.push(0, &first);
     stage.pass(12);
     stage.push(1, &second);
-    stage.pass(5);
-    assert_eq!(lines(&stage.calls(0)), "coverage 0.00\n", "the grace is 5 s");
+    stage.pass(17);
+    assert_eq!(lines(&stage.calls(0)), "coverage 0.00\n", "it came until 20 s, and the grace is 5 s: 30 s");
     stage.pass(1);
     let told = lines(&stage.calls(10));
     assert!(told.starts_with("coverage 1.00\n") && told.contains("shop > cart request: 1 calls"), "{told}");
@@ -119,7 +119,7 @@ fn a_call_that_fails_and_does_not_come_to_its_callee_is_lost() {
             format!("shop GET server 0..100\n  shop call client 10..{} peer=cart {mark}", 20 * trace);
         stage.push(0, &request(trace, 0, &script));
     }
-    stage.pass(10);
+    stage.pass(20);
     let calls = stage.calls(0);
     let edge = calls.edges.iter().find(|edge| &*edge.server == "cart").expect("the peer is named");
     assert_eq!((edge.calls, edge.failed, edge.lost), (3, 2, 2));

@@ -1,6 +1,8 @@
 mod bounds;
 mod calls;
+mod demand;
 mod layout;
+mod names;
 mod order;
 mod paths;
 mod restart;

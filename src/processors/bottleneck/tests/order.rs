@@ -32,17 +32,21 @@ fn any_trace() -> impl Strategy<Value = ExportTraceServiceRequest> {
     })
 }
 
+/// Plays parts, each on its shard and in its second, and closes windows as `aggregation` does.
 fn run(parts: &[(usize, u64, ExportTraceServiceRequest)], shards: usize) -> Vec<Calls> {
     let config = BottleneckConfig { max_edges: 6, max_steps: 6, ..BottleneckConfig::default() };
     let mut stage = Stage::new(&config, shards);
-    for second in 0..4 {
+    let mut told = Vec::new();
+    for second in 0..60 {
         for (shard, _, part) in parts.iter().filter(|(_, at, _)| *at == second) {
             stage.push(*shard, part);
         }
         stage.pass(1);
+        if stage.secs >= 20 && stage.secs.is_multiple_of(10) {
+            told.push(stage.calls(stage.secs - 20));
+        }
     }
-    stage.pass(40);
-    vec![stage.calls(0), stage.calls(10)]
+    told
 }
 
 /// NaN is equal to NaN here.
@@ -54,14 +58,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn shards_batches_and_order_change_nothing(
-        traces in prop::collection::vec((any_trace(), 0..4_u64), 1..8),
+    fn shards_batches_and_the_order_within_a_window_change_nothing(
+        traces in prop::collection::vec((any_trace(), 0..20_u64), 1..8),
         seed in any::<u64>(),
     ) {
         let mut parts = Vec::new();
         for (trace, second) in &traces {
             for (n, part) in (0_u64..).zip(split(trace)) {
-                parts.push((0, (second + n) % 4, part));
+                parts.push((0, (second + n) % 20, part));
             }
         }
         let one = run(&parts, 1);
@@ -69,8 +73,10 @@ proptest! {
         mixed.reverse();
         let turn = seed as usize % mixed.len();
         mixed.rotate_left(turn);
-        for (n, part) in mixed.iter_mut().enumerate() {
-            part.0 = (seed as usize >> (n % 16)) % 3;
+        for (n, (shard, second, _)) in mixed.iter_mut().enumerate() {
+            *shard = (seed as usize >> (n % 16)) % 3;
+            // Another second of the same window.
+            *second = *second / 10 * 10 + (*second + (seed >> (n % 32))) % 10;
         }
         prop_assert_eq!(text(&run(&mixed, 3)), text(&one));
     }

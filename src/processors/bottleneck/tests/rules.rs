@@ -41,11 +41,11 @@ fn a_step_that_takes_longer_than_usual_is_found() {
         |x| shop(20.0 * x, 0.0, 2.0, 10.0 * x),
         |x| shop(90.0 * x, 0.0, 2.0, 10.0 * x),
         expect![[r#"
-        detected slow_step of cart get: warning score 51.94 confidence 0.90 impact 0.80 improvement 0.59
-          get of cart takes 104 ms of its own, usually 26.8 ms (p95): 80 % of shop GET/cart; profile the operation, look at what was released lately, and compare the exemplar with a fast trace
-        cleared slow_step of cart get: warning score 51.94 confidence 0.90 impact 0.80 improvement 0.59
-          get of cart takes 104 ms of its own, usually 26.8 ms (p95): this is over
-    "#]],
+            detected slow_step of cart get: warning score 51.71 confidence 0.90 impact 0.80 improvement 0.59
+              get of cart takes 103 ms of its own, usually 26.8 ms (p95): 80 % of shop GET/cart; profile the operation, look at what was released lately, and compare the exemplar with a fast trace
+            cleared slow_step of cart get: warning score 51.95 confidence 0.90 impact 0.80 improvement 0.59
+              get of cart takes 104 ms of its own, usually 26.8 ms (p95): this is over
+        "#]],
     );
 }
 
@@ -55,11 +55,11 @@ fn a_slow_database_is_found() {
         |x| shop(20.0 * x, 0.0, 2.0, 10.0 * x),
         |x| shop(20.0 * x, 0.0, 2.0, 60.0 * x),
         expect![[r#"
-        detected slow_database of cart SELECT: warning score 52.12 confidence 0.90 impact 0.61 improvement 0.50
-          cart waits 65.9 ms for its database in SELECT, usually 11.0 ms (p95): 61 % of shop GET/cart; look at the query's plan, its indexes and the locks that it waits for
-        cleared slow_database of cart SELECT: warning score 52.17 confidence 0.90 impact 0.61 improvement 0.50
-          cart waits 66.0 ms for its database in SELECT, usually 11.0 ms (p95): this is over
-    "#]],
+            detected slow_database of cart SELECT: warning score 52.15 confidence 0.90 impact 0.61 improvement 0.50
+              cart waits 66.0 ms for its database in SELECT, usually 11.0 ms (p95): 61 % of shop GET/cart; look at the query's plan, its indexes and the locks that it waits for
+            cleared slow_database of cart SELECT: warning score 52.17 confidence 0.90 impact 0.61 improvement 0.50
+              cart waits 66.0 ms for its database in SELECT, usually 11.0 ms (p95): this is over
+        "#]],
     );
 }
 
@@ -84,7 +84,7 @@ fn a_wait_before_a_call_is_found_and_stands_for_the_step() {
         |x| shop(20.0 * x, 80.0 * x, 2.0, 10.0 * x),
         expect![[r#"
             detected call_wait of shop get: critical score 65.89 confidence 0.60 impact 0.66 improvement 0.62
-              93.1 ms pass in shop before it calls get, usually 6.16 ms (p95): 66 % of shop GET/cart; look at the pool that the call takes its connection from, and at locks before it
+              93.0 ms pass in shop before it calls get, usually 6.16 ms (p95): 66 % of shop GET/cart; look at the pool that the call takes its connection from, and at locks before it
             cleared call_wait of shop get: critical score 65.90 confidence 0.60 impact 0.66 improvement 0.62
               93.2 ms pass in shop before it calls get, usually 6.16 ms (p95): this is over
         "#]],
@@ -107,11 +107,11 @@ fn messages_that_wait_are_found() {
         |x| mail(10.0 * x),
         |x| mail(900.0 * x),
         expect![[r#"
-        detected queue_wait of mail send: critical score 96.49 confidence 0.70 impact 0.96 improvement 0.95
-          messages wait 979 ms for send of mail, usually 11.0 ms (p95): 96 % of mail send; add consumers or make them faster
-        cleared queue_wait of mail send: critical score 96.78 confidence 0.70 impact 0.97 improvement 0.96
-          messages wait 981 ms for send of mail, usually 11.0 ms (p95): this is over
-    "#]],
+            detected queue_wait of mail send: critical score 96.16 confidence 0.70 impact 0.96 improvement 0.95
+              messages wait 979 ms for send of mail, usually 11.0 ms (p95): 96 % of mail send; add consumers or make them faster
+            cleared queue_wait of mail send: critical score 96.78 confidence 0.70 impact 0.97 improvement 0.96
+              messages wait 987 ms for send of mail, usually 11.0 ms (p95): this is over
+        "#]],
     );
 }
 
@@ -129,11 +129,11 @@ fn a_call_for_each_item_is_found() {
         |x| list(3, x),
         |x| list(14, x),
         expect![[r#"
-        detected repeated_calls of shop SELECT: critical score 76.06 confidence 0.90 impact 0.76 improvement 0.76
-          shop calls SELECT many times, one after the other, which costs 71.4 ms: 76 % of shop list; fetch all items with one call
-        cleared repeated_calls of shop SELECT: critical score 76.07 confidence 0.90 impact 0.76 improvement 0.76
-          shop calls SELECT many times, one after the other, which costs 71.5 ms: this is over
-    "#]],
+            detected repeated_calls of shop SELECT: critical score 76.07 confidence 0.90 impact 0.76 improvement 0.76
+              shop calls SELECT many times, one after the other, which costs 71.5 ms: 76 % of shop list; fetch all items with one call
+            cleared repeated_calls of shop SELECT: critical score 76.07 confidence 0.90 impact 0.76 improvement 0.76
+              shop calls SELECT many times, one after the other, which costs 71.5 ms: this is over
+        "#]],
     );
 }
 
@@ -220,10 +220,10 @@ fn the_slowest_of_calls_at_the_same_time_is_found() {
         |x| search(22.0, x),
         |x| search(90.0, x),
         expect![[r#"
-            detected straggler of shop shard: critical score 73.68 confidence 0.70 impact 0.74 improvement 0.74
-              shop waits 69.9 ms for the last shard of those that it makes at once: 74 % of shop search; spread the work evenly, or send a second request when one is late
+            detected straggler of shop shard: critical score 73.69 confidence 0.70 impact 0.74 improvement 0.74
+              shop waits 70.0 ms for the last shard of those that it makes at once: 74 % of shop search; spread the work evenly, or send a second request when one is late
             cleared straggler of shop shard: critical score 73.69 confidence 0.70 impact 0.74 improvement 0.74
-              shop waits 70.1 ms for the last shard of those that it makes at once: this is over
+              shop waits 70.0 ms for the last shard of those that it makes at once: this is over
         "#]],
     );
 }

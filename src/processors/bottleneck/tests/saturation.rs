@@ -18,7 +18,7 @@ fn list(pairs: &[(&str, &str)]) -> Arc<[u8]> {
 }
 
 /// A window of ten seconds: service, instance, metric, state and value.
-fn window(secs: u64, rows: &[(&str, &str, &str, &str, f64)]) -> Rollups {
+pub(super) fn window(secs: u64, rows: &[(&str, &str, &str, &str, f64)]) -> Rollups {
     let start = Timestamp(T0.0 + secs * 1_000_000_000);
     let mut rollups = Rollups { start, width: Duration::from_secs(10), ..Rollups::default() };
     for (slot, (service, instance, metric, state, value)) in (0..).zip(rows) {
@@ -37,7 +37,7 @@ fn window(secs: u64, rows: &[(&str, &str, &str, &str, f64)]) -> Rollups {
     rollups
 }
 
-fn serve(stage: &mut Stage, minutes: u64, work: f64, rows: &[(&str, &str, &str, &str, f64)]) {
+pub(super) fn serve(stage: &mut Stage, minutes: u64, work: f64, rows: &[(&str, &str, &str, &str, f64)]) {
     for _ in 0..minutes * 6 {
         for _ in 0..10 {
             let n = stage.secs;
@@ -72,8 +72,8 @@ fn a_cpu_that_is_used_up_is_a_risk_while_nothing_is_slow_and_a_bottleneck_then()
     expect![[r#"
         cleared cpu_saturation of cart process.cpu.utilization: info score 33.33 confidence 0.50 impact - improvement -
           process.cpu.utilization of cart is 0.90, and nothing is slow yet: this is over
-        detected slow_step of cart get: warning score 66.35 confidence 0.90 impact 1.00 improvement 0.75
-          get of cart takes 87.6 ms of its own, usually 22.0 ms (p95): 100 % of cart get; profile the operation, look at what was released lately, and compare the exemplar with a fast trace
+        detected slow_step of cart get: warning score 66.67 confidence 0.90 impact 1.00 improvement 0.75
+          get of cart takes 88.2 ms of its own, usually 22.0 ms (p95): 100 % of cart get; profile the operation, look at what was released lately, and compare the exemplar with a fast trace
         detected cpu_saturation of cart process.cpu.utilization: warning score 66.67 confidence 0.70 impact - improvement -
           process.cpu.utilization of cart is 0.90, and its operations are slow; add instances or raise the limit, then profile what uses it
     "#]].assert_eq(&stage.events());

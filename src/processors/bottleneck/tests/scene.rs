@@ -15,12 +15,12 @@ use super::super::{
     Bottleneck, BottleneckConfig,
     assembly::Gathered,
     critical_path::critical_path,
-    span::{Kind, Span},
+    span::{Cache, Kind, Span},
     trace::Trace,
 };
 use prost::Message;
 
-use crate::testing::{T0, at, push, resource_spans, span, text, value_text};
+use crate::testing::{T0, at, attribute, push, resource_spans, span, text, value_text};
 
 /// Reads spans, one a line: `id parent start end`, then perhaps a kind; `-` for no parent. Times are as they stand.
 pub(super) fn spans_of(script: &str) -> (Vec<Span>, HashMap<u64, String>) {
@@ -48,6 +48,8 @@ pub(super) fn spans_of(script: &str) -> (Vec<Span>, HashMap<u64, String>) {
             },
             failed: false,
             has_links: false,
+            throttled: false,
+            cache: Cache::None,
             service: "s".into(),
             name: name.into(),
             peer: None,
@@ -74,7 +76,8 @@ pub(super) fn paths(script: &str) -> String {
 /// Traces of a shop, as OTLP.
 ///
 /// One span a line: `service name kind start..end`, indented below its parent by two blanks a level, with times in
-/// milliseconds since the trace began and then any of `!` (failed), `db=NAME`, `peer=NAME`, `link`.
+/// milliseconds since the trace began and then any of `!` (failed), `db=NAME`, `peer=NAME`, `redis=COMMAND`, `grpc=CODE`,
+/// `link`.
 pub(super) fn request(trace: u64, begins_at_ms: u64, script: &str) -> ExportTraceServiceRequest {
     let mut parents: Vec<u64> = Vec::new();
     let mut all = Vec::new();
@@ -97,6 +100,15 @@ pub(super) fn request(trace: u64, begins_at_ms: u64, script: &str) -> ExportTrac
             match word.split_once('=') {
                 Some(("db", name)) => attributes.push(text("db.namespace", name)),
                 Some(("peer", name)) => attributes.push(text("peer.service", name)),
+                Some(("redis", command)) => {
+                    attributes.push(text("db.system.name", "redis"));
+                    attributes.push(text("db.operation.name", command));
+                }
+                Some(("http", code)) => {
+                    attributes
+                        .push(attribute("http.response.status_code", Value::IntValue(code.parse().unwrap())));
+                }
+                Some(("grpc", code)) => attributes.push(text("rpc.response.status_code", code)),
                 _ => {}
             }
         }

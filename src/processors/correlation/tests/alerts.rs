@@ -123,3 +123,36 @@ fn nine_of_ten_alerts_of_one_fault_disturb_nobody_and_that_is_measured() {
     let text = String::from_utf8_lossy(&metrics);
     assert!(text.contains("trueline.incidents.noise_reduction"), "{text}");
 }
+
+/// The part of all alerts that nobody was told of.
+fn spared(shop: &mut Shop) -> f64 {
+    let spared = shop.gauge("trueline.incidents.noise_reduction")["{}"];
+    (1000.0 * spared).round() / 1000.0
+}
+
+#[test]
+fn an_alert_that_is_told_of_again_counts_once_and_one_that_fires_anew_counts_again() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    for alert in [SLOW, ALSO] {
+        shop.push(&alert.fires(600));
+    }
+    assert_eq!(spared(&mut shop), 0.5, "the second is of the same incident");
+    for _ in 0..10 {
+        shop.push(&SLOW.fires(600));
+        shop.push(&ALSO.fires(600));
+        shop.tick();
+    }
+    assert_eq!(spared(&mut shop), 0.5, "reminders are no alerts");
+    let snapshot = shop.harness.analysis().snapshot().unwrap();
+    let mut after = Shop::new("");
+    after.harness.now = shop.harness.now;
+    after.harness.analysis().restore(snapshot).unwrap();
+    after.push(&ALSO.fires(600));
+    assert_eq!(spared(&mut after), 0.5, "nor after a restart");
+    after.push(&ALSO.ends(600, 640));
+    after.push(&ALSO.fires(640));
+    assert_eq!(spared(&mut after), 0.667, "it fires again, and nobody is told again");
+    after.push(&Alert { severity: "emergency", ..ALSO }.fires(650));
+    assert_eq!(spared(&mut after), 0.333, "who is told that it got worse is told of no other alert");
+}

@@ -1,8 +1,16 @@
 //! What is named as the cause.
 
+use std::collections::BTreeSet;
+
 use model::Calls;
 
-use super::{Shop, Told, at, calm, deployment, edge, step};
+use super::{
+    super::{
+        cause::{Candidate, CauseKind, Finding},
+        incidents::name,
+    },
+    Shop, Told, at, calm, deployment, edge, step,
+};
 
 /// The shop is calm for ten minutes, then something happens; a minute later episodes of these services open.
 fn incident(services: &[&str], twist: &dyn Fn(&mut Calls)) -> Told {
@@ -104,14 +112,94 @@ fn where_nothing_moved_no_cause_is_named() {
 }
 
 #[test]
-fn where_two_are_alike_no_cause_is_named_and_both_are_listed() {
+fn where_two_on_one_chain_are_alike_no_cause_is_named_and_both_are_listed() {
     let told = incident(&["frontend"], &|calls| {
         step(calls, "payment").own.mean = 80.0;
-        step(calls, "cart").own.mean = 74.0;
+        step(calls, "checkout").own.mean = 95.0;
     });
     assert_eq!(told.incident("chain")[0]["role"], "suspected");
     assert_eq!(told.causes().len(), 2);
     assert!(told.incident("description").as_str().unwrap().starts_with("No cause stands out; look first at"));
+}
+
+#[test]
+fn two_causes_of_which_neither_calls_the_other_are_two_incidents() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    let twist = |calls: &mut Calls| {
+        step(calls, "payment").own.mean = 80.0;
+        step(calls, "cart").own.mean = 74.0;
+    };
+    shop.run_to(660, &twist);
+    shop.episode("frontend", "frontend", 600, None);
+    shop.run_to(720, &twist);
+    let incidents = shop.incidents();
+    let causes: BTreeSet<&str> = incidents.values().map(|told| told.causes()[0]).collect();
+    assert_eq!(causes, ["cart", "payment"].into(), "{incidents:?}");
+    assert_eq!(incidents.len(), 2);
+    // Both end, each by itself.
+    shop.episode("frontend", "frontend", 600, Some(720));
+    shop.run_to(1800, &calm);
+    assert_eq!(shop.named("trueline.incident.closed").count(), 2);
+}
+
+#[test]
+fn a_fault_that_costs_little_beside_another_is_an_incident_of_its_own() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.run_to(720, &|calls| {
+        step(calls, "payment").own.mean = 2_000.0;
+        step(calls, "cart").own.mean = 30.0;
+    });
+    let incidents = shop.incidents();
+    let causes: BTreeSet<&str> = incidents.values().map(|told| told.causes()[0]).collect();
+    assert_eq!((causes, incidents.len()), (["cart", "payment"].into(), 2), "{incidents:?}");
+}
+
+#[test]
+fn what_is_seldom_asked_is_looked_at_since_the_beginning() {
+    let seldom = |ms: f64| {
+        move |calls: &mut Calls| {
+            let ad = step(calls, "ad");
+            (ad.calls, ad.own.mean) = (1, ms);
+        }
+    };
+    let mut shop = Shop::new("");
+    shop.run_to(600, &seldom(2.4));
+    shop.episode("ad", "a", 600, None);
+    shop.run_to(660, &seldom(80.0));
+    assert_eq!(shop.told[0].causes(), [""; 0], "six requests are too few");
+    shop.run_to(720, &seldom(80.0));
+    assert_eq!(shop.told.last().unwrap().causes(), ["ad"]);
+}
+
+#[test]
+fn a_service_to_which_by_chance_nothing_comes_is_no_cause() {
+    let twist = |calls: u64| move |all: &mut Calls| edge(all, "frontend", "cart").calls = calls;
+    let mut shop = Shop::new("");
+    shop.run_to(600, &twist(1));
+    shop.episode("frontend", "a", 600, None);
+    shop.run_to(660, &|calls| calls.edges.retain(|edge| &*edge.server != "cart"));
+    assert_eq!(shop.told.last().unwrap().causes(), [""; 0], "five requests are missing");
+}
+
+/// A finding with one candidate.
+fn found(service: &str, score: f64, is_sure: bool) -> Finding {
+    let service = name(service);
+    let candidate = Candidate { service, kind: CauseKind::Logs, score, is_sure, evidence: Vec::new() };
+    Finding { candidates: vec![candidate], peak: score, ..Finding::default() }
+}
+
+#[test]
+fn a_cause_that_was_no_chance_gives_way_to_another_such_alone() {
+    let known = || found("payment", 4.0, true);
+    let named = |finding: Finding| finding.candidates[0].service.to_string();
+    assert_eq!(named(known().or_newer(found("cart", 9.0, false))), "payment");
+    assert_eq!(named(known().or_newer(found("cart", 9.0, true))), "cart");
+    assert_eq!(named(known().or_newer(found("cart", 2.0, true))), "payment", "there is less of it");
+    let kept = known().or_newer(found("payment", 3.5, false));
+    assert!(kept.candidates[0].is_sure, "what was no chance once is none");
+    assert_eq!(named(found("payment", 4.0, false).or_newer(found("cart", 9.0, false))), "cart");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is seen without a baseline, and what lines tell.
 
-use model::{Calls, Series, Statistic};
+use model::{Calls, Edge, EdgeKind, Series, Statistic};
 use wire::build::Attributes;
 
 use super::{Shop, Told, calm, edge, record, step};
@@ -47,6 +47,68 @@ fn customers_who_come_in_three_times_the_number_are_an_incident_where_they_come_
     assert_eq!(incidents.len(), 1, "{incidents:?}");
     let told = incidents.into_values().next().unwrap();
     assert_eq!((told.causes()[0], &told.incident("causes")[0]["kind"]), ("frontend", &"traffic".into()));
+}
+
+#[test]
+fn a_few_windows_with_more_customers_are_no_surge() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    for (end, calls) in [(640, 240), (660, 60), (700, 240), (720, 60)] {
+        shop.run_to(end, &|all| all.edges.iter_mut().for_each(|edge| edge.calls = calls));
+    }
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+}
+
+/// Messages from checkout to mail, so many in a window.
+fn mailing(calls: &mut Calls, n: u64) {
+    let sent = Edge {
+        server: "mail".into(),
+        kind: EdgeKind::Message,
+        calls: n,
+        ..edge(calls, "checkout", "payment").clone()
+    };
+    calls.edges.extend((n > 0).then_some(sent));
+}
+
+#[test]
+fn a_consumer_that_takes_nothing_while_messages_are_sent_is_an_incident() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &|calls| mailing(calls, 20));
+    shop.run_to(660, &calm);
+    let incidents = shop.incidents();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    let told = incidents.into_values().next().unwrap();
+    assert_eq!(told.causes(), ["mail"]);
+    let title = told.incident("events")[0]["title"].as_str().unwrap();
+    assert_eq!(title, "mail: it takes no message, and who sends them goes on");
+    shop.run_to(1800, &|calls| mailing(calls, 20));
+    assert_eq!(shop.named("trueline.incident.closed").count(), 1);
+}
+
+#[test]
+fn a_consumer_of_rare_messages_and_one_whose_publisher_rests_are_let_be() {
+    let mut shop = Shop::new("");
+    for minute in 0..15 {
+        shop.run_to(60 * minute + 10, &|calls| mailing(calls, 60));
+        shop.run_to(60 * minute + 60, &calm);
+    }
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+    let mut shop = Shop::new("");
+    shop.run_to(600, &|calls| mailing(calls, 20));
+    shop.run_to(800, &|calls| calls.edges.retain(|edge| &*edge.client == "user"));
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+}
+
+#[test]
+fn a_database_that_is_slow_is_said_to_be_slow_for_who_asks_it() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.run_to(660, &|calls| edge(calls, "payment", "payment-db").duration.mean = 90.0);
+    let told = shop.incidents().into_values().next().unwrap();
+    let event = told.incident("events")[0]["title"].as_str().unwrap();
+    assert!(event.starts_with("payment-db: statements of payment take"), "{event}");
+    let evidence = told.incident("evidence")[0].as_str().unwrap();
+    assert!(evidence.starts_with("statements to payment-db take"), "{evidence}");
 }
 
 #[test]
@@ -140,6 +202,106 @@ fn metrics_of_requests_name_a_cause_where_there_are_no_traces() {
     let incidents = shop.incidents();
     assert_eq!(incidents.len(), 1, "{incidents:?}");
     assert_eq!(incidents.into_values().next().unwrap().causes()[0], "store");
+}
+
+/// Ten minutes in which payment and checkout write their lines, then ten windows in which they write these instead, and
+/// calls are twisted.
+fn lines_after(payment: &str, checkout: &str, twist: &dyn Fn(&mut Calls)) -> Told {
+    let mut shop = Shop::new("");
+    for window in 0..70 {
+        let (second, is_calm) = (10 * window, window < 60);
+        lines(&mut shop, "payment", second, &[if is_calm { "charged card 17" } else { payment }; 4]);
+        lines(&mut shop, "checkout", second, &[if is_calm { "placed order 4" } else { checkout }; 4]);
+        shop.run_to(second + 10, if is_calm { &calm } else { twist });
+    }
+    let incidents = shop.incidents();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    incidents.into_values().next().unwrap().clone()
+}
+
+#[test]
+fn what_a_caller_writes_of_a_callee_that_is_not_reached_is_no_cause() {
+    let told = lines_after("", "ERROR no answer from payment", &|calls| {
+        calls.steps.retain(|step| &*step.service != "payment");
+        let gone = edge(calls, "checkout", "payment");
+        (gone.failed, gone.lost, gone.gap) = (100, 100, model::Spread::EMPTY);
+    });
+    assert_eq!((told.causes()[0], &told.incident("causes")[0]["kind"]), ("payment", &"unavailable".into()));
+}
+
+#[test]
+fn a_complaint_tells_most_where_no_callee_complains() {
+    let told = lines_after("ERROR card 17 was refused", "ERROR payment failed 4", &calm);
+    assert_eq!((told.causes()[0], &told.incident("causes")[0]["kind"]), ("payment", &"logs".into()));
+    assert!(told.incident("confidence").as_f64().unwrap() > 0.4, "{told:?}");
+}
+
+#[test]
+fn a_service_that_fails_and_complains_is_said_to_fail() {
+    let told = lines_after("ERROR card 17 was refused", "placed order 4", &|calls| {
+        step(calls, "payment").failed_here = 40;
+    });
+    assert_eq!((told.causes()[0], &told.incident("causes")[0]["kind"]), ("payment", &"errors".into()));
+}
+
+#[test]
+fn lines_of_a_service_that_just_came_up_are_not_new() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    for window in 60..90 {
+        lines(&mut shop, "stock", 10 * window, &["ERROR no stock yet"; 20]);
+        shop.run_to(10 * window + 10, &calm);
+    }
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+}
+
+/// Runs an hour in which a gauge comes by the minute, the last two of these values.
+fn gauge(metric: &str, values: [f64; 2]) -> Shop {
+    let mut shop = Shop::new("");
+    for minute in 0..62 {
+        let value = if minute < 60 { 0.02 } else { values[minute as usize - 60] };
+        for window in 0..6 {
+            let second = 60 * minute + 10 * window + 10;
+            let rows = vec![row("api", metric, Statistic::Mean, "1", value)];
+            shop.rows_to(second, if window == 0 { rows } else { Vec::new() });
+        }
+    }
+    shop
+}
+
+#[test]
+fn a_resource_is_used_up_at_most_wholly_and_one_minute_of_it_is_enough() {
+    let shop = gauge("process.cpu.utilization", [17.0, 0.02]);
+    let told = opened(&shop);
+    assert_eq!(told.len(), 1, "{:?}", shop.told);
+    assert_eq!(told[0].incident("title"), "api is used up");
+    let evidence = told[0].incident("evidence")[0].as_str().unwrap();
+    assert_eq!(evidence, "process.cpu.utilization is 100 %, 2.00 % before");
+}
+
+#[test]
+fn what_a_host_uses_is_no_trouble_of_the_service_that_tells_of_it() {
+    let shop = gauge("system.cpu.utilization", [0.97, 0.98]);
+    assert!(shop.told.is_empty(), "{:?}", shop.told);
+}
+
+#[test]
+fn requests_that_come_by_the_minute_must_be_slow_in_two_of_them() {
+    for (values, n) in [([90.0, 20.0], 0), ([90.0, 95.0], 1)] {
+        let mut shop = Shop::new("");
+        for minute in 0..62u64 {
+            let ms = if minute < 60 { 20.0 + (minute % 3) as f64 } else { values[minute as usize - 60] };
+            for window in 0..6 {
+                let rows = vec![
+                    row("api", "latency.mean", Statistic::Mean, "s", ms / 1e3),
+                    row("api", "requests", Statistic::Rate, "{request}", 20.0),
+                ];
+                let second = 60 * minute + 10 * window + 10;
+                shop.rows_to(second, if window == 0 { rows } else { Vec::new() });
+            }
+        }
+        assert_eq!(opened(&shop).len(), n, "{:?}", shop.told);
+    }
 }
 
 fn row(service: &str, metric: &str, statistic: Statistic, unit: &str, value: f64) -> (Series, f64) {

@@ -182,3 +182,20 @@ fn what_is_over_is_opened_again_by_its_cause_and_by_nothing_else() {
         assert_eq!(shop.incidents().len(), n, "{service}: {:?}", states(&shop));
     }
 }
+
+#[test]
+fn calls_and_signals_for_which_there_is_no_room_are_counted() {
+    let left_out = |yaml: &str| {
+        let mut shop = Shop::new(yaml);
+        shop.run_to(30, &calm);
+        let all = shop.harness.telemetry.read();
+        ["left_out_values", "left_out_edges"].map(|name| {
+            let found = all.iter().find(|it| it.name == format!("otelcol_processor_correlation_{name}"));
+            found.expect("the counter is there").value
+        })
+    };
+    assert_eq!(left_out(""), [0, 0]);
+    // Of five calls three find no room, in each of three windows; of the signals all but ten.
+    let [values, edges] = left_out("{graph: {max_edges: 2}, rca: {max_signals: 10}}");
+    assert!(values > 0 && edges == 9, "{values} values and {edges} calls");
+}

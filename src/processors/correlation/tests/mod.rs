@@ -3,15 +3,25 @@
 mod alerts;
 mod asked;
 mod causes;
+mod concerned;
 mod departures;
+mod feedback;
 mod grouping;
+mod impact;
 mod stored;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{Answer, Cx, Question, testing::Harness};
-use model::{Calls, Edge, EdgeKind, Payload, Rollups, Series, Spread, Step, Timestamp, alert_event};
+use model::{
+    Calls, Edge, EdgeKind, OpenIncidents, Payload, Rollups, Series, Spread, Step, Timestamp, alert_event,
+};
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest as MetricsRequest,
+    metrics::v1::{NumberDataPoint, metric::Data, number_data_point},
+};
+use prost::Message;
 use serde_json::Value;
 use wire::{
     build::{Attributes, LogRecord, LogsWriter, Tree},
@@ -19,6 +29,7 @@ use wire::{
 };
 
 use super::{Correlation, CorrelationConfig};
+use crate::testing::labels;
 
 /// A Monday at noon.
 pub(super) const BEGIN: Timestamp = Timestamp::from_secs(1_704_110_400);
@@ -62,6 +73,8 @@ pub(super) struct Shop {
     pub(super) harness: Harness,
     pub(super) told: Vec<Told>,
     pub(super) metrics: Vec<Bytes>,
+    /// What stages behind it were told, whenever it changed.
+    pub(super) open: Vec<OpenIncidents>,
 }
 
 /// What a service does in a window, changed by a test.
@@ -74,7 +87,7 @@ impl Shop {
 
     pub(super) fn with(config: &CorrelationConfig) -> Self {
         let harness = Harness::new::<Correlation>(config, 1, BEGIN);
-        Self { harness, told: Vec::new(), metrics: Vec::new() }
+        Self { harness, told: Vec::new(), metrics: Vec::new(), open: Vec::new() }
     }
 
     /// Lets windows pass, up to this second.
@@ -109,6 +122,7 @@ impl Shop {
             match payload {
                 Payload::Logs(bytes) => self.told.extend(read(&bytes)),
                 Payload::Metrics(bytes) => self.metrics.push(bytes),
+                Payload::Incidents(open) => self.open.push(*open),
                 other => panic!("{other:?} leaves the stage"),
             }
         }
@@ -141,6 +155,25 @@ impl Shop {
         let merged: Vec<_> = merged.filter_map(|id| id.as_str()).map(str::to_owned).collect();
         all.retain(|id, _| !merged.contains(id));
         all
+    }
+
+    /// The points of a gauge by their labels, from the metrics of the next ten seconds.
+    pub(super) fn gauge(&mut self, name: &str) -> BTreeMap<String, f64> {
+        self.metrics.clear();
+        let next = self.harness.now.since(BEGIN).as_secs() + WINDOW.as_secs();
+        self.run_to(next, &calm);
+        let request = MetricsRequest::decode(&self.metrics.last().expect("metrics are told")[..]).unwrap();
+        let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
+        let metric = scopes.flat_map(|it| &it.metrics).find(|metric| metric.name == name);
+        let Some(Data::Gauge(gauge)) = metric.and_then(|metric| metric.data.clone()) else {
+            panic!("{name} is not told")
+        };
+        let value = |point: &NumberDataPoint| match point.value {
+            Some(number_data_point::Value::AsInt(number)) => number as f64,
+            Some(number_data_point::Value::AsDouble(number)) => number,
+            None => f64::NAN,
+        };
+        gauge.data_points.iter().map(|point| (labels(&point.attributes), value(point))).collect()
     }
 
     pub(super) fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
@@ -269,7 +302,11 @@ pub(super) fn record(
     writer.record(&LogRecord {
         time: at(seconds).as_nanos(),
         observed_time: at(seconds).as_nanos(),
-        severity_number: if body.starts_with("WARN") { 13 } else { 9 },
+        severity_number: match body.split(' ').next() {
+            Some("ERROR") => 17,
+            Some("WARN") => 13,
+            _ => 9,
+        },
         severity_text: "",
         body: AnyValue::Str(body.as_bytes()),
         attributes,

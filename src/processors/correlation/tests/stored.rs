@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     super::{
         ingest::{CorrelationPartial, LineRow},
-        snapshot::*,
+        record::*,
     },
     Alert, Shop, calm, step,
 };
@@ -26,6 +26,10 @@ fn what_is_told_and_stored_is_as_described() {
     schema.holds::<VoiceRecord>("VoiceRecord");
     schema.holds::<HeldRecord>("HeldRecord");
     schema.holds::<EdgeRecord>("EdgeRecord");
+    schema.holds::<OpinionRecord>("OpinionRecord");
+    schema.holds::<LossRecord>("LossRecord");
+    schema.holds::<SampleRecord>("SampleRecord");
+    schema.holds::<FeedbackRecord>("FeedbackRecord");
     schema.finish();
 }
 
