@@ -13,7 +13,7 @@ const MAX_ENTRIES: usize = 64;
 const MAX_TEXT_BYTES: usize = 4096;
 
 /// The annotation that names the incident of an alert.
-const INCIDENT: &str = "incident_id";
+pub(super) const INCIDENT: &str = "incident_id";
 
 /// What begins the word for the incident that keeps an alert from being notified.
 const BY_INCIDENT: &str = "incident ";
@@ -73,17 +73,22 @@ impl<'de> Deserialize<'de> for AlertSeverity {
 }
 
 /// [`AlertState`] as it is written.
-mod state {
+pub(super) mod state {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use super::AlertState;
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a field by reference")]
-    pub(super) fn serialize<S: Serializer>(state: &AlertState, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        state: &AlertState,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(state.name())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AlertState, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<AlertState, D::Error> {
         let name = String::deserialize(deserializer)?;
         AlertState::of_name(&name).ok_or_else(|| D::Error::custom(format!("unknown state `{name}`")))
     }

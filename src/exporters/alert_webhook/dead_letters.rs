@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, BufRead, Write},
+    io::{self, BufRead, Read, Seek, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -103,7 +103,11 @@ impl File {
         }
         let mut options = OpenOptions::new();
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.create(true).append(true).open(&self.path)?;
+        let mut file = options.create(true).read(true).append(true).open(&self.path)?;
+        if !ends_whole(&mut file)? {
+            // A line that a crash has torn ends here, or this one would be torn too.
+            line.insert(0, b'\n');
+        }
         file.write_all(&line)?;
         file.sync_data()
     }
@@ -123,6 +127,16 @@ impl File {
         }
         std::fs::rename(&self.path, backup(1))
     }
+}
+
+fn ends_whole(file: &mut std::fs::File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(io::SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// What a file of dead letters holds.

@@ -1,6 +1,12 @@
 //! Takes log records that tell of alerts, and gives them to the lanes.
 
-use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use component::{
     BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement,
@@ -17,9 +23,9 @@ use super::{
     dead_letters::DeadLetters,
     heartbeat::Heartbeat,
     lane::Lane,
-    queue::{JournalError, Writer},
+    queue::{JournalError, Notes, Pen, Writer},
     telemetry::Intake,
-    tracks::Tracks,
+    tracks::{Line, Tracks},
 };
 
 /// How long until a directory is tried again that could not be used.
@@ -27,6 +33,10 @@ const OPEN_AGAIN: Duration = Duration::from_secs(5);
 
 /// The topic under which it is asked what became of notifications.
 const DELIVERIES: &str = "deliveries";
+
+/// What became of them is written to the file of this name in the queue's directory; no destination has a dot in its
+/// name.
+const TRACKS_FILE: &str = "deliveries";
 
 /// The definition of `alert_webhook`.
 pub(crate) struct AlertWebhook;
@@ -65,6 +75,9 @@ pub(super) struct AlertExporter {
     /// Set when every lane goes on where it ended; locked while that is made so.
     opened: tokio::sync::Mutex<bool>,
     writer: RefCell<Option<Rc<Writer>>>,
+    tracks: Arc<Tracks>,
+    /// Held for as long as tracks are to be written.
+    pen: RefCell<Option<Arc<Pen>>>,
     heartbeat: Option<Heartbeat>,
     intake: Intake,
     clock: Arc<dyn Clock>,
@@ -85,6 +98,8 @@ impl AlertExporter {
             directory: config.queue.directory.clone(),
             opened: tokio::sync::Mutex::new(false),
             writer: RefCell::default(),
+            tracks,
+            pen: RefCell::default(),
             heartbeat: config.heartbeat.get().map(|heartbeat| Heartbeat::new(heartbeat, cx)),
             intake: Intake::new(&cx.telemetry),
             clock: Arc::clone(&cx.clock),
@@ -140,10 +155,27 @@ impl AlertExporter {
             for (file, lane) in self.lanes.iter().enumerate() {
                 lane.open(&writer, directory, file).await?;
             }
+            self.open_tracks(&writer, directory).await;
             *self.writer.borrow_mut() = Some(writer);
         }
         *opened = true;
         Ok(())
+    }
+
+    /// Goes on with what is known of notifications. Nothing that matters waits for it.
+    async fn open_tracks(&self, writer: &Writer, directory: &Path) {
+        let file = self.lanes.len();
+        match writer.open_notes::<Line>(directory, TRACKS_FILE, file).await {
+            Ok(recovered) => {
+                self.tracks.restore(recovered.entries);
+                let pen = Arc::new(writer.pen(file, Arc::clone(&self.tracks) as Arc<dyn Notes>));
+                self.tracks.write_with(&pen);
+                *self.pen.borrow_mut() = Some(pen);
+            }
+            Err(error) => {
+                tracing::warn!(exporter = self.id, %error, "what became of notifications before can not be told");
+            }
+        }
     }
 
     async fn open_and_send(&self, stop: &Stop) {
@@ -175,6 +207,7 @@ impl Exporter for AlertExporter {
                 }
             };
             tokio::join!(beat, self.open_and_send(&stop));
+            self.tracks.flush().await;
             Ok(())
         })
     }

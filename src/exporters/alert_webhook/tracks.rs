@@ -1,17 +1,28 @@
 //! What became of each notification, for whoever asks why nobody was called.
 //!
-//! *Shape*: one record for each transition and URL, in memory: a restart forgets them. *Cost*: some 300 bytes each.
+//! *Shape*: one record for each transition and URL, the last 16,384. They are written to a file beside the queues, so
+//! that a restart does not forget them; nobody waits for that. *Cost*: some 400 bytes each, in memory and in the file,
+//! which is written anew when it has four times what it stands for.
+
+mod file;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use component::{Answer, Question, Responds};
-use model::Timestamp;
+use model::{AlertState, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{alert::Alert, formats::time, queue::Fate};
+use super::{
+    alert::{self, Alert},
+    formats::time,
+    queue::{Fate, Pen},
+};
+pub(super) use file::Line;
 
 /// Records that are kept; the oldest go first.
 const MOST: usize = 16_384;
@@ -21,40 +32,55 @@ const MOST_PROBLEM_CHARS: usize = 300;
 const MOST_BEFORE: usize = 12;
 const MOST_AFTER: usize = 6;
 
-/// The records of an exporter, shared by its lanes and by those who ask.
+/// The records of an exporter, shared by its lanes, by those who ask and by the thread that writes them.
 pub(super) struct Tracks {
-    since: Timestamp,
     all: Mutex<All>,
 }
 
-#[derive(Default)]
 struct All {
+    /// Since when nothing is missing.
+    since: Timestamp,
     next: u64,
     by_number: BTreeMap<u64, Track>,
-    /// By lane, alert and transition.
     numbers: HashMap<Key, u64>,
+    /// Those that are not in the file as they are.
+    changed: BTreeSet<u64>,
+    /// Who writes them; none without a directory.
+    pen: Weak<Pen>,
+    /// Whether the pen was asked, and has not taken them yet.
+    is_ordered: bool,
+    file: file::Extent,
 }
 
+/// A lane, an alert and a transition.
 type Key = (String, String, i64);
 
 /// What became of a transition at a URL.
-struct Track {
-    key: Key,
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Track {
+    lane: String,
     destination: String,
-    state: &'static str,
-    told_at: Timestamp,
+    fingerprint: String,
+    sequence: i64,
+    #[serde(with = "alert::state")]
+    state: AlertState,
+    /// *Units*: nanoseconds since the epoch, as all times of the queue.
+    told_at: u64,
     attempts: u32,
     /// What the last attempt that failed met, and when.
-    failed: Option<(Timestamp, String)>,
-    end: Option<(Timestamp, End)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<(u64, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end: Option<(u64, End)>,
 }
 
 /// How the way of a notification ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum End {
     Settled(Fate),
     /// The destination is not told of such alerts.
-    NotWanted(&'static str),
+    NotWanted(Cow<'static, str>),
 }
 
 impl End {
@@ -78,41 +104,44 @@ pub(super) struct Place<'a> {
 
 impl Tracks {
     pub(super) fn new(since: Timestamp) -> Self {
-        Self { since, all: Mutex::default() }
+        let all = All {
+            since,
+            next: 0,
+            by_number: BTreeMap::new(),
+            numbers: HashMap::new(),
+            changed: BTreeSet::new(),
+            pen: Weak::new(),
+            is_ordered: false,
+            file: file::Extent::default(),
+        };
+        Self { all: Mutex::new(all) }
     }
 
     /// Notes that a transition waits to be told, or that it will not be.
     pub(super) fn took(&self, place: Place<'_>, alert: &Alert, end: Option<(Timestamp, End)>) {
         let mut all = self.lock();
-        let key = key(place, alert);
-        if all.numbers.contains_key(&key) {
+        if all.numbers.contains_key(&key(place, alert)) {
             return;
         }
-        let number = all.next;
-        all.next += 1;
-        let track = Track {
-            key: key.clone(),
+        all.put(Track {
+            lane: place.lane.to_owned(),
             destination: place.destination.to_owned(),
-            state: alert.state.name(),
-            told_at: Timestamp(alert.told_at),
+            fingerprint: alert.fingerprint.clone(),
+            sequence: alert.sequence,
+            state: alert.state,
+            told_at: alert.told_at,
             attempts: 0,
             failed: None,
-            end,
-        };
-        all.by_number.insert(number, track);
-        all.numbers.insert(key, number);
-        if all.by_number.len() > MOST
-            && let Some((_, oldest)) = all.by_number.pop_first()
-        {
-            all.numbers.remove(&oldest.key);
-        }
+            end: end.map(|(at, end)| (at.as_nanos(), end)),
+        });
+        all.order();
     }
 
     /// Notes an attempt that failed.
     pub(super) fn failed(&self, place: Place<'_>, alert: &Alert, now: Timestamp, problem: &str) {
         self.change(place, alert, |track| {
             track.attempts = track.attempts.saturating_add(1);
-            track.failed = Some((now, problem.chars().take(MOST_PROBLEM_CHARS).collect()));
+            track.failed = Some((now.as_nanos(), problem.chars().take(MOST_PROBLEM_CHARS).collect()));
         });
     }
 
@@ -122,17 +151,19 @@ impl Tracks {
             if fate == Fate::Delivered {
                 track.attempts = track.attempts.saturating_add(1);
             }
-            track.end = Some((now, End::Settled(fate)));
+            track.end = Some((now.as_nanos(), End::Settled(fate)));
         });
     }
 
-    /// One that waited through a restart was not seen before.
+    /// One that waited through a restart may not be known.
     fn change(&self, place: Place<'_>, alert: &Alert, change: impl FnOnce(&mut Track)) {
         self.took(place, alert, None);
         let mut all = self.lock();
-        let number = all.numbers.get(&key(place, alert)).copied();
-        if let Some(track) = number.and_then(|number| all.by_number.get_mut(&number)) {
+        let Some(number) = all.numbers.get(&key(place, alert)).copied() else { return };
+        if let Some(track) = all.by_number.get_mut(&number) {
             change(track);
+            all.changed.insert(number);
+            all.order();
         }
     }
 
@@ -142,11 +173,38 @@ impl Tracks {
 
     fn of(&self, fingerprint: &str, at: Option<Timestamp>) -> Vec<Value> {
         let all = self.lock();
-        let tracks = all.by_number.values().filter(|track| track.key.1 == fingerprint);
+        let tracks = all.by_number.values().filter(|track| track.fingerprint == fingerprint);
         let (before, after): (Vec<&Track>, Vec<&Track>) =
-            tracks.partition(|track| at.is_none_or(|at| track.told_at <= at));
+            tracks.partition(|track| at.is_none_or(|at| track.told_at <= at.as_nanos()));
         let before = before.iter().skip(before.len().saturating_sub(MOST_BEFORE));
         before.chain(after.iter().take(MOST_AFTER)).map(|track| track.view()).collect()
+    }
+}
+
+impl All {
+    /// Adds a record, or puts it in the place of what was known of the same.
+    fn put(&mut self, track: Track) {
+        let number = *self.numbers.entry(track.key()).or_insert(self.next);
+        self.next = self.next.max(number + 1);
+        self.by_number.insert(number, track);
+        self.changed.insert(number);
+        if self.by_number.len() > MOST
+            && let Some((number, oldest)) = self.by_number.pop_first()
+        {
+            self.numbers.remove(&oldest.key());
+            self.changed.remove(&number);
+            self.since = self.since.max(Timestamp(oldest.told_at));
+        }
+    }
+
+    /// Has what changed written, once.
+    fn order(&mut self) {
+        if !self.is_ordered
+            && let Some(pen) = self.pen.upgrade()
+        {
+            self.is_ordered = true;
+            pen.order();
+        }
     }
 }
 
@@ -155,20 +213,25 @@ fn key(place: Place<'_>, alert: &Alert) -> Key {
 }
 
 impl Track {
+    fn key(&self) -> Key {
+        (self.lane.clone(), self.fingerprint.clone(), self.sequence)
+    }
+
     fn view(&self) -> Value {
+        let moment = |at: u64| time(Timestamp(at));
         let (ended_at, end) = self.end.as_ref().map_or((None, None), |(at, end)| (Some(*at), Some(end)));
         let why = match end {
-            Some(End::NotWanted(why)) => Some((*why).to_owned()),
-            _ => self.failed.as_ref().map(|(_, problem)| problem.clone()),
+            Some(End::NotWanted(why)) => Some(why.as_ref()),
+            _ => self.failed.as_ref().map(|(_, problem)| problem.as_str()),
         };
         json!({
             "destination": self.destination,
-            "state": self.state,
-            "told_at": time(self.told_at),
+            "state": self.state.name(),
+            "told_at": moment(self.told_at),
             "outcome": end.map_or("waits", End::name),
-            "at": ended_at.map(time),
+            "at": ended_at.map(moment),
             "attempts": self.attempts,
-            "last_failed_at": self.failed.as_ref().map(|(at, _)| time(*at)),
+            "last_failed_at": self.failed.as_ref().map(|(at, _)| moment(*at)),
             "problem": why,
         })
     }
@@ -195,7 +258,8 @@ impl Responds for Tracks {
                 return Answer::refused(400, &problem);
             }
         };
-        let body = json!({ "since": time(self.since), "deliveries": self.of(fingerprint, at) });
+        let since = self.lock().since;
+        let body = json!({ "since": time(since), "deliveries": self.of(fingerprint, at) });
         Answer::ok(body.to_string())
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Series {
 pub(crate) struct Merged {
     /// Points of several sources with the same labels, made one.
     pub added: u64,
-    /// Points replaced by a later one.
+    /// Points replaced by a later one, or ended ones by one that lives.
     pub superseded: u64,
     /// Points that fit no series of their name: another type, other bounds.
     pub conflicting: u64,
@@ -180,7 +180,9 @@ fn one_of_many(kind: FamilyKind, samples: Vec<(u64, Sample)>, merged: &mut Merge
 pub(crate) fn combine(kind: FamilyKind, mut samples: Vec<Sample>, merged: &mut Merged) -> Sample {
     // An ended source adds nothing while another lives.
     if samples.iter().any(|sample| !sample.is_stale) {
+        let all = samples.len();
         samples.retain(|sample| !sample.is_stale);
+        merged.superseded += (all - samples.len()) as u64;
     }
     samples.sort_by_key(|sample| sample.at_ms);
     let mut result = samples.pop().expect("a series has a sample");

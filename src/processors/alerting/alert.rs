@@ -70,11 +70,22 @@ pub(super) struct Tally {
     n_windows: u32,
     score: f64,
     episode: u64,
+    confidence: f64,
+    is_degraded: bool,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { sum: f64::NAN, weight: 0.0, total: f64::NAN, n_windows: 0, score: f64::NAN, episode: 0 }
+        Self {
+            sum: f64::NAN,
+            weight: 0.0,
+            total: f64::NAN,
+            n_windows: 0,
+            score: f64::NAN,
+            episode: 0,
+            confidence: 0.0,
+            is_degraded: false,
+        }
     }
 }
 
@@ -96,11 +107,17 @@ impl Tally {
         self.weight += weight;
     }
 
-    pub(super) fn add_score(&mut self, score: f64, episode: u64) {
+    pub(super) fn add_score(&mut self, score: f64, episode: u64, confidence: f64) {
+        self.confidence = self.confidence.max(confidence);
         if self.score.is_nan() || score > self.score {
             self.score = score;
         }
         self.episode = self.episode.max(episode);
+    }
+
+    /// Notes whether a series was worse than expected.
+    pub(super) fn add_degraded(&mut self, is_degraded: bool) {
+        self.is_degraded |= is_degraded;
     }
 
     pub(super) fn has_score(&self) -> bool {
@@ -126,8 +143,13 @@ impl Tally {
     /// Returns what the windows since the last evaluation said: their mean, or the worst.
     pub(super) fn take(&mut self, takes_worst: bool) -> Measured {
         let n_windows = if takes_worst { 1 } else { self.n_windows.max(1) };
-        let measured =
-            Measured { value: self.total / f64::from(n_windows), score: self.score, episode: self.episode };
+        let measured = Measured {
+            value: self.total / f64::from(n_windows),
+            score: self.score,
+            episode: self.episode,
+            confidence: self.confidence,
+            is_degraded: self.is_degraded,
+        };
         *self = Self::default();
         measured
     }
@@ -208,6 +230,22 @@ impl Alert {
     pub(super) fn remember(&mut self, at: Timestamp, what: What, detail: String) {
         let severity = self.severity();
         self.history.note(Event { at, what, value: self.value, severity, detail });
+    }
+
+    /// Takes note of the threshold from now on, and of the one until now when that was another.
+    pub(super) fn compare_with(&mut self, at: Timestamp, threshold: f64) {
+        let before = std::mem::replace(&mut self.threshold, threshold);
+        if before.is_nan() || before == threshold {
+            return;
+        }
+        let (severity, detail) = (self.severity(), format!("{before} until now, then {threshold}"));
+        self.history.note(Event { at, what: What::Tuned, value: before, severity, detail });
+    }
+
+    /// Returns the threshold then: the first change since says what it was.
+    pub(super) fn threshold_at(&self, at: Timestamp) -> f64 {
+        let tuned = self.history.events().find(|event| event.at > at && event.what == What::Tuned);
+        tuned.map_or(self.threshold, |tuned| tuned.value)
     }
 
     /// Returns how much it matters now, after what escalation made of it.

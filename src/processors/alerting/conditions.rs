@@ -69,7 +69,7 @@ impl AnalysisHalf {
         alert.seen_at = alert.seen_at.max(conditions.at);
         alert.value = condition.value;
         alert.is_true = verdict == Verdict::True;
-        alert.threshold = subject.threshold;
+        alert.compare_with(conditions.at, subject.threshold);
         if alert.alert_state().is_some() || alert.is_true {
             alert.annotations.clone_from(&subject.annotations);
         }

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use component::{Checks, Config};
+use component::{Checks, Config, Widths};
 use config::Duration;
-use model::Severity;
+use model::{Columns, Severity};
 use serde::Deserialize;
 
 use super::{
     machine::OnNoData,
-    rule::{On, Op, RuleConfig, check_severity, is_window},
+    rule::{On, RuleConfig, check_severity, is_window},
 };
 use crate::schedule::Schedule;
 
@@ -205,6 +205,16 @@ impl Config for AlertingConfig {
             on.error("watchdog.name", "name is empty, name the alert or set enabled: false");
         }
     }
+
+    fn read_widths(&self) -> Vec<Widths> {
+        let of = |(index, rule): (usize, &Arc<RuleConfig>)| {
+            let is_own = self.is_own_window(rule);
+            let key = if is_own { format!("rules.{index}.window") } else { "window".to_owned() };
+            let columns = Columns::VALUES.union(rule.when.op.columns());
+            Widths::one(columns, key, self.window_of(rule).get())
+        };
+        self.rules.iter().enumerate().map(of).collect()
+    }
 }
 
 impl AlertingConfig {
@@ -277,8 +287,7 @@ impl AlertingConfig {
         rule.check(path, window.get(), checks);
         let (width, every) = (window.get().as_nanos(), self.evaluation_interval.get().as_nanos());
         // The window of the processor is checked with the interval itself.
-        let is_own = rule.window.is_some() || rule.when.op == Op::Anomaly;
-        if is_own && !width.is_multiple_of(every) && !every.is_multiple_of(width) {
+        if self.is_own_window(rule) && !width.is_multiple_of(every) && !every.is_multiple_of(width) {
             let message = format!(
                 "window is {window}, must be a multiple or a part of evaluation_interval ({})",
                 self.evaluation_interval
@@ -315,13 +324,19 @@ impl AlertingConfig {
         }
     }
 
-    /// Returns how wide the windows of a rule are. Those that know of anomalies are a minute wide by default.
+    /// Returns how wide the windows of a rule are. Those that stages before have judged are a minute wide by default.
     pub(super) fn window_of(&self, rule: &RuleConfig) -> Duration {
-        let usual = if rule.when.op == Op::Anomaly { minutes(1) } else { self.window };
+        let usual = if rule.when.op.is_judged_before() { minutes(1) } else { self.window };
         rule.window.unwrap_or(usual)
     }
 
-    pub(super) fn reads_anomalies(&self) -> bool {
-        self.rules.iter().any(|rule| rule.when.op == Op::Anomaly)
+    /// Whether the width of a rule's windows does not follow from that of the processor.
+    fn is_own_window(&self, rule: &RuleConfig) -> bool {
+        rule.window.is_some() || rule.when.op.is_judged_before()
+    }
+
+    /// What rules read of windows beside their values.
+    pub(super) fn columns_of_rules(&self) -> Columns {
+        self.rules.iter().fold(Columns::NONE, |all, rule| all.union(rule.when.op.columns()))
     }
 }

@@ -44,10 +44,12 @@ pub(super) enum What {
     Feedback,
     NoData,
     Data,
+    /// The rule was tuned; the value is the threshold until then.
+    Tuned,
 }
 
 impl What {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Pending,
         Self::Dropped,
         Self::Firing,
@@ -67,6 +69,7 @@ impl What {
         Self::Feedback,
         Self::NoData,
         Self::Data,
+        Self::Tuned,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -90,6 +93,7 @@ impl What {
             Self::Feedback => "feedback",
             Self::NoData => "no_data",
             Self::Data => "data",
+            Self::Tuned => "threshold_changed",
         }
     }
 
@@ -139,6 +143,15 @@ impl History {
         self.events.push_back(event);
     }
 
+    /// Puts what was before in front.
+    pub(super) fn follow(&mut self, mut before: Self) {
+        before.forgotten += self.forgotten;
+        for event in std::mem::take(&mut self.events) {
+            before.note(event);
+        }
+        *self = before;
+    }
+
     pub(super) fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
         self.events.iter()
     }
@@ -162,6 +175,22 @@ mod tests {
         }
         assert_eq!((history.events().count(), history.forgotten), (64, 6));
         assert_eq!(history.events().next().map(|it| it.at), Some(Timestamp::from_secs(6)));
+    }
+
+    #[test]
+    fn what_was_before_stands_in_front() {
+        let noted = |seconds: std::ops::Range<u64>| {
+            let mut history = History::default();
+            for second in seconds {
+                let at = Timestamp::from_secs(second);
+                let (value, severity) = (0.0, Severity::Info);
+                history.note(Event { at, what: What::Pending, value, severity, detail: String::new() });
+            }
+            history
+        };
+        let mut history = noted(40..80);
+        history.follow(noted(0..40));
+        assert_eq!(history, noted(0..80));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) struct Test {
     min_r2: f64,
     pct: f64,
     score: f64,
+    /// How sure a prediction must be, or an episode.
     confidence: f64,
     /// Whether a window without a value means that nothing was counted.
     counts_silence: bool,
@@ -40,10 +41,15 @@ pub(super) struct Measured {
     /// The greatest score, NaN without any, and the episode that it belongs to, 0 without.
     pub(super) score: f64,
     pub(super) episode: u64,
+    /// The greatest of an open episode, 0 without.
+    pub(super) confidence: f64,
+    /// Whether the last hour of a series was worse than expected.
+    pub(super) is_degraded: bool,
 }
 
 impl Measured {
-    pub(super) const NOTHING: Self = Self { value: f64::NAN, score: f64::NAN, episode: 0 };
+    pub(super) const NOTHING: Self =
+        Self { value: f64::NAN, score: f64::NAN, episode: 0, confidence: 0.0, is_degraded: false };
 }
 
 /// What is remembered beside the alert's own state.
@@ -84,7 +90,7 @@ impl Test {
             min_r2: when.min_r2.unwrap_or(LEAST_R2),
             pct: when.pct.unwrap_or_default(),
             score: when.score.unwrap_or(f64::from(AnomalyColumns::OPENS_AT)),
-            confidence: when.confidence.unwrap_or(CONFIDENCE),
+            confidence: when.confidence.unwrap_or(if when.op == Op::Anomaly { 0.0 } else { CONFIDENCE }),
             counts_silence: false,
         }
     }
@@ -154,6 +160,7 @@ impl Test {
             Op::TrendUp | Op::TrendDown => self.trend(memory, scratch),
             Op::RateOfChange => self.change(measured.value, memory),
             Op::PredictGt | Op::PredictLt => self.predict(measured.value, memory, scratch),
+            Op::Degraded => Finding::of(measured.is_degraded, measured.value),
             Op::Anomaly => Finding::NOTHING,
         }
     }
@@ -200,7 +207,8 @@ impl Test {
         Finding::of(is_great && is_worth_it, pct)
     }
 
-    /// Of spans the score stays high while the departure lasts; of metrics it speaks once, and the episode lasts.
+    /// Of spans the score stays high while the departure lasts; of metrics it speaks once, and the episode lasts. It may
+    /// become sure enough only later.
     fn score(&self, measured: &Measured, memory: &mut Memory) -> Finding {
         if measured.score.is_nan() && measured.episode == 0 {
             return Finding::NOTHING;
@@ -209,7 +217,8 @@ impl Test {
         if is_high || measured.episode != memory.episode {
             memory.episode = if is_high { measured.episode } else { 0 };
         }
-        Finding::of(is_high || memory.episode != 0, measured.score)
+        let is_sure = measured.confidence >= self.confidence;
+        Finding::of(is_sure && (is_high || memory.episode != 0), measured.score)
     }
 
     fn predict(&self, value: f64, memory: &mut Memory, scratch: &mut Vec<f64>) -> Finding {

@@ -22,7 +22,7 @@ pub(super) fn attribute_of(series: &Series, key: &str) -> Option<String> {
     of_point
         .chain(of_resource)
         .find(|attribute| attribute.key == key.as_bytes())
-        .map(|attribute| super::template::cut(attribute.value().to_label_string(), MOST_LABEL_BYTES))
+        .map(|attribute| crate::text::cut(attribute.value().to_label_string(), MOST_LABEL_BYTES))
 }
 
 /// Whether a series has all attributes that are wanted; `*` stands for any text, also for none.

@@ -8,12 +8,14 @@
 //! which looks at a past of sixty cells, `past`) and steps through its life (`machine`). What follows from that for others
 //! is found by comparing what is so with what they were told (`notice`), under what keeps them from being told
 //! (`silences`, schedules). A record leaves at the tick after the state that it tells of was stored, so that no crash makes
-//! it untrue.
+//! it untrue. What was compared is kept for questions (`tape`), also of alerts that have gone (`shelf`) and over a
+//! restart (`archive`).
 //!
 //! Names and times of what is told come from the data alone: replicas that are fed alike tell alike.
 
 mod alert;
 mod api;
+mod archive;
 mod conditions;
 mod config;
 mod history;
@@ -31,6 +33,7 @@ mod record;
 mod review;
 mod rule;
 mod rules;
+mod shelf;
 mod silences;
 mod snapshot;
 mod tape;

@@ -1,11 +1,15 @@
 //! What is told of alerts, as log records.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+};
 
-use model::{AlertState, Timestamp, alert_event};
-use prost::Message;
+use bytes::Bytes;
+use component::Cx;
+use model::{AckFuture, AlertState, Payload, Timestamp, alert_event};
 use wire::{
-    build::{Attributes, LogRecord, LogsWriter},
+    build::{Attributes, LogRecord, LogsWriter, Tree},
     view::AnyValue,
 };
 
@@ -14,18 +18,29 @@ use super::{SCOPE, alert::Alert, notice::Telling, template::short};
 /// A request ends when it is longer: exporters send it in one piece.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Log records that wait for the state to be stored.
-#[derive(Clone, Debug, Default)]
+/// So many requests are kept until exporters have them.
+const MOST_SENT: usize = 64;
+
+/// Log records that wait for the state to be stored, and those that exporters do not have yet.
+#[derive(Default)]
 pub(super) struct Outbox {
     /// Requests that the next tick sends: whoever asks for the state before it gets them too.
     pub(super) ready: Vec<Request>,
+    /// Requests that no exporter has safely yet: a crash would take them, so they are stored until then.
+    sent: VecDeque<Sent>,
     fresh: Vec<Request>,
     writer: LogsWriter,
     n_open: u64,
 }
 
 /// An encoded request and its records.
-pub(super) type Request = (Vec<u8>, u64);
+pub(super) type Request = (Bytes, u64);
+
+/// A request that is under way.
+struct Sent {
+    request: Request,
+    is_taken: AckFuture,
+}
 
 impl Outbox {
     /// Adds a record of an alert.
@@ -59,7 +74,7 @@ impl Outbox {
     fn close(&mut self) {
         let n_records = std::mem::take(&mut self.n_open);
         if n_records > 0 {
-            self.fresh.push((self.writer.take(), n_records));
+            self.fresh.push((self.writer.take().into(), n_records));
         }
     }
 
@@ -69,13 +84,28 @@ impl Outbox {
         self.ready.append(&mut self.fresh);
     }
 
-    /// Returns all requests, ready or not.
+    /// Sends what is ready.
+    pub(super) fn send(&mut self, cx: &mut Cx<'_>) {
+        self.sent.retain(|sent| !sent.is_taken.is_done());
+        for (bytes, n_records) in self.ready.drain(..) {
+            let is_taken = cx.emit_awaited(Payload::Logs(bytes.clone()), n_records);
+            self.sent.push_back(Sent { request: (bytes, n_records), is_taken });
+        }
+        // Where a disk takes nothing for long, a crash may lose what is older.
+        while self.sent.len() > MOST_SENT {
+            self.sent.pop_front();
+        }
+    }
+
+    /// Returns all requests that may be lost, ready or not.
     pub(super) fn requests(&self) -> Vec<Request> {
-        let mut all = self.ready.clone();
+        let under_way = self.sent.iter().filter(|sent| !sent.is_taken.is_done());
+        let mut all: Vec<Request> = under_way.map(|sent| sent.request.clone()).collect();
+        all.extend(self.ready.iter().cloned());
         all.extend(self.fresh.iter().cloned());
         let mut open = self.writer.clone();
         if self.n_open > 0 {
-            all.push((open.take(), self.n_open));
+            all.push((open.take().into(), self.n_open));
         }
         all
     }
@@ -129,7 +159,7 @@ fn describe(alert: &Alert, telling: &Telling) -> Attributes {
         out.push_int(alert_event::ENDS_AT, whole(ends_at.as_nanos()));
     }
     if !alert.notice.suppressed_by.is_empty() && telling.state == AlertState::Suppressed {
-        out.push_encoded(alert_event::SUPPRESSED_BY, &list(&alert.notice.suppressed_by));
+        out.push_encoded(alert_event::SUPPRESSED_BY, &Tree::texts(&alert.notice.suppressed_by).encode());
     }
     if let Some(destination) = &telling.destination {
         out.push_str(alert_event::DESTINATION, destination);
@@ -160,53 +190,8 @@ fn sentence(alert: &Alert, telling: &Telling) -> String {
     out
 }
 
-/// An `AnyValue` of the kinds that are written here.
-#[derive(Clone, PartialEq, Message)]
-struct Value {
-    #[prost(string, optional, tag = "1")]
-    text: Option<String>,
-    #[prost(message, optional, tag = "5")]
-    array: Option<Array>,
-    #[prost(message, optional, tag = "6")]
-    map: Option<Map>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Array {
-    #[prost(message, repeated, tag = "1")]
-    values: Vec<Value>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Map {
-    #[prost(message, repeated, tag = "1")]
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Entry {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(message, optional, tag = "2")]
-    value: Option<Value>,
-}
-
-impl Value {
-    fn of(text: &str) -> Self {
-        Self { text: Some(text.to_owned()), array: None, map: None }
-    }
-}
-
-/// The body of an `AnyValue` that holds a map of texts.
+/// A map of texts.
 fn map(entries: &BTreeMap<&str, Cow<'_, str>>) -> Vec<u8> {
-    let entry =
-        |(key, text): (&&str, &Cow<'_, str>)| Entry { key: (*key).to_owned(), value: Some(Value::of(text)) };
-    let map = Map { entries: entries.iter().map(entry).collect() };
-    Value { map: Some(map), ..Value::default() }.encode_to_vec()
-}
-
-/// The body of an `AnyValue` that holds a list of texts.
-fn list(items: &[String]) -> Vec<u8> {
-    let array = Array { values: items.iter().map(|text| Value::of(text)).collect() };
-    Value { array: Some(array), ..Value::default() }.encode_to_vec()
+    let entry = |(key, text): (&&str, &Cow<'_, str>)| ((*key).to_owned(), Tree::text(&**text));
+    Tree::Map(entries.iter().map(entry).collect()).encode()
 }

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use component::{Answer, BuildCx, Cx, Processor, ProcessorDef, Question, RestoreError, Snapshot};
+use component::{Answer, BuildCx, Cx, Pieces, Processor, ProcessorDef, Question, RestoreError, Snapshot};
 use model::{Batch, Columns, Payload, SignalSet, Timestamp};
 
 use super::{
     AlertingConfig,
     alert::Alerts,
-    api,
+    api, archive,
     conditions::Stage,
     machine::Change,
     meters::Meters,
@@ -16,9 +16,9 @@ use super::{
     notice::{Cadence, Telling},
     output::Outbox,
     rules::{Origin, Rule, Rules},
+    shelf::Shelf,
     silences::Silences,
     snapshot,
-    tape::Tape,
     windows::Clock,
 };
 use crate::schedule::Schedule;
@@ -34,8 +34,7 @@ impl ProcessorDef for Alerting {
 
     fn reads(config: &AlertingConfig) -> Columns {
         let values = if config.rules.is_empty() { Columns::NONE } else { Columns::VALUES };
-        let anomalies = if config.reads_anomalies() { Columns::ANOMALY } else { Columns::NONE };
-        values.union(anomalies)
+        values.union(config.columns_of_rules())
     }
 
     fn consumes(_: &AlertingConfig) -> SignalSet {
@@ -57,6 +56,8 @@ pub(super) struct AnalysisHalf {
     pub(super) cadence: Cadence,
     pub(super) rules: Rules,
     pub(super) alerts: Alerts,
+    /// Those that nothing evaluates, for questions.
+    pub(super) shelf: Shelf,
     pub(super) clocks: Vec<Clock>,
     pub(super) stages: BTreeMap<Arc<str>, Stage>,
     pub(super) silences: Silences,
@@ -71,6 +72,7 @@ pub(super) struct AnalysisHalf {
     beat_at: Timestamp,
     /// Alerts that were removed since the start.
     pub(super) vacated: u64,
+    /// Of alerts that are evaluated and of those that are not.
     pub(super) n_tapes: u64,
     pub(super) scratch: Vec<f64>,
     pub(super) changes: Vec<Change>,
@@ -92,6 +94,7 @@ impl AnalysisHalf {
             schedules: schedules.collect(),
             rules,
             alerts: Alerts::default(),
+            shelf: Shelf::default(),
             clocks: Vec::new(),
             stages: BTreeMap::new(),
             silences: Silences::default(),
@@ -117,7 +120,7 @@ impl AnalysisHalf {
     /// Sends what was stored, then evaluates what has come since.
     fn advance(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now();
-        self.send(cx);
+        self.outbox.send(cx);
         let every = self.config.evaluation_interval.get();
         let beat = now.window_start(every);
         let is_beat = beat > self.beat_at || self.beat_at.since(beat) > every;
@@ -133,15 +136,10 @@ impl AnalysisHalf {
             self.review_all(now);
             let day_ago = Timestamp(now.as_nanos().saturating_sub(DAY_NANOS));
             self.silences.forget(day_ago);
+            self.clear_shelf(now);
             self.measure();
         }
         self.outbox.turn();
-    }
-
-    fn send(&mut self, cx: &mut Cx<'_>) {
-        for (bytes, records) in self.outbox.ready.drain(..) {
-            cx.emit(Payload::Logs(bytes.into()), records);
-        }
     }
 
     /// Tells of the alerts as series, as they are stored.
@@ -153,14 +151,12 @@ impl AnalysisHalf {
 
     /// Keeps what an evaluation compared, as far as there is room. `every` is how often there is one.
     pub(super) fn note_evaluation(&mut self, place: u32, at: Timestamp, every: Duration) {
-        let Some(alert) = self.alerts.get_mut(place) else { return };
         self.meters.evaluations.add(1);
-        if alert.tape.is_none() && (self.n_tapes + 1) * Tape::BYTES <= self.config.explain_bytes.0 {
-            self.n_tapes += 1;
-            alert.tape = Some(Box::new(Tape::new(every)));
-        }
+        self.find_tape(place, at, every);
+        let Some(alert) = self.alerts.get_mut(place) else { return };
         let (is_true, value) = (alert.is_true, if alert.has_data { alert.value } else { f64::NAN });
         if let Some(tape) = &mut alert.tape {
+            tape.keep_pace(every, at);
             tape.note(at, value, is_true);
         }
     }
@@ -170,8 +166,8 @@ impl AnalysisHalf {
         self.meters.alerts.set(self.alerts.len() as u64);
         self.meters.silences.set(self.silences.len() as u64);
         let all = self.alerts.len() as u64;
-        let is_full = (self.n_tapes + 1) * Tape::BYTES > self.config.explain_bytes.0;
-        self.meters.untaped.set(if is_full { all.saturating_sub(self.n_tapes) } else { 0 });
+        let n_tapes = self.n_tapes - self.shelf.len() as u64;
+        self.meters.untaped.set(if self.has_room_for_tape() { 0 } else { all.saturating_sub(n_tapes) });
     }
 }
 
@@ -194,7 +190,7 @@ impl Processor for AnalysisHalf {
     fn drain(&mut self, cx: &mut Cx<'_>) {
         self.advance(cx);
         // The state is stored once more when everything has ended.
-        self.send(cx);
+        self.outbox.send(cx);
     }
 
     /// Whether something is told that the state must be known of first.
@@ -211,6 +207,14 @@ impl Processor for AnalysisHalf {
         self.set_clocks();
         self.measure();
         Ok(())
+    }
+
+    fn archive_pieces(&self) -> Option<Pieces<'_>> {
+        Some(archive::pieces(self))
+    }
+
+    fn restore_archive(&mut self, archive: Snapshot) -> Result<(), RestoreError> {
+        archive::restore(self, &archive)
     }
 
     fn answer(&mut self, question: &Question, cx: &mut Cx<'_>) -> Answer {

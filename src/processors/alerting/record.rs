@@ -237,3 +237,52 @@ pub(super) struct PastRecord {
     #[prost(uint32, tag = "6")]
     pub(super) count: u32,
 }
+
+/// What people may ask about: the values of alerts, whatever their state.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Archive {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) alerts: Vec<ArchivedRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ArchivedRecord {
+    #[prost(message, optional, tag = "1")]
+    pub(super) alert: Option<AlertRecord>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) tape: Option<TapeRecord>,
+}
+
+/// What was compared in the last 24 hours.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TapeRecord {
+    #[prost(uint64, tag = "1")]
+    pub(super) every_nanos: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) evaluation: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) slot: u64,
+    /// In threes: twice how many slots are alike and whether the condition held, how much the least value is above that
+    /// of the slots before, and how much the greatest is above the least.
+    #[prost(sint64, repeated, tag = "4")]
+    pub(super) slots: Vec<i64>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) blocks: Vec<BlockRecord>,
+    #[prost(float, repeated, tag = "6")]
+    pub(super) open: Vec<f32>,
+    #[prost(fixed32, tag = "7")]
+    pub(super) open_true: u32,
+}
+
+/// Neighbouring blocks that are alike.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct BlockRecord {
+    #[prost(uint32, tag = "1")]
+    pub(super) n: u32,
+    #[prost(fixed32, tag = "2")]
+    pub(super) least: u32,
+    #[prost(fixed32, tag = "3")]
+    pub(super) greatest: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(super) parts: Vec<u8>,
+}

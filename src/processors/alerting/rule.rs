@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration as StdDuration};
 
 use component::Checks;
 use config::Duration;
-use model::{Severity, Statistic};
+use model::{AnomalyColumns, Columns, Severity, Statistic};
 use serde::{Deserialize, Serialize};
 
 use super::{machine::OnNoData, template::Template};
@@ -90,7 +90,7 @@ pub(crate) struct WhenConfig {
     /// The least score of `anomaly`.
     #[serde(default)]
     pub(crate) score: Option<f64>,
-    /// How sure a prediction must be.
+    /// How sure a prediction must be, or an episode of `anomaly`.
     #[serde(default)]
     pub(crate) confidence: Option<f64>,
 }
@@ -109,6 +109,7 @@ pub(crate) enum Op {
     TrendDown,
     RateOfChange,
     Anomaly,
+    Degraded,
     PredictGt,
     PredictLt,
 }
@@ -137,6 +138,7 @@ impl Op {
             Self::TrendDown => "trend_down",
             Self::RateOfChange => "rate_of_change",
             Self::Anomaly => "anomaly",
+            Self::Degraded => "degraded",
             Self::PredictGt => "predict_gt",
             Self::PredictLt => "predict_lt",
         }
@@ -146,13 +148,28 @@ impl Op {
         matches!(self, Self::PredictGt | Self::PredictLt)
     }
 
+    /// What it reads of windows beside their values.
+    pub(super) const fn columns(self) -> Columns {
+        match self {
+            Self::Anomaly => Columns::ANOMALY,
+            Self::Degraded => Columns::BASELINE,
+            _ => Columns::NONE,
+        }
+    }
+
+    /// Whether it reads what stages before add, which judge windows of a minute by default.
+    pub(super) const fn is_judged_before(self) -> bool {
+        matches!(self, Self::Anomaly | Self::Degraded)
+    }
+
     /// The keys of `when` that it must have, and those that it may have.
     const fn keys(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Gt | Self::Gte | Self::Lt | Self::Lte | Self::Eq | Self::Ne => (&["value"], &["over"]),
             Self::TrendUp | Self::TrendDown => (&["over"], &["slope", "min_r2"]),
             Self::RateOfChange => (&["over", "pct"], &["value"]),
-            Self::Anomaly => (&[], &["score"]),
+            Self::Anomaly => (&[], &["score", "confidence"]),
+            Self::Degraded => (&[], &[]),
             Self::PredictGt | Self::PredictLt => (&["value", "within", "over"], &["confidence"]),
         }
     }
@@ -185,8 +202,7 @@ impl RuleConfig {
             );
         }
         if Statistic::of_name(&self.stat).is_none() {
-            let known: Vec<_> = Statistic::ALL.into_iter().map(Statistic::name).collect();
-            on.error("stat", format!("{:?} is no statistic, write one of {}", self.stat, known.join(", ")));
+            on.unknown("stat", "statistic", &self.stat, &Statistic::ALL.map(Statistic::name));
         }
         self.check_groups(&mut on);
         self.check_times(&mut on);
@@ -374,7 +390,12 @@ impl WhenConfig {
         check("min_r2", self.min_r2, |it| (0.0..=1.0).contains(&it), "between 0 and 1");
         check("pct", self.pct, |it| it.is_finite() && it != 0.0, "a change in percent other than 0");
         check("score", self.score, |it| it > 0.0 && it <= 1e6, "above 0; 3 is what opens an episode");
-        check("confidence", self.confidence, |it| (0.5..=0.999).contains(&it), "between 0.5 and 0.999");
+        if self.op == Op::Anomaly {
+            let is_reached = |it| it > 0.0 && it <= f64::from(AnomalyColumns::SUREST) - 0.01;
+            check("confidence", self.confidence, is_reached, "above 0 and at most 0.9: no episode is surer");
+        } else {
+            check("confidence", self.confidence, |it| (0.5..=0.999).contains(&it), "between 0.5 and 0.999");
+        }
     }
 
     fn present(&self) -> [(&'static str, bool); 8] {
@@ -440,8 +461,7 @@ pub(super) fn is_window(width: StdDuration) -> bool {
 /// Reports a severity that there is not.
 pub(super) fn check_severity(key: &str, name: &str, on: &mut On<'_>) {
     if Severity::of_name(name).is_none() {
-        let known: Vec<_> = Severity::ALL.into_iter().map(Severity::name).collect();
-        on.error(key, format!("{name:?} is no severity, write one of {}", known.join(", ")));
+        on.unknown(key, "severity", name, &Severity::ALL.map(Severity::name));
     }
 }
 
@@ -453,11 +473,18 @@ pub(super) struct On<'a> {
 
 impl On<'_> {
     pub(super) fn error(&mut self, key: &str, message: impl Into<String>) {
-        let path = match (self.path, key) {
+        self.checks.error(&self.path_of(key), message);
+    }
+
+    fn unknown(&mut self, key: &str, what: &str, name: &str, known: &[&str]) {
+        self.checks.unknown(&self.path_of(key), what, name, known);
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        match (self.path, key) {
             ("", key) => key.to_owned(),
             (path, "") => path.to_owned(),
             (path, key) => format!("{path}.{key}"),
-        };
-        self.checks.error(&path, message);
+        }
     }
 }

@@ -26,6 +26,7 @@ use super::{
     rules::{Origin, Rule},
     silences::Silence,
 };
+use crate::seal::{seal, unseal};
 
 const VERSION: u32 = 1;
 const RULE: u32 = 1;
@@ -46,16 +47,13 @@ pub(super) fn write(half: &AnalysisHalf) -> Snapshot {
         alerts: alerts.into_iter().map(|alert| alert_record(half, alert)).collect(),
         silences: half.silences.iter().map(silence_record).collect(),
         rules: half.rules.by_name().filter_map(rule_record).collect(),
-        requests: requests.map(|(bytes, records)| RequestRecord { bytes, records }).collect(),
+        requests: requests.map(|(bytes, records)| RequestRecord { bytes: bytes.into(), records }).collect(),
         since: half.figures.since.as_nanos(),
         to_acknowledge: Some(times_record(&half.figures.to_acknowledge)),
         to_resolve: Some(times_record(&half.figures.to_resolve)),
         feedback: feedback.collect(),
     };
-    let body = state.encode_to_vec();
-    let mut bytes = rapidhash::v3::rapidhash_v3(&body).to_le_bytes().to_vec();
-    bytes.extend(body);
-    Snapshot { version: VERSION, bytes }
+    Snapshot { version: VERSION, bytes: seal(&state.encode_to_vec()) }
 }
 
 /// Takes back a state.
@@ -66,10 +64,7 @@ pub(super) fn restore(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<()
         return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
     }
     let damaged = || RestoreError::Damaged("the alerts are cut or changed".to_owned());
-    let (hash, body) = snapshot.bytes.split_first_chunk().ok_or_else(damaged)?;
-    if u64::from_le_bytes(*hash) != rapidhash::v3::rapidhash_v3(body) {
-        return Err(damaged());
-    }
+    let body = unseal(&snapshot.bytes).ok_or_else(damaged)?;
     let state = State::decode(body).map_err(|_| damaged())?;
     for record in &state.rules {
         restore_rule(half, record);
@@ -82,7 +77,8 @@ pub(super) fn restore(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<()
             half.silences.insert(silence);
         }
     }
-    half.outbox.ready = state.requests.into_iter().map(|request| (request.bytes, request.records)).collect();
+    half.outbox.ready =
+        state.requests.into_iter().map(|request| (request.bytes.into(), request.records)).collect();
     let feedback = state.feedback.into_iter();
     half.figures = Figures {
         since: Timestamp(state.since),
@@ -100,7 +96,7 @@ fn is_worth_it(alert: &Alert) -> bool {
     !is_quiet || !alert.history.is_empty() || alert.memory.past.is_some() || alert.memory.episode != 0
 }
 
-fn alert_record(half: &AnalysisHalf, alert: &Alert) -> AlertRecord {
+pub(super) fn alert_record(half: &AnalysisHalf, alert: &Alert) -> AlertRecord {
     let (owner, owner_name, shape) = match &alert.owner {
         Owner::Rule(number) => match half.rules.get(*number) {
             Some(rule) => (RULE, rule.name.to_string(), shape_of(&rule.config)),
@@ -158,6 +154,19 @@ fn restore_rule(half: &mut AnalysisHalf, record: &RuleRecord) {
 }
 
 fn restore_alert(half: &mut AnalysisHalf, record: AlertRecord) {
+    let alert = alert_of(half, record);
+    if half.alerts.place_of(alert.fingerprint).is_some() {
+        return;
+    }
+    let number = if let Owner::Rule(number) = alert.owner { Some(number) } else { None };
+    let place = half.alerts.insert(alert);
+    if let Some(rule) = number.and_then(|number| half.rules.get_mut(number)) {
+        rule.alerts.push(place);
+    }
+}
+
+/// Makes an alert of what was stored, under the rule of its name if that still means the same.
+pub(super) fn alert_of(half: &AnalysisHalf, record: AlertRecord) -> Alert {
     let mut owner = match record.owner {
         STAGE => Owner::Stage(record.owner_name.as_str().into()),
         WATCHDOG => Owner::Watchdog,
@@ -174,11 +183,7 @@ fn restore_alert(half: &mut AnalysisHalf, record: AlertRecord) {
         memory.past = fresh.zip(record.past).and_then(|(fresh, past)| past_of(&past, fresh));
     }
     let labels = Labels::from(&texts(record.labels));
-    let number = if let Owner::Rule(number) = owner { Some(number) } else { None };
     let mut alert = Alert::new(owner, record.name.as_str().into(), labels);
-    if half.alerts.place_of(alert.fingerprint).is_some() {
-        return;
-    }
     alert.rule_type = record.rule_type.as_str().into();
     alert.slo_id = record.slo_id;
     alert.annotations = texts(record.annotations);
@@ -194,10 +199,7 @@ fn restore_alert(half: &mut AnalysisHalf, record: AlertRecord) {
     }
     alert.history.forgotten = record.forgotten;
     alert.memory = memory;
-    let place = half.alerts.insert(alert);
-    if let Some(rule) = number.and_then(|number| half.rules.get_mut(number)) {
-        rule.alerts.push(place);
-    }
+    alert
 }
 
 fn machine_record(machine: &Machine) -> MachineRecord {

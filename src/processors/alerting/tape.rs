@@ -7,6 +7,7 @@
 //! *Cost*: 1.8 kB, as much as fits a size of the allocator: the next one is a seventh more.
 
 mod block;
+mod stored;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use self::block::{BLOCK, Block, Open};
 const EVALUATIONS: u64 = 360;
 /// Blocks of evaluations behind the open one.
 const BLOCKS: usize = (EVALUATIONS / BLOCK) as usize;
+/// Of five minutes each.
 const SLOTS: usize = 288;
 pub(super) const SLOT: Duration = Duration::from_secs(300);
 
@@ -55,10 +57,12 @@ const NONE: u16 = 0x7fc0;
 
 impl Tape {
     pub(super) const BYTES: u64 = size_of::<Self>() as u64;
+    /// How far back it reaches.
+    pub(super) const LENGTH: Duration = SLOT.saturating_mul(SLOTS as u32);
 
     pub(super) fn new(every: Duration) -> Self {
         Self {
-            every_nanos: u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1),
+            every_nanos: nanos_of(every),
             evaluation: 0,
             slot: 0,
             open: Open::EMPTY,
@@ -67,6 +71,21 @@ impl Tape {
             greatest: [NONE; SLOTS],
             was_true: [0; SLOTS / 8],
         }
+    }
+
+    /// Goes on at another pace: what was noted evaluation by evaluation is then known by five minutes.
+    pub(super) fn keep_pace(&mut self, every: Duration, at: Timestamp) {
+        let every_nanos = nanos_of(every);
+        if every_nanos != self.every_nanos {
+            self.every_nanos = every_nanos;
+            self.evaluation = (at.as_nanos() / every_nanos).saturating_sub(1);
+            (self.open, self.blocks) = (Open::EMPTY, [Block::EMPTY; BLOCKS]);
+        }
+    }
+
+    /// Returns the end of the last five minutes of which something is known.
+    pub(super) fn end(&self) -> Timestamp {
+        Timestamp(self.slot.saturating_add(1).saturating_mul(SLOT.as_nanos() as u64))
     }
 
     /// Notes an evaluation. One without a value leaves a gap.
@@ -149,6 +168,10 @@ impl Tape {
             is_one: false,
         })
     }
+}
+
+fn nanos_of(every: Duration) -> u64 {
+    u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
 const fn place_of(block: u64) -> usize {

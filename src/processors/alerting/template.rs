@@ -2,9 +2,8 @@
 //!
 //! There is nothing in them but places, so they always end and never fail once they are read.
 
-use std::fmt::Write as _;
-
 use super::labels::Labels;
+use crate::text::{cut, significant};
 
 /// A text with places to fill.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,23 +101,11 @@ pub(super) fn short(value: f64) -> String {
     if !value.is_finite() {
         return "no value".to_owned();
     }
-    let digits = if value == 0.0 { 0.0 } else { 3.0 - value.abs().log10().floor() };
-    let mut out = String::new();
-    // Writing to a text does not fail.
-    let _always = write!(out, "{value:.*}", digits.clamp(0.0, 12.0) as usize);
+    let mut out = significant(value, 4, 12);
     if out.contains('.') {
         out.truncate(out.trim_end_matches('0').trim_end_matches('.').len());
     }
     out
-}
-
-/// Cuts a text at a character's boundary.
-pub(super) fn cut(mut text: String, most_bytes: usize) -> String {
-    if text.len() > most_bytes {
-        let end = (0..=most_bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        text.truncate(end);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ use super::{
     processor::AnalysisHalf,
     rule::PREDICTED,
     rules::{Origin, Rule},
-    template::{Filling, cut},
+    template::Filling,
 };
 use crate::promql;
+use crate::text::cut;
 
 /// A series that is so much older than the last window means that the time was set back.
 const SET_BACK: Duration = Duration::from_secs(3600);
@@ -127,13 +128,17 @@ impl AnalysisHalf {
             *targets = self.targets_of(&rollups.series[row], rollups.width);
             targets.generation = generation;
         }
-        let is_absent = rollups.baseline.as_ref().is_some_and(|baseline| baseline.is_absent[row]);
+        let usual = rollups.baseline.as_ref();
+        let is_absent = usual.is_some_and(|usual| usual.is_absent[row]);
+        let is_degraded = usual.is_some_and(|usual| usual.is_degraded[row]);
         for target in &targets.all {
             let Some(rule) = self.rules.get(target.rule) else { continue };
             let Some(alert) = self.alerts.get_mut(target.alert) else { continue };
             if let Some(anomaly) = &rollups.anomaly {
-                alert.tally.add_score(f64::from(anomaly.score[row]), anomaly.episode[row]);
+                let (score, confidence) = (anomaly.score[row], anomaly.confidence[row]);
+                alert.tally.add_score(score.into(), anomaly.episode[row], confidence.into());
             }
+            alert.tally.add_degraded(is_degraded);
             // A row that stands for silence has no value of its own.
             if !is_absent {
                 alert.tally.add(rule.aggregate, rollups.values[row], rollups.support[row]);
@@ -317,8 +322,8 @@ impl AnalysisHalf {
             rule.alerts.retain(|other| *other != place);
         }
         if let Some(alert) = self.alerts.remove(place) {
-            self.n_tapes -= u64::from(alert.tape.is_some());
             self.vacated += 1;
+            self.keep_on_shelf(alert);
         }
     }
 }
@@ -352,7 +357,7 @@ fn judge(
         alert.value = value;
     }
     alert.is_true = verdict == Verdict::True;
-    alert.threshold = rule.test.threshold();
+    alert.compare_with(at, rule.test.threshold());
     let severity = severity_of(rule.severity, &rule.severities, left);
     let has_expired = rule
         .test
@@ -432,6 +437,7 @@ impl AnalysisHalf {
     /// Removes a rule and ends its alerts.
     pub(super) fn remove_rule(&mut self, number: u32, now: Timestamp, why: &str) -> bool {
         let Some(rule) = self.rules.remove(number) else { return false };
+        self.shelf.disown(number);
         for place in rule.alerts {
             let Some(alert) = self.alerts.get_mut(place) else { continue };
             alert.owner = Owner::Nobody;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::labels::legal_name;
-use crate::alert_webhook::alert::Alert;
+use crate::alert_webhook::alert::{Alert, INCIDENT};
 
 /// The labels that alerts of a group share, by which they are a group.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -22,9 +22,12 @@ pub(in super::super) struct Notification {
 
 impl GroupKey {
     /// Returns the group of an alert. `...` means every label, as in Alertmanager; a label that an alert lacks is
-    /// not part of its group.
+    /// not part of its group. `incident_id` is no label, and may be asked for like one; an alert that has none is a
+    /// group by itself.
     pub(in super::super) fn of(alert: &Alert, group_by: &[String]) -> Self {
-        if group_by.iter().any(|label| label == "...") {
+        let is_alone =
+            |label: &String| label == "..." || label == INCIDENT && !alert.annotations.contains_key(INCIDENT);
+        if group_by.iter().any(is_alone) {
             return Self(alert.labels.clone());
         }
         let shared = group_by.iter().filter_map(|label| {
@@ -32,7 +35,8 @@ impl GroupKey {
             let found = alert
                 .labels
                 .get_key_value(label)
-                .or_else(|| alert.labels.iter().find(|(name, _)| legal_name(name).as_deref() == Some(label)));
+                .or_else(|| alert.labels.iter().find(|(name, _)| legal_name(name).as_deref() == Some(label)))
+                .or_else(|| alert.annotations.get_key_value(label).filter(|_| label == INCIDENT));
             found.map(|(name, value)| (name.clone(), value.clone()))
         });
         Self(shared.collect())

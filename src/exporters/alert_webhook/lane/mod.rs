@@ -220,7 +220,7 @@ impl Lane {
                 }
                 Accepted::Known if alert.state == AlertState::Resolved => self.remind_of_end(alert, now),
                 Accepted::New(_) if alert.state != AlertState::Pending => {
-                    let end = End::NotWanted(self.config.why_not(alert));
+                    let end = End::NotWanted(self.config.why_not(alert).into());
                     self.tracks.took(self.place(), alert, Some((now, end)));
                     if alert.state == AlertState::Resolved && alert.is_suppressed() {
                         entries.push(Entry::Unheard { occurrences: vec![alert.occurrence()] });

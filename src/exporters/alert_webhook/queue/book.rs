@@ -83,6 +83,9 @@ pub(in super::super) struct Book {
     /// forgotten them by then.
     unheard: Recent,
     known: BTreeMap<Rc<str>, Known>,
+    /// The group in which the destination heard of an alert first: an incident may go over into another, and a group
+    /// that had lost an alert would never end.
+    group_of: BTreeMap<Rc<str>, GroupKey>,
     /// The alerts of each group that wait or are known.
     members: BTreeMap<GroupKey, BTreeSet<Rc<str>>>,
     group_told: BTreeMap<GroupKey, Timestamp>,
@@ -101,6 +104,7 @@ impl Book {
             told: Recent::default(),
             unheard: Recent::default(),
             known: BTreeMap::new(),
+            group_of: BTreeMap::new(),
             members: BTreeMap::new(),
             group_told: BTreeMap::new(),
         }
@@ -174,7 +178,12 @@ impl Book {
                 self.settle(&numbers, Timestamp(at), fate, group, now)
             }
             Entry::Forgotten { fingerprint } => self.forget(&fingerprint),
-            Entry::Known { at, alert } => self.know(Rc::new(*alert), Timestamp(at), now),
+            Entry::Known { at, alert, group } => {
+                if let Some(group) = group {
+                    self.group_of.insert(self.key(&alert.fingerprint), group);
+                }
+                self.know(Rc::new(*alert), Timestamp(at), now);
+            }
             Entry::Told { occurrences } => occurrences.into_iter().for_each(|told| self.told.remember(told)),
             Entry::Unheard { occurrences } => {
                 occurrences.into_iter().for_each(|unheard| self.unheard.remember(unheard));
@@ -197,7 +206,7 @@ impl Book {
         let bytes = size(&alert);
         self.bytes += bytes;
         let key = self.key(&alert.fingerprint);
-        self.members.entry(GroupKey::of(&alert, &self.group_by)).or_default().insert(Rc::clone(&key));
+        self.join(&key, &alert);
         self.waiting.entry(key).or_default().insert(number);
         self.pending.insert(number, Pending { alert: Rc::new(alert), accepted_at: at, bytes });
     }
@@ -250,9 +259,16 @@ impl Book {
         if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&key) {
             return;
         }
-        self.members.entry(GroupKey::of(&alert, &self.group_by)).or_default().insert(Rc::clone(&key));
+        self.join(&key, &alert);
         let is_suppressed = alert.is_suppressed();
         self.known.insert(key, Known { alert, told_at: at, heard_at: now, is_suppressed });
+    }
+
+    /// Puts an alert into its group.
+    fn join(&mut self, key: &Rc<str>, alert: &Alert) {
+        let fresh = || GroupKey::of(alert, &self.group_by);
+        let group = self.group_of.entry(Rc::clone(key)).or_insert_with(fresh);
+        self.members.entry(group.clone()).or_default().insert(Rc::clone(key));
     }
 
     fn forget(&mut self, fingerprint: &str) {
@@ -267,7 +283,7 @@ impl Book {
         if self.knows(&alert.fingerprint) {
             return;
         }
-        let group = GroupKey::of(alert, &self.group_by);
+        let Some(group) = self.group_of.remove(alert.fingerprint.as_str()) else { return };
         if let Some(members) = self.members.get_mut(&group) {
             members.remove(alert.fingerprint.as_str());
             if members.is_empty() {
@@ -354,9 +370,12 @@ impl Book {
         for occurrences in self.unheard.chunks() {
             entry::encode(&Entry::Unheard { occurrences }, &mut out);
         }
-        for known in self.known.values() {
+        for (key, known) in &self.known {
             let alert = Box::new((*known.alert).clone());
-            entry::encode(&Entry::Known { at: known.told_at.as_nanos(), alert }, &mut out);
+            let group =
+                self.group_of.get(key).filter(|group| **group != GroupKey::of(&alert, &self.group_by));
+            let (at, group) = (known.told_at.as_nanos(), group.cloned());
+            entry::encode(&Entry::Known { at, alert, group }, &mut out);
         }
         for (number, pending) in &self.pending {
             let alert = Box::new((*pending.alert).clone());

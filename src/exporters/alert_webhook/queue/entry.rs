@@ -1,6 +1,6 @@
 //! One line of a journal.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::alert_webhook::{
     alert::{Alert, Occurrence},
@@ -24,7 +24,13 @@ pub(in super::super) enum Entry {
     /// The stage has not spoken of the alert for long, so nobody knows whether it fires.
     Forgotten { fingerprint: String },
     /// The destination knows that the alert is so: written when a journal is written anew.
-    Known { at: u64, alert: Box<Alert> },
+    Known {
+        at: u64,
+        alert: Box<Alert>,
+        /// Its group, where it is another than that of the alert as it is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<GroupKey>,
+    },
     /// The destination has been told these: written when a journal is written anew.
     Told { occurrences: Vec<Occurrence> },
     /// The destination never heard of the alerts that end with these.
@@ -47,7 +53,7 @@ pub(in super::super) enum Fate {
 }
 
 /// Returns a line: checksum, entry, line feed.
-pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
+pub(in super::super) fn encode(entry: &impl Serialize, out: &mut Vec<u8>) {
     let json = serde_json::to_vec(entry).expect("an entry has only texts as keys");
     out.extend_from_slice(format!("{:08x} ", crc32fast::hash(&json)).as_bytes());
     out.extend_from_slice(&json);
@@ -55,7 +61,7 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
 }
 
 /// Reads a line without its line feed; none when it is damaged.
-pub(super) fn decode(line: &[u8]) -> Option<Entry> {
+pub(super) fn decode<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let (sum, json) = line.split_at_checked(9)?;
     let sum = u32::from_str_radix(std::str::from_utf8(sum.strip_suffix(b" ")?).ok()?, 16).ok()?;
     (crc32fast::hash(json) == sum).then(|| serde_json::from_slice(json).ok())?

@@ -8,11 +8,15 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::JoinHandle,
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::{
@@ -40,20 +44,53 @@ pub(in super::super) enum JournalError {
     Ended,
 }
 
-/// What was found in a journal.
-#[derive(Debug, Default)]
-pub(in super::super) struct Recovered {
-    pub(in super::super) entries: Vec<Entry>,
+/// What was found in a file.
+#[derive(Debug)]
+pub(in super::super) struct Recovered<T> {
+    pub(in super::super) entries: Vec<T>,
     /// Lines that can not be read: at most the last one after a crash.
     pub(in super::super) damaged: u64,
 }
 
 type Done = oneshot::Sender<Result<(), JournalError>>;
 
+/// What is kept for people and written when there is time: a crash of the machine may take the last of it back.
+pub(in super::super) trait Notes: Send + Sync {
+    /// Takes what is to be written. Asked on the thread that writes, so that never more waits than there is.
+    fn take(&self) -> ToWrite;
+
+    /// What was taken last could not be written: it is to be written again, with all the rest.
+    fn was_refused(&self, problem: &JournalError);
+}
+
+/// Lines, with their line feeds.
+pub(in super::super) enum ToWrite {
+    More(Vec<u8>),
+    /// They take the place of all that is in the file.
+    Anew(Vec<u8>),
+}
+
 enum Work {
-    Open { path: PathBuf, file: usize, done: oneshot::Sender<Result<Recovered, JournalError>> },
-    Append { file: usize, bytes: Vec<u8>, done: Done },
-    Rewrite { file: usize, bytes: Vec<u8>, done: Done },
+    /// Opens a file and says so to whoever waits.
+    Open {
+        file: usize,
+        open: Box<dyn FnOnce() -> Option<Disk> + Send>,
+    },
+    Note {
+        file: usize,
+        notes: Arc<dyn Notes>,
+        done: Option<Done>,
+    },
+    Append {
+        file: usize,
+        bytes: Vec<u8>,
+        done: Done,
+    },
+    Rewrite {
+        file: usize,
+        bytes: Vec<u8>,
+        done: Done,
+    },
 }
 
 /// Hands work to the thread. It ends when the last handle is gone, with all that it was given done.
@@ -90,11 +127,8 @@ impl Writer {
         &self,
         folder: &Path,
         file: usize,
-    ) -> Result<(Journal, Recovered), JournalError> {
-        let (done, opened) = oneshot::channel();
-        let path = folder.to_owned();
-        self.work.send(Work::Open { path, file, done }).map_err(|_| JournalError::Ended)?;
-        let recovered = opened.await.map_err(|_| JournalError::Ended)??;
+    ) -> Result<(Journal, Recovered<Entry>), JournalError> {
+        let recovered = self.open_file(folder, ("queue.log", "lock"), file).await?;
         let journal = Journal {
             work: self.work.clone(),
             file,
@@ -103,6 +137,70 @@ impl Writer {
             waiting: std::cell::Cell::new(0),
         };
         Ok((journal, recovered))
+    }
+
+    /// Opens a file of notes in a folder, which is made if need be.
+    pub(in super::super) async fn open_notes<T: DeserializeOwned + Send + 'static>(
+        &self,
+        folder: &Path,
+        name: &str,
+        file: usize,
+    ) -> Result<Recovered<T>, JournalError> {
+        self.open_file(folder, (&format!("{name}.log"), &format!("{name}.lock")), file).await
+    }
+
+    /// Returns who writes the notes of a file that is open.
+    pub(in super::super) fn pen(&self, file: usize, notes: Arc<dyn Notes>) -> Pen {
+        Pen { work: self.work.clone(), file, notes }
+    }
+
+    async fn open_file<T: DeserializeOwned + Send + 'static>(
+        &self,
+        folder: &Path,
+        (log, lock): (&str, &str),
+        file: usize,
+    ) -> Result<Recovered<T>, JournalError> {
+        let (done, opened) = oneshot::channel();
+        let (folder, log, lock) = (folder.to_owned(), log.to_owned(), lock.to_owned());
+        let open = move || {
+            let (disk, recovered) = match Disk::open(&folder, &log, &lock) {
+                Ok((disk, recovered)) => (Some(disk), Ok(recovered)),
+                Err(problem) => (None, Err(problem)),
+            };
+            // Who no longer waits was dropped with what it did.
+            let _gone = done.send(recovered);
+            disk
+        };
+        self.work.send(Work::Open { file, open: Box::new(open) }).map_err(|_| JournalError::Ended)?;
+        opened.await.map_err(|_| JournalError::Ended)?
+    }
+}
+
+/// Has notes written. The thread ends when all of these are gone, too.
+pub(in super::super) struct Pen {
+    work: Sender<Work>,
+    file: usize,
+    notes: Arc<dyn Notes>,
+}
+
+impl Pen {
+    /// Asks for the notes to be written. Call it again when they have been taken.
+    pub(in super::super) fn order(&self) {
+        self.send(None);
+    }
+
+    /// Waits until all notes are written.
+    pub(in super::super) async fn flush(&self) {
+        let (done, is_done) = oneshot::channel();
+        self.send(Some(done));
+        // When they can not be written, the notes know.
+        let _written = is_done.await;
+    }
+
+    fn send(&self, done: Option<Done>) {
+        let notes = Arc::clone(&self.notes);
+        // A thread that has ended writes nothing any more, and nobody waits for it.
+        let _gone = self.work.send(Work::Note { file: self.file, notes, done });
     }
 }
 
@@ -176,12 +274,14 @@ fn write(orders: &Receiver<Work>) {
             }
         }
         match work {
-            Some(Work::Open { path, file, done }) => {
-                let opened = Disk::open(&path).map(|(disk, recovered)| {
-                    files.insert(file, disk);
-                    recovered
-                });
-                let _gone = done.send(opened);
+            Some(Work::Open { file, open }) => files.extend(open().map(|disk| (file, disk))),
+            Some(Work::Note { file, notes, done }) => {
+                let written =
+                    files.get_mut(&file).ok_or(JournalError::Ended).and_then(|disk| disk.note(notes.take()));
+                if let Err(problem) = &written {
+                    notes.was_refused(problem);
+                }
+                let _gone = done.map(|done| done.send(written));
             }
             Some(Work::Rewrite { file, bytes, done }) => {
                 let written =
@@ -216,10 +316,14 @@ struct Disk {
 }
 
 impl Disk {
-    fn open(folder: &Path) -> Result<(Self, Recovered), JournalError> {
+    fn open<T: DeserializeOwned>(
+        folder: &Path,
+        log: &str,
+        lock_name: &str,
+    ) -> Result<(Self, Recovered<T>), JournalError> {
         std::fs::create_dir_all(folder).map_err(|source| at("make the folder", folder, source))?;
-        let lock = lock(&folder.join("lock"))?;
-        let path = folder.join("queue.log");
+        let lock = lock(&folder.join(lock_name))?;
+        let path = folder.join(log);
         let mut file = open_append(&path)?;
         let (recovered, ends_whole) = recover(&mut file).map_err(|source| at("read", &path, source))?;
         if !ends_whole {
@@ -231,8 +335,20 @@ impl Disk {
         Ok((Self { path, file, length, _lock: lock }, recovered))
     }
 
+    /// Writes lines and waits for the disk.
     fn append(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
-        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
+        self.write(bytes, File::sync_data)
+    }
+
+    fn note(&mut self, to_write: ToWrite) -> Result<(), JournalError> {
+        match to_write {
+            ToWrite::More(bytes) => self.write(&bytes, |_| Ok(())),
+            ToWrite::Anew(bytes) => self.rewrite(&bytes),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], sync: fn(&File) -> io::Result<()>) -> Result<(), JournalError> {
+        let written = self.file.write_all(bytes).and_then(|()| sync(&self.file));
         if let Err(source) = written {
             // Half a batch must not be found later: nobody was told that it is there.
             let cut = self.file.set_len(self.length);
@@ -293,9 +409,9 @@ fn at(what: &'static str, path: &Path, source: io::Error) -> JournalError {
 }
 
 /// Reads all entries; also says whether the last line is whole.
-fn recover(file: &mut File) -> io::Result<(Recovered, bool)> {
+fn recover<T: DeserializeOwned>(file: &mut File) -> io::Result<(Recovered<T>, bool)> {
     let mut reader = io::BufReader::new(file);
-    let mut recovered = Recovered::default();
+    let mut recovered = Recovered { entries: Vec::new(), damaged: 0 };
     let mut line = Vec::new();
     loop {
         line.clear();

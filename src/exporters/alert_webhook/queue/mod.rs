@@ -3,6 +3,8 @@
 //!
 //! A journal is a file of lines: a checksum, a space and one [`Entry`] as JSON. A line that was torn by a crash is
 //! told by its checksum and skipped. When a file has grown far beyond what it stands for, it is written anew.
+//!
+//! Beside the journals, [`Notes`] of any kind are written in the same form, for which nobody waits.
 
 mod book;
 mod entry;
@@ -11,5 +13,5 @@ mod journal;
 mod tests;
 
 pub(super) use book::{Accepted, Book, Bounds, Overflow};
-pub(super) use entry::{Entry, Fate};
-pub(super) use journal::{Journal, JournalError, Writer};
+pub(super) use entry::{Entry, Fate, encode};
+pub(super) use journal::{Journal, JournalError, Notes, Pen, ToWrite, Writer};

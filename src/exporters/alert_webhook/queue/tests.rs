@@ -53,14 +53,17 @@ fn accept(book: &mut Book, alert: &Alert) -> Option<Entry> {
 }
 
 fn replay(bytes: &[u8]) -> Book {
-    let mut book = book();
+    replay_into(book(), bytes)
+}
+
+fn replay_into(mut book: Book, bytes: &[u8]) -> Book {
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         book.apply(decode(line).expect("the line is whole"), NOW);
     }
     book
 }
 
-async fn open(writer: &Writer, folder: &Path) -> (Journal, super::journal::Recovered) {
+async fn open(writer: &Writer, folder: &Path) -> (Journal, super::journal::Recovered<Entry>) {
     writer.open(folder, 0).await.unwrap()
 }
 
@@ -100,8 +103,8 @@ proptest! {
         line.pop();
         let index = at.index(line.len());
         line[index] = byte;
-        prop_assert!(decode(&line).is_none_or(|read| read == entry));
-        prop_assert!(decode(&line[..index]).is_none());
+        prop_assert!(decode::<Entry>(&line).is_none_or(|read| read == entry));
+        prop_assert!(decode::<Entry>(&line[..index]).is_none());
     }
 }
 
@@ -188,4 +191,27 @@ fn a_torn_last_line_is_passed_over_and_what_comes_behind_it_is_read() {
         let (_journal, recovered) = open(&writer, folder.path()).await;
         assert_eq!((recovered.entries, recovered.damaged), (vec![entry("d")], 0));
     });
+}
+
+#[test]
+fn an_alert_stays_in_the_group_of_its_first_incident_when_the_journal_is_written_anew() {
+    let of_incident = |sequence, incident: &str| {
+        let mut alert = alert("web", sequence, Severity::Critical);
+        alert.annotations.insert("incident_id".to_owned(), incident.to_owned());
+        alert
+    };
+    let new = || Book::new(Bounds { items: 1000, bytes: 1 << 20 }, &["incident_id".to_owned()]);
+    let mut book = new();
+    for (sequence, incident) in [(1, "first"), (3, "older")] {
+        let Some(Entry::Accepted { number, .. }) = accept(&mut book, &of_incident(sequence, incident)) else {
+            panic!("{incident} is new");
+        };
+        let at = NOW.as_nanos();
+        book.apply(Entry::Settled { numbers: vec![number], at, fate: Fate::Delivered, group: None }, NOW);
+    }
+    let anew = replay_into(new(), &book.encode());
+    for book in [book, anew] {
+        let groups: Vec<_> = book.groups().map(|(group, _)| group.text()).collect();
+        assert_eq!(groups, [r#"{}:{incident_id="first"}"#]);
+    }
 }

@@ -70,3 +70,20 @@ fn a_full_file_is_kept_aside_and_the_oldest_goes() {
         assert!(last.damaged.is_empty() && !last.all.is_empty());
     });
 }
+
+#[test]
+fn a_letter_behind_a_line_that_a_crash_has_torn_is_whole() {
+    on_a_shard(async {
+        let folder = tempfile::tempdir().unwrap();
+        let refusing = Server::replying(Reply::of(404, &[], "no such hook")).await;
+        let file = folder.path().join("dead_letters.jsonl");
+        std::fs::write(&file, r#"{"id": "torn", "at": 17"#).unwrap();
+        let running = Running::start(&settings(folder.path(), refusing.address, ""));
+        for (number, service) in [(1, "shop"), (2, "cart")] {
+            running.tell(&[Told::new("firing", "HighErrors", service)]).await;
+            until("it is a dead letter", || running.metric("dead_letters", &[]) == number).await;
+        }
+        let letters = Letters::read(&file).unwrap();
+        assert_eq!((letters.all.len(), letters.damaged), (2, vec![1]));
+    });
+}

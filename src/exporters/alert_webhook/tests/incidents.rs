@@ -9,6 +9,8 @@ use super::support::{Running, Told, bodies, until};
 use crate::http::testing::{Reply, Server, on_a_shard};
 
 const INCIDENT: &str = "01KBKQ3N8M0000000000000001";
+/// Another, which took that one over.
+const OLDER: &str = "01KBKQ3N8M0000000000000000";
 const BY_INCIDENT: &str = "incident 01KBKQ3N8M0000000000000001";
 
 /// An alert through which its incident speaks.
@@ -153,5 +155,54 @@ fn an_incident_is_an_annotation_and_no_label() {
         assert_eq!(told["commonAnnotations"]["incident_id"], INCIDENT);
         assert!(!told["groupKey"].as_str().unwrap().contains("incident"), "{told}");
         assert!(told["alerts"][0]["labels"].get("incident_id").is_none(), "{told}");
+    });
+}
+
+/// Names of the alerts of each message, with how each was, and the group it was told of.
+fn groups(server: &Server) -> Vec<(String, Vec<String>)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let alert = |it: &Value| format!("{} {}", text(&it["labels"]["alertname"]), text(&it["status"]));
+    let group = |body: Value| {
+        let alerts = body["alerts"].as_array().into_iter().flatten().map(alert).collect();
+        (text(&body["groupLabels"]["incident_id"]), alerts)
+    };
+    bodies(&server.seen).into_iter().map(group).collect()
+}
+
+#[test]
+fn alerts_of_an_incident_are_a_group_and_stay_in_it_when_the_incident_is_taken_over() {
+    on_a_shard(async {
+        let server = Server::replying(Reply::of(200, &[], "")).await;
+        let settings = "{destinations: [{name: hook, url: 'http://ADDRESS', group_by: [incident_id], \
+                        group_wait: 0s, group_interval: 1s}]}";
+        let running = Running::start(&settings.replace("ADDRESS", &server.address.to_string()));
+        let second =
+            |state, incident| Told::new(state, "Second", "cart").with(|told| told.incident = Some(incident));
+        let taken_over = |state| speaker(state).with(|told| told.incident = Some(OLDER));
+        running.tell(&[speaker("firing")]).await;
+        is_heard(&running, &server, 1).await;
+        running.tell(&[second("firing", INCIDENT)]).await;
+        running.pass(Duration::from_secs(2)).await;
+        is_heard(&running, &server, 2).await;
+        running.tell(&[taken_over("resolved"), second("resolved", OLDER)]).await;
+        running.pass(Duration::from_secs(2)).await;
+        is_heard(&running, &server, 3).await;
+        running.tell(&[Told::new("firing", "Alone", "shop"), Told::new("firing", "AloneToo", "shop")]).await;
+        running.pass(Duration::from_secs(2)).await;
+        is_heard(&running, &server, 5).await;
+        let told = groups(&server);
+        let of_incident = |alerts: &[&str]| {
+            (INCIDENT.to_owned(), alerts.iter().map(|alert| (*alert).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            told[..3],
+            [
+                of_incident(&["Speaker firing"]),
+                of_incident(&["Second firing", "Speaker firing"]),
+                of_incident(&["Second resolved", "Speaker resolved"]),
+            ]
+        );
+        let alone: Vec<usize> = told[3..].iter().map(|(_, alerts)| alerts.len()).collect();
+        assert_eq!(alone, [1, 1], "{told:?}");
     });
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Duration};
 
-use component::Question;
+use component::{Clock, Question};
 use serde_json::{Value, json};
 
 use super::support::{Running, Told, until};
@@ -121,5 +121,99 @@ fn silences_are_named_and_only_the_time_around_is_told() {
         assert_eq!(asked(&running, &[]).0, 400);
         let (status, answer) = asked(&running, &[("fingerprint", "x"), ("at", "noon")]);
         assert!(status == 400 && answer["error"].as_str().unwrap().starts_with("at is \"noon\""), "{answer}");
+    });
+}
+
+#[test]
+fn a_restart_forgets_nothing_of_what_became_of_notifications() {
+    on_a_shard(async {
+        let taking = Server::replying(Reply::of(200, &[], "")).await;
+        // It fails once and then answers nothing, so that no attempt ends unseen.
+        let n_asked = Cell::new(0);
+        let failing = Server::start(move |_| {
+            n_asked.set(n_asked.get() + 1);
+            match n_asked.get() {
+                1 => Box::pin(std::future::ready(Reply::of(503, &[], "busy"))),
+                _ => Box::pin(std::future::pending()),
+            }
+        })
+        .await;
+        let folder = tempfile::tempdir().unwrap();
+        let settings = format!(
+            "{{queue: {{directory: '{}'}}, destinations: [
+                {{name: taking, format: cloudevents, url: 'http://{}'}},
+                {{name: failing, format: cloudevents, url: 'http://{}'}},
+                {{name: pager, format: cloudevents, min_severity: emergency, url: 'http://{}'}}]}}",
+            folder.path().display(),
+            taking.address,
+            failing.address,
+            taking.address
+        );
+        let running = Running::start(&settings);
+        let told = Told::new("firing", "HighErrors", "shop");
+        running.tell(std::slice::from_ref(&told)).await;
+        let expected = [("taking", "delivered"), ("failing", "waits"), ("pager", "not_wanted")];
+        let failed_once = || running.metric("retries", &[]) == 1 && is(&running, &told, &expected);
+        until("one is delivered and one is tried again", failed_once).await;
+        let before = asked(&running, &[("fingerprint", &told.fingerprint())]);
+        assert_eq!(before.1["deliveries"][1]["attempts"], 1, "{}", before.1);
+        let clock = running.clock.clone();
+        running.crash().await;
+        clock.advance_to(clock.now() + Duration::from_millis(1));
+        let running = Running::start_at(&settings, &clock);
+        running.tell(&[]).await;
+        assert_eq!(asked(&running, &[("fingerprint", &told.fingerprint())]), before, "after a crash");
+        until("it is tried again", || failing.seen.borrow().len() == 2).await;
+        failing.cut();
+        until("that failed", || running.metric("retries", &[]) == 1).await;
+        let before = asked(&running, &[("fingerprint", &told.fingerprint())]);
+        assert_eq!(before.1["deliveries"][1]["attempts"], 2, "it goes on: {}", before.1);
+        running.stop().await;
+        let running = Running::start_at(&settings, &clock);
+        running.tell(&[]).await;
+        assert_eq!(asked(&running, &[("fingerprint", &told.fingerprint())]), before, "after a stop");
+        assert_eq!(before.1["since"], "2023-11-14T22:13:20Z", "when the first of them started");
+    });
+}
+
+#[test]
+fn the_last_16384_notifications_are_known_and_the_file_is_bounded() {
+    on_a_shard(async {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = format!(
+            "{{queue: {{directory: '{}'}}, destinations: [
+                {{name: pager, format: cloudevents, min_severity: emergency, url: 'http://127.0.0.1:9'}}]}}",
+            folder.path().display()
+        );
+        let of = |number: u64| {
+            Told::new("firing", "A", &format!("s{number}"))
+                .with(|told| told.at = told.at + Duration::from_secs(number))
+        };
+        let known = |running: &Running, number: u64| {
+            let (_, answer) = asked(running, &[("fingerprint", &of(number).fingerprint())]);
+            (answer["deliveries"].as_array().unwrap().len(), answer["since"].as_str().unwrap().to_owned())
+        };
+        let mut running = Running::start(&settings);
+        for round in 0..2 {
+            for first in (0..20_000).step_by(500) {
+                running
+                    .tell(&(first..first + 500).map(|number| of(round * 20_000 + number)).collect::<Vec<_>>())
+                    .await;
+            }
+            let clock = running.clock.clone();
+            running.stop().await;
+            let bytes = std::fs::metadata(folder.path().join("deliveries.log")).unwrap().len();
+            assert!(bytes < 16_384 * 400 * 5, "{bytes} bytes");
+            running = Running::start_at(&settings, &clock);
+            running.tell(&[]).await;
+        }
+        let oldest = 40_000 - 16_384;
+        assert_eq!(known(&running, oldest).0, 1);
+        let (n_known, since) = known(&running, oldest - 1);
+        assert_eq!(
+            (n_known, since.as_str()),
+            (0, "2023-11-15T04:46:55Z"),
+            "when the last was told that is forgotten"
+        );
     });
 }

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use model::Timestamp;
+use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 
 use crate::prometheus_names::{
     Merged, Translator, merge,
@@ -56,6 +57,27 @@ fn counters_of_sources_with_the_same_labels_are_added() {
     "#]],
     );
     assert_eq!(merged, Merged { added: 1, superseded: 1, ..Merged::default() });
+}
+
+#[test]
+fn an_ended_source_makes_way_for_one_that_lives() {
+    let ended = NumberDataPoint { flags: 1, ..number(0.0, &[]) };
+    let all = request(vec![
+        (POD_A, vec![metric("calls", "", sum(vec![later(ended, 500)]))]),
+        (POD_B, vec![metric("calls", "", sum(vec![number(4.0, &[])]))]),
+    ]);
+    let merged = check(
+        &all,
+        expect![[r#"
+            counter calls_total{job="shop"}
+              4 @0 since -60000
+            gauge target_info{job="shop",pod="a"}
+              1 @500 since 0
+            gauge target_info{job="shop",pod="b"}
+              1 @0 since 0
+        "#]],
+    );
+    assert_eq!(merged, Merged { superseded: 1, ..Merged::default() });
 }
 
 #[test]

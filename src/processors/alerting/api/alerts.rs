@@ -14,8 +14,8 @@ use crate::alerting::{
     notice::Acknowledgement,
     output::all_labels,
     processor::AnalysisHalf,
-    template::cut,
 };
+use crate::text::cut;
 
 /// What comes with an acknowledgement.
 #[derive(Clone, Debug, Default, Deserialize)]

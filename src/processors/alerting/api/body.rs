@@ -61,5 +61,5 @@ pub(super) fn refuse_findings(findings: &[Finding]) -> Answer {
 
 fn answer(titles: Vec<String>, list: Vec<serde_json::Value>) -> Answer {
     let body = json!({ "error": titles.join("; "), "problems": list }).to_string();
-    Answer { status: 400, body: body.into(), is_changed: false }
+    Answer { status: 400, body: body.into(), is_changed: false, next: Vec::new() }
 }

@@ -37,8 +37,9 @@ pub(super) fn explain(half: &AnalysisHalf, question: &Question, now: Timestamp) 
         }
         Some(Err(problem)) => return Answer::refused(400, &problem),
     };
-    let mut alerts = half.alerts.sorted(|alert| is_about(half, alert, subject));
-    let rules: Vec<Value> = half.rules.by_name().filter(|rule| names(rule, subject)).map(show_rule).collect();
+    let mut alerts = half.all_sorted(|alert| is_about(half, alert, subject));
+    let named = half.rules.by_name().filter(|rule| names(rule, subject));
+    let rules: Vec<Value> = named.map(|rule| show_rule(half, rule)).collect();
     if alerts.is_empty() && rules.is_empty() {
         let message = format!(
             "nothing is known of {subject:?}: no rule, objective, metric of a rule, or alert has that name; \
@@ -84,7 +85,9 @@ fn is_objective(id: &str, name: &str) -> bool {
     id == name || percentile.flatten().is_some_and(is_number)
 }
 
-fn show_rule(rule: &Rule) -> Value {
+fn show_rule(half: &AnalysisHalf, rule: &Rule) -> Value {
+    let owner = half.rules.number_of(&rule.name).map(Owner::Rule);
+    let away = half.away().filter(|alert| Some(&alert.owner) == owner.as_ref());
     json!({
         "name": &*rule.name,
         "rule": &*rule.config,
@@ -95,12 +98,14 @@ fn show_rule(rule: &Rule) -> Value {
         "keep_firing_for": rule.policy.keep_firing_for.as_secs(),
         "cooldown": rule.policy.cooldown.as_secs(),
         "on_no_data": rule.policy.on_no_data,
-        "groups": rule.alerts.len(),
+        "groups": rule.alerts.len() + away.count(),
     })
 }
 
 fn explain_one(half: &AnalysisHalf, alert: &Alert, at: Timestamp) -> Value {
-    let played = alert.tape.as_ref().and_then(|tape| tape.play(at));
+    // One that has just come back is evaluated before its values are found.
+    let tape = alert.tape.as_deref().or_else(|| half.shelf.tape_of(alert.fingerprint));
+    let played = tape.and_then(|tape| tape.play(at));
     let suppressed_by = suppressed_at(half, alert, at);
     let before: Vec<&Event> = alert.history.events().filter(|event| event.at <= at).collect();
     let after = alert.history.events().filter(|event| event.at > at).take(MOST_AFTER).map(event);
@@ -109,12 +114,12 @@ fn explain_one(half: &AnalysisHalf, alert: &Alert, at: Timestamp) -> Value {
         "alert": summary(alert),
         "state_then": state_at(alert, at),
         "input": played.map(show_input),
-        "input_is_kept": alert.tape.is_some(),
-        "threshold": number(alert.threshold),
+        "input_is_kept": tape.is_some(),
+        "threshold": number(alert.threshold_at(at)),
         "suppressed_by_then": suppressed_by,
         "events": shown.chain(after).collect::<Vec<_>>(),
         "events_forgotten": alert.history.forgotten,
-        "why": why(alert, at, played, &suppressed_by),
+        "why": why(alert, at, tape.is_some(), played, &suppressed_by),
     })
 }
 
@@ -158,11 +163,17 @@ fn text(at: Timestamp) -> String {
 }
 
 /// Says in a sentence why it did or did not call anybody then.
-fn why(alert: &Alert, at: Timestamp, played: Option<Played>, suppressed_by: &[String]) -> String {
+fn why(
+    alert: &Alert,
+    at: Timestamp,
+    is_taped: bool,
+    played: Option<Played>,
+    suppressed_by: &[String],
+) -> String {
     let last = |wanted: &[What]| {
         alert.history.events().rev().find(|event| event.at <= at && wanted.contains(&event.what))
     };
-    let threshold = short(alert.threshold);
+    let threshold = short(alert.threshold_at(at));
     match state_at(alert, at) {
         None => "its events of that time are forgotten: it changed more often than is remembered".to_owned(),
         Some("pending") => {
@@ -189,10 +200,10 @@ fn why(alert: &Alert, at: Timestamp, played: Option<Played>, suppressed_by: &[St
             }
         }
         Some(_) => match played {
-            None if alert.tape.is_none() => {
+            None if !is_taped => {
                 "it did not fire; explain_bytes leaves no room for the values that it compared".to_owned()
             }
-            None => "it did not fire: there was no data then, or it was before the start".to_owned(),
+            None => "it did not fire: there was no data then, or nobody evaluated it".to_owned(),
             Some(Played { was_true: true, is_one: false, .. }) => {
                 "its condition held for a part of these minutes, shorter than `for` asks".to_owned()
             }

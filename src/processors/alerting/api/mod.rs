@@ -77,7 +77,7 @@ fn number(value: f64) -> Value {
 fn author_of(question: &Question, said: Option<&String>) -> String {
     let said = said.map_or("", String::as_str);
     let author = if question.author.is_empty() { said } else { &question.author };
-    super::template::cut(author.to_owned(), MOST_COMMENT_BYTES)
+    crate::text::cut(author.to_owned(), MOST_COMMENT_BYTES)
 }
 
 /// Comments and names are no longer.

@@ -11,8 +11,8 @@ use crate::alerting::{
     matching::{Matcher, Operator},
     processor::AnalysisHalf,
     silences::Silence,
-    template::cut,
 };
+use crate::text::cut;
 
 /// A silence that is asked for.
 #[derive(Clone, Debug, Deserialize)]

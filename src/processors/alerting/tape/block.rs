@@ -1,5 +1,7 @@
 //! Neighbouring evaluations: exactly while they are the last ones, then each in a byte.
 
+use crate::alerting::record::BlockRecord;
+
 /// Evaluations to a block.
 pub(super) const BLOCK: u64 = 24;
 const N: usize = BLOCK as usize;
@@ -48,6 +50,21 @@ impl Open {
     fn held(&self, place: usize) -> bool {
         self.is_true & (1 << place) != 0
     }
+
+    pub(super) const fn values(&self) -> &[f32; N] {
+        &self.values
+    }
+
+    pub(super) const fn is_true(&self) -> u32 {
+        self.is_true
+    }
+
+    /// Takes back what was noted, as far as it goes; none for more than there is room for.
+    pub(super) fn restored(values: &[f32], is_true: u32) -> Option<Self> {
+        let mut open = Self { is_true, ..Self::EMPTY };
+        open.values.get_mut(..values.len())?.copy_from_slice(values);
+        Some(open)
+    }
 }
 
 impl Block {
@@ -63,6 +80,23 @@ impl Block {
             block.parts[place] = held | block.part_of(*value);
         }
         block
+    }
+
+    /// Returns it as one that is stored; parts that are all alike stand once.
+    pub(super) fn record(&self) -> BlockRecord {
+        let is_level = self.parts.iter().all(|part| *part == self.parts[0]);
+        let parts = self.parts[..if is_level { 1 } else { N }].to_vec();
+        BlockRecord { n: 1, least: self.least.to_bits(), greatest: self.greatest.to_bits(), parts }
+    }
+
+    /// Takes one back; none when it has not as many parts as a block.
+    pub(super) fn restored(record: &BlockRecord) -> Option<Self> {
+        let parts = match *record.parts {
+            [part] => [part; N],
+            ref parts => parts.try_into().ok()?,
+        };
+        let (least, greatest) = (f32::from_bits(record.least), f32::from_bits(record.greatest));
+        Some(Self { least, greatest, parts })
     }
 
     fn part_of(&self, value: f32) -> u8 {

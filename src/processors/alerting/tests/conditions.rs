@@ -33,6 +33,7 @@ fn tell(feed: &mut Feed, end: u64, all: &[(&Arc<AlertSubject>, Option<bool>)]) -
         at: at(end),
         every: Duration::from_secs(10),
         all: all.iter().map(condition).collect(),
+        budgets: Vec::new(),
     };
     let payload = Payload::Conditions(Box::new(conditions));
     let batch = Batch { payload, items: all.len() as u64, ack: Ack::none() };
@@ -118,4 +119,18 @@ fn a_rule_and_a_condition_of_one_identity_are_told_apart_by_a_count() {
         Arc::new(AlertSubject { labels: BTreeMap::new(), ..(*subject("Burn", Severity::Info, 0)).clone() });
     tell(&mut feed, 20, &[(&same, Some(true))]);
     assert_eq!(feed.metric("rejected_alerts"), 1);
+}
+
+#[test]
+fn an_objective_is_explained_with_the_factor_of_then_when_it_was_tuned_since() {
+    let mut feed = Feed::new("{}");
+    let mut burn = subject("Burn", Severity::Critical, 0);
+    tell(&mut feed, 20, &[(&burn, Some(false))]);
+    let mut feed = feed.restarted();
+    Arc::make_mut(&mut burn).threshold = 6.0;
+    tell(&mut feed, 30, &[(&burn, Some(false))]);
+    for (second, threshold) in [(20, 14.4), (30, 6.0)] {
+        let found = feed.get(&format!("explain?subject=Burn&at=2024-01-01T12:00:{second}Z"));
+        assert_eq!(found["alerts"][0]["threshold"], threshold, "{second}: {found}");
+    }
 }

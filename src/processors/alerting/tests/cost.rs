@@ -5,7 +5,6 @@ use std::sync::Arc;
 use model::{Series, Statistic};
 
 use super::{Feed, list, of_statistic};
-use crate::alerting::{alert::Alert, tape::Tape};
 
 /// A metric for each rule, as where every service has rules of its own.
 fn numbered(number: usize) -> Arc<Series> {
@@ -35,10 +34,4 @@ fn quiet_rules_are_evaluated_and_nothing_is_told() {
     }
     assert_eq!(feed.metric("evaluations"), 6 * 200, "each rule once in a window");
     assert_eq!(feed.metric("alerts"), 201);
-}
-
-#[test]
-fn a_quiet_alert_with_its_values_takes_less_than_three_kilobytes() {
-    const LABELS: u64 = 300;
-    const { assert!(size_of::<Alert>() as u64 + Tape::BYTES + LABELS < 3000) };
 }

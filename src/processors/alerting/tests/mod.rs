@@ -163,11 +163,16 @@ impl Feed {
         self.harness.analysis().snapshot().expect("the state survives a restart")
     }
 
+    pub(super) fn archive(&mut self) -> Snapshot {
+        self.harness.analysis().archive_pieces().expect("values survive a restart").whole()
+    }
+
     /// Goes on in another process, with the state that was stored last.
     pub(super) fn restarted(mut self) -> Self {
-        let snapshot = self.snapshot();
+        let (snapshot, archive) = (self.snapshot(), self.archive());
         let mut harness = Harness::new::<Alerting>(&self.config, 1, at(self.now));
         harness.analysis().restore(snapshot).expect("the snapshot is sound");
+        harness.analysis().restore_archive(archive).expect("the archive is sound");
         Self { harness, ..self }
     }
 
@@ -263,6 +268,7 @@ pub(super) fn scored(end: u64, series: &Arc<Series>, score: f32, episode: u64) -
         is_anomalous: vec![episode != 0],
         is_told: vec![episode != 0],
         episode: vec![episode],
+        confidence: vec![0.0],
     });
     table
 }

@@ -6,9 +6,9 @@ use crate::alerting::{
     machine::Verdict,
     rule::{Slope, WhenConfig},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use model::Severity;
+use model::{BaselineColumns, Severity};
 
 fn when(yaml: &str) -> Test {
     let node = config::parse(&config::Source::new("test.yaml", yaml)).expect("the text is YAML");
@@ -154,6 +154,55 @@ rules:
     assert_eq!(states(&told), ["firing", "resolved"]);
     let time = |index: usize| -> Timestamp { told[index].time };
     assert_eq!((time(0), told.last().map(|event| event.time)), (at(180), Some(at(300))));
+}
+
+#[test]
+fn an_anomaly_that_is_to_be_sure_is_told_when_its_episode_has_become_so() {
+    let rule = "
+rules:
+  - {name: Odd, metric: span.duration, stat: error_ratio, when: {op: anomaly, confidence: 0.8}, for: 0s, keep_firing_for: 0s}
+";
+    let mut feed = Feed::new(rule);
+    let odd = series("cart");
+    let mut told = Vec::new();
+    // A metric's score speaks once, and its episode grows surer afterwards. The one after it never does.
+    for (end, score, episode, confidence) in [
+        (60, 3.2, 7, 0.5),
+        (120, 2.9, 7, 0.79),
+        (180, 2.9, 7, 0.81),
+        (240, 0.0, 7, 0.81),
+        (300, 0.0, 0, 0.0),
+        (360, 9.0, 8, 0.64),
+        (420, 0.0, 0, 0.0),
+    ] {
+        let mut table = scored(end, &odd, score, episode);
+        table.anomaly.as_mut().expect("it has scores").confidence = vec![confidence];
+        told.extend(super::events(&feed.give_table(end, table)));
+    }
+    assert_eq!(states(&told), ["firing", "resolved"]);
+    assert_eq!((told[0].time, told.last().map(|event| event.time)), (at(180), Some(at(300))));
+}
+
+#[test]
+fn an_hour_that_is_worse_than_the_baseline_is_told_once_for_its_service() {
+    let rule = "
+rules:
+  - {name: Slower, metric: span.duration, stat: error_ratio, group_by: [], when: {op: degraded}, for: 0s, keep_firing_for: 0s}
+";
+    let mut feed = Feed::new(rule);
+    let both = [series("cart"), series("pay")];
+    let mut told = Vec::new();
+    for (end, is_degraded) in [(60, [false; 2]), (120, [false, true]), (180, [true; 2]), (240, [false; 2])] {
+        let mut table = window(end, 60, &both.each_ref().map(|series| (Arc::clone(series), 0.25)));
+        table.baseline = Some(BaselineColumns {
+            is_absent: vec![false; 2],
+            is_degraded: is_degraded.to_vec(),
+            ..BaselineColumns::default()
+        });
+        told.extend(super::events(&feed.give_table(end, table)));
+    }
+    assert_eq!(states(&told), ["firing", "resolved"]);
+    assert_eq!((told[0].time, told.last().map(|event| event.time)), (at(120), Some(at(240))));
 }
 
 #[test]

@@ -39,7 +39,15 @@ fn what_is_wrong_is_told_with_its_place_and_what_is_right() {
             "rules.0.when.min_r2: min_r2 is 2, must be between 0",
         ),
         (rule("when: {op: rate_of_change, over: 5m, pct: 0}"), "rules.0.when.pct: pct is 0"),
+        (
+            rule("when: {op: degraded, value: 0.3}"),
+            "rules.0.when.value: `value` means nothing to op degraded, remove it",
+        ),
         (rule("when: {op: anomaly, score: -1}"), "rules.0.when.score: score is -1"),
+        (
+            rule("when: {op: anomaly, confidence: 0.95}"),
+            "rules.0.when.confidence: confidence is 0.95, must be above 0 and at most 0.9: no episode is surer",
+        ),
         (
             rule("when: {op: predict_gt, value: 1, within: 9h, over: 1h}"),
             "rules.0.when.within: within is 9h0m0s, must be at most four times over (1h0m0s)",
@@ -143,5 +151,6 @@ fn it_asks_for_the_columns_that_its_rules_need() {
     assert_eq!(reads("{}"), Columns::NONE);
     assert_eq!(reads(&rule("when: {op: gt, value: 1}")), Columns::VALUES);
     assert_eq!(reads(&rule("when: {op: anomaly}")), Columns::VALUES.union(Columns::ANOMALY));
+    assert_eq!(reads(&rule("when: {op: degraded}")), Columns::VALUES.union(Columns::BASELINE));
     assert_eq!(DefaultsConfig::default().severity, "warning");
 }

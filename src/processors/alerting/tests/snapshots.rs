@@ -1,12 +1,14 @@
 //! Over restarts.
 
-use component::RestoreError;
+use component::{Cx, RestoreError, Workbench};
+use model::Payload;
 use proptest::prelude::*;
 
 use super::{
     super::record::{
-        AlertRecord, EventRecord, FeedbackRecord, MachineRecord, MatcherRecord, NoticeRecord, Pair,
-        PastRecord, RequestRecord, RuleRecord, SilenceRecord, State, TimesRecord,
+        AlertRecord, Archive, ArchivedRecord, BlockRecord, EventRecord, FeedbackRecord, MachineRecord,
+        MatcherRecord, NoticeRecord, Pair, PastRecord, RequestRecord, RuleRecord, SilenceRecord, State,
+        TapeRecord, TimesRecord,
     },
     Feed, at, states,
 };
@@ -33,6 +35,10 @@ fn what_is_stored_is_as_described() {
     schema.holds::<NoticeRecord>("NoticeRecord");
     schema.holds::<EventRecord>("EventRecord");
     schema.holds::<PastRecord>("PastRecord");
+    schema.holds::<Archive>("Archive");
+    schema.holds::<ArchivedRecord>("ArchivedRecord");
+    schema.holds::<TapeRecord>("TapeRecord");
+    schema.holds::<BlockRecord>("BlockRecord");
     schema.finish();
 }
 
@@ -71,6 +77,27 @@ fn what_was_written_and_not_sent_is_sent_after_a_crash_with_the_same_id() {
     assert!(!feed.harness.analysis().closes_at(at(54)));
     feed.harness.analysis().restore(snapshot).expect("the snapshot is sound");
     assert_eq!(feed.tick(54), sent);
+}
+
+#[test]
+fn what_was_sent_is_kept_until_exporters_have_it() {
+    let mut feed = Feed::new(RULE);
+    feed.run(10, 30, "shop", 0.5);
+    feed.harness.now = at(52);
+    feed.harness.judge(super::window(40, 10, &[(super::series("shop"), 0.5)]));
+    feed.tick(52);
+    let mut under_way = Workbench::default();
+    feed.harness.analysis().tick(&mut Cx::new(at(53), &mut under_way));
+    assert!(under_way.out.iter().any(|batch| matches!(batch.payload, Payload::Logs(_))));
+    let told_after_a_crash = |snapshot| {
+        let mut fresh = Feed::new(RULE);
+        fresh.harness.analysis().restore(snapshot).expect("the snapshot is sound");
+        fresh.tick(54)
+    };
+    let told = told_after_a_crash(feed.snapshot());
+    assert_eq!(states(&told), ["firing"]);
+    drop(under_way);
+    assert_eq!(told_after_a_crash(feed.snapshot()), [], "they have it");
 }
 
 #[test]

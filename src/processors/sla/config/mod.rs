@@ -7,7 +7,9 @@ mod sli;
 
 use std::collections::BTreeMap;
 
+use component::{WidthSetting, Widths};
 use config::Duration;
+use model::Columns;
 use serde::Deserialize;
 
 pub(super) use self::{
@@ -105,7 +107,7 @@ pub(crate) struct ObjectiveConfig {
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
     #[serde(default)]
-    pub(crate) alerting: AlertingConfig,
+    pub(crate) alerting: ObjectiveAlerts,
     /// What was counted before this component did.
     #[serde(default)]
     pub(crate) backfill: Option<PastConfig>,
@@ -131,7 +133,7 @@ impl ObjectiveConfig {
             rto: None,
             downtime_error_ratio: half(),
             labels: BTreeMap::new(),
-            alerting: AlertingConfig::default(),
+            alerting: ObjectiveAlerts::default(),
             backfill: None,
         }
     }
@@ -243,7 +245,7 @@ pub(crate) struct MaintenanceConfig {
 /// What alerts of an objective are called and carry.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct AlertingConfig {
+pub(crate) struct ObjectiveAlerts {
     /// `alertname`; made of the objective's name when there is none.
     pub(crate) name: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
@@ -271,7 +273,7 @@ impl Default for UrgencyConfig {
     }
 }
 
-impl AlertingConfig {
+impl ObjectiveAlerts {
     pub(super) const fn of(&self, urgency: Urgency) -> &UrgencyConfig {
         match urgency {
             Urgency::Page => &self.page,
@@ -314,6 +316,27 @@ impl Default for StateConfig {
 impl component::Config for SlaConfig {
     fn validate(&self, checks: &mut component::Checks) {
         super::plan::Plan::compile(self, checks);
+    }
+
+    fn read_widths(&self) -> Vec<Widths> {
+        let of = |path: String, objective: &ObjectiveConfig, setting: WidthSetting| {
+            let series = objective.sli.series();
+            series
+                .map(|(key, series)| {
+                    let key = match setting {
+                        WidthSetting::Fixed => path.clone(),
+                        _ => format!("{path}.sli.{key}.window"),
+                    };
+                    Widths { setting, ..Widths::one(Columns::VALUES, key, series.width()) }
+                })
+                .collect::<Vec<_>>()
+        };
+        let inline = self.slos.iter().enumerate();
+        let inline = inline.flat_map(|(at, slo)| of(format!("slos.{at}"), slo, WidthSetting::One));
+        // OpenSLO says nothing of windows.
+        let files = self.openslo_files.objectives();
+        let files = files.flat_map(|(place, slo)| of(place, slo, WidthSetting::Fixed));
+        inline.chain(files).collect()
     }
 }
 

@@ -66,6 +66,23 @@ pub(crate) struct SliConfig {
     pub(crate) combine: CombineConfig,
 }
 
+impl SliConfig {
+    /// Returns the series whose windows are read, by the keys at which they stand.
+    pub(super) fn series(&self) -> impl Iterator<Item = (&'static str, &MetricConfig)> {
+        let counters = self.counters.as_ref();
+        [
+            ("counters.total", counters.map(|counters| &counters.total)),
+            ("counters.good", counters.and_then(|counters| counters.good.as_ref())),
+            ("counters.bad", counters.and_then(|counters| counters.bad.as_ref())),
+            ("metric", self.metric.as_ref()),
+            ("started", self.started.as_ref()),
+            ("completed", self.completed.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(key, series)| Some((key, series?)))
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SliType {
@@ -125,6 +142,13 @@ pub(crate) struct MetricConfig {
     /// Width of the windows that are read.
     #[serde(default)]
     pub(crate) window: Option<Duration>,
+}
+
+impl MetricConfig {
+    /// Returns how wide the windows are that are read: by default the first that `aggregation` makes by default.
+    pub(in crate::sla) fn width(&self) -> std::time::Duration {
+        self.window.map_or(std::time::Duration::from_secs(10), Duration::get)
+    }
 }
 
 /// A part of a composite objective.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{AlertSubject, Condition, Conditions, Severity, Timestamp};
 
-use super::metrics::Told;
+use super::{budgets, metrics::Told};
 use crate::sla::{
     calendar::duration_text,
     config::{SliType, Urgency},
@@ -51,7 +51,7 @@ impl Subjects {
         }
         conditions
             .sort_by(|a, b| (&a.subject.name, &a.subject.labels).cmp(&(&b.subject.name, &b.subject.labels)));
-        Conditions { source: Arc::clone(source), at, every, all: conditions }
+        Conditions { source: Arc::clone(source), at, every, all: conditions, budgets: budgets::of(all) }
     }
 }
 

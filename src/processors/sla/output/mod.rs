@@ -1,5 +1,6 @@
 //! What the stage emits.
 
+mod budgets;
 mod conditions;
 mod events;
 mod metrics;

@@ -162,6 +162,9 @@ fn check_service(config: &SlaConfig, checks: &mut Checks) {
     }
 }
 
+/// Objectives of one service and kind that are compared pair by pair.
+const MOST_COMPARED: usize = 100;
+
 /// Tells of objectives of one kind that count the same events.
 fn warn_of_overlaps(found: &BTreeMap<String, (String, Objective)>, checks: &mut Checks) {
     let mut by_kind = BTreeMap::<(&str, &str), Vec<(&str, &Objective)>>::new();
@@ -169,8 +172,15 @@ fn warn_of_overlaps(found: &BTreeMap<String, (String, Objective)>, checks: &mut 
         let key = (objective.service.as_str(), objective.sli_type.name());
         by_kind.entry(key).or_default().push((path, objective));
     }
-    // A service with very many objectives is not compared pair by pair.
-    for same in by_kind.values().filter(|same| same.len() <= 100) {
+    for ((service, kind), same) in by_kind {
+        if same.len() > MOST_COMPARED {
+            let message = format!(
+                "service {service} has {} objectives of type {kind}: whether some count the same events was not looked at",
+                same.len()
+            );
+            checks.warn("slos", message);
+            continue;
+        }
         for (at, (path, objective)) in same.iter().enumerate() {
             let covers = |other: &&&(&str, &Objective)| other.0 != *path && other.1.selects_all_of(objective);
             if let Some((other, _)) = same.iter().take(at).find(|other| covers(&other)) {

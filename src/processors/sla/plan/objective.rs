@@ -16,7 +16,7 @@ use crate::{
     schedule::{Schedule, zone_of},
     sla::{
         calendar::{Period, Unit, When, Window, duration_text, instant},
-        config::{AlertingConfig, MaintenanceConfig, ObjectiveConfig, SliConfig, SliType, Urgency},
+        config::{MaintenanceConfig, ObjectiveAlerts, ObjectiveConfig, SliConfig, SliType, Urgency},
         ring::RETENTION,
     },
 };
@@ -48,7 +48,7 @@ pub(in crate::sla) struct Objective {
     pub(in crate::sla) rto: Option<Duration>,
     pub(in crate::sla) downtime_error_ratio: f64,
     pub(in crate::sla) labels: BTreeMap<String, String>,
-    pub(in crate::sla) alerting: AlertingConfig,
+    pub(in crate::sla) alerting: ObjectiveAlerts,
     /// What was counted before, where it can be asked for.
     pub(in crate::sla) past: Option<Queries>,
 }

@@ -33,7 +33,7 @@ fn series(
         );
         settings.error(checks, &format!("{path}.statistic"), message);
     }
-    let window = config.window.map_or(Duration::from_secs(10), config::Duration::get);
+    let window = config.width();
     if window < Duration::from_secs(1) || window > Duration::from_secs(3600) {
         settings.error(
             checks,

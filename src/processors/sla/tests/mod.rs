@@ -16,7 +16,7 @@ mod told;
 use std::collections::BTreeMap;
 
 use component::{Config, testing::Harness};
-use model::{Condition, Payload, Timestamp};
+use model::{Budget, Condition, Payload, Timestamp};
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::any_value::Value,
@@ -71,6 +71,7 @@ struct Stage {
     /// By metric and labels, as `name{a=b,c=d}`, the last value.
     metrics: BTreeMap<String, f64>,
     conditions: Vec<Condition>,
+    budgets: Vec<Budget>,
     events: Vec<String>,
 }
 
@@ -78,7 +79,7 @@ impl Stage {
     fn new(yaml: &str, shards: usize) -> Self {
         let harness = Harness::new::<Sla>(&settings(yaml), shards, T0);
         let (metrics, conditions, events) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut stage = Self { harness, now: 0, metrics, conditions, events };
+        let mut stage = Self { harness, now: 0, metrics, conditions, budgets: Vec::new(), events };
         stage.until(0);
         stage
     }
@@ -105,7 +106,10 @@ impl Stage {
     fn note(&mut self, told: &[Payload]) {
         for payload in told {
             match payload {
-                Payload::Conditions(conditions) => self.conditions.clone_from(&conditions.all),
+                Payload::Conditions(conditions) => {
+                    self.conditions.clone_from(&conditions.all);
+                    self.budgets.clone_from(&conditions.budgets);
+                }
                 Payload::Logs(bytes) => {
                     let request = ExportLogsServiceRequest::decode(&bytes[..]).unwrap();
                     let scopes = request.resource_logs.iter().flat_map(|it| &it.scope_logs);

@@ -335,6 +335,17 @@ slos:
 }
 
 #[test]
+fn where_too_many_objectives_are_alike_it_is_told_that_they_were_not_compared() {
+    let one = |n: u32| format!("  - {{name: o{n}, service: s, sli: {{type: success_rate}}, target: 0.99}}\n");
+    let (_, problems) = read(&format!("slos:\n{}", (0..101).map(one).collect::<String>()));
+    let [problem] = &problems[..] else { panic!("{problems:?}") };
+    assert!(
+        problem.starts_with("warning: slos: service s has 101 objectives of type success_rate"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn the_examples_of_the_page_are_right() {
     let page = include_str!("../README.md");
     let examples: Vec<_> =

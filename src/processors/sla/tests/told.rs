@@ -1,5 +1,6 @@
 //! What people are told: events, alerts on budgets, scores, trends, and what stands in for data that is missing.
 
+use model::Spending;
 use opentelemetry_proto::tonic::trace::v1::Status;
 use serde_json::json;
 
@@ -115,6 +116,30 @@ fn a_trend_is_the_last_quarter_against_those_before() {
         send(&mut stage, 100, n_bad_lately);
         assert_eq!(trend(&mut stage), expected, "{n_bad_before} and {n_bad_lately} of 100");
     }
+}
+
+#[test]
+fn advice_says_what_to_do_now() {
+    let advice = |stage: &mut Stage| ask(stage, "GET", &["slos", "up"], "")["recommendations"].to_string();
+    let mut few = up("window: {rolling: 1h}");
+    send(&mut few, 3, 0);
+    assert!(advice(&mut few).contains("3 of 10 needed events came"), "{}", advice(&mut few));
+    let mut burning = up("window: {rolling: 2h}");
+    send(&mut burning, 1000, 0);
+    burning.now = 7000;
+    burning.until(7005);
+    send(&mut burning, 100, 30);
+    // 72.7 % are left of two hours' budget, and the last hour burns three times as fast.
+    for part in
+        ["the budget is spent in 29m", "failures grew in the last quarter", "% of the period was observed"]
+    {
+        assert!(advice(&mut burning).contains(part), "{part}: {}", advice(&mut burning));
+    }
+    let mut well = up("window: {rolling: 1h}");
+    well.until(3600);
+    send(&mut well, 100, 0);
+    assert!(advice(&mut well).contains("over 90 % of the budget is left"), "{}", advice(&mut well));
+    assert!(!advice(&mut well).contains("was observed"), "{}", advice(&mut well));
 }
 
 #[test]
@@ -281,4 +306,31 @@ fn many_objectives_are_told_in_several_requests_none_of_which_is_too_large_for_a
     assert!(told.iter().all(|payload| payload.bytes().is_some_and(|bytes| bytes.len() < 1 << 20)));
     let targets = points(&told).into_keys().filter(|key| key.starts_with("trueline.slo.target{")).count();
     assert_eq!(targets, 250);
+}
+
+#[test]
+fn evaluations_tell_how_budgets_stand_and_what_was_spent() {
+    let mut stage = up("window: {rolling: 1h}, burn_alerts: none, cost: {per_bad_event: 0.8, currency: EUR}");
+    let budget = |stage: &Stage| stage.budgets[0].clone();
+    let (untouched, nothing) = (budget(&stage), Spending { amount: 0.0, currency: "EUR".into() });
+    assert_eq!((untouched.events, untouched.bad_events, untouched.spending), (0, 0, Some(nothing)));
+    assert_eq!((untouched.share_of_event, untouched.remaining), (None, None), "nothing is known yet");
+    send(&mut stage, 95, 5);
+    send(&mut stage, 5, 1);
+    let budget = budget(&stage);
+    assert_eq!((&*budget.slo_id, budget.events, budget.bad_events), ("s-up", 100, 6));
+    // Ten of the hundred may be bad.
+    assert!((budget.allowed - 0.1).abs() < 1e-9 && (budget.share_of_event.unwrap() - 0.1).abs() < 1e-9);
+    assert!((budget.remaining.unwrap() - 0.4).abs() < 1e-9);
+    assert!((budget.spending.unwrap().amount - 4.8).abs() < 1e-9);
+}
+
+#[test]
+fn downtime_and_credits_are_spent_too() {
+    let mut stage = up("window: {rolling: 1h}, burn_alerts: none, \
+         cost: {per_down_minute: 100, credits: [{below: 0.9, amount: 1000}], currency: EUR}");
+    send(&mut stage, 100, 100);
+    stage.until(200);
+    // One minute in which everything failed, and one promise that is not kept.
+    assert_eq!(stage.budgets[0].spending, Some(Spending { amount: 1100.0, currency: "EUR".into() }));
 }

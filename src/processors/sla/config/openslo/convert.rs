@@ -9,7 +9,7 @@ use super::{
 use crate::{
     promql,
     sla::config::{
-        AlertingConfig, Budgeting, CounterConfig, Days, MetricConfig, ObjectiveConfig, SliConfig, SliType,
+        Budgeting, CounterConfig, Days, MetricConfig, ObjectiveAlerts, ObjectiveConfig, SliConfig, SliType,
         SlicesConfig, WindowConfig,
     },
 };
@@ -38,9 +38,9 @@ pub(super) fn objectives(
             window: window.clone(),
             budgeting: budgeting(document.spec.budgeting_method.as_deref(), objective)?,
             burn_alerts: alerts.burn_alerts(),
-            alerting: AlertingConfig {
+            alerting: ObjectiveAlerts {
                 insufficient_data: alerts.insufficient_data,
-                ..AlertingConfig::default()
+                ..ObjectiveAlerts::default()
             },
             ..ObjectiveConfig::of(SliConfig::default())
         });
