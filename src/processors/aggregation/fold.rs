@@ -260,7 +260,7 @@ impl Fold {
                 self.buckets.clear();
                 self.buckets.extend(table.spans.iter().map(bucket));
                 for ((&place, span), &bucket) in spans.zip(&self.buckets) {
-                    if span.end > span.start {
+                    if span.duration_nanos() > 0 {
                         self.series.count_exponential(place, bucket);
                     }
                 }

@@ -1,6 +1,9 @@
 //! What is asked of episodes under `/api/v1/anomalies`, and what people say of them.
 
+use std::collections::BTreeSet;
+
 use component::{Answer, Question};
+use model::Timestamp;
 use serde_json::{Value, json};
 
 use super::{episodes::Episode, hierarchy::Withheld, processor::AnalysisHalf};
@@ -9,8 +12,10 @@ use super::{episodes::Episode, hierarchy::Withheld, processor::AnalysisHalf};
 const MOST_LISTED: usize = 1000;
 const VERDICT: &str = r#"say what it is, as {"verdict": "noise"} or {"verdict": "useful"}"#;
 
-/// Answers `GET anomalies`, `GET anomalies/<id>` and `POST anomalies/<id>/feedback`, where the id is that of an open
-/// episode or of a series.
+const VERDICTS: &str = r#"say of which episodes, as {"verdict": "noise", "episodes": [{"id": "00000000000000ab", "start_unix_nano": "1700000000000000000"}]}"#;
+
+/// Answers `GET anomalies`, `GET anomalies/<id>`, `POST anomalies/<id>/feedback`, where the id is that of an open
+/// episode or of a series, and `POST anomalies/feedback` of several episodes, open or not.
 pub(super) fn answer(half: &mut AnalysisHalf, question: &Question) -> Answer {
     let rest: Vec<&str> = question.rest().collect();
     match (question.method.as_str(), &rest[..]) {
@@ -19,6 +24,7 @@ pub(super) fn answer(half: &mut AnalysisHalf, question: &Question) -> Answer {
             Some(episode) => Answer::ok(view(episode).to_string()),
             None => unknown(id),
         },
+        ("POST", ["feedback"]) => feedback_on_many(half, question),
         ("POST", [id, "feedback"]) => feedback(half, id, question),
         ("GET" | "POST", _) => Answer::not_found(),
         _ => Answer::refused(405, "anomalies are asked by GET, and judged by POST to their `feedback`"),
@@ -32,20 +38,75 @@ fn list(half: &AnalysisHalf) -> Answer {
     Answer::ok(json!({ "n_open": open.len(), "anomalies": listed }).to_string())
 }
 
-/// Counts a verdict. Only what is called noise changes anything: levels follow false alarms, not praise.
+/// What a person may say of an episode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Said {
+    /// A false alarm against the budget of the series.
+    Noise,
+    /// It takes back one word of noise. Levels follow false alarms, not praise: without such a word it changes nothing.
+    Useful,
+}
+
+/// What came of a verdict on one series.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Counted {
+    /// How often noise was said of it and not taken back.
+    pub(super) n_marks: u8,
+    /// Whether the verdict changed that, so that it is to be stored.
+    pub(super) is_news: bool,
+}
+
 fn feedback(half: &mut AnalysisHalf, id: &str, question: &Question) -> Answer {
     let said: Option<Value> = serde_json::from_slice(&question.body).ok();
-    let is_noise = match said.as_ref().and_then(|said| said.get("verdict")?.as_str()) {
-        Some("noise") => true,
-        Some("useful") => false,
-        _ => return Answer::refused(400, VERDICT),
-    };
+    let Some(verdict) = said.as_ref().and_then(verdict) else { return Answer::refused(400, VERDICT) };
     let Some(number) = number_of(id) else { return unknown(id) };
     let fingerprint = open(half, id).map_or(number, |episode| episode.series.fingerprint);
-    let Some(n_marks) = half.count_verdict(fingerprint, is_noise) else { return unknown(id) };
+    let counted = half.count_verdict(&BTreeSet::from([fingerprint]), verdict);
+    let Some(Counted { n_marks, is_news }) = counted.first() else { return unknown(id) };
     let said = json!({ "series": format!("{fingerprint:016x}"), "noise": n_marks }).to_string();
-    if is_noise { Answer::done(200, said) } else { Answer::ok(said) }
+    if *is_news { Answer::done(200, said) } else { Answer::ok(said) }
 }
+
+/// Counts a verdict on each series of some episodes, once however many of them it had.
+///
+/// *Cost*: a walk over all series.
+fn feedback_on_many(half: &mut AnalysisHalf, question: &Question) -> Answer {
+    let said: Option<Value> = serde_json::from_slice(&question.body).ok();
+    let read = |said: &Value| {
+        let episodes = said.get("episodes")?.as_array()?;
+        let series = episodes.iter().map(|episode| {
+            let start = episode.get("start_unix_nano")?.as_str()?.parse().ok()?;
+            Some(series_of(number_of(episode.get("id")?.as_str()?)?, Timestamp(start)))
+        });
+        Some((verdict(said)?, series.collect::<Option<BTreeSet<u64>>>()?))
+    };
+    let Some((verdict, wanted)) = said.as_ref().and_then(read) else {
+        return Answer::refused(400, VERDICTS);
+    };
+    let counted = half.count_verdict(&wanted, verdict);
+    let said = json!({ "series": counted.len() }).to_string();
+    if counted.iter().any(|counted| counted.is_news) { Answer::done(200, said) } else { Answer::ok(said) }
+}
+
+fn verdict(said: &Value) -> Option<Said> {
+    match said.get("verdict")?.as_str()? {
+        "noise" => Some(Said::Noise),
+        "useful" => Some(Said::Useful),
+        _ => None,
+    }
+}
+
+/// Takes apart what an episode's id is made of: the series that had it, as it began at this time. An id of nothing
+/// gives a series that nobody knows.
+fn series_of(id: u64, start: Timestamp) -> u64 {
+    let mixed = (id ^ id >> 32).wrapping_mul(UNMIX);
+    (mixed ^ mixed >> 32) ^ start.as_nanos().wrapping_mul(GOLDEN)
+}
+
+/// The inverse, modulo 2^64, of the factor by which ids are mixed.
+const UNMIX: u64 = 0xcfee_444d_8b59_a89b;
+/// The factor of an episode's start in its id.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn number_of(id: &str) -> Option<u64> {
     u64::from_str_radix(id, 16).ok()

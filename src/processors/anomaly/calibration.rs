@@ -62,3 +62,19 @@ const fn of_maturity(maturity: Maturity) -> f64 {
         Maturity::Daily | Maturity::Weekly => 1.0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::AnomalyColumns;
+
+    use super::*;
+
+    #[test]
+    fn the_surest_that_a_detector_can_be_is_what_rules_are_checked_against() {
+        let greatest = |detector| of_detector(detector, 1e9);
+        let surest = Detector::ALL.map(greatest).into_iter().fold(0.0, f64::max);
+        assert!((surest - f64::from(AnomalyColumns::SUREST)).abs() < 1e-6, "{surest}");
+        let told = [Detector::Seasonal, Detector::Absence, Detector::Novelty, Detector::Leak].map(greatest);
+        assert_eq!(told, [0.91, 0.9, 0.64, 0.5], "as the page says");
+    }
+}

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use component::{Checks, Config};
+use component::{Checks, Config, Widths};
 use config::Duration;
-use model::{Series, Statistic};
+use model::{Columns, Series, Statistic};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
+
+use super::detectors::MOST_RELATIONS;
 
 /// Settings of `anomaly`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -27,7 +29,7 @@ pub struct AnomalyConfig {
     pub(crate) quiet_windows: u32,
     /// Series that a person has called noise.
     pub(crate) noise: Vec<NoiseConfig>,
-    /// Pairs of services whose load rises and falls together, for `relation`.
+    /// Pairs of services whose load rises and falls together, for `relation`; all that call each other when none is named.
     pub(crate) relations: Vec<(String, String)>,
     /// Series of which something is remembered.
     pub(crate) max_series: u64,
@@ -202,6 +204,14 @@ impl Config for AnomalyConfig {
             checks.error("max_series", message);
         }
     }
+
+    fn read_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::VALUES.union(Columns::BASELINE), "window", self.window.get())]
+    }
+
+    fn added_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::ANOMALY, "window", self.window.get())]
+    }
 }
 
 impl AnomalyConfig {
@@ -222,17 +232,23 @@ impl AnomalyConfig {
         }
     }
 
+    /// Whether a detector is listed.
+    pub(super) fn lists(&self, detector: DetectorName) -> bool {
+        self.detectors.iter().any(|entry| entry.name == detector)
+    }
+
+    /// Whether the pairs of `relation` are those of calls.
+    pub(super) fn follows_calls(&self) -> bool {
+        self.relations.is_empty() && self.lists(DetectorName::Relation)
+    }
+
     fn validate_relations(&self, checks: &mut Checks) {
-        let is_listed = self.detectors.iter().any(|entry| entry.name == DetectorName::Relation);
-        if is_listed && self.relations.is_empty() {
-            checks.error("relations", "`relation` is listed and relations is empty, name pairs of services");
-        }
-        if !is_listed && !self.relations.is_empty() {
+        if !self.lists(DetectorName::Relation) && !self.relations.is_empty() {
             checks.warn("relations", "relations has no effect until `relation` is listed in detectors");
         }
-        if self.relations.len() > MAX_RELATIONS {
+        if self.relations.len() > MOST_RELATIONS {
             checks
-                .error("relations", format!("more than {MAX_RELATIONS} relations, keep the important ones"));
+                .error("relations", format!("more than {MOST_RELATIONS} relations, keep the important ones"));
         }
         for (index, (first, second)) in self.relations.iter().enumerate() {
             if first == second {
@@ -244,8 +260,6 @@ impl AnomalyConfig {
         }
     }
 }
-
-const MAX_RELATIONS: usize = 10_000;
 
 impl MinimumEffectConfig {
     fn validate(&self, checks: &mut Checks) {

@@ -244,15 +244,14 @@ impl Episodes {
         }
         for episode in self.open.values_mut() {
             let is_known = episode.peak.row.maturity > Maturity::Gross;
-            if episode.traits.source != Source::Metric && episode.severity == Severity::Warning && is_known {
+            if episode.is_of_spans() && episode.severity == Severity::Warning && is_known {
                 episode.severity = Severity::Critical;
             }
         }
     }
 
     fn of_spans(&self) -> impl Iterator<Item = &Episode> {
-        self.iter()
-            .filter(|episode| episode.traits.source != Source::Metric && episode.severity > Severity::Info)
+        self.iter().filter(|episode| episode.is_of_spans() && episode.severity > Severity::Info)
     }
 }
 
@@ -267,12 +266,27 @@ fn id_of(fingerprint: u64, start: Timestamp) -> u64 {
 }
 
 impl Episode {
+    /// Whether it is of spans, and counts among services that fail together. Silence where a window without requests is
+    /// nothing unusual does not: operations of one rare path fall silent together.
+    fn is_of_spans(&self) -> bool {
+        self.traits.source != Source::Metric && !self.is_rare_silence()
+    }
+
+    const fn is_rare_silence(&self) -> bool {
+        self.peak.row.is_absent && self.peak.row.lower <= 0.0
+    }
+
     pub(crate) fn direction(&self) -> Direction {
         if self.peak.row.is_absent || self.peak.row.observed < self.peak.row.predicted {
             Direction::Down
         } else {
             Direction::Up
         }
+    }
+
+    /// Returns the detector that said the most of those that may open: nobody else says as much as the score.
+    pub(crate) fn opener(&self) -> Detector {
+        self.evidence.first_of(self.peak.score)
     }
 
     /// Returns what to rank by after severity.

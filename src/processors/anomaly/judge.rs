@@ -19,6 +19,8 @@ pub(crate) struct Judge {
     levels: [Levels; Class::COUNT],
     minimum_effect: MinimumEffectConfig,
     pace: Pace,
+    /// In a window.
+    seconds: f64,
     /// −log10 of the chance that a calm series scores 3 in a window.
     pub(crate) improbability_of_opening: f64,
 }
@@ -118,6 +120,15 @@ impl Row {
     }
 }
 
+/// How a row follows those before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// From the window before to this one, in widths.
+    pub(crate) gap: u32,
+    /// Whether the process that it comes from has started again, now or in the window before.
+    pub(crate) is_restarted: bool,
+}
+
 /// After so many missing windows what depends on the windows before begins anew, and nothing is scored.
 const LONGEST_GAP: u32 = 3;
 const SECONDS_OF_A_DAY: f64 = 86_400.0;
@@ -139,6 +150,7 @@ impl Judge {
             levels: base,
             minimum_effect: config.minimum_effect.clone(),
             pace: Pace::new(width),
+            seconds: width.as_secs_f64(),
             improbability_of_opening: -per_window.min(1.0).log10(),
         }
     }
@@ -150,32 +162,36 @@ impl Judge {
         }
     }
 
-    /// Judges a row of a window that ends `gap` widths after the one before; none when it can not be.
+    /// Judges a row; none when it can not be.
     #[inline]
     pub(crate) fn judge(
         &self,
         row: &Row,
-        gap: u32,
+        moment: Moment,
         traits: Traits,
         state: &mut SeriesState,
     ) -> Option<Judgement> {
         if row.is_absent {
-            return Some(Judgement::of_absence(gap));
+            let comes_by_itself = traits.kind == Kind::Rate && traits.source != Source::Metric;
+            let expected = comes_by_itself.then_some(row.expected * self.seconds);
+            return Some(Judgement::of_absence(state.silence.go_on(expected)));
         }
+        state.silence.end();
         if !row.is_scorable() {
             return None;
         }
-        if gap > LONGEST_GAP {
+        let is_after_gap = moment.gap > LONGEST_GAP;
+        if is_after_gap {
             state.forget_the_window_before();
         }
         let levels = &self.levels[Class::of(traits.source) as usize];
         let marks = state.marks.saturating_add(traits.marks);
         let mut judgement = if marks == 0 {
-            self.listen(row, traits, levels, state)
+            self.listen(row, moment, traits, levels, state)
         } else {
-            self.listen(row, traits, &levels.marked(marks), state)
+            self.listen(row, moment, traits, &levels.marked(marks), state)
         };
-        if gap > LONGEST_GAP {
+        if is_after_gap {
             return None;
         }
         if judgement.score >= OPENS_AT && !self.matters(row, traits.kind) {
@@ -224,7 +240,14 @@ impl Judge {
 
     /// Asks every detector that is listed.
     #[inline]
-    fn listen(&self, row: &Row, traits: Traits, levels: &Levels, state: &mut SeriesState) -> Judgement {
+    fn listen(
+        &self,
+        row: &Row,
+        moment: Moment,
+        traits: Traits,
+        levels: &Levels,
+        state: &mut SeriesState,
+    ) -> Judgement {
         let z = ((row.observed - row.predicted) / row.scale).clamp(-LARGEST_Z, LARGEST_Z);
         let mut evidence = Evidence::default();
         let mut is_active = false;
@@ -233,9 +256,11 @@ impl Judge {
             evidence.say(Detector::Seasonal, strength, levels.of(Detector::Seasonal));
             is_active |= levels.stays(Detector::Seasonal, strength);
         }
+        let is_daily = row.maturity >= Maturity::Daily;
+        let has_other_seasons = is_daily != (state.maturity >= Maturity::Daily);
         if self.listed.novelty {
             let novelty = state.novelty.get_or_insert_default();
-            if (row.maturity >= Maturity::Daily) != (state.maturity >= Maturity::Daily) {
+            if has_other_seasons {
                 novelty.forget_unseasonal();
             }
             let glance = Glance {
@@ -245,7 +270,7 @@ impl Judge {
                 z,
                 zbar: f64::from(state.sustained.zbar),
             };
-            let surprise = novelty.update(&glance, &mut state.told);
+            let surprise = novelty.update(&glance, &mut state.told, &mut state.cells_age);
             evidence.say(Detector::Novelty, f64::from(surprise.told), levels.of(Detector::Novelty));
             is_active |= levels.stays(Detector::Novelty, f64::from(surprise.improbability));
         }
@@ -266,8 +291,13 @@ impl Judge {
                 scale: row.scale,
                 z,
                 is_level: matches!(traits.kind, Kind::Gauge | Kind::Rate),
+                is_daily,
+                is_restarted: moment.is_restarted,
             };
             let pattern = state.pattern.get_or_insert_default();
+            if has_other_seasons {
+                pattern.forget_climb();
+            }
             is_active |= pattern.update(&point, self.pace, &mut evidence);
         }
         let openers = if row.maturity > Maturity::Gross { levels.openers } else { levels.young_openers };
@@ -310,26 +340,16 @@ fn is_gross(row: &Row, kind: Kind) -> bool {
     }
 }
 
-/// Silence where there never was one is as sure as twice the opening level,
-const ABSENCE: f64 = 2.0;
-/// once it lasts for so many windows: a single one is a lost scrape or a late request.
-const SILENCE: u32 = 3;
-
 impl Judgement {
     /// Returns the detector that said the most.
     pub(crate) fn opener(&self) -> Detector {
-        // Those that may not open can have said more.
-        let says_it = |detector: &Detector| self.evidence.of(*detector) == self.score;
-        Detector::ALL.into_iter().find(says_it).unwrap_or(Detector::Absence)
+        self.evidence.first_of(self.score)
     }
 
-    /// Of a series that is missing for the `missing`th window in a row.
-    fn of_absence(missing: u32) -> Self {
+    /// Of a series that is missing, by the `strength` of its silence.
+    fn of_absence(strength: f64) -> Self {
         let mut evidence = Evidence::default();
-        let is_silent = missing >= SILENCE;
-        if is_silent {
-            evidence.say(Detector::Absence, ABSENCE, 1.0);
-        }
-        Self { evidence, score: evidence.of(Detector::Absence), is_active: is_silent, z: f64::NAN }
+        evidence.say(Detector::Absence, strength, 1.0);
+        Self { evidence, score: evidence.of(Detector::Absence), is_active: strength >= 1.0, z: f64::NAN }
     }
 }

@@ -10,8 +10,10 @@
 //! 2. [`levels`](self::levels) say at which strength that is: from the budget of false alarms, from what a
 //!    person called noise, and from how many alarms there were, which [`tuning`](self::tuning) counts.
 //! 3. [`episodes`](self::episodes) join windows: one per departure, with its peak, confidence and
-//!    severity. [`calibration`](self::calibration) has the tables behind confidences.
+//!    severity. [`calibration`](self::calibration) has the tables behind confidences, and
+//!    [`silence`](self::silence) says when no rows at all are a departure.
 //! 4. [`hierarchy`](self::hierarchy) decides what is told, service by service.
+//!    [`sentence`](self::sentence) says it.
 //! 5. `rows` and `window` do all this for one window, `services` for what concerns no single series.
 //!
 //! *Source*: the seasonal score was chosen on labelled series of web services (WSD), novelty on those of the
@@ -32,7 +34,9 @@ mod processor;
 mod recall;
 mod record;
 mod rows;
+mod sentence;
 mod services;
+mod silence;
 mod snapshot;
 mod state;
 #[cfg(test)]

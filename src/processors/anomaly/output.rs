@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use model::Timestamp;
-use prost::Message;
 use wire::{
-    build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint},
+    build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint, Tree},
     view::{AnyValue, Number},
 };
 
 use super::{
     detectors::Detector,
     episodes::{Episode, Severity, Transition},
+    sentence::sentence,
 };
 
 const SCOPE: &str = "anomaly";
@@ -90,8 +90,8 @@ fn describe(transition: Transition, episode: &Episode, now: Timestamp) -> Attrib
     }
     whole("duration", now.since(episode.start).as_nanos() as u64);
     let detectors = said(episode).map(|detector| detector.name().to_owned());
-    out.push_encoded(format!("{EVENT}.detectors"), &strings(detectors));
-    out.push_encoded(format!("{EVENT}.exemplars"), &strings(episode.exemplars_in_hex()));
+    out.push_encoded(format!("{EVENT}.detectors"), &Tree::texts(detectors).encode());
+    out.push_encoded(format!("{EVENT}.exemplars"), &Tree::texts(episode.exemplars_in_hex()).encode());
     out
 }
 
@@ -100,48 +100,6 @@ fn said(episode: &Episode) -> impl Iterator<Item = Detector> {
     let mut said: Vec<_> = Detector::ALL.into_iter().filter(|one| episode.evidence.of(*one) > 0.0).collect();
     said.sort_by(|a, b| episode.evidence.of(*b).total_cmp(&episode.evidence.of(*a)));
     said.into_iter()
-}
-
-fn sentence(transition: Transition, episode: &Episode) -> String {
-    let (series, row) = (&episode.series, &episode.peak.row);
-    let (stat, metric, service) = (series.statistic.name(), &series.metric, &series.service);
-    if row.is_absent {
-        return format!("{stat} of {metric} of {service} is silent ({})", transition.name());
-    }
-    format!(
-        "{stat} of {metric} of {service} is {}, expected {} to {} ({})",
-        short(row.value),
-        short(row.lower),
-        short(row.upper),
-        transition.name()
-    )
-}
-
-/// Four digits are enough to read.
-fn short(value: f64) -> String {
-    let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 3.0 - value.abs().log10().floor() };
-    format!("{value:.*}", digits.clamp(0.0, 12.0) as usize)
-}
-
-/// The body of an `AnyValue` that holds an array of strings.
-fn strings(items: impl Iterator<Item = String>) -> Vec<u8> {
-    #[derive(Clone, PartialEq, Message)]
-    struct Text {
-        #[prost(string, optional, tag = "1")]
-        text: Option<String>,
-    }
-    #[derive(Clone, PartialEq, Message)]
-    struct Array {
-        #[prost(message, repeated, tag = "1")]
-        values: Vec<Text>,
-    }
-    #[derive(Clone, PartialEq, Message)]
-    struct Value {
-        #[prost(message, optional, tag = "5")]
-        array: Option<Array>,
-    }
-    let values = items.map(|text| Text { text: Some(text) }).collect();
-    Value { array: Some(Array { values }) }.encode_to_vec()
 }
 
 /// What there is to measure at the end of a window.

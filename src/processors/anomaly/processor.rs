@@ -1,25 +1,24 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use component::{
     Answer, BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, Question, RestoreError, Snapshot,
 };
-use model::{Batch, Columns, Payload, Series, SignalSet, Slots};
+use model::{Batch, Calls, Columns, Edge, EdgeKind, Payload, SignalSet, Slots};
 
 use super::{
-    answer,
+    answer::{self, Counted, Said},
     config::{AnomalyConfig, DetectorName},
     detectors::{Forests, Relations},
     episodes::Episodes,
     hierarchy::Hierarchy,
     judge::{Class, Judge},
-    services::relation_of,
     snapshot::{Memory, READABLE, VERSION},
     state::SeriesState,
     tuning::Tuning,
 };
-use crate::baseline::Earlier;
+use crate::recall::Earlier;
 
 /// Tells how unusual each row is, and which departures are worth a person's attention.
 pub struct Anomaly;
@@ -30,6 +29,10 @@ impl ProcessorDef for Anomaly {
     const ADDS: Columns = Columns::ANOMALY;
     const TOPICS: &'static [&'static str] = &["anomalies"];
     type Config = AnomalyConfig;
+
+    fn reads(config: &AnomalyConfig) -> Columns {
+        if config.follows_calls() { Self::READS.union(Columns::CALLS) } else { Self::READS }
+    }
 
     fn consumes(_: &AnomalyConfig) -> SignalSet {
         SignalSet::NONE
@@ -60,8 +63,6 @@ pub struct AnalysisHalf {
     pub(super) tunings: [Tuning; Class::COUNT],
     pub(super) has_relations: bool,
     pub(super) relations: Relations,
-    /// The series that stand for the relations, in the same order.
-    pub(super) related: Vec<Arc<Series>>,
     pub(super) has_forests: bool,
     pub(super) forests: Forests,
     /// Services with open episodes at the last window, to say once that there are none.
@@ -72,6 +73,7 @@ pub struct AnalysisHalf {
     pub(super) over_budget: Counter,
     pub(super) without_place: Counter,
     pub(super) without_forest: Counter,
+    without_relation: Counter,
     pub(super) n_open: Gauge,
     pub(super) n_series: Gauge,
     pub(super) checkpoint_bytes: Gauge,
@@ -89,9 +91,7 @@ impl AnalysisHalf {
             let description = "Rows that the detector forest did not look at, as it had no room";
             telemetry.with("reason", reason).counter(&name("forest_left_out_rows"), description, "{row}")
         };
-        let is_listed = |name| config.detectors.iter().any(|entry| entry.name == name);
         let window = config.window.get();
-        let relations = Relations::new(&config.relations);
         Self {
             config: config.clone(),
             window,
@@ -103,15 +103,10 @@ impl AnalysisHalf {
             hierarchy: Hierarchy::new(config.incidents_per_service_day),
             earlier: Earlier::default(),
             tunings: [Tuning::default(); Class::COUNT],
-            has_relations: is_listed(DetectorName::Relation),
-            has_forests: is_listed(DetectorName::Forest),
+            has_relations: config.lists(DetectorName::Relation),
+            has_forests: config.lists(DetectorName::Forest),
             forests: Forests::default(),
-            related: relations
-                .pairs
-                .iter()
-                .map(|pair| relation_of(&pair.services.0, &pair.services.1))
-                .collect(),
-            relations,
+            relations: Relations::new(&config.relations),
             reported: Vec::new(),
             opened: telemetry.counter(&name("opened_episodes"), "Episodes that were opened", "{episode}"),
             told: telemetry.counter(&name("events"), "Log records about episodes", "{event}"),
@@ -119,20 +114,41 @@ impl AnalysisHalf {
             over_budget: withheld("incident_budget"),
             without_place: left_out("places"),
             without_forest: left_out("services"),
+            without_relation: telemetry.counter(
+                &name("left_out_relations"),
+                "Calls between services that the detector relation does not watch, as there are too many, in each window",
+                "{edge}",
+            ),
             n_open: telemetry.gauge(&name("open_episodes"), "Episodes that are open", "{episode}"),
             checkpoint_bytes: telemetry.gauge(&name("checkpoint_bytes"), "Memory of earlier states", "By"),
             n_series: telemetry.gauge(&name("series"), "Series of which something is remembered", "{series}"),
         }
     }
 
-    /// Counts what a person says of a series: as noise it is a false alarm, by which its levels rise. Returns how
-    /// often that was said; none when the series is not known.
+    /// Counts what a person says of some series: as noise it is a false alarm, by which a series' levels rise, and
+    /// `useful` takes back one such word. Returns of each that is known how often noise was said of it.
     ///
     /// *Cost*: a walk over all series.
-    pub(super) fn count_verdict(&mut self, fingerprint: u64, is_noise: bool) -> Option<u8> {
-        let (_, _, state) = self.series.seen_mut().find(|(_, of, _)| *of == fingerprint)?;
-        state.marks = state.marks.saturating_add(u8::from(is_noise));
-        Some(state.marks)
+    pub(super) fn count_verdict(&mut self, wanted: &BTreeSet<u64>, said: Said) -> Vec<Counted> {
+        let known = self.series.seen_mut().filter(|(_, series, _)| wanted.contains(series));
+        let count = |(_, _, state): (_, _, &mut SeriesState)| {
+            let before = state.marks;
+            state.marks = match said {
+                Said::Noise => before.saturating_add(1),
+                Said::Useful => before.saturating_sub(1),
+            };
+            Counted { n_marks: state.marks, is_news: state.marks != before }
+        };
+        known.map(count).collect()
+    }
+
+    /// Watches whether those who call each other rise and fall together.
+    fn follow(&mut self, calls: &Calls) {
+        let is_call = |edge: &&Edge| matches!(edge.kind, EdgeKind::Request | EdgeKind::Message);
+        for edge in calls.edges.iter().filter(is_call) {
+            let has_room = self.relations.follow(&edge.client, &edge.server);
+            self.without_relation.add(u64::from(!has_room));
+        }
     }
 
     fn remember(&mut self, mut memory: Memory) {
@@ -150,10 +166,13 @@ impl AnalysisHalf {
 
 impl Processor for AnalysisHalf {
     fn process(&mut self, mut batch: Batch, cx: &mut Cx<'_>) {
-        if let Payload::Rollups(rollups) = &mut batch.payload
-            && rollups.width == self.window
-        {
-            self.judge_window(rollups, cx);
+        if let Payload::Rollups(rollups) = &mut batch.payload {
+            if let Some(calls) = rollups.calls.as_deref().filter(|_| self.has_relations) {
+                self.follow(calls);
+            }
+            if rollups.width == self.window {
+                self.judge_window(rollups, cx);
+            }
         }
         cx.pass(batch);
     }
@@ -177,7 +196,7 @@ impl Processor for AnalysisHalf {
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
         if !READABLE.contains(&snapshot.version) {
-            return Err(RestoreError::Version { found: snapshot.version, readable: "1 to 3" });
+            return Err(RestoreError::Version { found: snapshot.version, readable: "1 to 4" });
         }
         let memory = Memory::decode(snapshot.version, &snapshot.bytes)?;
         if memory.window != self.window {

@@ -10,7 +10,7 @@ use super::{
     snapshot::{Memory, VERSION},
     state::SeriesState,
 };
-use crate::baseline::Return;
+use crate::recall::Return;
 
 impl AnalysisHalf {
     /// Goes with `baseline`, before a window is judged: back to an earlier state, and keeps the present one.
@@ -77,12 +77,9 @@ impl AnalysisHalf {
             *mine = stored;
         }
         self.judge.tune(&self.tunings);
-        for stored in memory.relations {
-            // Relations that are no longer configured are forgotten.
-            if let Some(mine) = self.relations.pairs.iter_mut().find(|pair| pair.services == stored.services)
-            {
-                *mine = stored;
-            }
+        // Relations that are no longer named are forgotten.
+        if self.has_relations {
+            memory.relations.into_iter().for_each(|stored| self.relations.restore(stored));
         }
         if self.has_forests {
             self.forests.remember(memory.forests);

@@ -3,13 +3,15 @@
 //! Version 1 had the means of a pattern as eight f32; version 2 has the last of them as f32, seven differences
 //! from it as f16, and their exponent. Versions 1 and 2 had of each cell of novelty the value as f32 and, behind those
 //! of all 32, the windows since it was last near as u16; version 3 has a cell in four bytes (`stats::ValueCells`) and,
-//! before the cells, the windows since they grew older.
+//! before the cells, the windows since they grew older. Version 4 has what silence has been like, and of
+//! patterns what was left after a fall; before, each fall after a climb was counted as if it spoke for a leak.
 
 use model::Maturity;
 use stats::{Half, Tail, ValueCells};
 
 use super::{
-    detectors::{BLOCKS, BlockMeans, Novelty, Pattern, Quartiles, Sustained, Told, WINDOWS_OF_AN_AGE},
+    detectors::{BLOCKS, Climb, Falls, Novelty, Pattern, Quartiles, Sustained, Told, WINDOWS_OF_AN_AGE},
+    silence::Silence,
     state::SeriesState,
 };
 
@@ -17,7 +19,7 @@ const IS_OPEN: u8 = 1;
 const HAS_NOVELTY: u8 = 2;
 const HAS_PATTERN: u8 = 4;
 
-/// Appends the record of a series: 39 bytes, 449 more with novelty and 51 with patterns.
+/// Appends the record of a series: 43 bytes, 449 more with novelty and 52 with patterns.
 pub(super) fn write(out: &mut Vec<u8>, fingerprint: u64, state: &SeriesState) {
     out.extend(fingerprint.to_le_bytes());
     let has = |is: bool, flag: u8| if is { flag } else { 0 };
@@ -30,8 +32,10 @@ pub(super) fn write(out: &mut Vec<u8>, fingerprint: u64, state: &SeriesState) {
     out.extend(state.last_window.to_le_bytes());
     put(out, &[state.sustained.zbar, state.quartiles.lower, state.quartiles.upper]);
     put(out, &[state.told.smoothed, state.told.peak, state.told.fatigue]);
+    put_u16(out, &[state.silence.share]);
+    out.extend([state.silence.improbability, state.silence.windows]);
     if let Some(novelty) = &state.novelty {
-        out.push(state.told.windows);
+        out.push(state.cells_age);
         write_novelty(out, novelty);
     }
     if let Some(pattern) = &state.pattern {
@@ -50,12 +54,13 @@ fn write_novelty(out: &mut Vec<u8>, novelty: &Novelty) {
 }
 
 fn write_pattern(out: &mut Vec<u8>, pattern: &Pattern) {
-    put(out, &[pattern.previous, pattern.usual_step, pattern.moving, pattern.sum]);
-    put(out, &[pattern.means.last]);
-    put_u16(out, &pattern.means.differences.map(|half| half.bits));
+    let Pattern { falls, climb, .. } = pattern;
+    put(out, &[pattern.previous, pattern.usual_step, pattern.moving, climb.sum, climb.last]);
+    put_u16(out, &climb.differences.map(|half| half.bits));
     put_u16(out, &[pattern.seen, pattern.still, pattern.longest_still, pattern.since_spike]);
-    put_u16(out, &[pattern.interval, pattern.in_block]);
-    out.extend([pattern.regular, pattern.n_blocks, pattern.falls, pattern.means.exponent as u8]);
+    put_u16(out, &[pattern.interval, climb.in_block]);
+    out.extend([pattern.regular, climb.n_blocks, falls.bits, climb.exponent as u8]);
+    put_u16(out, &[climb.base.bits]);
 }
 
 fn put(out: &mut Vec<u8>, values: &[f32]) {
@@ -82,8 +87,9 @@ impl Reader<'_> {
         }
         let last_window = u32::from_le_bytes(self.array()?);
         let [zbar, lower, upper, smoothed, peak, fatigue] = self.floats()?;
-        let has_windows = flags & HAS_NOVELTY != 0 && self.version > 2;
-        let [windows] = if has_windows { self.array()? } else { [0] };
+        let silence = if self.version > 3 { self.silence()? } else { Silence::default() };
+        let has_age = flags & HAS_NOVELTY != 0 && self.version > 2;
+        let [cells_age] = if has_age { self.array()? } else { [0] };
         let state = SeriesState {
             sustained: Sustained { zbar },
             last_window,
@@ -92,11 +98,19 @@ impl Reader<'_> {
             traits: None,
             maturity: maturity_of(maturity)?,
             quartiles: Quartiles { lower, upper },
-            told: Told { smoothed, peak, fatigue, windows },
+            told: Told { smoothed, peak, fatigue },
+            silence,
+            cells_age,
             novelty: if flags & HAS_NOVELTY != 0 { Some(Box::new(self.novelty()?)) } else { None },
             pattern: if flags & HAS_PATTERN != 0 { Some(Box::new(self.pattern()?)) } else { None },
         };
         Some((fingerprint, state))
+    }
+
+    fn silence(&mut self) -> Option<Silence> {
+        let [share] = self.shorts()?;
+        let [improbability, windows] = self.array()?;
+        Some(Silence { share, improbability, windows })
     }
 
     fn novelty(&mut self) -> Option<Novelty> {
@@ -122,16 +136,22 @@ impl Reader<'_> {
 
     fn pattern(&mut self) -> Option<Pattern> {
         let [previous, usual_step, moving, sum] = self.floats()?;
-        let old_means = if self.version == 1 { Some(BlockMeans::of(self.floats()?)) } else { None };
-        let mut means = old_means.unwrap_or_default();
-        if self.version > 1 {
-            [means.last] = self.floats()?;
-            means.differences = self.shorts()?.map(|bits| Half { bits });
+        let mut climb = Climb { sum, ..Climb::default() };
+        if self.version == 1 {
+            climb.store(self.floats()?, None);
+        } else {
+            [climb.last] = self.floats()?;
+            climb.differences = self.shorts()?.map(|bits| Half { bits });
         }
         let [seen, still, longest_still, since_spike, interval, in_block] = self.shorts()?;
-        let [regular, n_blocks, falls] = self.array()?;
+        let [regular, n_blocks, bits] = self.array()?;
+        (climb.in_block, climb.n_blocks) = (in_block, n_blocks);
         if self.version > 1 {
-            means.exponent = self.array().map(i8::from_le_bytes)?;
+            climb.exponent = self.array().map(i8::from_le_bytes)?;
+        }
+        let mut falls = Falls::default();
+        if self.version > 3 {
+            (falls, climb.base) = (Falls { bits }, Half { bits: u16::from_le_bytes(self.array()?) });
         }
         let is_possible = usize::from(n_blocks) <= BLOCKS;
         is_possible.then_some(Pattern {
@@ -144,11 +164,8 @@ impl Reader<'_> {
             since_spike,
             interval,
             regular,
-            n_blocks,
             falls,
-            in_block,
-            sum,
-            means,
+            climb,
         })
     }
 

@@ -9,7 +9,7 @@ use super::{
     detectors::OPENS_AT,
     episodes::Sighting,
     hierarchy::Tick,
-    judge::{Class, JUST_BELOW, Judgement, Row},
+    judge::{Class, JUST_BELOW, Judgement, Moment, Row},
     processor::AnalysisHalf,
     state::{Kind, SeriesState, Source, Traits},
 };
@@ -74,6 +74,7 @@ impl AnalysisHalf {
             is_anomalous: vec![false; rollups.len()],
             is_told: vec![false; rollups.len()],
             episode: vec![0; rollups.len()],
+            confidence: vec![0.0; rollups.len()],
         };
         let mut run = Run::default();
         for at in 0..rollups.len() {
@@ -126,7 +127,10 @@ impl AnalysisHalf {
             return None;
         }
         let row = Row::of(rollups, baseline, at);
-        let judgement = self.judge.judge(&row, gap, traits, state)?;
+        let is_restarted =
+            !rollups.restarts.is_empty() && rollups.restarts.binary_search(&series.resource).is_ok();
+        let moment = Moment { gap, is_restarted };
+        let judgement = self.judge.judge(&row, moment, traits, state)?;
         Some(Judged { row, traits, judgement, was_open: state.is_open })
     }
 
@@ -170,6 +174,7 @@ impl AnalysisHalf {
         if !episode.is_expired {
             columns.is_anomalous[at] = true;
             columns.episode[at] = episode.id;
+            columns.confidence[at] = episode.confidence as f32;
         }
         if !is_open {
             seen.opened.push(Arc::clone(&series.service));

@@ -5,7 +5,10 @@ use std::time::Duration;
 use model::{Maturity, Series, Statistic, Timestamp};
 use wire::view::{AnyValue, attributes};
 
-use super::detectors::{Novelty, OneSided, Pattern, Quartiles, Sustained, Told};
+use super::{
+    detectors::{Novelty, OneSided, Pattern, Quartiles, Sustained, Told},
+    silence::Silence,
+};
 
 /// Everything known of one series.
 ///
@@ -25,6 +28,9 @@ pub(crate) struct SeriesState {
     pub(crate) maturity: Maturity,
     pub(crate) quartiles: Quartiles,
     pub(crate) told: Told,
+    pub(crate) silence: Silence,
+    /// Windows since the cells of novelty grew older.
+    pub(crate) cells_age: u8,
     pub(crate) novelty: Option<Box<Novelty>>,
     pub(crate) pattern: Option<Box<Pattern>>,
 }
@@ -46,6 +52,7 @@ impl SeriesState {
     /// Begins anew what depends on the window before, after a gap.
     pub(crate) fn forget_the_window_before(&mut self) {
         self.sustained.reset();
+        self.silence.forget();
         if let Some(pattern) = &mut self.pattern {
             pattern.reset();
         }

@@ -17,7 +17,7 @@ use super::{
     output::{Accounting, Measured, write_logs, write_metrics},
     processor::AnalysisHalf,
     rows::Seen,
-    services::{Verdict, forest_of},
+    services::{Verdict, forest_of, relation_of},
     state::Traits,
     tuning::TUNABLE,
 };
@@ -69,8 +69,9 @@ impl AnalysisHalf {
         let mut verdicts = Vec::new();
         if self.has_relations {
             let bonds = self.relations.close(self.window.as_secs_f64());
-            let of_relation =
-                |(at, bond): &(usize, _)| (Arc::clone(&self.related[*at]), Verdict::of_relation(bond));
+            let of_relation = |((one, other), bond): &((String, String), _)| {
+                (relation_of(one, other), Verdict::of_relation(bond))
+            };
             verdicts.extend(bonds.iter().map(of_relation));
         }
         if self.has_forests {

@@ -1,8 +1,8 @@
 //! Settings.
 
-use component::{Checks, Config};
+use component::{Checks, Config, Widths};
 use config::{Duration, NotSupported, NotSupportedKeys, SignedDuration};
-use model::Statistic;
+use model::{Columns, Statistic};
 use serde::Deserialize;
 
 use super::{exclusion::Exclusion, rhythm::MAX_BINS};
@@ -110,6 +110,14 @@ impl Config for BaselineConfig {
             }
         }
     }
+
+    fn read_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::VALUES, "window", self.window.get())]
+    }
+
+    fn added_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::BASELINE, "window", self.window.get())]
+    }
 }
 
 impl BaselineConfig {
@@ -162,9 +170,8 @@ impl BaselineConfig {
 fn check_statistics(key: &str, names: &[String], checks: &mut Checks) {
     for (index, name) in names.iter().enumerate() {
         if name != ALL && Statistic::of_name(name).is_none() {
-            let known: Vec<_> = Statistic::ALL.into_iter().map(Statistic::name).collect();
-            let message = format!("{name:?} is no statistic, write `all` or one of {}", known.join(", "));
-            checks.error(&format!("{key}.{index}"), message);
+            let known: Vec<_> = std::iter::once(ALL).chain(Statistic::ALL.map(Statistic::name)).collect();
+            checks.unknown(&format!("{key}.{index}"), "statistic", name, &known);
         }
     }
 }

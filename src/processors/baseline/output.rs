@@ -8,12 +8,12 @@ use wire::{
     view::{Number, Temporality},
 };
 
-use super::{BaselineConfig, state::SeriesState};
+use super::{BaselineConfig, row::degrades, state::SeriesState};
 
 /// Writes the bands of the chosen series. Returns the request and its data points.
 ///
-/// *Shape*: per metric the gauges `.baseline`, `.lower`, `.upper`, `.maturity` and the sum `.level_shifts`, on the
-/// series' resource, with its attributes and `stat`. What is not known yet has no point.
+/// *Shape*: per metric the gauges `.baseline`, `.lower`, `.upper`, `.maturity`, `.samples`, `.degraded` and the sum
+/// `.level_shifts`, on the series' resource, with its attributes and `stat`. What is not known yet has no point.
 pub(super) fn write_bands<'a>(
     rollups: &Rollups,
     config: &BaselineConfig,
@@ -58,6 +58,10 @@ impl Bands<'_> {
         self.gauge(rows, "lower", &unit, |row| told(columns.lower[row]));
         self.gauge(rows, "upper", &unit, |row| told(columns.upper[row]));
         self.gauge(rows, "maturity", "1", maturity);
+        self.gauge(rows, "samples", "{window}", |row| state(row).map(|state| f64::from(state.n_samples)));
+        let is_degraded = |row: usize| f64::from(u8::from(columns.is_degraded[row]));
+        let can_be_worse = |row: usize| degrades(self.rollups.series[row].statistic);
+        self.gauge(rows, "degraded", "1", |row| can_be_worse(row).then(|| is_degraded(row)));
         let name = format!("{}.level_shifts", self.rollups.series[rows[0]].metric);
         let head = MetricHead { name: &name, description: "", unit: "{shift}" };
         let mut points = self.writer.sum(&head, Temporality::Cumulative, true);

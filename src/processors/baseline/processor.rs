@@ -137,9 +137,10 @@ impl Learner {
         if self.memory.is_day_turn {
             self.memory.priors.offer(series, state);
         }
-        self.memory.n_degraded += u64::from(state.is(DEGRADED));
+        let is_degraded = state.is(DEGRADED);
+        self.memory.n_degraded += u64::from(is_degraded);
         self.meters.count(&judged);
-        judged
+        Judged { is_degraded, ..judged }
     }
 
     /// Makes the columns row by row.
@@ -248,6 +249,7 @@ fn with_capacity(n: usize, is_excluded: bool) -> BaselineColumns {
         scale: Vec::with_capacity(n),
         maturity: Vec::with_capacity(n),
         is_absent: Vec::with_capacity(n),
+        is_degraded: Vec::with_capacity(n),
         is_excluded,
         recall: Recall::default(),
     }
@@ -268,6 +270,7 @@ fn push(columns: &mut BaselineColumns, statistic: Statistic, judged: &Judged, ba
     columns.seasonal.push(seasonal);
     columns.scale.push(scale);
     columns.maturity.push(judged.maturity);
+    columns.is_degraded.push(judged.is_degraded);
     debug_assert!(judged.maturity > Maturity::Insufficient || judged.observed.is_nan());
 }
 

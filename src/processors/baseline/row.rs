@@ -65,6 +65,8 @@ pub(super) struct Judged {
     pub(super) maturity: Maturity,
     /// Observations that a ratio's band is told for.
     pub(super) support: f64,
+    /// Whether the last hour was worse than expected.
+    pub(super) is_degraded: bool,
     pub(super) happening: Option<Happening>,
     pub(super) rejected: Option<Rejection>,
 }
@@ -75,6 +77,7 @@ impl Judged {
         observed: f64::NAN,
         maturity: Maturity::Insufficient,
         support: 0.0,
+        is_degraded: false,
         happening: None,
         rejected: None,
     };
@@ -138,7 +141,7 @@ impl SeriesState {
             maturity: if is_scored { maturity } else { Maturity::Insufficient },
             support: observation.support,
             happening,
-            rejected: None,
+            ..Judged::UNKNOWN
         }
     }
 
@@ -212,10 +215,8 @@ impl SeriesState {
     /// Finds out whether the last hour was worse than expected by the share that counts: slower, or with more
     /// errors. What the fast level has got used to counts as worse all the same.
     fn compare_last_hour(&mut self, statistic: Statistic, support: f64, window: &Window<'_>) {
-        let is_worse_above =
-            matches!(statistic, Statistic::ErrorRatio | Statistic::P50 | Statistic::P95 | Statistic::P99);
         let recent = f64::from(self.recent);
-        let is_above = is_worse_above && self.covers_a_day() && self.recent > self.wander;
+        let is_above = degrades(statistic) && self.covers_a_day() && self.recent > self.wander;
         let is_degraded = is_above && {
             let expected = self.level + self.seasonal(&window.moment);
             let told = |value| natural(statistic, value, support, window.pace.width);
@@ -223,6 +224,11 @@ impl SeriesState {
         };
         self.set(DEGRADED, is_degraded);
     }
+}
+
+/// Whether more than expected is worse.
+pub(super) const fn degrades(statistic: Statistic) -> bool {
+    matches!(statistic, Statistic::ErrorRatio | Statistic::P50 | Statistic::P95 | Statistic::P99)
 }
 
 /// Turns a number into uniform bits (the finalizer of SplitMix64, Steele and others 2014).

@@ -2,7 +2,7 @@
 //!
 //! *Question*: is this span, data point or log record of something that behaves unusually, and what would
 //! be usual?
-//! *Inputs*: closed windows with baselines and, where there are any, anomalies and conditions of objectives; traces,
+//! *Inputs*: closed windows with baselines and, where there are any, anomalies, conditions of objectives and open incidents; traces,
 //! metrics and logs.
 //! *Outputs*: the same telemetry with attributes spliced into chosen items. *Method*: the analysis half
 //! publishes a verdict for each subject; every shard takes the latest at whole seconds. *Cost*: a look-up
@@ -27,7 +27,7 @@ pub struct Enrichment;
 impl ProcessorDef for Enrichment {
     const KIND: &'static str = "enrichment";
     const READS: Columns = Columns::VALUES.union(Columns::BASELINE);
-    const HEARS: Columns = Columns::CONDITIONS;
+    const HEARS: Columns = Columns::CONDITIONS.union(Columns::INCIDENTS);
     type Config = EnrichmentConfig;
 
     fn consumes(config: &EnrichmentConfig) -> SignalSet {

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use component::{Cx, Processor};
 use model::{
-    AnomalyColumns, BaselineColumns, Batch, Payload, Rollups, Series, Statistic, Timestamp, alert_event,
+    AnomalyColumns, BaselineColumns, Batch, OpenIncidents, Payload, Rollups, Series, Statistic, Timestamp,
+    alert_event,
 };
 use prost::Message;
 use wire::{
@@ -15,14 +16,19 @@ use wire::{
 
 use super::{
     EnrichmentConfig,
-    objectives::Objectives,
-    verdicts::{SPANS, Subject, VERSION, Verdicts, kind_of, operation_key, point_key, resource_key},
+    objectives::{AtRisk, Objectives},
+    verdicts::{
+        OpenIncident, SPANS, Subject, VERSION, Verdicts, kind_of, operation_key, point_key, resource_key,
+    },
 };
 
 /// Publishes a verdict for each subject of the last window.
 pub(super) struct Publisher {
     config: EnrichmentConfig,
     objectives: Objectives,
+    incidents: OpenIncidents,
+    /// Of the last window, as verdicts hold for some of them; none before the first.
+    width: Option<Duration>,
     /// Whether the last verdicts said anything: that there is nothing to say is published once, all else in
     /// each window, as it holds for some windows only.
     said_something: bool,
@@ -64,7 +70,15 @@ impl Publisher {
         // Before a restart something may have been said that is over now.
         let (present, absent) = (Part::default(), Part::default());
         let objectives = Objectives::default();
-        Self { config: config.clone(), objectives, said_something: true, present, absent }
+        Self {
+            config: config.clone(),
+            objectives,
+            incidents: OpenIncidents::default(),
+            width: None,
+            said_something: true,
+            present,
+            absent,
+        }
     }
 
     fn learn(&mut self, table: &Rollups, baseline: &BaselineColumns) {
@@ -89,20 +103,25 @@ impl Publisher {
         }
     }
 
-    fn publish(&mut self, width: Duration, cx: &mut Cx<'_>) {
+    fn publish(&mut self, cx: &mut Cx<'_>) {
+        // What is open before the first window is told with it.
+        let Some(width) = self.width else { return };
         let mut findings = self.present.subjects.clone();
         for (name, of_absent) in &self.absent.subjects {
             findings.entry(name.clone()).or_default().merge(of_absent);
         }
         let subjects = findings.into_iter().map(|(name, findings)| {
             let at_risk = self.objectives.of_service(&name.service, cx.now());
-            findings.into_subject(name, at_risk.as_deref())
+            findings.into_subject(name, at_risk.as_ref())
         });
         let subjects: Vec<Subject> = subjects.filter(|subject| !subject.attributes.is_empty()).collect();
-        let says_something = !subjects.is_empty();
+        let open = self.incidents.of_services.iter();
+        let incidents: Vec<OpenIncident> =
+            open.map(|(service, id)| OpenIncident { service: service.to_string(), id: id.clone() }).collect();
+        let says_something = !subjects.is_empty() || !incidents.is_empty();
         if says_something || self.said_something {
             let valid_until_unix_nano = (cx.now() + self.config.validity(width)).as_nanos();
-            let verdicts = Verdicts { version: VERSION, subjects, valid_until_unix_nano };
+            let verdicts = Verdicts { version: VERSION, subjects, valid_until_unix_nano, incidents };
             cx.emit(Payload::Verdicts(Bytes::from(verdicts.encode_to_vec())), 0);
         }
         self.said_something = says_something;
@@ -120,14 +139,21 @@ impl Part {
 
 impl Processor for Publisher {
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
-        if let Payload::Conditions(conditions) = &batch.payload {
-            self.objectives.learn(conditions);
-        }
-        if let Payload::Rollups(table) = &batch.payload
-            && let Some(baseline) = &table.baseline
-        {
-            self.learn(table, baseline);
-            self.publish(table.width, cx);
+        match &batch.payload {
+            Payload::Conditions(conditions) => self.objectives.learn(conditions),
+            Payload::Incidents(incidents) => {
+                // An incident that has ended marks nothing any more, whenever the next window comes.
+                self.incidents.clone_from(incidents);
+                self.publish(cx);
+            }
+            Payload::Rollups(table) => {
+                if let Some(baseline) = &table.baseline {
+                    self.learn(table, baseline);
+                    self.width = Some(table.width);
+                    self.publish(cx);
+                }
+            }
+            _ => {}
         }
         cx.pass(batch);
     }
@@ -201,7 +227,7 @@ impl Findings {
         }
     }
 
-    fn into_subject(self, name: Name, at_risk: Option<&str>) -> Subject {
+    fn into_subject(self, name: Name, at_risk: Option<&AtRisk>) -> Subject {
         let mut attributes = Vec::new();
         let mut put = |name: &str, value: AnyValue<'_>| {
             let body = key_value(name.as_bytes(), &encode_value(value));
@@ -216,8 +242,9 @@ impl Findings {
                 put("trueline.anomaly.id", AnyValue::Str(format!("{episode:016x}").as_bytes()));
             }
         }
-        if let Some(ids) = at_risk {
+        if let Some(AtRisk { ids, names }) = at_risk {
             put(alert_event::SLO_ID, AnyValue::Str(ids.as_bytes()));
+            put("trueline.slo.name", AnyValue::Str(names.as_bytes()));
         }
         for (usual, value) in &self.usual {
             put(usual, AnyValue::Double(*value));

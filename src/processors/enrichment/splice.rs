@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use component::{BuildCx, Counter, Cx, Processor};
-use model::{Batch, Payload, SpanRec, Timestamp, Traces};
+use model::{Batch, Payload, SpanRec, Timestamp, Traces, alert_event};
 use prost::Message;
 use wire::{
     build::Attributes,
     edit::{SpanEditor, append_to_data_points, append_to_log_records, span_attribute},
-    view::{self, AnyValue, Metric, MetricData, attributes},
+    view::{self, AnyValue, LogRecord, Metric, MetricData, attributes},
 };
 
 use super::{
@@ -38,6 +38,27 @@ struct Service {
     itself: Option<Known>,
     operations: HashMap<Vec<u8>, Operation>,
     metrics: HashMap<Vec<u8>, HashMap<PointKey, Known>>,
+    incident: Option<Incident>,
+}
+
+/// The incident that is open in a service, in the two forms in which it is written.
+struct Incident {
+    attributes: Attributes,
+    /// As fields of a span.
+    fields: Vec<u8>,
+}
+
+impl Incident {
+    fn new(id: &str) -> Self {
+        let mut attributes = Attributes::new();
+        attributes.push_str(alert_event::INCIDENT_ID, id);
+        let fields = fields_of(&attributes);
+        Self { attributes, fields }
+    }
+}
+
+fn fields_of(attributes: &Attributes) -> Vec<u8> {
+    attributes.iter().flat_map(|it| span_attribute(it.key, it.value)).collect()
 }
 
 /// Tells a data point from others of its metric.
@@ -93,12 +114,18 @@ impl Splicer {
         };
         self.services.clear();
         self.valid_until = Timestamp(verdicts.valid_until_unix_nano);
+        for open in verdicts.incidents {
+            self.services.entry(open.service).or_default().incident = Some(Incident::new(&open.id));
+        }
         for subject in verdicts.subjects {
             let service = self.services.entry(subject.service).or_default();
             let is_anomalous = subject.is_anomalous;
-            let written = Attributes::of_list(&subject.attributes);
+            let mut written = Attributes::of_list(&subject.attributes);
+            if let (SPANS | "", Some(incident)) = (&*subject.metric, &service.incident) {
+                incident.attributes.iter().for_each(|it| written.push_encoded(it.key, it.value));
+            }
             if subject.metric == SPANS {
-                let fields = written.iter().flat_map(|it| span_attribute(it.key, it.value)).collect();
+                let fields = fields_of(&written);
                 service.operations.insert(subject.key, Operation { is_anomalous, fields });
                 continue;
             }
@@ -137,12 +164,17 @@ impl Splicer {
             let service = of_resources.get(span.resource as usize).copied().flatten();
             let Some(service) = service else { return &[] };
             operation_key(span.kind, span.name.of(&bytes), key);
-            let Some(operation) = service.operations.get(key.as_slice()) else { return &[] };
-            if !is_chosen(config.spans, operation.is_anomalous) && !is_sampled(config.share, span, &bytes) {
-                return &[];
-            }
+            let operation = service.operations.get(key.as_slice());
+            let is_wanted = |is_marked: bool| {
+                is_chosen(config.spans, is_marked) || is_sampled(config.share, span, &bytes)
+            };
+            let fields = match (operation, &service.incident) {
+                (Some(operation), _) if is_wanted(operation.is_anomalous) => &operation.fields,
+                (_, Some(incident)) if is_wanted(span.status == STATUS_ERROR) => &incident.fields,
+                _ => return &[],
+            };
             n_enriched += 1;
-            &operation.fields
+            fields
         });
         enriched[0].add(n_enriched);
     }
@@ -166,11 +198,19 @@ impl Splicer {
 
     fn splice_logs(&self, request: &Bytes) -> Option<Bytes> {
         let mut n_enriched = 0;
-        let spliced = append_to_log_records(request, |resource, _| {
-            let known = service_of(&self.services, resource)?.itself.as_ref()?;
-            let chosen = is_chosen(self.config.logs, known.is_anomalous);
-            n_enriched += u64::from(chosen);
-            chosen.then_some(&known.attributes)
+        let spliced = append_to_log_records(request, |resource, record| {
+            let service = service_of(&self.services, resource)?;
+            let attributes = match (&service.itself, &service.incident) {
+                (Some(known), _) if is_chosen(self.config.logs, known.is_anomalous) => &known.attributes,
+                (_, Some(incident)) if is_chosen(self.config.logs, is_failure(record)) => {
+                    &incident.attributes
+                }
+                _ => return None,
+            };
+            // What stages tell of a service says by itself what it is about.
+            let is_ours = LogRecord::of(record).event_name.starts_with(OURS);
+            n_enriched += u64::from(!is_ours);
+            (!is_ours).then_some(attributes)
         });
         self.enriched[2].add(n_enriched);
         spliced
@@ -215,8 +255,11 @@ impl Processor for Splicer {
                         *bytes = spliced;
                     }
                 }
-                Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {
-                }
+                Payload::Partial(_)
+                | Payload::Rollups(_)
+                | Payload::Conditions(_)
+                | Payload::Incidents(_)
+                | Payload::Verdicts(_) => {}
             }
         }
         cx.pass(batch);
@@ -227,10 +270,22 @@ impl Processor for Splicer {
     }
 }
 
-fn is_chosen(which: Which, is_anomalous: bool) -> bool {
+/// OTLP's status code of a span that failed.
+const STATUS_ERROR: u8 = 2;
+/// OTLP's lowest severity number of an error.
+const SEVERITY_ERROR: i32 = 17;
+/// How names of events begin that stages write.
+const OURS: &[u8] = b"trueline.";
+
+fn is_failure(record: &[u8]) -> bool {
+    LogRecord::of(record).severity_number >= SEVERITY_ERROR
+}
+
+/// Whether an item is enriched; of an incident those that failed are marked.
+fn is_chosen(which: Which, is_marked: bool) -> bool {
     match which {
         Which::None => false,
-        Which::Anomalous => is_anomalous,
+        Which::Anomalous => is_marked,
         Which::All => true,
     }
 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use component::{Checks, Config, Cx, Workbench, testing::Harness};
 use expect_test::expect;
 use model::{
-    Ack, AlertSubject, AnomalyColumns, BaselineColumns, Batch, Condition, Conditions, Maturity, Payload,
-    Rollups, Series, Severity, Statistic, Timestamp,
+    Ack, AlertSubject, AnomalyColumns, BaselineColumns, Batch, Condition, Conditions, Maturity,
+    OpenIncidents, Payload, Rollups, Series, Severity, Statistic, Timestamp,
 };
 use opentelemetry_proto::tonic::{
     collector::{
@@ -21,13 +21,14 @@ use opentelemetry_proto::tonic::{
         number_data_point::Value,
     },
     resource::v1::Resource,
+    trace::v1::Status,
 };
 use prost::Message;
 
 use super::{
     Enrichment, EnrichmentConfig,
     config::Which,
-    verdicts::{Subject, VERSION, Verdicts},
+    verdicts::{OpenIncident, Subject, VERSION, Verdicts},
 };
 use crate::testing::*;
 
@@ -92,6 +93,7 @@ fn what_travels_back_is_as_described() {
     let mut schema = schemas::Schema::compile("verdicts.proto");
     schema.holds::<Verdicts>("Verdicts");
     schema.holds::<Subject>("Subject");
+    schema.holds::<OpenIncident>("OpenIncident");
     schema.finish();
 }
 
@@ -148,7 +150,9 @@ fn what_the_budget_of_false_alarms_withholds_marks_nothing_though_its_score_may_
 /// One evaluation of objectives: by service, id and severity, whether its budget burns.
 fn conditions(at: Timestamp, all: &[(&str, &str, Severity, Option<bool>)]) -> Payload {
     let condition = |(service, id, severity, is_true): &(&str, &str, Severity, Option<bool>)| {
-        let labels = BTreeMap::from([("sloth_service".to_owned(), (*service).to_owned())]);
+        let name = id.strip_prefix("cart-").unwrap_or(id);
+        let labels = [("sloth_service", *service), ("sloth_slo", name)];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let subject = AlertSubject {
             name: "BurnRate".to_owned(),
             labels,
@@ -168,6 +172,7 @@ fn conditions(at: Timestamp, all: &[(&str, &str, Severity, Option<bool>)]) -> Pa
         at,
         every: Duration::from_secs(30),
         all,
+        budgets: Vec::new(),
     }))
 }
 
@@ -188,7 +193,12 @@ fn subjects_of_a_service_name_its_objectives_that_are_at_risk_as_long_as_they_ar
         ["cart", "pay"].map(|service| {
             let labels = sent(harness, service, "GET /", 1);
             let (_, ids) = labels.split_once("trueline.slo.id=")?;
-            ids.split(",trueline.").next().map(str::to_owned)
+            let (ids, names) = ids.split_once(",trueline.slo.name=")?;
+            Some(
+                [ids, names.trim_end_matches('}')]
+                    .map(|all| all.split(",trueline.").next().unwrap_or(all))
+                    .join(" "),
+            )
         })
     };
     assert_eq!(named(&mut harness, 1, None), [None, None]);
@@ -201,12 +211,12 @@ fn subjects_of_a_service_name_its_objectives_that_are_at_risk_as_long_as_they_ar
         ("p*", "payments", page, None),
         ("cart", "", page, Some(true)),
     ];
-    let of_cart = Some("cart-latency,cart-availability".to_owned());
+    let of_cart = Some("cart-latency,cart-availability latency,availability".to_owned());
     let told = conditions(T0 + minute * 2, &burning);
     assert_eq!(named(&mut harness, 2, Some(told)), [of_cart.clone(), None]);
     assert_eq!(named(&mut harness, 3, None), [of_cart, None], "until the next evaluation");
     let told = conditions(T0 + minute * 4, &[("p*", "payments", page, Some(true))]);
-    assert_eq!(named(&mut harness, 4, Some(told)), [None, Some("payments".to_owned())]);
+    assert_eq!(named(&mut harness, 4, Some(told)), [None, Some("payments payments".to_owned())]);
     assert_eq!(named(&mut harness, 6, None), [None, None], "nobody evaluates any more");
 }
 
@@ -218,6 +228,90 @@ fn a_share_of_the_usual_spans_is_enriched_by_whole_traces() {
         .map(|random| sent(&mut harness, "cart", "GET /", random).len() > 20)
         .to_vec();
     assert_eq!(is_enriched, [true, true, false, false]);
+}
+
+/// Tells which services have an open incident, each with its id.
+fn tell_incidents(harness: &mut Harness, open: &[(&str, &str)]) {
+    let of_services = open.iter().map(|(service, id)| ((*service).into(), (*id).to_owned()));
+    let open = OpenIncidents { of_services: of_services.collect() };
+    let passed = harness.hear(Payload::Incidents(Box::new(open)), 0);
+    assert!(matches!(&passed[..], [Payload::Incidents(_)]), "later stages are told too");
+}
+
+/// Sends a server span of `GET /` with this status code and returns its attributes.
+fn sent_with_status(harness: &mut Harness, service: &str, status: i32) -> String {
+    let mut sent = span("GET /", SERVER, 0, 1000, Vec::new());
+    sent.status = Some(Status { code: status, ..Status::default() });
+    let out = push(harness, 0, &of_service(service, vec![sent]));
+    let request = TraceRequest::decode(&out[0].bytes().unwrap()[..]).unwrap();
+    labels(&request.resource_spans[0].scope_spans[0].spans[0].attributes)
+}
+
+const FINE: i32 = 0;
+const FAILED: i32 = 2;
+const MARK: &str = "{trueline.incident.id=01INC}";
+
+#[test]
+fn what_fails_in_a_service_names_its_incident_from_when_it_is_told_until_it_ends() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    harness.judge(window(&[]));
+    assert_eq!(sent_with_status(&mut harness, "cart", FAILED), "{}", "nothing is wrong yet");
+    tell_incidents(&mut harness, &[("cart", "01INC")]);
+    assert_eq!(sent_with_status(&mut harness, "cart", FAILED), MARK);
+    assert_eq!(sent_with_status(&mut harness, "cart", FINE), "{}", "neither failed nor unusual");
+    assert_eq!(sent_with_status(&mut harness, "pay", FAILED), "{}", "another service");
+    let error = LogRecord { severity_number: 17, ..LogRecord::default() };
+    assert_eq!(labels_of_record(&mut harness, "cart", error.clone()), MARK);
+    let warning = LogRecord { severity_number: 16, ..LogRecord::default() };
+    assert_eq!(labels_of_record(&mut harness, "cart", warning), "{}");
+    let ours = LogRecord { event_name: "trueline.incident.opened".to_owned(), ..error };
+    assert_eq!(labels_of_record(&mut harness, "cart", ours), "{}", "what stages tell says it by itself");
+    harness.judge(Rollups { start: T0 + Duration::from_secs(60), ..window(&[]) });
+    assert_eq!(sent_with_status(&mut harness, "cart", FAILED), MARK, "as long as it is open");
+    tell_incidents(&mut harness, &[]);
+    assert_eq!(sent_with_status(&mut harness, "cart", FAILED), "{}", "it is over");
+}
+
+#[test]
+fn what_is_unusual_names_its_incident_beside_its_episode() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    harness.judge(window(&[(operation("cart", "GET /", Statistic::Rate), 4.5)]));
+    tell_incidents(&mut harness, &[("cart", "01INC")]);
+    let episode =
+        "trueline.anomaly.is_anomalous=true,trueline.anomaly.score=4.5,trueline.anomaly.id=0000000000000001";
+    let of_span = sent_with_status(&mut harness, "cart", FINE);
+    assert!(of_span.contains(episode) && of_span.ends_with(",trueline.incident.id=01INC}"), "{of_span}");
+    assert_eq!(record_labels(&mut harness, "cart"), format!("{{{episode},trueline.incident.id=01INC}}"));
+}
+
+#[test]
+fn which_items_name_an_incident_follows_the_choice_of_each_signal() {
+    let named = |config: &EnrichmentConfig| {
+        let mut harness = harness(config);
+        harness.judge(window(&[]));
+        tell_incidents(&mut harness, &[("cart", "01INC")]);
+        [
+            sent_with_status(&mut harness, "cart", FINE) == MARK,
+            sent_with_status(&mut harness, "cart", FAILED) == MARK,
+            record_labels(&mut harness, "cart") == MARK,
+        ]
+    };
+    let (spans, logs) = (Which::All, Which::All);
+    assert_eq!(named(&EnrichmentConfig { spans, logs, ..EnrichmentConfig::default() }), [true; 3]);
+    let (spans, logs) = (Which::None, Which::None);
+    assert_eq!(named(&EnrichmentConfig { spans, logs, ..EnrichmentConfig::default() }), [false; 3]);
+    let config = EnrichmentConfig { spans, share: 1.0, ..EnrichmentConfig::default() };
+    assert_eq!(named(&config), [true, true, false]);
+}
+
+#[test]
+fn an_incident_that_is_open_at_a_start_is_named_with_the_first_window_and_ends_without_new_ones() {
+    let mut harness = harness(&EnrichmentConfig::default());
+    tell_incidents(&mut harness, &[("cart", "01INC")]);
+    harness.judge(window(&[]));
+    assert_eq!(sent_with_status(&mut harness, "cart", FAILED), MARK);
+    harness.tick(T0 + Duration::from_secs(3 * 60));
+    assert_eq!(sent_with_status(&mut harness, "cart", FAILED), "{}", "nobody judges any more");
 }
 
 fn load_of(data: Data) -> Bytes {
@@ -324,8 +418,12 @@ fn data_points_of_every_kind_are_found() {
 
 /// Sends a log record of a service and returns its attributes.
 fn record_labels(harness: &mut Harness, service: &str) -> String {
+    labels_of_record(harness, service, LogRecord::default())
+}
+
+fn labels_of_record(harness: &mut Harness, service: &str, record: LogRecord) -> String {
     let resource = Some(Resource { attributes: vec![text("service.name", service)], ..Resource::default() });
-    let scope_logs = vec![ScopeLogs { log_records: vec![LogRecord::default()], ..ScopeLogs::default() }];
+    let scope_logs = vec![ScopeLogs { log_records: vec![record], ..ScopeLogs::default() }];
     let resource_logs = vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }];
     let request = LogsRequest { resource_logs };
     let out = harness.push(0, Payload::Logs(request.encode_to_vec().into()), 1);
@@ -433,7 +531,8 @@ fn verdicts_of_a_release_that_told_no_end_hold_until_newer_ones_come() {
     let attributes = list(&[text("trueline.anomaly.id", "1")]).to_vec();
     let (service, metric, key) = ("cart".to_owned(), String::new(), Vec::new());
     let subjects = vec![Subject { service, metric, key, is_anomalous: true, attributes, resource: 0 }];
-    let old = Verdicts { version: VERSION, subjects, valid_until_unix_nano: 0 }.encode_to_vec();
+    let old = Verdicts { version: VERSION, subjects, valid_until_unix_nano: 0, incidents: Vec::new() }
+        .encode_to_vec();
     harness.push(0, Payload::Verdicts(old.into()), 0);
     harness.tick(T0 + Duration::from_secs(86_400));
     assert_eq!(record_labels(&mut harness, "cart"), "{trueline.anomaly.id=1}");

@@ -17,6 +17,17 @@ pub(super) struct Verdicts {
     /// When they no longer hold, in nanoseconds since 1970; 0 for never, as releases before told them.
     #[prost(fixed64, tag = "3")]
     pub(super) valid_until_unix_nano: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) incidents: Vec<OpenIncident>,
+}
+
+/// A service that an incident concerns.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct OpenIncident {
+    #[prost(string, tag = "1")]
+    pub(super) service: String,
+    #[prost(string, tag = "2")]
+    pub(super) id: String,
 }
 
 /// An operation, a series of a metric, or a service as a whole.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use component::{Checks, Config};
+use component::{Checks, Config, Widths};
 use config::Duration;
-use model::Statistic;
+use model::{Columns, Statistic};
 use serde::Deserialize;
 
 use super::trend::Target;
@@ -146,6 +146,10 @@ impl Config for ForecastConfig {
             }
         }
     }
+
+    fn read_widths(&self) -> Vec<Widths> {
+        vec![Widths::one(Columns::VALUES.union(Columns::BASELINE), "window", self.window.get())]
+    }
 }
 
 impl ForecastConfig {
@@ -241,8 +245,7 @@ fn check_selector(path: &str, selector: &Selector<'_>, checks: &mut Checks) {
 
 fn check_statistic(path: &str, name: &str, checks: &mut Checks) {
     if Statistic::of_name(name).is_none() {
-        let known: Vec<_> = Statistic::ALL.into_iter().map(Statistic::name).collect();
-        checks.error(path, format!("{name:?} is no statistic, write one of {}", known.join(", ")));
+        checks.unknown(path, "statistic", name, &Statistic::ALL.map(Statistic::name));
     }
 }
 

@@ -4,8 +4,8 @@ use stats::Conformal;
 
 use super::{
     history::History,
+    learning::{Learning, MONTH_AHEAD},
     month::Month,
-    study::{MONTH_AHEAD, Study},
     trend::{Course, Trend},
 };
 
@@ -40,22 +40,22 @@ impl Days {
     }
 
     /// Learns the mean of a whole day.
-    pub(super) fn end_day(&mut self, day: u16, mean: f64, study: &mut Study) {
+    pub(super) fn end_day(&mut self, day: u16, mean: f64, learning: &mut Learning) {
         // After the time was set back, and on the first day, a day has passed.
         let step = if self.last_day == 0 { 1 } else { day.saturating_sub(self.last_day).max(1) };
         self.trend.update(mean, f64::from(step));
         self.last_day = day;
         match &mut self.history {
-            Some(history) => history.end_day(day, mean, study),
-            None => self.end_day_of_month(day, step, mean, study),
+            Some(history) => history.end_day(day, mean, learning),
+            None => self.end_day_of_month(day, step, mean, learning),
         }
     }
 
     /// Judges what was foretold thirty days ago, and keeps what is foretold now.
-    fn end_day_of_month(&mut self, day: u16, step: u16, mean: f64, study: &mut Study) {
-        let course = self.trend.course(FROM_NOON).filter(|_| study.is_month_told);
+    fn end_day_of_month(&mut self, day: u16, step: u16, mean: f64, learning: &mut Learning) {
+        let course = self.trend.course(FROM_NOON).filter(|_| learning.is_month_told);
         let told = course.as_ref().map(Course::in_a_month);
-        study.tally.judge(MONTH_AHEAD, self.month.end_day(day, step, mean, told, study.confidence));
+        learning.tally.judge(MONTH_AHEAD, self.month.end_day(day, step, mean, told, learning.confidence));
     }
 
     /// Begins the adaptation of all intervals anew, for another confidence.

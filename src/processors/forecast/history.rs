@@ -5,9 +5,9 @@ use stats::{Conformal, Half, median, theil_sen};
 use super::{
     candidates::narrow,
     capacity,
+    learning::{Learning, MONTH_AHEAD},
     peaks::Peaks,
     state::Contest,
-    study::{MONTH_AHEAD, Study},
     trend::{MONTH_DAYS, damped},
 };
 
@@ -84,7 +84,7 @@ impl History {
     }
 
     /// Ends a day: judges what was foretold for it, learns it, and lets a new model compete with the one in use.
-    pub(super) fn end_day(&mut self, day: u16, mean: f64, study: &mut Study) {
+    pub(super) fn end_day(&mut self, day: u16, mean: f64, learning: &mut Learning) {
         let passed = usize::from(day.saturating_sub(self.last_day).max(1));
         // A forecast whose day was missing comes to nothing.
         for missed in 1..passed.min(MONTH + 1) {
@@ -96,11 +96,11 @@ impl History {
         let foretold = std::mem::replace(awaited, f32::NAN);
         if !foretold.is_nan() {
             let error = mean - f64::from(foretold) * self.unit;
-            study.tally.judge(MONTH_AHEAD, self.month_ahead.update(error, study.confidence));
+            learning.tally.judge(MONTH_AHEAD, self.month_ahead.update(error, learning.confidence));
             self.rises.update(error.max(0.0), capacity::LEVEL);
         }
-        study.tally.settle(self.compete(&mut study.scratch));
-        let told = self.in_a_month(&mut study.scratch).map_or(f32::NAN, |value| narrow(value / self.unit));
+        learning.tally.settle(self.compete(&mut learning.scratch));
+        let told = self.in_a_month(&mut learning.scratch).map_or(f32::NAN, |value| narrow(value / self.unit));
         self.awaited[usize::from(day) % MONTH] = told;
     }
 

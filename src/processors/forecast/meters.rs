@@ -2,7 +2,7 @@
 
 use component::{Counter, Gauge, Telemetry};
 
-use super::{output::HORIZONS, state::Rejection, study::Tally};
+use super::{learning::Tally, output::HORIZONS, state::Rejection};
 
 /// The processor's instruments.
 pub(super) struct Meters {

@@ -12,7 +12,7 @@
 //! Theil–Sen line with days of the week is fitted, and which takes the place of the one before only when it was
 //! better on days that it had not seen. Intervals are conformal, from the errors of what was told before (thirty
 //! days ahead in `month` and `history`); where none are known yet thirty days ahead, they are those of the line
-//! (`trend`). What changes once an hour is told in turns (`round`).
+//! (`trend`). What changes once an hour is told in turns (`turns`).
 //!
 //! *Source*: on 105 series of web services by the hour the seasonal naive forecast plus 0.8 of the last error had
 //! a mean absolute scaled error of .49 an hour ahead, a damped Holt line .82; a day ahead nothing was better than
@@ -31,23 +31,23 @@ mod config;
 mod days;
 mod history;
 mod hours;
+mod learning;
 mod meters;
 mod month;
+mod old_record;
 mod outlook;
 mod output;
 mod peaks;
-mod pool;
 mod processor;
 mod record;
-mod record_2;
 mod role;
-mod round;
 mod snapshot;
 mod state;
-mod study;
+mod states;
 #[cfg(test)]
 mod tests;
 mod trend;
+mod turns;
 
 pub use config::ForecastConfig;
 pub use processor::Forecast;

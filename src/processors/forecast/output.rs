@@ -12,6 +12,7 @@ use super::{
     outlook::Outlook,
     trend::{Course, Crossing, Target},
 };
+use crate::text::significant;
 
 const SCOPE: &str = "forecast";
 const EVENT: &str = "trueline.capacity";
@@ -384,6 +385,5 @@ fn sentence(event: &Event<'_>, name: &str) -> String {
 
 /// Four digits are enough to read.
 fn short(value: f64) -> String {
-    let digits = if value == 0.0 || !value.is_finite() { 0.0 } else { 3.0 - value.abs().log10().floor() };
-    format!("{value:.*}", digits.clamp(0.0, 12.0) as usize)
+    significant(value, 4, 12)
 }

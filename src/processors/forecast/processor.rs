@@ -9,19 +9,19 @@ use super::{
     ForecastConfig,
     capacity::{self, Resources, Verdict},
     history::History,
+    learning::Learning,
     meters::Meters,
     month::Month,
     outlook::{Lens, Outlook},
     output::{Event, Metrics, Told, write_logs},
-    pool::Pool,
     role::{Role, Roles},
-    round::Round,
     snapshot::{self, VERSION},
     state::{NO_ROLE, Rejection, Sample, SeriesState},
-    study::Study,
+    states::States,
     trend::Quantiles,
+    turns::Turns,
 };
-use crate::baseline::{Earlier, Return};
+use crate::recall::{Earlier, Return};
 
 /// Foretells chosen series, and when they reach what they must not.
 pub struct Forecast;
@@ -92,7 +92,7 @@ impl Tracked {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     pub(super) slots: Slots<Tracked>,
-    pub(super) states: Pool,
+    pub(super) states: States,
     /// End of the last window.
     pub(super) told_at: Timestamp,
     /// The day of the last window, since the epoch.
@@ -151,14 +151,14 @@ struct Forecaster {
     resources: Resources,
     meters: Meters,
     last: LastWindow,
-    study: Study,
+    learning: Learning,
 }
 
 /// The window that is open: its table may come in parts.
 #[derive(Clone, Copy, Debug, Default)]
 struct LastWindow {
     end: Timestamp,
-    round: Round,
+    turns: Turns,
     /// Series that found no room.
     n_overflowed: u64,
 }
@@ -179,7 +179,7 @@ impl Forecaster {
             resources: Resources::default(),
             meters: Meters::new(cx.telemetry),
             last: LastWindow::default(),
-            study: Study::new(config),
+            learning: Learning::new(config),
             config: config.clone(),
         }
     }
@@ -190,8 +190,8 @@ impl Forecaster {
         }
         let end = rollups.end();
         if end != self.last.end {
-            let round = Round::new(end, rollups.width, self.memory.told_at);
-            self.last = LastWindow { end, round, n_overflowed: 0 };
+            let turns = Turns::new(end, rollups.width, self.memory.told_at);
+            self.last = LastWindow { end, turns, n_overflowed: 0 };
             self.memory.told_at = end;
             self.resources.clear();
             self.sweep(rollups.start);
@@ -203,14 +203,14 @@ impl Forecaster {
             // Rows of a resource stand together.
             let is_due = match turn {
                 Some((resource, is_due)) if Arc::ptr_eq(resource, &series.resource) => is_due,
-                _ => self.last.round.is_due(&series.resource),
+                _ => self.last.turns.is_due(&series.resource),
             };
             turn = Some((&series.resource, is_due));
             if is_due {
                 due_rows.push(row);
             }
         }
-        self.meters.count(&std::mem::take(&mut self.study.tally));
+        self.meters.count(&std::mem::take(&mut self.learning.tally));
         self.meters.series.set(self.memory.states.len());
         self.meters.overflowed_series.set(self.last.n_overflowed);
         self.tell(rollups, &mut due_rows, cx);
@@ -252,7 +252,7 @@ impl Forecaster {
             _ => self.begin(slot, series, &sample),
         };
         let Some(place) = place else { return };
-        if let Err(rejection) = self.memory.states.get_mut(place).take(&sample, &mut self.study) {
+        if let Err(rejection) = self.memory.states.get_mut(place).take(&sample, &mut self.learning) {
             self.meters.reject(rejection);
         }
     }
@@ -351,7 +351,7 @@ impl Forecaster {
             let Some(place) = tracked.and_then(|tracked| tracked.place()) else { continue };
             let state = self.memory.states.get(place);
             let Some(role) = self.roles.get(state.role) else { continue };
-            let outlook: Outlook = lens.look(series, role, state, &mut self.study.scratch);
+            let outlook: Outlook = lens.look(series, role, state, &mut self.learning.scratch);
             if let Some((index, assessment)) = &outlook.capacity
                 && let Some(kind) = self.config.capacity[*index].kind
             {

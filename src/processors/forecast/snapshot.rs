@@ -3,14 +3,14 @@
 //! Version 4, little-endian: a hash of all that follows u64, end of the last window that was told u64, day of the
 //! last window u64, confidence of the intervals f64, number of series u64, for each its fingerprint u64 and its
 //! record (`record`), end of the time that was last forgotten u64, number of earlier states u64, and for each the end of
-//! its last window u64, version u32, length u64 and a snapshot without earlier states. Version 3 had none of these and more digits of months, version 2 longer records (`record_2`), version 1 no confidence beside: it was 0.95.
+//! its last window u64, version u32, length u64 and a snapshot without earlier states. Version 3 had none of these and more digits of months, version 2 longer records (`old_record`), version 1 no confidence beside: it was 0.95.
 
 use bytes::Bytes;
 use component::{RestoreError, Snapshot};
 use model::Timestamp;
 
-use super::{capacity, codec::Reader, processor::Memory, record, record_2, state::SeriesState};
-use crate::baseline::{Earlier, EarlierState};
+use super::{capacity, codec::Reader, old_record, processor::Memory, record, state::SeriesState};
+use crate::recall::{Earlier, EarlierState};
 
 /// The layout that is written.
 pub(super) const VERSION: u32 = 4;
@@ -102,7 +102,7 @@ fn read_known(version: u32, bytes: &[u8], confidence: f64) -> Option<Memory> {
     for _ in 0..n_states {
         let fingerprint = from.u64()?;
         let mut state = match version {
-            1 | 2 => record_2::read(stored_confidence, &mut from)?,
+            1 | 2 => old_record::read(stored_confidence, &mut from)?,
             _ => record::read(version, stored_confidence, &mut from)?,
         };
         if stored_confidence != confidence {

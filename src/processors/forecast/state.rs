@@ -7,7 +7,7 @@ use super::{
     days::Days,
     history::History,
     hours::{DayRing, HOURS},
-    study::{DAY_AHEAD, HOUR_AHEAD, Study},
+    learning::{DAY_AHEAD, HOUR_AHEAD, Learning},
     trend::Course,
 };
 
@@ -112,7 +112,7 @@ impl SeriesState {
     ///
     /// A window that is more than an hour older than the last one means that the time was set back: then it
     /// goes on from there.
-    pub(super) fn take(&mut self, sample: &Sample, study: &mut Study) -> Result<(), Rejection> {
+    pub(super) fn take(&mut self, sample: &Sample, learning: &mut Learning) -> Result<(), Rejection> {
         if !is_readable(sample.value) {
             return Err(Rejection::Unreadable);
         }
@@ -121,7 +121,7 @@ impl SeriesState {
         }
         let hour = sample.start / 3600;
         if hour != self.hour() {
-            self.turn_to(hour, study);
+            self.turn_to(hour, learning);
         }
         self.seen_at = sample.start;
         let above_base = sample.value - self.ring.base;
@@ -133,22 +133,22 @@ impl SeriesState {
         }
         let next_hour = sample.end / 3600;
         if next_hour > self.hour() {
-            self.turn_to(next_hour, study);
+            self.turn_to(next_hour, learning);
         }
         self.seen_at = sample.end;
         Ok(())
     }
 
     /// Ends the open hour, the day if it was its last, and begins another hour.
-    fn turn_to(&mut self, hour: u32, study: &mut Study) {
+    fn turn_to(&mut self, hour: u32, learning: &mut Learning) {
         let is_learned = self.count > 0;
         if is_learned {
-            self.learn_hour(study);
+            self.learn_hour(learning);
         }
         let before = self.hour();
         let (day, next_day) = (before / HOURS as u32, hour / HOURS as u32);
         if day != next_day {
-            self.end_day(day, study);
+            self.end_day(day, learning);
         }
         self.follows = is_learned && hour == before + 1;
         if hour > before {
@@ -159,16 +159,16 @@ impl SeriesState {
         (self.sum, self.excess, self.count) = (0.0, 0.0, 0);
     }
 
-    fn learn_hour(&mut self, study: &mut Study) {
+    fn learn_hour(&mut self, learning: &mut Learning) {
         let (n, hour) = (f64::from(self.count), self.hour());
         let value = self.ring.base + f64::from(self.sum) / n;
         let kept = self.ring.base + f64::from(self.sum - self.excess) / n;
         let yesterday = self.ring.value(hour);
         let mean = self.ring.mean();
-        self.judge_hour(value, kept, mean, study);
+        self.judge_hour(value, kept, mean, learning);
         if let Some(foretold) = self.ring.awaited(hour) {
-            let errors = &mut self.days_mut(study.confidence).day_ahead;
-            study.tally.judge(DAY_AHEAD, errors.update(value - foretold, study.confidence));
+            let errors = &mut self.days_mut(learning.confidence).day_ahead;
+            learning.tally.judge(DAY_AHEAD, errors.update(value - foretold, learning.confidence));
         }
         if let Some(mean) = mean {
             let gain = 1.0 / f64::from(self.n_hours.clamp(1, REMEMBERED_HOURS));
@@ -185,13 +185,15 @@ impl SeriesState {
     }
 
     /// Compares an hour with what was foretold for it.
-    fn judge_hour(&mut self, value: f64, kept: f64, mean: Option<f64>, study: &mut Study) {
+    fn judge_hour(&mut self, value: f64, kept: f64, mean: Option<f64>, learning: &mut Learning) {
         let yesterday = self.ring.value(self.hour());
         let told = candidates::of_hour(yesterday, self.last(), mean);
         if let Some(foretold) = self.of_hour.mix(&told).filter(|_| self.follows) {
             // On the first day forecasts know no season; their errors would widen intervals for weeks.
             if yesterday.is_some() {
-                study.tally.judge(HOUR_AHEAD, self.hour_ahead.update(value - foretold, study.confidence));
+                learning
+                    .tally
+                    .judge(HOUR_AHEAD, self.hour_ahead.update(value - foretold, learning.confidence));
             }
             self.of_hour.learn(&told, kept, self.n_hours);
         }
@@ -213,7 +215,7 @@ impl SeriesState {
     }
 
     /// Learns a day of which enough hours are known.
-    fn end_day(&mut self, day: u32, study: &mut Study) {
+    fn end_day(&mut self, day: u32, learning: &mut Learning) {
         let hours = std::mem::take(&mut self.hours_of_day);
         self.ring.centre();
         let is_whole = hours >= LEAST_HOURS && self.ring.is_full();
@@ -224,8 +226,8 @@ impl SeriesState {
             return;
         };
         let day = u16::try_from(day).unwrap_or(u16::MAX);
-        let days = self.days_mut(study.confidence);
-        days.end_day(day, mean, study);
+        let days = self.days_mut(learning.confidence);
+        days.end_day(day, mean, learning);
         let shift = SHRINKAGE * (days.trend.mean_value - mean);
         self.shifts = [Bfloat::nearest(narrow(shift)), self.shifts[0]];
     }

@@ -1,7 +1,8 @@
 //! Settings.
 
-use component::{Checks, Config};
+use component::{Checks, Config, WidthSetting, Widths};
 use config::Duration;
+use model::Columns;
 use serde::Deserialize;
 
 /// Settings of `aggregation`.
@@ -72,5 +73,10 @@ impl Config for AggregationConfig {
         if !self.metrics && !self.spans {
             checks.warn("", "metrics and spans are both off: nothing is rolled up");
         }
+    }
+
+    fn added_widths(&self) -> Vec<Widths> {
+        let all = self.windows.iter().map(|window| window.get()).collect();
+        vec![Widths { columns: Columns::VALUES, key: "windows".to_owned(), all, setting: WidthSetting::List }]
     }
 }

@@ -15,6 +15,7 @@ mod output;
 mod partial;
 mod processor;
 mod read;
+mod restarts;
 mod rows;
 mod state;
 #[cfg(test)]

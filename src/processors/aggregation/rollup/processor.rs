@@ -118,6 +118,8 @@ impl AnalysisHalf {
         }
         for mut table in tables {
             table.deployments = self.state.deployments.within(table.start, table.end());
+            // What a restart changes in the middle of a window shows in full in the next.
+            table.restarts = self.state.restarts.within(table.start - table.width, table.end());
             let items = table.len() as u64;
             cx.emit(Payload::Rollups(Box::new(table)), items);
         }

@@ -10,6 +10,7 @@ use super::{
     deployments::Deployments,
     ingest::{Cells, add},
     partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
+    restarts::Restarts,
 };
 use crate::aggregation::spec::{SERVICE_NAME, SPAN_KIND, STATUS_CODE, overflow_list, service_identity};
 
@@ -30,6 +31,7 @@ pub(super) struct State {
     /// Windows of the first level that end by then are closed.
     closed_until: Timestamp,
     pub(super) deployments: Deployments,
+    pub(super) restarts: Restarts,
 }
 
 struct Level {
@@ -92,6 +94,7 @@ impl State {
             last: BTreeMap::new(),
             closed_until: (started_at - lateness).window_start(first),
             deployments: Deployments::new(config.max_series as usize),
+            restarts: Restarts::new(config.max_series as usize),
         }
     }
 
@@ -125,6 +128,9 @@ impl State {
 
     /// Puts what came into its windows and returns those that have ended, by series, width and start.
     pub(super) fn advance(&mut self, now: Timestamp) -> (Vec<Closed>, Strays) {
+        let widest = self.levels.last().map_or(Duration::ZERO, |level| level.width);
+        // The widest of the windows that close now, and the one before it.
+        self.restarts.forget(self.closed_until - 2 * widest);
         let strays = self.settle(now);
         let closed = self.close((now - self.lateness).window_start(self.first_width()));
         self.forget(now);
@@ -178,6 +184,9 @@ impl State {
             return;
         }
         let window = Timestamp(time).window_start(self.first_width()).as_nanos();
+        if last.is_some_and(|last| point.has_begun_anew(last)) {
+            self.restarts.note(&series.resource, Timestamp(window));
+        }
         let increase = point.follow(last, self.started_at, self.first_width());
         if increase.is_none() {
             add(&mut self.came, series.clone(), window, &Cell::unreadable(), 1);
@@ -407,10 +416,12 @@ impl Last {
         let Some(earlier) = earlier else {
             return (self.start >= started_at.as_nanos()).then(|| self.whole());
         };
-        if self.start != earlier.start && self.start > earlier.time {
-            return Some(self.whole());
-        }
-        self.growth(earlier).or_else(|| (self.size() < earlier.size() / 2.0).then(|| self.whole()))
+        if self.has_begun_anew(earlier) { Some(self.whole()) } else { self.growth(earlier) }
+    }
+
+    fn has_begun_anew(&self, earlier: &Self) -> bool {
+        let is_later = self.start != earlier.start && self.start > earlier.time;
+        is_later || self.growth(earlier).is_none() && self.size() < earlier.size() / 2.0
     }
 
     /// What came since an earlier point, unless something went down.

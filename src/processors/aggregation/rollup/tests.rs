@@ -511,6 +511,20 @@ fn a_window_that_was_seen_in_part_is_not_handed_on() {
 }
 
 #[test]
+fn a_resource_whose_counter_begins_anew_is_told_in_that_window_and_the_next() {
+    let mut harness = harness(&ten_seconds(), 1);
+    harness.tick(at(3));
+    let values = [(11.0, 9.0), (21.0, 20.0), (31.0, 4.0), (41.0, 5.0), (51.0, 6.0)];
+    give(&mut harness, 0, &counter(values.map(|(secs, value)| point(secs, value, Vec::new())).to_vec()));
+    let told = harness.tick(at(120));
+    let of_window = |table: &&model::Rollups| (table.start.since(T0).as_secs(), table.restarts.len());
+    let restarts: Vec<_> = windows(&told).iter().map(of_window).collect();
+    assert_eq!(restarts, [(10, 0), (20, 0), (30, 1), (40, 1), (50, 0)]);
+    let of_first = |table: &&model::Rollups| table.restarts.first() == Some(&table.series[0].resource);
+    assert_eq!(windows(&told).iter().filter(|table| of_first(table)).count(), 2, "by the name of its series");
+}
+
+#[test]
 fn another_version_of_a_service_is_a_deployment() {
     let mut harness = harness(&ten_seconds(), 1);
     for (secs, version) in [(11.0, "1"), (12.0, "2")] {

@@ -5,6 +5,7 @@
 
 mod forest;
 mod iqr;
+mod leak;
 mod novelty;
 mod pattern;
 mod relation;
@@ -14,9 +15,10 @@ use super::levels::DetectorSet;
 
 pub(crate) use forest::{Forest, Forests, LeftOut, Omen, Place};
 pub(crate) use iqr::Quartiles;
+pub(crate) use leak::{BLOCKS, Climb, Falls, Pace};
 pub(crate) use novelty::{Glance, Novelty, Told, WINDOWS_OF_AN_AGE};
-pub(crate) use pattern::{BLOCKS, BlockMeans, Pace, Pattern, Point};
-pub(crate) use relation::{Bond, Relation, Relations};
+pub(crate) use pattern::{Pattern, Point};
+pub(crate) use relation::{Bond, MOST_RELATIONS, Relation, Relations};
 pub(crate) use seasonal::{LARGEST_Z, OneSided, Sustained};
 
 /// Who says something of a row.
@@ -32,7 +34,7 @@ pub(crate) enum Detector {
     Iqr,
     /// A series that used to move stands still.
     Flatline,
-    /// A climb of hours that ends in a fall, and begins again.
+    /// A climb of hours that goes on after a restart, or of which each fall leaves more.
     Leak,
     /// Spikes at equal intervals.
     PeriodicSpikes,
@@ -110,6 +112,11 @@ impl Evidence {
             }
         }
         greatest
+    }
+
+    /// Returns the detector that says as much as a score is. Those that may not open can have said more.
+    pub(crate) fn first_of(&self, score: f32) -> Detector {
+        Detector::ALL.into_iter().find(|one| self.of(*one) == score).unwrap_or(Detector::Absence)
     }
 
     /// Keeps, of each detector, the most it said.

@@ -42,13 +42,11 @@ pub(crate) struct Told {
     pub(crate) smoothed: f32,
     pub(crate) peak: f32,
     pub(crate) fatigue: f32,
-    /// Windows since the cells grew older.
-    pub(crate) windows: u8,
 }
 
 impl Default for Told {
     fn default() -> Self {
-        Self { smoothed: f32::NAN, peak: 0.0, fatigue: 0.0, windows: 0 }
+        Self { smoothed: f32::NAN, peak: 0.0, fatigue: 0.0 }
     }
 }
 
@@ -80,14 +78,14 @@ impl Novelty {
         self.tails[UNSEASONAL] = Tail::default();
     }
 
-    /// Judges a window and learns it.
-    pub(crate) fn update(&mut self, glance: &Glance, told: &mut Told) -> Surprise {
+    /// Judges a window and learns it. `age` is the number of windows since the cells grew older.
+    pub(crate) fn update(&mut self, glance: &Glance, told: &mut Told, age: &mut u8) -> Surprise {
         let value = glance.observed as f32;
         let smoothed = &mut told.smoothed;
         *smoothed = if smoothed.is_nan() { value } else { *smoothed + SMOOTHING * (value - *smoothed) };
-        told.windows = told.windows.saturating_add(1);
-        if told.windows >= WINDOWS_OF_AN_AGE {
-            told.windows = 0;
+        *age = age.saturating_add(1);
+        if *age >= WINDOWS_OF_AN_AGE {
+            *age = 0;
             self.cells.iter_mut().for_each(ValueCells::grow_older);
         }
         let signals = [value, *smoothed, (glance.observed - glance.seasonal) as f32];

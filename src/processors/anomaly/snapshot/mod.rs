@@ -9,7 +9,6 @@ use bytes::Bytes;
 use component::RestoreError;
 use model::Timestamp;
 use prost::Message;
-use rapidhash::v3::rapidhash_v3;
 
 use self::{
     episodes::EpisodeRecord,
@@ -23,10 +22,11 @@ use super::{
     state::SeriesState,
     tuning::Tuning,
 };
-use crate::baseline::{Earlier, EarlierState};
+use crate::recall::{Earlier, EarlierState};
+use crate::seal::{seal, unseal};
 
 /// The layout that is written.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// Of all layouts that are read only the records of series differ.
 pub(super) const READABLE: std::ops::RangeInclusive<u32> = 1..=VERSION;
 
@@ -122,10 +122,7 @@ impl Memory {
             earlier: self.earlier.states.iter().map(EarlierRecord::of).collect(),
             followed: self.earlier.followed.as_nanos(),
         };
-        let body = snapshot.encode_to_vec();
-        let mut out = rapidhash_v3(&body).to_le_bytes().to_vec();
-        out.extend(body);
-        out
+        seal(&snapshot.encode_to_vec())
     }
 
     /// Reads a snapshot of a version that is readable.
@@ -134,9 +131,7 @@ impl Memory {
     /// When the bytes are cut or changed.
     pub(super) fn decode(version: u32, bytes: &[u8]) -> Result<Self, RestoreError> {
         let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
-        let body =
-            bytes.split_first_chunk().filter(|(hash, body)| u64::from_le_bytes(**hash) == rapidhash_v3(body));
-        let (_, body) = body.ok_or_else(|| damaged("its bytes are not those that were written"))?;
+        let body = unseal(bytes).ok_or_else(|| damaged("its bytes are not those that were written"))?;
         let snapshot =
             AnomalySnapshot::decode(body).map_err(|problem| RestoreError::Damaged(problem.to_string()))?;
         let mut memory = Self {

@@ -173,6 +173,7 @@ impl RelationRecord {
             services: (self.first.clone(), self.second.clone()),
             usual: covariance(&self.usual)?,
             now: covariance(&self.now)?,
+            idle: 0,
         })
     }
 }

@@ -170,6 +170,30 @@ fn a_series_that_a_person_calls_noise_is_judged_less_strictly_from_then_on() {
         assert_eq!((status, is_changed, &said["noise"]), (200, true, &n_marks.into()));
     }
     assert!(before > 3.0 && score(&mut half, 2) < 0.9 * before, "{before}");
+    // Of several episodes at once, by their ids and beginnings: one of a series that nobody knows changes nothing.
+    let start = all["anomalies"][0]["start_unix_nano"].as_str().expect("a start is text");
+    let known = format!(r#"{{"id": "{id}", "start_unix_nano": "{start}"}}"#);
+    let unknown = format!(r#"{{"id": "{id}", "start_unix_nano": "7"}}"#);
+    let on_many = |half: &mut AnalysisHalf, verdict: &str, episodes: &[&String]| {
+        let episodes = episodes.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
+        let body = format!(r#"{{"verdict": "{verdict}", "episodes": [{episodes}]}}"#);
+        ask(half, "POST", &["feedback"], &body)
+    };
+    let (status, is_changed, said) = on_many(&mut half, "noise", &[&known, &unknown, &known]);
+    assert_eq!((status, is_changed, &said["series"]), (200, true, &1.into()));
+    assert_eq!(ask(&mut half, "POST", &[&series, "feedback"], r#"{"verdict":"noise"}"#).2["noise"], 11);
+    assert!(!on_many(&mut half, "noise", &[&unknown]).1);
+    assert!(!on_many(&mut half, "useful", &[&unknown]).1);
+    assert_eq!(on_many(&mut half, "noise", &[&r#"{"id": "7"}"#.to_owned()]).0, 400);
+    // Each word of praise takes one word of noise back, until none is left and the levels are what they were.
+    assert!(on_many(&mut half, "useful", &[&known, &known]).1);
+    for n_marks in (0..10).rev() {
+        let (status, is_changed, said) =
+            ask(&mut half, "POST", &[&series, "feedback"], r#"{"verdict":"useful"}"#);
+        assert_eq!((status, is_changed, &said["noise"]), (200, true, &n_marks.into()));
+    }
+    assert!(!on_many(&mut half, "useful", &[&known]).1);
+    assert!(score(&mut half, 3) >= before, "it lasts, and is as strong as at first");
 }
 
 /// Lives through days of so many series in which each of the tunable detectors gives so many alarms.
@@ -320,7 +344,8 @@ fn an_episode_expires_after_two_days_and_does_not_open_again() {
     let subject = Subject::p95("checkout");
     let mut bench = Bench::new(&AnomalyConfig::default());
     bench.run(1..3 * 24 * 60, &[&subject], |minute, _| if minute < 50 { 100.0 } else { 400.0 });
-    let states: Vec<_> = bench.told.lines().map(|line| line.split(['(', ')']).nth(1).unwrap_or("")).collect();
+    let states: Vec<_> =
+        bench.told.lines().map(|line| line.rsplit(['(', ')']).nth(1).unwrap_or("")).collect();
     assert_eq!(states, ["open", "expired"], "{}", bench.told);
     assert_eq!(bench.open.iter().filter(|rows| rows[0]).count(), 48 * 60);
 }

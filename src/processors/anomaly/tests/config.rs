@@ -1,10 +1,12 @@
 //! Settings as an operator writes them.
 
-use component::{Checks, Config};
+use component::{Checks, Config, ProcessorDef};
 use expect_test::{Expect, expect};
+use model::Columns;
 
+use super::detectors::only;
 use crate::anomaly::{
-    AnomalyConfig,
+    Anomaly, AnomalyConfig,
     config::{DetectorConfig, DetectorName},
 };
 
@@ -65,7 +67,6 @@ fn what_is_wrong_is_said_all_at_once() {
             noise.0.count: count is 0, say how often the series was called noise
             noise.0: names no series, give service, metric or statistic
             noise.1.statistic: statistic is `p42`, must be rate, error_ratio, p50, p95, p99 or mean
-            relations: `relation` is listed and relations is empty, name pairs of services
             max_series: max_series is 0, must be between 1 and 10000000"#]],
     );
 }
@@ -73,6 +74,17 @@ fn what_is_wrong_is_said_all_at_once() {
 #[test]
 fn a_detector_that_does_not_exist_is_named() {
     check("detectors: [seasonal, magic]", &expect!["detectors::1: unknown value `magic`"]);
+}
+
+#[test]
+fn calls_are_needed_where_relation_is_listed_and_no_pairs_are_named() {
+    let needs_calls = |relations: Vec<(String, String)>, detector| {
+        let config = AnomalyConfig { relations, ..only(detector) };
+        Anomaly::reads(&config).meets(Columns::CALLS)
+    };
+    assert!(needs_calls(Vec::new(), DetectorName::Relation));
+    assert!(!needs_calls(vec![("a".to_owned(), "b".to_owned())], DetectorName::Relation));
+    assert!(!needs_calls(Vec::new(), DetectorName::Seasonal));
 }
 
 #[test]

@@ -52,12 +52,12 @@ fn an_episode_that_ends_in_an_excluded_range_is_no_false_alarm() {
         let mut bench = Bench::new(&AnomalyConfig::default());
         bench.run(1..100, &[&subject], |_, _| 100.0);
         bench.run(100..105, &[&subject], |_, _| f64::NAN);
-        assert!(bench.told.contains("is silent (open)"), "{}", bench.told);
+        assert!(bench.told.contains("is silent, expected 100.0 (open)"), "{}", bench.told);
         for minute in 105..120 {
             let rollups = window(minute, &[(&subject, 100.0, 1000)]);
             bench.judge(if is_excluded { excluded(rollups) } else { rollups });
         }
-        assert!(bench.told.contains("is silent (closed)"), "{}", bench.told);
+        assert!(bench.told.contains("is silent, expected 100.0 (closed)"), "{}", bench.told);
         memory(&mut bench).tunings[Class::Spans as usize].alarms
     };
     assert_eq!(alarms(true), 0.0);

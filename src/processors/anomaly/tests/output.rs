@@ -2,11 +2,17 @@
 
 use bytes::Bytes;
 use expect_test::expect;
-use model::{Payload, TraceId};
+use model::{Payload, Statistic, TraceId};
 use wire::view::{LogRecord, groups};
 
-use super::rows::{Bench, Subject, noise, window};
-use crate::{anomaly::AnomalyConfig, testing::lines};
+use super::{
+    detectors::only,
+    rows::{Bench, Subject, noise, window},
+};
+use crate::{
+    anomaly::{AnomalyConfig, config::DetectorName},
+    testing::lines,
+};
 
 const DAY: u64 = 24 * 60;
 
@@ -56,7 +62,7 @@ fn an_episode_is_a_log_record_that_says_all_about_it() {
     expect![[r#"
         resource service.name=checkout
         severity 17 ERROR
-        body p95 of span.duration of checkout is 400.0, expected 99.85 to 100.2 (open)
+        body p95 of span.duration of checkout (GET /) is 400.0, expected 99.85 to 100.2 (open)
         span.kind=SPAN_KIND_SERVER
         span.name=GET /
         trueline.anomaly.id=c01e4db630b0410d
@@ -85,6 +91,37 @@ fn an_episode_is_a_log_record_that_says_all_about_it() {
         trueline.anomaly.detectors=["novelty","seasonal","rate_of_change"]
         trueline.anomaly.exemplars=["abababababababababababababababab"]"#]]
     .assert_eq(&said.join("\n"));
+}
+
+/// Runs a calm day and a minute of a value, and returns what was told of it.
+fn body(config: &AnomalyConfig, subject: &Subject, value: f64) -> String {
+    let mut bench = Bench::new(config);
+    bench.run(1..DAY, &[subject], |minute, _| subject.expected + noise(minute, 1));
+    bench.judge(window(DAY, &[(subject, value, 1000)]));
+    let line = bench.told.lines().find(|line| line.starts_with("1440: ")).expect("it is told");
+    line["1440: ".len()..line.find(" (open)").expect("it was opened")].to_owned()
+}
+
+#[test]
+fn a_sentence_says_what_the_series_does() {
+    let all = AnomalyConfig::default();
+    let wide = Subject { lower: 0.0, upper: 500.0, ..Subject::gauge("db") };
+    let rate = Subject::new("cart", "span.duration", Statistic::Rate, 50.0, 0.05);
+    let seasonal = only(DetectorName::Seasonal);
+    expect![[r#"
+        mean of memory of db is 160.0, expected 97.00 to 103.0
+        mean of memory of db is 160.0, as it has not been lately
+        rate of span.duration of cart (GET /) is 90.00, expected 49.85 to 50.15
+        mean of memory of db is 160.0 and stays above what is expected, 100.0"#]]
+    .assert_eq(
+        &[
+            body(&all, &Subject::gauge("db"), 160.0),
+            body(&all, &wide, 160.0),
+            body(&seasonal, &rate, 90.0),
+            body(&seasonal, &wide, 160.0),
+        ]
+        .join("\n"),
+    );
 }
 
 #[test]

@@ -21,6 +21,9 @@ pub(super) const BEGIN: Timestamp = Timestamp::from_secs(1_767_571_200);
 pub(super) struct Subject {
     pub(super) series: Arc<Series>,
     pub(super) expected: f64,
+    /// Of the band.
+    pub(super) lower: f64,
+    pub(super) upper: f64,
     /// On the working scale.
     pub(super) scale: f64,
     pub(super) maturity: Maturity,
@@ -49,7 +52,8 @@ impl Subject {
             service: service.into(),
             fingerprint,
         };
-        Self { series: Arc::new(series), expected, scale, maturity: Maturity::Daily }
+        let (lower, upper) = (expected - 3.0 * scale, expected + 3.0 * scale);
+        Self { series: Arc::new(series), expected, lower, upper, scale, maturity: Maturity::Daily }
     }
 
     pub(super) fn p95(service: &str) -> Self {
@@ -87,10 +91,9 @@ pub(super) fn window(minute: u64, readings: &[Reading<'_>]) -> Rollups {
     let mut baseline = BaselineColumns::default();
     for (slot, (subject, value, support)) in readings.iter().enumerate() {
         rollups.push(Arc::clone(&subject.series), slot as u32, *value, *support);
-        let band = 3.0 * subject.scale;
         baseline.expected.push(subject.expected);
-        baseline.lower.push(subject.expected - band);
-        baseline.upper.push(subject.expected + band);
+        baseline.lower.push(subject.lower);
+        baseline.upper.push(subject.upper);
         baseline.observed.push(subject.working(*value));
         baseline.predicted.push(subject.working(subject.expected));
         baseline.seasonal.push(0.0);

@@ -158,10 +158,12 @@ fn an_hour_that_is_slower_by_a_fifth_counts_as_degraded() {
     assert_eq!(feed.metric("degraded_series"), 0);
     feed.run(3 * DAY, 3 * DAY + 3 * HOUR, |since| 1.1 * steady(since));
     assert_eq!(feed.metric("degraded_series"), 0);
-    feed.run(3 * DAY + 3 * HOUR, 3 * DAY + 5 * HOUR, |since| 1.35 * steady(since));
+    let told = feed.run(3 * DAY + 3 * HOUR, 3 * DAY + 5 * HOUR, |since| 1.35 * steady(since));
     assert_eq!(feed.metric("degraded_series"), 1);
-    feed.run(3 * DAY + 5 * HOUR, 3 * DAY + 14 * HOUR, steady);
+    assert!(!told[0].is_degraded && told[119].is_degraded, "which one is told with its row");
+    let told = feed.run(3 * DAY + 5 * HOUR, 3 * DAY + 14 * HOUR, steady);
     assert_eq!(feed.metric("degraded_series"), 0);
+    assert!(told[0].is_degraded && !told[539].is_degraded);
 }
 
 #[test]

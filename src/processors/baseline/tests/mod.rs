@@ -73,6 +73,7 @@ pub(super) struct Told {
     pub(super) seasonal: f64,
     pub(super) scale: f64,
     pub(super) maturity: model::Maturity,
+    pub(super) is_degraded: bool,
 }
 
 impl Told {
@@ -120,6 +121,7 @@ impl Feed {
             seasonal: columns.seasonal[0],
             scale: columns.scale[0],
             maturity: columns.maturity[0],
+            is_degraded: columns.is_degraded[0],
         }
     }
 

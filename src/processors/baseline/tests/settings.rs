@@ -41,8 +41,8 @@ fn every_problem_is_told_at_once() {
         window: window is shorter than 1s, the shortest that `aggregation` makes
         checkpoint_interval: checkpoint_interval is shorter than an hour
         exclude.0.to: to is not after from: the range is empty
-        statistics.0: "p90" is no statistic, write `all` or one of rate, error_ratio, p50, p95, p99, mean
-        emit.statistics.0: "median" is no statistic, write `all` or one of rate, error_ratio, p50, p95, p99, mean
+        statistics.0: "p90" is no statistic, did you mean "p50"? write one of all, rate, error_ratio, p50, p95, p99, mean
+        emit.statistics.0: "median" is no statistic, did you mean "mean"? write one of all, rate, error_ratio, p50, p95, p99, mean
         max_series: max_series is 0, must be between 1 and 10000000
         season_bins: season_bins is 12, must be between 24 and 48
         checkpoints: checkpoints is 31, must be between 0 and 30
@@ -112,12 +112,34 @@ fn bands_of_chosen_series_become_metrics() {
     rollups.push(Arc::new(shown), 0, 100.0, 60);
     let out = feed.harness.judge(rollups);
     let told = lines(&out);
-    for (name, unit) in [("baseline", "ms"), ("lower", "ms"), ("upper", "ms"), ("maturity", "1")] {
+    for (name, unit) in
+        [("baseline", "ms"), ("lower", "ms"), ("upper", "ms"), ("maturity", "1"), ("samples", "{window}")]
+    {
         assert!(told.contains(&format!("span.duration.{name} unit=\"{unit}\" gauge")), "{told}");
     }
     assert!(told.starts_with("resource {service.name=shop} scope baseline\n"), "{told}");
     assert!(told.contains("{span=cart,stat=mean}") && told.contains("= 0.25\n"), "{told}");
+    assert!(told.contains("= 121.0\n"), "{told}");
+    assert!(!told.contains(".degraded"), "of a mean nobody knows what is worse: {told}");
     assert!(told.contains("span.duration.level_shifts unit=\"{shift}\" sum temporality=2 monotonic=true"));
+}
+
+#[test]
+fn a_chosen_series_tells_whether_it_is_degraded() {
+    let emit = EmitConfig { metrics: vec!["*".to_owned()], statistics: vec![] };
+    let mut feed = Feed::with(&BaselineConfig { emit, ..BaselineConfig::default() }, Statistic::P95);
+    let latency =
+        |since: u64| 100.0 * (0.02 * noise(8, since)).exp() * if since > 2 * DAY { 1.5 } else { 1.0 };
+    let told_at = |since: u64| {
+        let mut rollups = window(since, MINUTE);
+        rollups.push(Arc::clone(&feed.series), 0, latency(since), 1000);
+        let out = feed.harness.judge(rollups);
+        let told = lines(&out);
+        let (_, degraded) = told.split_once(".degraded unit=\"1\" gauge\n")?;
+        Some(degraded.lines().next()?.ends_with("= 1.0"))
+    };
+    let told: Vec<_> = (0..2 * DAY + 2 * HOUR).step_by(MINUTE as usize).map(told_at).collect();
+    assert_eq!((told[(2 * DAY / MINUTE) as usize - 1], told.last()), (Some(false), Some(&Some(true))));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use crate::{
     forecast::{
         capacity::Verdict,
         history::{History, Model},
+        learning::{Learning, Tally},
         peaks::Peaks,
         state::Contest,
-        study::{Study, Tally},
     },
     testing::value_text,
 };
@@ -90,10 +90,10 @@ fn cpu_and_memory_that_idle_together_are_oversized_and_either_alone_is_not() {
 #[test]
 fn a_new_model_takes_over_only_when_it_was_better_on_days_it_had_not_seen() {
     let give = |history: &mut History, day: u16, mean: f64| {
-        let mut study = Study { confidence: 0.95, ..Study::default() };
+        let mut learning = Learning { confidence: 0.95, ..Learning::default() };
         history.note(mean);
-        history.end_day(day, mean, &mut study);
-        match study.tally {
+        history.end_day(day, mean, &mut learning);
+        match learning.tally {
             Tally { replaced: 0, kept: 0, .. } => None,
             Tally { kept: 0, .. } => Some(Contest::Replaced),
             _ => Some(Contest::Kept),

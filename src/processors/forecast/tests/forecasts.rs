@@ -4,10 +4,10 @@ use crate::forecast::{
     days::Days,
     history::History,
     hours::DayRing,
+    learning::{Learning, MONTH_AHEAD},
     month::Month,
     processor::{Choice, Tracked},
     state::{Sample, SeriesState},
-    study::{MONTH_AHEAD, Study},
     trend::damped,
 };
 
@@ -266,22 +266,23 @@ fn differences_that_are_awaited_are_told_to_an_eighth_and_none_is_none() {
 
 /// Lets series live by the hour and returns which share of days lay within what was foretold thirty days before.
 fn month_coverage(is_capacity: bool, n_series: u64, n_days: u64, value: impl Fn(u64, u64) -> f64) -> f64 {
-    let mut study = Study { confidence: 0.95, is_month_told: true, ..Study::default() };
+    let mut learning = Learning { confidence: 0.95, is_month_told: true, ..Learning::default() };
     for seed in 0..n_series {
         let sample = |hour: u64| {
             let value = value(seed, hour);
             let start = BEGIN.as_nanos() / 1_000_000_000 + hour * HOUR;
             Sample { value, kept: value, start: start as u32, end: (start + HOUR) as u32 }
         };
-        let mut state = SeriesState::new(&sample(0), study.confidence);
+        let mut state = SeriesState::new(&sample(0), learning.confidence);
         if is_capacity {
-            state.days_mut(study.confidence).history = Some(Box::new(History::new(100.0, study.confidence)));
+            state.days_mut(learning.confidence).history =
+                Some(Box::new(History::new(100.0, learning.confidence)));
         }
         for hour in 0..n_days * 24 {
-            state.take(&sample(hour), &mut study).expect("hours come in order");
+            state.take(&sample(hour), &mut learning).expect("hours come in order");
         }
     }
-    let [within, outside] = [study.tally.within, study.tally.outside].map(|it| it[MONTH_AHEAD] as f64);
+    let [within, outside] = [learning.tally.within, learning.tally.outside].map(|it| it[MONTH_AHEAD] as f64);
     let n_days_judged = if is_capacity { n_days - 80 } else { (n_days - 90) / 2 };
     assert!(within + outside > (n_series * n_days_judged) as f64 * 0.9, "{within} {outside}");
     within / (within + outside)

@@ -35,12 +35,21 @@ fn columns() -> usize {
         scale,
         maturity,
         is_absent,
+        is_degraded,
         ..
     } = &BaselineColumns::default();
-    let AnomalyColumns { score, is_anomalous, is_told, episode, .. } = &AnomalyColumns::default();
+    let AnomalyColumns { score, is_anomalous, is_told, episode, confidence } = &AnomalyColumns::default();
     let doubles =
         [expected, lower, upper, observed, predicted, seasonal, scale].map(of).iter().sum::<usize>();
-    doubles + of(maturity) + of(is_absent) + of(score) + of(is_anomalous) + of(is_told) + of(episode)
+    doubles
+        + of(maturity)
+        + of(is_absent)
+        + of(is_degraded)
+        + of(score)
+        + of(is_anomalous)
+        + of(is_told)
+        + of(episode)
+        + of(confidence)
 }
 
 #[test]

@@ -76,6 +76,7 @@ pub(super) fn window(since: u64, width: u64, rows: &[(Arc<Series>, f64)]) -> Rol
         scale: unknown,
         maturity: vec![Maturity::Insufficient; rows.len()],
         is_absent: vec![false; rows.len()],
+        is_degraded: vec![false; rows.len()],
         is_excluded: false,
         recall: Recall::default(),
     });

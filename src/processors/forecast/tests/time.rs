@@ -1,5 +1,5 @@
 use super::*;
-use crate::forecast::round::Round;
+use crate::forecast::turns::Turns;
 
 const EVERYTHING: &str = "window: 1h\nemit: {metrics: ['*']}\n";
 
@@ -180,16 +180,16 @@ fn every_resource_has_its_turn_once_in_a_round_and_few_have_it_at_once() {
             continue;
         }
         let end = BEGIN + width * window;
-        let round = Round::new(end, width, told_at);
-        let due: Vec<usize> = (0..1000).filter(|it: &usize| round.is_due(&it.to_le_bytes())).collect();
+        let turns = Turns::new(end, width, told_at);
+        let due: Vec<usize> = (0..1000).filter(|it: &usize| turns.is_due(&it.to_le_bytes())).collect();
         assert!(due.len() < if window == 31 { 140 } else { 70 }, "{window}: {}", due.len());
         due.into_iter().for_each(|resource| n_told[resource] += 1);
         told_at = end;
     }
     assert!(n_told.iter().all(|count| *count == 3));
-    let after_a_gap = Round::new(BEGIN + Duration::from_secs(7200), width, told_at);
+    let after_a_gap = Turns::new(BEGIN + Duration::from_secs(7200), width, told_at);
     assert!((0..1000_usize).filter(|it| after_a_gap.is_due(&it.to_le_bytes())).count() < 70);
-    let wide = Round::new(BEGIN, Duration::from_secs(3600), Timestamp::default());
+    let wide = Turns::new(BEGIN, Duration::from_secs(3600), Timestamp::default());
     assert!((0..1000_usize).all(|it| wide.is_due(&it.to_le_bytes())));
 }
 

@@ -7,13 +7,13 @@ const PAGE: usize = 1024;
 /// States found by their place. In pages, so that growth never holds everything twice and a state takes its own
 /// bytes and no more.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pool {
+pub(super) struct States {
     pages: Vec<Vec<Option<SeriesState>>>,
     free: Vec<u32>,
     n_used: u64,
 }
 
-impl Pool {
+impl States {
     pub(super) fn len(&self) -> u64 {
         self.n_used
     }

@@ -9,7 +9,7 @@ pub(super) const MONTH_AHEAD: usize = 2;
 
 /// One per processor.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Study {
+pub(super) struct Learning {
     /// Share of values that are to lie within intervals.
     pub(super) confidence: f64,
     /// Whether thirty days ahead is foretold for all.
@@ -28,7 +28,7 @@ pub(super) struct Tally {
     pub(super) kept: u64,
 }
 
-impl Study {
+impl Learning {
     pub(super) fn new(config: &ForecastConfig) -> Self {
         let [.., is_month_told] = config.tells();
         Self { confidence: config.confidence, is_month_told, ..Self::default() }

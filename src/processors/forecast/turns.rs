@@ -13,7 +13,7 @@ const ROUND: Duration = Duration::from_secs(240);
 /// Every resource has its turn once in a round, by its hash: so a million series are never told at once. Series of
 /// one resource are told together, as right-sizing needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Round {
+pub(super) struct Turns {
     /// Windows of a round.
     n_windows: u64,
     /// The number of the window since the epoch.
@@ -22,7 +22,7 @@ pub(super) struct Round {
     n_due: u64,
 }
 
-impl Round {
+impl Turns {
     /// Returns the turns of a window that follows one of which something was told.
     ///
     /// After a gap of a round, and where time was set back, it goes on as if there had been no gap: all that was
