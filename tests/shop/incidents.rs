@@ -1,0 +1,95 @@
+//! What trueline's incidents were at each look, beside when there was a fault.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// An incident as it was told last.
+pub(crate) struct Seen {
+    pub(crate) first: Instant,
+    pub(crate) told: Value,
+    /// It was there before anything was judged.
+    pub(crate) was_known: bool,
+}
+
+impl Seen {
+    fn is_open(&self) -> bool {
+        self.told["state"] == "open" || self.told["state"] == "mitigating"
+    }
+
+    fn n_services(&self) -> usize {
+        self.told["services"].as_array().map_or(0, Vec::len)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Incidents {
+    /// By their ids, which sort by time.
+    seen: BTreeMap<String, Seen>,
+    begins: Vec<Instant>,
+    ends: Vec<Instant>,
+}
+
+impl Incidents {
+    /// Takes an answer of the API; returns the incidents that are new.
+    pub(crate) fn look(&mut self, told: Vec<Value>, at: Instant) -> Vec<Value> {
+        let mut new = Vec::new();
+        for incident in told {
+            let id = incident["id"].as_str().unwrap_or_default().to_owned();
+            if let Some(seen) = self.seen.get_mut(&id) {
+                seen.told = incident;
+            } else {
+                new.push(incident.clone());
+                self.seen.insert(id, Seen { first: at, told: incident, was_known: false });
+            }
+        }
+        new
+    }
+
+    /// What was seen up to now is not judged.
+    pub(crate) fn all_known(&mut self) {
+        for seen in self.seen.values_mut() {
+            seen.was_known = true;
+        }
+    }
+
+    pub(crate) fn fault_begins(&mut self, at: Instant) {
+        self.begins.push(at);
+    }
+
+    pub(crate) fn fault_ends(&mut self, at: Instant) {
+        self.ends.push(at);
+    }
+
+    pub(crate) fn ends(&self) -> &[Instant] {
+        &self.ends
+    }
+
+    /// Whether there was a fault at a moment, or one had been so long before.
+    pub(crate) fn is_faulty(&self, at: Instant, aftermath: Duration) -> bool {
+        let mut faults = self.begins.iter().enumerate();
+        faults.any(|(index, begin)| {
+            at >= *begin && self.ends.get(index).is_none_or(|end| at <= *end + aftermath)
+        })
+    }
+
+    /// Returns the incident that tells of a fault that lasts: of those that are open the one with the most services, of
+    /// several such one that began in the fault, the first one.
+    pub(crate) fn of_fault(&self, injected: Instant) -> Option<&Seen> {
+        let open = self.seen.values().rev().filter(|seen| seen.is_open());
+        open.max_by_key(|seen| (seen.n_services(), seen.first >= injected))
+    }
+
+    pub(crate) fn begun_between(&self, from: Instant, to: Instant) -> Vec<&Seen> {
+        self.seen.values().filter(|seen| seen.first >= from && seen.first <= to).collect()
+    }
+
+    pub(crate) fn n_open(&self) -> usize {
+        self.seen.values().filter(|seen| seen.is_open()).count()
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Seen> {
+        self.seen.values()
+    }
+}
