@@ -18,9 +18,12 @@ run: build
 testbed:
 	bash tests/testbed/build.sh
 
+# The fuzz targets are outside the workspace. Nothing of them is linked here, so no library of the fuzzer is built.
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+	CUSTOM_LIBFUZZER_PATH=/none/libfuzzer.a cargo check --manifest-path tests/fuzz/Cargo.toml --locked
 
 test: testbed lint
 	cargo build --locked -p trueline

@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as DeError, MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::{Error, Location, Options, Spanned, budget::BudgetBreach};
+use serde_saphyr::{Error, Location, NonFiniteFloatPolicy, Options, Spanned, budget::BudgetBreach};
 
 use crate::{Entry, Key, Map, Node, Place, Problem, Source, Value};
 
@@ -59,6 +59,8 @@ fn options() -> Options {
         strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,
+        // Refused where a number is read: here it would hide every other problem.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH },
     }
 }
@@ -237,7 +239,6 @@ fn explain(error: &Error) -> (String, Option<&'static str>) {
         Error::UnknownAnchor { .. } => ("the alias names no anchor above it".to_owned(), None),
         Error::AliasError { error, .. } => explain(error.without_snippet()),
         Error::UnsupportedTag { tag, .. } => (format!("tag `{tag}` is not supported"), None),
-        Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
         other => {
             let rendered = other.to_string();
             let help = rendered.contains("tabs").then_some("indent with spaces: YAML allows no tabs there");

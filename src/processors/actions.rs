@@ -30,6 +30,9 @@ pub(crate) struct ActionConfig {
     pub(crate) converted_type: String,
 }
 
+/// Those that are done, as they are told to operators.
+const ACTIONS: [&str; 4] = ["insert", "update", "upsert", "delete"];
+
 /// A value of any kind that an attribute can have.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct ActionValue {
@@ -44,9 +47,7 @@ pub(crate) fn validate(path: &str, actions: &[ActionConfig], checks: &mut Checks
     }
     for (index, action) in actions.iter().enumerate() {
         let path = format!("{path}.{index}");
-        for message in action.problems() {
-            checks.error(&path, message);
-        }
+        action.check(&path, checks);
     }
 }
 
@@ -60,58 +61,62 @@ impl ActionConfig {
         self.action.to_ascii_lowercase()
     }
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let verb = self.verb();
+    fn check(&self, path: &str, checks: &mut Checks) {
+        let mut error = |key: &str, message: String| checks.error(&format!("{path}.{key}"), message);
         if self.key.is_empty() {
-            problems.push("key is missing, name the attribute".to_owned());
+            error("key", "key is missing, name the attribute".to_owned());
         }
-        if !self.pattern.is_empty() {
-            problems
-                .push(format!("pattern is {:?}, which no supported action reads; remove it", self.pattern));
+        for (key, value) in [("pattern", &self.pattern), ("converted_type", &self.converted_type)] {
+            if !value.is_empty() {
+                error(key, format!("{key} is {value:?}, which no supported action reads; remove it"));
+            }
         }
-        if !self.converted_type.is_empty() {
-            problems.push(format!(
-                "converted_type is {:?}, which no supported action reads; remove it",
-                self.converted_type
-            ));
-        }
+        let verb = self.verb();
         match verb.as_str() {
-            "insert" | "update" | "upsert" => problems.extend(self.source_problem(&verb)),
-            "delete" if self.has_source() => {
-                problems.push(
-                    "action delete reads no \"value\", \"from_attribute\" or \"from_context\", remove it"
-                        .to_owned(),
-                );
+            "insert" | "update" | "upsert" => {
+                if let Some((key, message)) = self.source_problem(&verb) {
+                    error(key, message);
+                }
             }
-            "delete" => {}
-            "" => problems.push("action is missing, use insert, update, upsert or delete".to_owned()),
+            "delete" => {
+                if let Some(key) = self.source() {
+                    error(key, format!("action delete reads no {key:?}, remove it"));
+                }
+            }
+            "" => error("action", format!("action is missing, use {}", ACTIONS.join(", "))),
             "hash" | "extract" | "convert" => {
-                problems.push(format!(
-                    "action {verb} is not supported yet, use insert, update, upsert or delete"
-                ));
+                error("action", format!("action {verb} is not supported yet, use {}", ACTIONS.join(", ")));
             }
-            _ => problems
-                .push(format!("action is {:?}, must be insert, update, upsert or delete", self.action)),
+            _ => checks.unknown(&format!("{path}.action"), "action", &self.action, &ACTIONS),
         }
-        problems
     }
 
-    fn has_source(&self) -> bool {
-        self.value.is_some() || !self.from_attribute.is_empty() || !self.from_context.is_empty()
+    /// Returns the first key that says where a value comes from.
+    fn source(&self) -> Option<&'static str> {
+        let keys = [
+            ("value", self.value.is_some()),
+            ("from_attribute", !self.from_attribute.is_empty()),
+            ("from_context", !self.from_context.is_empty()),
+        ];
+        keys.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key)
     }
 
-    fn source_problem(&self, verb: &str) -> Option<String> {
+    fn source_problem(&self, verb: &str) -> Option<(&'static str, String)> {
         if !self.from_context.is_empty() {
             let asked = &self.from_context;
-            return Some(format!(
+            let message = format!(
                 "from_context is {asked:?}, but a request's connection is not known to processors; \
                  let the sender set an attribute and use from_attribute"
-            ));
+            );
+            return Some(("from_context", message));
         }
         match (&self.value, self.from_attribute.is_empty()) {
-            (None, true) => Some(format!("action {verb} needs a value, set \"value\" or \"from_attribute\"")),
-            (Some(_), false) => Some("\"value\" and \"from_attribute\" are both set, keep one".to_owned()),
+            (None, true) => {
+                Some(("value", format!("action {verb} needs a value, set \"value\" or \"from_attribute\"")))
+            }
+            (Some(_), false) => {
+                Some(("value", "\"value\" and \"from_attribute\" are both set, keep one".to_owned()))
+            }
             _ => None,
         }
     }

@@ -6,14 +6,24 @@
 //! * [`anomaly`]: which departures from the baseline deserve attention.
 //! * [`attributes`], [`resource`]: edits, which share `actions`.
 //! * [`baseline`]: what is normal for each series.
+//! * [`batch`]: requests joined before exporters send them.
 //! * [`bottleneck`]: where the time of requests goes, and what holds them up.
+//! * `consistent`: OpenTelemetry's sampling by thresholds, which samplers share.
 //! * [`correlation`]: which of all that is told is one incident, and what is behind it.
+//! * [`cumulativetodelta`]: totals into differences.
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
+//! * [`filter`], [`transform`]: what is dropped and changed, in the language of the collector, `ottl`.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * `glob`: patterns by which an operator chooses names.
+//! * [`memory_limiter`]: requests refused while the process holds too much memory.
 //! * [`promql`]: what is asked in the words of Prometheus, in terms of the series that stages see.
+//! * [`probabilistic_sampler`]: a share of spans and log records.
 //! * [`sla`]: whether promises are kept, and how fast their error budgets burn.
+//! * `recall`: earlier states of stages, for ranges of time that are excluded afterwards.
 //! * `schedule`: times of the week at which something holds.
+//! * `seal`: stored states behind their hash.
+//! * `text`: numbers and foreign texts as people read them.
+//! * [`tail_sampling`]: whole traces by what is in them.
 //! * [`span_metrics`]: its face for rates, errors and durations of spans.
 //! * [`service_graph`]: its face for who calls whom.
 
@@ -23,19 +33,31 @@ pub mod alerting;
 pub mod anomaly;
 pub mod attributes;
 pub mod baseline;
+pub mod batch;
 pub mod bottleneck;
+mod consistent;
 pub mod correlation;
+pub mod cumulativetodelta;
 pub mod enrichment;
+pub mod filter;
 pub mod forecast;
 mod glob;
+pub mod memory_limiter;
+mod ottl;
+pub mod probabilistic_sampler;
 pub mod promql;
+mod recall;
 pub mod resource;
 mod schedule;
+mod seal;
 pub mod service_graph;
 pub mod sla;
 pub mod span_metrics;
+pub mod tail_sampling;
 #[cfg(test)]
 mod testing;
+mod text;
+pub mod transform;
 
 use component::ProcessorEntry;
 
@@ -55,11 +77,18 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<anomaly::Anomaly>(),
         ProcessorEntry::of::<attributes::Attributes>(),
         ProcessorEntry::of::<correlation::Correlation>(),
+        ProcessorEntry::of::<cumulativetodelta::CumulativeToDelta>(),
         ProcessorEntry::of::<enrichment::Enrichment>(),
         ProcessorEntry::of::<baseline::Baseline>(),
+        ProcessorEntry::of::<batch::Batch>(),
         ProcessorEntry::of::<bottleneck::Bottleneck>(),
+        ProcessorEntry::of::<filter::Filter>(),
         ProcessorEntry::of::<forecast::Forecast>(),
+        ProcessorEntry::of::<memory_limiter::MemoryLimiter>(),
+        ProcessorEntry::of::<probabilistic_sampler::ProbabilisticSampler>(),
         ProcessorEntry::of::<resource::Resource>(),
         ProcessorEntry::of::<sla::Sla>(),
+        ProcessorEntry::of::<tail_sampling::TailSampling>(),
+        ProcessorEntry::of::<transform::Transform>(),
     ]
 }

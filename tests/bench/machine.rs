@@ -7,6 +7,8 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use crate::clock;
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
@@ -14,6 +16,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// The commit, with a `+` where files differ from it.
     pub(crate) commit: String,
+    /// The day in UTC.
+    pub(crate) date: String,
 }
 
 impl Machine {
@@ -25,10 +29,22 @@ impl Machine {
             cpu: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
             // Not `available_parallelism`, which counts the one core we are pinned to.
             cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
-            kernel: kernel.trim().to_owned(),
+            // Without what its builder calls it.
+            kernel: kernel.split('-').next().unwrap_or_default().trim().to_owned(),
             commit: commit(&source_folder()).unwrap_or_else(|| "unknown".to_owned()),
+            date: date(),
         }
     }
+
+    /// Says of what tree figures are, and from when: every table that stands in a file tells it.
+    pub(crate) fn stamp(&self) -> String {
+        format!("commit {}, {}", self.commit, self.date)
+    }
+}
+
+fn date() -> String {
+    let now = testbed::series::format_timestamp((clock::unix_nanos() / 1_000_000_000).cast_signed());
+    now.split_once(' ').map_or(now.clone(), |(date, _)| date.to_owned())
 }
 
 /// Asks at run time: clones that share a target directory share this binary too, and the folder in which
@@ -52,6 +68,14 @@ fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stamp_names_the_commit_and_a_day_of_this_century() {
+        let stamp = Machine::here().stamp();
+        let day = stamp.strip_prefix("commit ").and_then(|rest| rest.split_once(", 20")).map(|(_, day)| day);
+        let is_day = |day: &str| day.len() == 8 && day.bytes().filter(|byte| *byte == b'-').count() == 2;
+        assert!(day.is_some_and(is_day), "{stamp}");
+    }
 
     #[test]
     fn the_commit_is_that_of_the_folder_with_a_mark_where_files_differ() {

@@ -2,10 +2,11 @@
 //!
 //! `cargo run --release -p bench -- [PATH…]`; see README.md for what each path is. `bench detection` scores
 //! detectors instead, `bench incidents` causes of faults; `bench analysis` times the stages that judge,
-//! `bench promises` objectives and rules.
+//! `bench promises` objectives and rules, `bench costs` the stages that find causes, `bench replay` the past.
 
 mod analysis;
 mod clock;
+mod costs;
 mod detection;
 mod incidents;
 mod machine;
@@ -15,6 +16,7 @@ mod petshop;
 mod process;
 mod prometheus;
 mod promises;
+mod replay;
 mod report;
 mod sender;
 mod sink;
@@ -92,8 +94,10 @@ struct Args {
 enum Command {
     Analysis(analysis::Args),
     Promises(promises::Args),
+    Costs(costs::Args),
     Detection(detection::Args),
     Incidents(incidents::Args),
+    Replay(replay::Args),
 }
 
 fn main() -> Result<()> {
@@ -101,8 +105,10 @@ fn main() -> Result<()> {
     match &args.command {
         Some(Command::Analysis(args)) => return analysis::run(args),
         Some(Command::Promises(args)) => return promises::run(args),
+        Some(Command::Costs(args)) => return costs::run(args),
         Some(Command::Detection(args)) => return detection::run(args),
         Some(Command::Incidents(args)) => return incidents::run(args),
+        Some(Command::Replay(args)) => return replay::run(args),
         None => {}
     }
     let paths = paths::named(&args.paths)?;
@@ -123,8 +129,8 @@ fn main() -> Result<()> {
     );
 
     let shape = paths::PATHS[0].shape;
-    let reference_walk_nanos_per_span =
-        walk::nanos_per_span(&Pool::new(shape, args.seed, clock::unix_nanos()))?;
+    let pool = Pool::new(shape, args.seed, clock::unix_nanos());
+    let reference_walk_nanos_per_span = walk::nanos_per_span(&pool)?;
     eprintln!("reference walk in memory: {reference_walk_nanos_per_span:.0} ns/span");
     let other = match (&args.baseline, &otelcol) {
         (Some(baseline), _) => Some(Other::Baseline(baseline.display().to_string())),
@@ -133,6 +139,8 @@ fn main() -> Result<()> {
     };
     let mut bench = Bench { args, trueline, otelcol, pools: HashMap::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let paced_walk_nanos_per_span = runtime.block_on(walk::paced_nanos_per_span(&pool))?;
+    eprintln!("the same at 60,000 spans/s: {paced_walk_nanos_per_span:.0} ns/span");
     let results = runtime.block_on(async {
         let mut results = Vec::new();
         for path in paths {
@@ -146,6 +154,7 @@ fn main() -> Result<()> {
         other,
         seconds_per_run: bench.args.seconds,
         reference_walk_nanos_per_span,
+        paced_walk_nanos_per_span,
         paths: results,
     };
     let text = if bench.args.json {

@@ -52,6 +52,29 @@ impl CpuTimes {
     }
 }
 
+/// The field `utime` of `/proc/PID/stat`, the 14th of the line, counted from the bracket after the name; `stime` follows.
+const UTIME: usize = 11;
+/// The field `cutime`, the 16th: of children that have ended and were waited for; `cstime` follows.
+const CUTIME: usize = 13;
+
+/// Returns the processor time of all children of this process that have ended.
+pub(crate) fn children_cpu() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").context("reading /proc/self/stat")?;
+    let times = times_in(&stat, CUTIME)?;
+    Ok(Duration::from_nanos(times.user_nanos + times.system_nanos))
+}
+
+/// Reads two neighbouring times of a line of `/proc/PID/stat`.
+fn times_in(stat: &str, field: usize) -> Result<CpuTimes> {
+    // The command's name may hold anything, so fields are counted after its closing bracket.
+    let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat without a name")?;
+    let mut times = fields.split_ascii_whitespace().skip(field).map(str::parse::<u64>);
+    let user = times.next().context("/proc/PID/stat without user time")??;
+    let system = times.next().context("/proc/PID/stat without system time")??;
+    let nanos = |ticks| ticks * (1_000_000_000 / TICKS_PER_SECOND);
+    Ok(CpuTimes { user_nanos: nanos(user), system_nanos: nanos(system) })
+}
+
 impl Process {
     /// Starts `program` on `cores` (a `taskset` list), its output in the file `log`.
     pub(crate) fn start(
@@ -82,15 +105,7 @@ impl Process {
 
     /// Returns user and system time so far.
     pub(crate) fn cpu_times(&self) -> Result<CpuTimes> {
-        let stat = self.read("stat")?;
-        // The command's name may hold anything, so fields are counted after its closing bracket;
-        // utime and stime are fields 14 and 15 of the line, 12 and 13 from there.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat without a name")?;
-        let mut times = fields.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
-        let user = times.next().context("/proc/PID/stat without utime")??;
-        let system = times.next().context("/proc/PID/stat without stime")??;
-        let nanos = |ticks| ticks * (1_000_000_000 / TICKS_PER_SECOND);
-        Ok(CpuTimes { user_nanos: nanos(user), system_nanos: nanos(system) })
+        times_in(&self.read("stat")?, UTIME)
     }
 
     /// Returns the resident set now.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use component::Snapshot;
 use fuzz::stage::{self, Half};
 use model::{Signal, Timestamp};
 use wire::{
@@ -45,23 +46,28 @@ fn main() -> io::Result<()> {
 /// What each stage tells of some spans, and what it stores of them.
 fn write_stages() -> io::Result<()> {
     let requests = [8, 40].map(|n_spans| Bytes::from(wire::testing::trace_request(3, n_spans)));
-    for stage in 0..stage::n_stages() {
+    for (choice, stage) in stage::counting().into_iter().enumerate() {
         for (index, request) in requests.iter().enumerate() {
             let name = format!("stage-{stage}-{index}");
             let partial = stage::partial_of(stage, request);
-            write("partials", &name, &[&[stage as u8], &partial[..]].concat())?;
+            write("partials", &name, &[&[choice as u8], &partial[..]].concat())?;
             let mut half = Half::new(stage);
             half.merge(&partial);
-            write("snapshots", &name, &[&[stage as u8], &half.snapshot().bytes[..]].concat())?;
+            write_snapshot(stage, &name, &half.snapshot())?;
             half.tick();
-            write(
-                "snapshots",
-                &format!("{name}-later"),
-                &[&[stage as u8], &half.snapshot().bytes[..]].concat(),
-            )?;
+            write_snapshot(stage, &format!("{name}-later"), &half.snapshot())?;
         }
     }
+    for (index, (stage, snapshot)) in stage::judged(&requests).iter().enumerate() {
+        write_snapshot(*stage, &format!("judged-{index}"), snapshot)?;
+    }
     Ok(())
+}
+
+/// Stage, version, and the state without its hash.
+fn write_snapshot(stage: usize, name: &str, snapshot: &Snapshot) -> io::Result<()> {
+    let head = [stage as u8, snapshot.version as u8];
+    write("snapshots", name, &[&head[..], stage::unsealed(stage, &snapshot.bytes)].concat())
 }
 
 fn write_hop() -> io::Result<()> {

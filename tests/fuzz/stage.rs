@@ -1,31 +1,89 @@
 //! Stages as the engine runs them: an analysis half is given partials and snapshots of foreign bytes.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use component::{
     BuildCx, ConfiguredProcessor, Cx, Processor, ProcessorEntry, RestoreError, Snapshot, Telemetry, Workbench,
 };
-use model::{Ack, Batch, KeySet, Partial, Payload, Signal, SpanTable, Timestamp, Traces};
+use model::{Ack, Batch, KeySet, Partial, Payload, Rollups, Series, Signal, Statistic, Timestamp, Traces};
 
 /// When the spans of the seeds end, rounded up to every interval.
 pub const NOW: Timestamp = Timestamp::from_secs(1_760_000_040);
 
-/// The kinds of stages with an analysis half, with settings that reach every form of their messages.
-const SETTINGS: [(&str, &str); 5] = [
-    (
+/// The width of the windows that stages judge.
+const WIDTH: Duration = Duration::from_secs(10);
+
+/// A kind of stage with an analysis half.
+struct Kind {
+    name: &'static str,
+    /// They reach every form of its messages.
+    settings: &'static str,
+    /// Whether spans make partials.
+    counts_spans: bool,
+    /// Whether a snapshot begins with a hash of the rest: the fuzzer would never guess one.
+    is_sealed: bool,
+}
+
+impl Kind {
+    const fn counting(name: &'static str, settings: &'static str) -> Self {
+        Self { name, settings, counts_spans: true, is_sealed: false }
+    }
+
+    const fn judging(name: &'static str, settings: &'static str) -> Self {
+        Self { name, settings, counts_spans: false, is_sealed: true }
+    }
+}
+
+/// Those that judge come last, in the order of a pipeline.
+const KINDS: [Kind; 12] = [
+    Kind::counting(
         "span_metrics",
         "{exemplars: {enabled: true}, events: {enabled: true, dimensions: [{name: exception.type}]}}",
     ),
-    ("span_metrics", "{histogram: {exponential: {max_size: 160}}}"),
-    ("span_metrics", "{aggregation_temporality: AGGREGATION_TEMPORALITY_DELTA}"),
-    ("service_graph", "{dimensions: [http.route]}"),
-    ("aggregation", "{max_series: 100}"),
+    Kind::counting("span_metrics", "{histogram: {exponential: {max_size: 160}}}"),
+    Kind::counting("span_metrics", "{aggregation_temporality: AGGREGATION_TEMPORALITY_DELTA}"),
+    Kind::counting("service_graph", "{dimensions: [http.route]}"),
+    Kind::counting("aggregation", "{max_series: 100}"),
+    Kind::judging("baseline", "{window: 10s, checkpoints: 2, emit: {metrics: ['*']}}"),
+    Kind::judging(
+        "anomaly",
+        "{window: 10s, detectors: [seasonal, novelty, pattern, zscore, iqr, relation, forest], \
+         relations: [[s, t]]}",
+    ),
+    Kind::judging(
+        "forecast",
+        "{window: 10s, emit: {metrics: ['*']}, thresholds: [{metric: m, statistic: mean, above: 80}], \
+         capacity: [{name: c, metric: m, statistic: mean, capacity: 100}]}",
+    ),
+    Kind { counts_spans: true, ..Kind::judging("bottleneck", "{}") },
+    Kind {
+        counts_spans: true,
+        is_sealed: false,
+        ..Kind::judging(
+            "sla",
+            "{slos: [{name: a, service: '*', target: 0.9, min_events: 1, sli: {type: success_rate}}, \
+             {name: b, service: '*', min_events: 1, sli: {type: latency, targets: {p99: 1ms}}}, \
+             {name: c, service: '*', target: 0.9, min_events: 1, sli: {type: throughput, min: 1/s}}, \
+             {name: d, service: '*', target: 0.9, min_events: 1, sli: {type: workflow, within: 1s}}, \
+             {name: e, service: s, target: 0.9, min_events: 1, sli: {type: metric, lt: 50, metric: {name: m}}}]}",
+        )
+    },
+    Kind::judging(
+        "alerting",
+        "{rules: [{name: above, metric: m, stat: mean, when: {op: gt, value: 50}}, \
+         {name: odd, metric: m, stat: mean, when: {op: anomaly}, window: 10s}, \
+         {name: soon, metric: m, stat: mean, when: {op: predict_gt, value: 90, within: 30m, over: 10m}}]}",
+    ),
+    Kind::judging("correlation", "{}"),
 ];
 
 static STAGES: LazyLock<Vec<Arc<dyn ConfiguredProcessor>>> = LazyLock::new(|| {
     let table: Vec<_> = processors::connectors().into_iter().chain(processors::processors()).collect();
-    SETTINGS.iter().map(|(kind, settings)| configured(&table, kind, settings)).collect()
+    KINDS.iter().map(|kind| configured(&table, kind.name, kind.settings)).collect()
 });
 
 fn configured(table: &[ProcessorEntry], kind: &str, settings: &str) -> Arc<dyn ConfiguredProcessor> {
@@ -39,28 +97,124 @@ fn configured(table: &[ProcessorEntry], kind: &str, settings: &str) -> Arc<dyn C
 /// Takes the first byte as a choice of stage.
 pub fn chosen(data: &[u8]) -> Option<(usize, &[u8])> {
     let (first, rest) = data.split_first()?;
-    Some((usize::from(*first) % SETTINGS.len(), rest))
+    Some((usize::from(*first) % KINDS.len(), rest))
 }
 
-/// How many stages there are to choose from.
-pub const fn n_stages() -> usize {
-    SETTINGS.len()
+/// The same among those that make partials of spans.
+pub fn chosen_of_counting(data: &[u8]) -> Option<(usize, &[u8])> {
+    let (first, rest) = data.split_first()?;
+    let counting = counting();
+    Some((counting[usize::from(*first) % counting.len()], rest))
+}
+
+/// Returns the stages that make partials of spans.
+pub fn counting() -> Vec<usize> {
+    (0..KINDS.len()).filter(|&stage| KINDS[stage].counts_spans).collect()
+}
+
+/// Returns the stages that judge windows, in the order of a pipeline.
+pub fn judging() -> std::ops::Range<usize> {
+    5..KINDS.len()
+}
+
+/// Puts a hash in front of a state where the stage expects one.
+pub fn sealed(stage: usize, state: &[u8]) -> Vec<u8> {
+    if !KINDS[stage].is_sealed {
+        return state.to_vec();
+    }
+    [&rapidhash::v3::rapidhash_v3(state).to_le_bytes()[..], state].concat()
+}
+
+/// The state of a snapshot, without its hash.
+pub fn unsealed(stage: usize, bytes: &[u8]) -> &[u8] {
+    if KINDS[stage].is_sealed { bytes.get(8..).unwrap_or_default() } else { bytes }
+}
+
+/// Whether a snapshot that is not as it was stored is always found.
+pub fn is_sealed(stage: usize) -> bool {
+    KINDS[stage].is_sealed
+}
+
+/// A window of a service that ends so long before the seeds' time: its rate, failures, latency and a gauge. Others
+/// than the `usual` ones are far from them.
+pub fn window(before_now: Duration, is_usual: bool) -> Rollups {
+    let mut table = Rollups { start: NOW - before_now - WIDTH, width: WIDTH, ..Rollups::default() };
+    let factor = if is_usual { 1.0 } else { 20.0 };
+    let wave = 1.0 + 0.05 * (before_now.as_secs() % 70) as f64 / 70.0;
+    let rows = [
+        ("span.duration", Statistic::Rate, 5.0),
+        ("span.duration", Statistic::ErrorRatio, 0.01),
+        ("span.duration", Statistic::P95, 12.0),
+        ("m", Statistic::Rate, 7.0),
+        ("m", Statistic::Mean, 4.0),
+    ];
+    for (slot, (metric, statistic, value)) in rows.into_iter().enumerate() {
+        let series = Series {
+            resource: Arc::from(&RESOURCE[..]),
+            metric: metric.into(),
+            unit: "ms".into(),
+            attributes: Arc::default(),
+            statistic,
+            service: "s".into(),
+            fingerprint: slot as u64 + 1,
+        };
+        table.push(Arc::new(series), slot as u32, value * wave * factor, 200);
+    }
+    table
+}
+
+/// `service.name` = `s`, as an attribute of a `Resource` message.
+const RESOURCE: [u8; 21] = *b"\x0a\x13\x0a\x0cservice.name\x12\x03\x0a\x01s";
+
+/// Runs windows through the stages that judge, each of which gets what those before it tell. Returns their snapshots:
+/// of a time when all is usual, and of the end of one that is not.
+pub fn judged(requests: &[Bytes]) -> Vec<(usize, Snapshot)> {
+    let mut halves: Vec<(usize, Half)> = judging().map(|stage| (stage, Half::new(stage))).collect();
+    let mut found = Vec::new();
+    for number in (0..100).rev() {
+        let before_now = number * WIDTH;
+        let mut heard = vec![Payload::Rollups(Box::new(window(before_now, number > 8)))];
+        for (stage, half) in &mut halves {
+            half.now = NOW - before_now;
+            if number < 3 && KINDS[*stage].counts_spans {
+                requests.iter().for_each(|request| half.merge(&partial_of(*stage, request)));
+            }
+            if STAGES[*stage].consumes().contains(Signal::Logs) {
+                let logs = heard.iter().filter(|told| matches!(told, Payload::Logs(_)));
+                logs.filter_map(|told| ingested(*stage, told.clone()))
+                    .for_each(|partial| half.merge(&partial));
+            }
+            heard = half.hear(heard);
+            heard.extend(half.beat());
+        }
+        if number == 20 || number == 0 {
+            found.extend(halves.iter().map(|(stage, half)| (*stage, half.snapshot())));
+        }
+    }
+    found
 }
 
 /// Returns what the ingest half of a stage tells of a trace request.
 pub fn partial_of(stage: usize, request: &Bytes) -> Bytes {
+    let traces = Payload::Traces(Traces { bytes: request.clone(), table: Box::default() });
+    ingested(stage, traces).expect("spans make a partial")
+}
+
+/// Returns what the ingest half of a stage tells of a payload, if anything.
+fn ingested(stage: usize, mut payload: Payload) -> Option<Bytes> {
     let telemetry = Telemetry::default();
     let mut half = STAGES[stage].ingest(&build_cx(&telemetry));
     let (mut keys, mut bench) = (KeySet::default(), Workbench::default());
     half.want(&mut keys);
-    let mut table = Box::new(SpanTable::default());
-    wire::scan_traces(request, &wire::Matcher::new(&keys), &mut table).expect("the request is sound");
-    let items = table.spans.len() as u64;
-    let payload = Payload::Traces(Traces { bytes: request.clone(), table });
+    let mut items = 1;
+    if let Payload::Traces(Traces { bytes, table }) = &mut payload {
+        wire::scan_traces(bytes, &wire::Matcher::new(&keys), table).expect("the request is sound");
+        items = table.spans.len() as u64;
+    }
     half.process(Batch { payload, items, ack: Ack::none() }, &mut Cx::new(NOW, &mut bench));
     half.drain(&mut Cx::new(NOW, &mut bench));
-    let partial = bench.out.iter().find(|batch| matches!(batch.payload, Payload::Partial(_)));
-    partial.expect("spans make a partial").payload.bytes().expect("what is emitted here has bytes").clone()
+    let partial = bench.out.iter().find(|batch| matches!(batch.payload, Payload::Partial(_)))?;
+    partial.payload.bytes().cloned()
 }
 
 /// The analysis half of a stage.
@@ -80,21 +234,35 @@ impl Half {
 
     pub fn merge(&mut self, partial: &Bytes) {
         let payload = Payload::Partial(Partial { bytes: partial.clone(), at: self.now });
-        let batch = Batch { payload, items: 1, ack: Ack::none() };
-        self.processor.process(batch, &mut Cx::new(self.now, &mut self.bench));
-        self.assert_sound();
+        self.take(payload);
+        self.sound();
+    }
+
+    /// Takes what stages before it tell, and returns what it tells those after it.
+    pub fn hear(&mut self, told: Vec<Payload>) -> Vec<Payload> {
+        told.into_iter().for_each(|payload| self.take(payload));
+        self.sound()
     }
 
     /// Moves the time past every interval and wait.
     pub fn tick(&mut self) {
-        self.now = self.now + std::time::Duration::from_secs(120);
-        self.processor.tick(&mut Cx::new(self.now, &mut self.bench));
-        self.assert_sound();
+        self.now = self.now + Duration::from_secs(120);
+        self.beat();
     }
 
     pub fn drain(&mut self) {
         self.processor.drain(&mut Cx::new(self.now, &mut self.bench));
-        self.assert_sound();
+        self.sound();
+    }
+
+    fn take(&mut self, payload: Payload) {
+        let batch = Batch { payload, items: 1, ack: Ack::none() };
+        self.processor.process(batch, &mut Cx::new(self.now, &mut self.bench));
+    }
+
+    fn beat(&mut self) -> Vec<Payload> {
+        self.processor.tick(&mut Cx::new(self.now, &mut self.bench));
+        self.sound()
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -107,12 +275,27 @@ impl Half {
         self.processor.restore(snapshot)
     }
 
-    /// Panics unless everything that came out is sound and holds as many points as it says.
-    fn assert_sound(&mut self) {
+    /// Panics unless everything that came out is sound. Returns what is for other stages.
+    fn sound(&mut self) -> Vec<Payload> {
+        let mut told = Vec::new();
         for batch in self.bench.out.drain(..) {
-            let Payload::Metrics(bytes) = &batch.payload else { continue };
-            assert_eq!(wire::check(Signal::Metrics, bytes), Ok(batch.items), "what is emitted is sound");
+            match &batch.payload {
+                Payload::Metrics(bytes) => {
+                    assert_eq!(
+                        wire::check(Signal::Metrics, bytes),
+                        Ok(batch.items),
+                        "what is emitted is sound"
+                    );
+                }
+                Payload::Logs(bytes) => {
+                    wire::check(Signal::Logs, bytes).expect("what is emitted is sound");
+                    told.push(batch.payload);
+                }
+                Payload::Verdicts(_) | Payload::Partial(_) => {}
+                _ => told.push(batch.payload),
+            }
         }
+        told
     }
 }
 

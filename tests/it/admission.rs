@@ -156,3 +156,41 @@ fn above_max_connections_new_ones_are_closed_and_counted_and_old_ones_go_on() ->
     rig.stop();
     Ok(())
 }
+
+/// Every process holds more than a mebibyte: its first limiter refuses all, its second nothing.
+#[test]
+fn pipelines_refuse_while_the_process_holds_more_than_their_memory_limiter_allows() -> Result<()> {
+    let folder = Folder::new()?;
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let yaml = format!(
+        "
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}
+processors:
+  memory_limiter: {{check_interval: 20ms, limit_mib: 2, spike_limit_mib: 1}}
+  memory_limiter/large: {{check_interval: 1s, limit_mib: 4000000}}
+  batch: {{timeout: 100ms}}
+exporters:
+  file: {{path: {out:?}}}
+service:
+  trueline: {{shards: 2}}
+  pipelines:
+    traces: {{receivers: [otlp], processors: [memory_limiter, batch], exporters: [file]}}
+    logs: {{receivers: [otlp], processors: [memory_limiter/large, batch], exporters: [file]}}
+",
+        out = folder.file("out.json").display().to_string(),
+    );
+    let rig = Rig::start(&yaml, &ManualClock::new(START))?;
+    let (request, _) = request_of(1000);
+    let mut client = Client::connect(address)?;
+    eventually("a refusal", SOON, || {
+        let status = client.send(Signal::Traces, &request)?;
+        ensure!(status == 503, "status {status}");
+        Ok(())
+    })?;
+    assert_eq!(client.send(Signal::Logs, &[])?, 200, "another pipeline has a limit of its own");
+    assert!(rig.metric("otelcol_processor_memory_limiter_refused_requests") >= 1);
+    assert!(rig.state().is_ready(), "{}", rig.state().reason());
+    rig.stop();
+    Ok(())
+}

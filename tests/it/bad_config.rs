@@ -12,6 +12,168 @@ fn check(yaml: &str, expected: Expect) {
     expected.assert_eq(&config::render(&loaded.problems.sorted()));
 }
 
+/// What is said of processors in one pipeline; nothing when they fit.
+fn told_of(processors: &str, pipeline: &str) -> String {
+    let yaml = format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}
+exporters: {{nop: }}
+processors:
+{processors}
+service:
+  pipelines:
+    telemetry: {{receivers: [otlp], processors: [{pipeline}], exporters: [nop]}}
+"
+    );
+    let loaded = engine::load(&[ConfigUri::Yaml(yaml)], &MapEnvironment::default(), &registry());
+    assert_eq!(loaded.plan.is_none(), loaded.problems.has_errors());
+    config::render(&loaded.problems.sorted())
+}
+
+#[test]
+fn a_stage_that_waits_for_windows_that_nobody_makes_is_refused_with_both_ways_out() {
+    expect![[r#"
+        error: processors::baseline::window: in pipeline "telemetry" processor "baseline" reads windows of 1m, but "aggregation" makes windows of 10s
+         --> yaml::5:3
+          |
+        5 |   baseline:
+          |   ^^^^^^^^
+          |
+          = help: set `windows: [10s, 1m]` of aggregation, or `window: 10s` of baseline
+
+        error: processors::anomaly::window: in pipeline "telemetry" processor "anomaly" reads windows of 10s, but "baseline" adds baselines to windows of 1m
+         --> yaml::6:21
+          |
+        6 |   anomaly: {window: 10s}
+          |                     ^^^
+          |
+          = help: set `window: 10s` of baseline"#]]
+    .assert_eq(&told_of(
+        "  aggregation: {windows: [10s]}\n  baseline:\n  anomaly: {window: 10s}",
+        "aggregation, baseline, anomaly",
+    ));
+    expect![[r#"
+        error: processors::bottleneck::window: in pipeline "telemetry" processor "bottleneck" reads windows of 10s, but "aggregation" makes windows of 1m
+         --> yaml::5:3
+          |
+        5 |   bottleneck:
+          |   ^^^^^^^^^^
+          |
+          = help: set `windows: [10s, 1m]` of aggregation, or `window: 1m` of bottleneck
+
+        error: processors::correlation::rca::window: in pipeline "telemetry" processor "correlation" reads windows of 5m, but "aggregation" makes windows of 1m and "bottleneck" adds calls between services to windows of 10s
+         --> yaml::6:31
+          |
+        6 |   correlation: {rca: {window: 5m}}
+          |                               ^^
+          |
+          = help: set `windows: [1m, 5m]` of aggregation and `window: 5m` of bottleneck"#]]
+    .assert_eq(&told_of(
+        "  aggregation: {windows: [1m]}\n  bottleneck:\n  correlation: {rca: {window: 5m}}",
+        "aggregation, bottleneck, correlation",
+    ));
+}
+
+#[test]
+fn stages_whose_windows_are_made_by_several_before_them_are_told_of_each() {
+    expect![[r#"
+        error: processors::forecast::window: in pipeline "telemetry" processor "forecast" reads windows of 5m, but "aggregation" makes windows of 10s, 1m and "baseline" adds baselines to windows of 10s
+         --> yaml::6:22
+          |
+        6 |   forecast: {window: 5m, emit: {metrics: [m]}}
+          |                      ^^
+          |
+          = help: set `windows: [10s, 1m, 5m]` of aggregation and `window: 5m` of baseline, or `window: 10s` of forecast"#]]
+    .assert_eq(&told_of(
+        "  aggregation: {windows: [10s, 1m]}\n  baseline: {window: 10s}\n  forecast: {window: 5m, emit: {metrics: [m]}}",
+        "aggregation, baseline, forecast",
+    ));
+}
+
+#[test]
+fn a_rule_and_a_series_of_an_objective_are_told_at_their_own_windows() {
+    expect![[r#"
+        error: processors::alerting::rules::1::window: in pipeline "telemetry" processor "alerting" reads windows of 1m, but "aggregation" makes windows of 10s
+          --> yaml::10:76
+           |
+        10 |       - {name: b, metric: m, stat: mean, when: {op: gt, value: 1}, window: 1m}
+           |                                                                            ^^
+           |
+           = help: set `windows: [10s, 1m]` of aggregation, or `window: 10s` at rules::1 of alerting
+
+        error: processors::alerting::rules::2::window: in pipeline "telemetry" processor "alerting" reads windows of 1m, but "aggregation" makes windows of 10s and "anomaly" adds anomalies to windows of 10s
+          --> yaml::11:9
+           |
+        11 |       - {name: c, metric: m, stat: mean, when: {op: anomaly}}
+           |         ^
+           |
+           = help: set `windows: [10s, 1m]` of aggregation and `window: 1m` of anomaly, or `window: 10s` at rules::2 of alerting
+
+        error: processors::sla::slos::0::sli::metric::window: in pipeline "telemetry" processor "sla" reads windows of 1m, but "aggregation" makes windows of 10s
+          --> yaml::14:99
+           |
+        14 |       - {name: a, service: s, target: 0.999, sli: {type: metric, lt: 1, metric: {name: m, window: 1m}}}
+           |                                                                                                   ^^
+           |
+           = help: set `windows: [10s, 1m]` of aggregation, or `window: 10s` at slos::0::sli::metric of sla"#]]
+    .assert_eq(&told_of(
+        "  aggregation: {windows: [10s]}
+  baseline: {window: 10s}
+  anomaly: {window: 10s}
+  alerting:
+    rules:
+      - {name: a, metric: m, stat: mean, when: {op: gt, value: 1}}
+      - {name: b, metric: m, stat: mean, when: {op: gt, value: 1}, window: 1m}
+      - {name: c, metric: m, stat: mean, when: {op: anomaly}}
+  sla:
+    slos:
+      - {name: a, service: s, target: 0.999, sli: {type: metric, lt: 1, metric: {name: m, window: 1m}}}
+      - {name: b, service: s, target: 0.999, sli: {type: metric, gt: 1, metric: {name: m}}}",
+        "aggregation, baseline, anomaly, sla, alerting",
+    ));
+}
+
+#[test]
+fn windows_of_any_of_several_aggregations_will_do() {
+    let two = "  aggregation/fine: {windows: [10s]}\n  aggregation/coarse: {windows: [1m]}\n  baseline:";
+    assert_eq!(told_of(two, "aggregation/fine, aggregation/coarse, baseline"), "");
+    assert_ne!(told_of(two, "aggregation/fine, baseline"), "");
+}
+
+#[test]
+fn a_misspelt_name_is_shown_where_it_stands_with_the_nearest() {
+    expect![[r#"
+        error: processors::attributes::actions::0::action: "insrt" is no action, did you mean "insert"? write one of insert, update, upsert, delete
+         --> yaml::7:17
+          |
+        7 |         action: insrt
+          |                 ^^^^^
+
+        error: processors::baseline::statistics::0: "meen" is no statistic, did you mean "mean"? write one of all, rate, error_ratio, p50, p95, p99, mean
+          --> yaml::10:27
+           |
+        10 |   baseline: {statistics: [meen]}
+           |                           ^^^^
+
+        error: processors::alerting::rules::0::when::op: unknown value `gtt`
+          --> yaml::12:56
+           |
+        12 |     rules: [{name: a, metric: m, stat: p98, when: {op: gtt, value: 1}, severity: eror}]
+           |                                                        ^^^
+           |
+           = help: did you mean `gt`? valid values: `gt`, `gte`, `lt`, `lte`, `eq`, `ne`, `trend_up`, `trend_down`, `rate_of_change`, `anomaly`, `predict_gt`, `predict_lt`"#]].assert_eq(&told_of(
+        "  attributes:
+    actions:
+      - key: a
+        action: insrt
+        value: 1
+  aggregation:
+  baseline: {statistics: [meen]}
+  alerting:
+    rules: [{name: a, metric: m, stat: p98, when: {op: gtt, value: 1}, severity: eror}]",
+        "attributes, aggregation, baseline, alerting",
+    ));
+}
+
 #[test]
 fn every_problem_is_reported_at_once() {
     check(
@@ -76,7 +238,7 @@ service:
             12 |   prometheusremotewritte:
                |   ^^^^^^^^^^^^^^^^^^^^^^
                |
-               = help: did you mean `prometheus_remote_write`? valid values: otlp_grpc, otlp_http, otlp_file, debug, nop, prometheus, alert_webhook, prometheus_remote_write
+               = help: did you mean `prometheus_remote_write`? valid values: alert_webhook, debug, nop, otlp_file, otlp_grpc, otlp_http, prometheus, prometheus_remote_write
 
             error: service::trueline: unknown key `shard`
               --> yaml::14:14
@@ -100,7 +262,7 @@ service:
             19 |       exporters: [otlp, tempo]
                |                         ^^^^^
                |
-               = help: there is no exporter of this type; valid values: otlp_grpc, otlp_http, otlp_file, debug, nop, prometheus, alert_webhook, prometheus_remote_write"#]],
+               = help: there is no exporter of this type; valid values: alert_webhook, debug, nop, otlp_file, otlp_grpc, otlp_http, prometheus, prometheus_remote_write"#]],
     );
 }
 

@@ -103,25 +103,28 @@ fn odd_spans_are_counted_by_rule() -> Result<()> {
         span(5 * second, 3 * second, &[]), // ends before it starts: duration 0
         span(0, 0, &[]),                   // no times at all
         span(u64::MAX - 1, u64::MAX, &[]), // in a far future
+        span(0, START.as_nanos(), &[]),    // no start: more than a year is no duration
+        span(1, u64::MAX, &[]),            // all of time
         span(second, 2 * second, &["red", "blue"]), // an attribute twice: the first counts
     ];
     assert_eq!(client.send(Signal::Traces, &request(None, spans))?, 200);
     assert_eq!(client.send(Signal::Traces, &[])?, 200);
     rig.advance_to(START + Duration::from_secs(1))?;
+    assert_eq!(rig.metric("otelcol_receiver_implausible_durations"), 2);
     rig.stop();
     let out = folder.file("out.json");
-    assert_eq!(total(&out, CALLS)?, 4);
+    assert_eq!(total(&out, CALLS)?, 6);
     let last = lines(&out)?.pop().unwrap_or_default();
     let text = last.to_string();
     assert!(text.contains("unknown_service"), "{text}");
     assert!(text.contains(r#""stringValue":"red""#) && !text.contains("blue"), "{text}");
-    // In milliseconds: the red one of a second, and three of 0 ns, 0 ns and 1 ns.
+    // In milliseconds: the red one of a second, one of 1 ns, and four of none.
     let metrics = last["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().into_iter().flatten();
     let points =
         metrics.flat_map(|metric| metric["histogram"]["dataPoints"].as_array().into_iter().flatten());
     let mut found: Vec<_> =
         points.map(|point| (point["count"].as_str().unwrap_or_default(), point["sum"].as_f64())).collect();
     found.sort_by(|a, b| a.0.cmp(b.0));
-    assert_eq!(found, [("1", Some(1000.0)), ("3", Some(0.000_001))], "{text}");
+    assert_eq!(found, [("1", Some(1000.0)), ("5", Some(0.000_001))], "{text}");
     Ok(())
 }

@@ -1,11 +1,9 @@
 //! Bottlenecks of a recorded load with faults by script: each is found where it is, and no other is made much of.
 
-use std::process::{Command, Output};
-
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::rig::Folder;
+use crate::{program::trueline, rig::Folder};
 
 const CONFIG: &str = "
 receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:0'}}}}
@@ -28,11 +26,6 @@ const FAULTS: [(&str, &str, u64, u64, &str); 4] = [
 
 /// Of the first span, which is midnight of a day in 2026.
 const START: u64 = 1_767_225_600;
-
-fn trueline(args: &[&str]) -> Result<Output> {
-    let program = testbed::trueline_binary()?;
-    Command::new(&program).args(args).output().with_context(|| program.display().to_string())
-}
 
 /// What was told at least as a warning: service, type, and the minute in which it began.
 fn loud(events: &str) -> Result<Vec<(String, String, u64)>> {

@@ -1,14 +1,11 @@
 //! Faults of a recorded load by script: each is one incident that names its service, and nothing else is one.
 
-use std::{
-    collections::BTreeMap,
-    process::{Command, Output},
-};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::rig::Folder;
+use crate::{program::trueline, rig::Folder};
 
 const CONFIG: &str = "
 receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:0'}}}}
@@ -41,11 +38,6 @@ const SOON: u64 = 240;
 
 /// Of the first span, which is midnight of a day in 2026.
 const START: u64 = 1_767_225_600;
-
-fn trueline(args: &[&str]) -> Result<Output> {
-    let program = testbed::trueline_binary()?;
-    Command::new(&program).args(args).output().with_context(|| program.display().to_string())
-}
 
 /// What was told of an incident at its end, and when it was opened.
 struct Incident {

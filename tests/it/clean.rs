@@ -1,10 +1,8 @@
 //! Traffic without a fault, recorded as the generator sends it: the stages as they are by default say nothing.
 
-use std::process::{Command, Output};
+use anyhow::{Context, Result};
 
-use anyhow::{Context, Result, ensure};
-
-use crate::rig::Folder;
+use crate::{program::trueline_succeeds, rig::Folder};
 
 /// Midnight of a day in 2026.
 const START: &str = "1767225600";
@@ -22,13 +20,6 @@ service:
     telemetry: {receivers: [otlp], processors: [aggregation, baseline, anomaly], exporters: [nop]}
 ";
 
-fn trueline(args: &[&str]) -> Result<Output> {
-    let program = testbed::trueline_binary()?;
-    let output = Command::new(&program).args(args).output()?;
-    ensure!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(output)
-}
-
 #[test]
 fn an_hour_of_clean_traffic_of_all_signals_tells_nothing() -> Result<()> {
     let folder = Folder::new()?;
@@ -36,7 +27,7 @@ fn an_hour_of_clean_traffic_of_all_signals_tells_nothing() -> Result<()> {
     let (recorded, config) = (path("clean.jsonl.zst"), path("config.yaml"));
     std::fs::write(&config, YAML)?;
     // Few spans: the counters of its metrics then stand still for most windows, and each increase is new.
-    trueline(&[
+    trueline_succeeds(&[
         "load",
         "--rate",
         "50",
@@ -49,7 +40,7 @@ fn an_hour_of_clean_traffic_of_all_signals_tells_nothing() -> Result<()> {
         "--output",
         &recorded,
     ])?;
-    let replayed = trueline(&["replay", &recorded, "--config", &config, "--format", "jsonl"])?;
+    let replayed = trueline_succeeds(&["replay", &recorded, "--config", &config, "--format", "jsonl"])?;
     let told = String::from_utf8(replayed.stdout).context("events are text")?;
     // Some hundred series may give one false alarm a day and ten series, a tenth of an alarm in this hour.
     assert_eq!(told, "");

@@ -1,22 +1,14 @@
 //! `trueline replay` and `backtest` as people run them: a recorded load with a fault by script.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use crate::rig::Folder;
+use crate::{program::trueline, rig::Folder};
 
 /// Of the first span, which is midnight of a day in 2026.
 const START: u64 = 1_767_225_600;
-
-fn trueline(args: &[&str]) -> Result<Output> {
-    let program = testbed::trueline_binary()?;
-    Command::new(&program).args(args).output().with_context(|| program.display().to_string())
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

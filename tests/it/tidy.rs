@@ -130,8 +130,17 @@ fn processors_do_no_io_and_own_no_clock() {
 }
 
 /// Folders of a layer that are shared code and no component.
-const NOT_A_COMPONENT: &[&str] =
-    &["actions", "body", "examples", "http", "prometheus_names", "promql", "proptest-regressions", "testing"];
+const NOT_A_COMPONENT: &[&str] = &[
+    "actions",
+    "body",
+    "consistent",
+    "examples",
+    "http",
+    "prometheus_names",
+    "promql",
+    "proptest-regressions",
+    "testing",
+];
 
 fn component_folders() -> Vec<PathBuf> {
     let layers = ["receivers", "processors", "exporters", "extensions"];

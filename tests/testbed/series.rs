@@ -2,7 +2,7 @@
 //!
 //! The value is a level times a daily and weekly season, with holidays, drift, level shifts and deployments,
 //! plus noise that remembers (AR(1)) and grows with the level as counts do. Recording has gaps; a counter
-//! starts again at every deployment. Into this come faults of five shapes and five sizes, one of each.
+//! starts again at every deployment. Into this come faults of five shapes and, by default, five sizes, one of each.
 //! The same [`Year`] gives the same points on every call.
 //!
 //! # What may be asked of a detector
@@ -61,14 +61,16 @@ pub struct Year {
     pub n_days: u32,
     /// Days at the beginning that hold no fault; as many as there are for a healthy series.
     pub n_quiet_days: u32,
-    /// Minutes from one point to the next; divides an hour.
-    pub step_minutes: u32,
+    /// Seconds from one point to the next; divides an hour.
+    pub step_seconds: u32,
+    /// Sizes of faults, of which each shape comes once.
+    pub scales: &'static [f64],
 }
 
 impl Year {
     /// Returns a whole year by the minute with four quiet weeks.
     pub fn new(metric: Metric, seed: u64) -> Self {
-        Self { metric, seed, n_days: 365, n_quiet_days: 28, step_minutes: 1 }
+        Self { metric, seed, n_days: 365, n_quiet_days: 28, step_seconds: 60, scales: &SCALES }
     }
 
     /// Generates the series.
@@ -78,9 +80,9 @@ impl Year {
     /// *Cost*: some 100 ns and 16 bytes per point; a year by the minute has 525,600.
     pub fn generate(&self) -> Result<Series> {
         ensure!(
-            self.step_minutes > 0 && 60 % self.step_minutes == 0,
-            "step_minutes is {}, must divide 60",
-            self.step_minutes
+            self.step_seconds > 0 && 3600 % self.step_seconds == 0,
+            "step_seconds is {}, must divide 3600",
+            self.step_seconds
         );
         // One stream for each purpose: a longer list of one never moves another.
         let random = |purpose: u64| Pcg64::seed_from_u64(self.seed.wrapping_mul(16).wrapping_add(purpose));
@@ -105,8 +107,8 @@ impl Year {
 
     fn fill(&self, series: &mut Series, random: &mut Pcg64) {
         let (begin, end) = self.span();
-        let step_seconds = i64::from(self.step_minutes) * MINUTE_SECONDS;
-        let mut noise = Noise::new(self.step_minutes);
+        let step_seconds = i64::from(self.step_seconds);
+        let mut noise = Noise::new(self.step_seconds);
         let mut total = 0.0;
         let mut now = begin;
         while now < end {
@@ -168,8 +170,9 @@ struct Noise {
 }
 
 impl Noise {
-    fn new(step_minutes: u32) -> Self {
-        Self { autocorrelation: MINUTE_AUTOCORRELATION.powi(step_minutes as i32), last: 0.0 }
+    fn new(step_seconds: u32) -> Self {
+        let minutes = f64::from(step_seconds) / MINUTE_SECONDS as f64;
+        Self { autocorrelation: MINUTE_AUTOCORRELATION.powf(minutes), last: 0.0 }
     }
 
     fn next(&mut self, random: &mut Pcg64) -> f64 {

@@ -141,8 +141,11 @@ fn the_go_collector_is_gone_after_drop() {
 
 #[test]
 fn the_go_collector_ends_by_itself_when_told() {
-    let mut collector = Counting::counting_only().unwrap().collector;
-    assert!(collector.stop(SOON).unwrap().success());
+    let Counting { mut collector, grpc, .. } = Counting::counting_only().unwrap();
+    // It listens a moment before it knows the request to end.
+    telemetrygen(["traces", "--otlp-insecure", "--traces", "1", "--otlp-endpoint", &grpc]).unwrap();
+    let ended = collector.stop(SOON).unwrap();
+    assert!(ended.success(), "{ended}: {}", collector.log());
     assert!(collector.log().contains("Shutdown complete"));
 }
 

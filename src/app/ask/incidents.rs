@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     table::Table,
-    text::{list, word},
+    text::{list, percent, word},
 };
 use crate::{replay::short_span, terminal::printable};
 
@@ -70,7 +70,8 @@ fn incident(incident: &Value) -> String {
     for line in incident["description"].as_str().unwrap_or_default().lines() {
         out += &format!("  {}\n", printable(line));
     }
-    out += &blocks([chain(incident), candidates(incident), events(incident)]);
+    out += &feedback(&incident["feedback"]);
+    out += &blocks([impact(incident), chain(incident), candidates(incident), events(incident)]);
     let traces: Vec<String> = list(&incident["exemplars"]).iter().map(word).collect();
     if !traces.is_empty() {
         out += &format!("\n  traces that show it: {}\n", traces.join(" "));
@@ -79,9 +80,43 @@ fn incident(incident: &Value) -> String {
 }
 
 /// Tables, each after an empty line; those without rows are left out.
-fn blocks(tables: [Table; 3]) -> String {
+fn blocks(tables: [Table; 4]) -> String {
     let shown = tables.iter().filter(|table| !table.is_empty());
     shown.map(|table| format!("\n{}", table.write())).collect()
+}
+
+/// What somebody has said of it; nothing when nobody has.
+fn feedback(said: &Value) -> String {
+    let verdict = match said["verdict"].as_str() {
+        None => return String::new(),
+        Some("true") => "it was true".to_owned(),
+        Some("noise") => "it was noise".to_owned(),
+        Some(_) if said["root"].is_null() => "the cause is another".to_owned(),
+        Some(_) => format!("the cause is {}", word(&said["root"])),
+    };
+    let author =
+        if said["author"].is_null() { String::new() } else { format!(" of {}", word(&said["author"])) };
+    format!("  feedback{author} at {}: {verdict}\n", seconds(&said["at"]))
+}
+
+/// What objectives have lost.
+fn impact(incident: &Value) -> Table {
+    let head = ["  OBJECTIVE", "SINCE", "BAD EVENTS", "OF", "SHARE", "BUDGET SPENT", "BUDGET LEFT", "COST"];
+    let mut table = Table::new(&head);
+    for loss in list(&incident["impact"]) {
+        let cost = loss["cost"].as_f64();
+        table.push(vec![
+            format!("  {}", word(&loss["slo_id"])),
+            seconds(&loss["start"]),
+            word(&loss["bad_events"]),
+            word(&loss["events"]),
+            percent(&loss["bad_share"]),
+            percent(&loss["budget_consumed"]),
+            percent(&loss["budget_remaining"]),
+            cost.map_or_else(|| "-".to_owned(), |cost| format!("{cost:.2} {}", word(&loss["currency"]))),
+        ]);
+    }
+    table
 }
 
 fn chain(incident: &Value) -> Table {

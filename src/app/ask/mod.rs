@@ -79,6 +79,36 @@ enum IncidentsCommand {
         /// Its id, or a beginning of it that no other has
         id: String,
     },
+    /// Say what to think of an incident: noise counts as a false alarm of each anomaly in it
+    Feedback {
+        /// Its id, or a beginning of it that no other has
+        id: String,
+        verdict: IncidentVerdict,
+        /// The service that is the cause instead, with wrong_cause
+        #[arg(long, value_name = "SERVICE")]
+        root: Option<String>,
+    },
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum IncidentVerdict {
+    /// Something was wrong, and its cause is the one that is named
+    True,
+    /// Nothing was wrong that anybody should have been told of
+    Noise,
+    /// Something was wrong, and its cause is another
+    #[value(name = "wrong_cause")]
+    WrongCause,
+}
+
+impl IncidentVerdict {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::Noise => "noise",
+            Self::WrongCause => "wrong_cause",
+        }
+    }
 }
 
 /// `trueline changes`
@@ -190,6 +220,15 @@ pub(crate) fn incidents(args: &IncidentsArgs) -> ExitCode {
             bail!("--state chooses among all incidents; leave it out here")
         }
         Some(IncidentsCommand::Show { id }) => service.get(&["incidents", id], &[]),
+        Some(IncidentsCommand::Feedback { verdict, root: Some(_), .. })
+            if *verdict != IncidentVerdict::WrongCause =>
+        {
+            bail!("--root says which cause is the right one; it goes with wrong_cause alone")
+        }
+        Some(IncidentsCommand::Feedback { id, verdict, root }) => {
+            let body = json!({ "verdict": verdict.name(), "root": root });
+            service.ask(Method::POST, &["incidents", id, "feedback"], &[], &body)
+        }
     })
 }
 

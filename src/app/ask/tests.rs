@@ -65,7 +65,7 @@ fn an_explanation_tells_what_became_of_notifications() {
           TOLD   EVENT   DESTINATION  DELIVERY    AT     ATTEMPTS  PROBLEM
           10:01  firing  chat         delivered   10:03  3         127.0.0.1 answered 503
           10:01  firing  pager        not wanted  10:01  0         it is below `min_severity`
-          alert_webhook/other has delivered nothing of it since it started at 09:00
+          alert_webhook/other has delivered nothing of it since 09:00
     "]]
     .assert_eq(&text::explain(&answer(told)));
     let nobody = text::explain(&answer(json!([])));
@@ -153,6 +153,34 @@ fn one_incident_comes_with_its_cause_and_everything_that_belongs_to_it() {
           traces that show it: 0af7651916cd43dd8448eb211c80319c
     "]]
     .assert_eq(&incidents::incidents(&incident()));
+}
+
+#[test]
+fn what_an_incident_cost_and_what_people_said_of_it_is_shown() {
+    let mut incident = json!({"id": "01K", "state": "closed", "severity": "critical", "title": "payment fails",
+        "score": 81.0, "start": "10:00", "end": "10:05", "duration_seconds": 300, "description": "It failed.",
+        "feedback": {"verdict": "wrong_cause", "root": "payment-db", "author": "ann", "at": "10:07"},
+        "impact": [
+            {"slo_id": "frontend-orders", "start": "09:59", "events": 1204, "bad_events": 312, "bad_share": 0.2591,
+             "budget_consumed": 0.12, "budget_remaining": -0.61, "cost": 249.6, "currency": "EUR"},
+            {"slo_id": "shop", "start": "10:00", "budget_remaining": 0.5}]});
+    expect![[r"
+        payment fails (01K)
+          closed since 10:00 until 10:05, 5m 0s, critical, score 81 of 100
+          It failed.
+          feedback of ann at 10:07: the cause is payment-db
+
+          OBJECTIVE        SINCE  BAD EVENTS  OF    SHARE    BUDGET SPENT  BUDGET LEFT  COST
+          frontend-orders  09:59  312         1204  25.91 %  12 %          -61 %        249.60 EUR
+          shop             10:00  -           -     -        -             50 %         -
+    "]]
+    .assert_eq(&incidents::incidents(&incident));
+    let said = [("true", "it was true"), ("noise", "it was noise"), ("wrong_cause", "the cause is another")];
+    for (verdict, line) in said {
+        incident["feedback"] = json!({"verdict": verdict, "at": "10:07"});
+        let shown = incidents::incidents(&incident);
+        assert!(shown.contains(&format!("\n  feedback at 10:07: {line}\n")), "{shown}");
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn deliveries(all: &Value) -> String {
         }
         if list(&exporter["deliveries"]).is_empty() {
             let (name, since) = (word(&exporter["exporter"]), word(&exporter["since"]));
-            out += &format!("  {name} has delivered nothing of it since it started at {since}\n");
+            out += &format!("  {name} has delivered nothing of it since {since}\n");
         }
     }
     if table.is_empty() { out } else { table.write() + &out }
@@ -259,6 +259,6 @@ pub(super) fn word(value: &Value) -> String {
     }
 }
 
-fn percent(ratio: &Value) -> String {
+pub(super) fn percent(ratio: &Value) -> String {
     ratio.as_f64().map_or_else(|| "-".to_owned(), |ratio| format!("{} %", short(ratio * 100.0)))
 }

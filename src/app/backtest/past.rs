@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::bail;
 use component::Telemetry;
 use config::ConfigUri;
-use engine::{Offline, Plan};
+use engine::{Loaded, Offline, Plan};
 use model::Rollups;
 
 use super::alerts::{Alert, Alerts};
@@ -40,12 +40,11 @@ pub(super) struct Told {
     pub(super) span: std::time::Duration,
 }
 
-/// Makes the plan of a configuration.
+/// Returns the plan of a configuration that was read.
 ///
 /// # Errors
 /// [`Refused`], with everything that is wrong with it.
-pub(super) fn plan(name: &str, uris: &[ConfigUri]) -> anyhow::Result<Plan> {
-    let loaded = validate::check(uris);
+pub(super) fn plan(name: &str, loaded: Loaded) -> anyhow::Result<Plan> {
     match loaded.plan {
         Some(plan) => Ok(plan),
         None => bail!(Refused(format!("{name} is refused:\n{}", validate::render(&loaded.problems, false)))),
@@ -64,7 +63,7 @@ pub(super) fn telemetry(
     console: &Console,
 ) -> anyhow::Result<Vec<Told>> {
     let player = |candidate: &Candidate| {
-        let plan = plan(&candidate.name, std::slice::from_ref(&candidate.uri))?;
+        let plan = plan(&candidate.name, validate::check(std::slice::from_ref(&candidate.uri)))?;
         Ok((Player::new(plan), Alerts::new(prefix)))
     };
     let mut players: Vec<(Player, Alerts)> = candidates.iter().map(player).collect::<anyhow::Result<_>>()?;
@@ -96,7 +95,7 @@ pub(super) fn telemetry(
 /// When the configuration is refused or judges nothing.
 pub(super) fn series(recording: &Recording, candidate: &Candidate, prefix: &str) -> anyhow::Result<Told> {
     let uris = with_step(std::slice::from_ref(&candidate.uri), recording.step, &registry())?;
-    let plan = plan(&candidate.name, &uris)?;
+    let plan = plan(&candidate.name, validate::check_for_given_windows(&uris))?;
     let Some(first) = recording.points.first() else { bail!("{} has no points", recording.name) };
     let mut offline = Offline::new(plan, &Telemetry::default(), first.at);
     let (series, mut alerts) = (Arc::new(series_of(&recording.name)), Alerts::new(prefix));

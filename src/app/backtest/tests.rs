@@ -141,3 +141,17 @@ fn a_step_in_a_series_is_an_alert_unless_the_configuration_tells_nothing() {
     assert!(refused.is::<past::Refused>());
     assert!(refused.to_string().contains("unknown key `windw`"), "{refused}");
 }
+
+#[test]
+fn every_pipeline_of_the_repository_judges_a_series_whatever_its_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = series(folder.path());
+    let pipelines = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
+    for file in std::fs::read_dir(pipelines).unwrap() {
+        let path = file.unwrap().path();
+        let uri = format!("file:{}", path.display()).parse().unwrap();
+        let candidate = Candidate { name: path.display().to_string(), uri };
+        let told = past::series(&recording, &candidate, "trueline.").unwrap();
+        assert!(!told.alerts.is_empty(), "{}", candidate.name);
+    }
+}

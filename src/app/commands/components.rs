@@ -14,7 +14,8 @@ pub(super) fn list() -> ExitCode {
 
 fn render(registry: &Registry) -> String {
     let mut text = format!("buildinfo:\n  command: trueline\n  version: {}\n", env!("CARGO_PKG_VERSION"));
-    let mut section = |name: &str, rows: Vec<(&str, &[&str])>| {
+    let mut section = |name: &str, mut rows: Vec<(&str, &[&str])>| {
+        rows.sort_unstable();
         text.push_str(name);
         text.push_str(":\n");
         for (kind, aliases) in rows {

@@ -16,6 +16,7 @@ use super::validate::render;
 use crate::{
     config_args::ConfigArgs,
     exit::{self, fail},
+    terminal::printable,
 };
 
 /// The file's name in a queue's directory.
@@ -92,7 +93,9 @@ fn list(place: &Place, letters: &Letters) -> ExitCode {
 /// Writes a table whose columns are as wide as need be; the problem comes last, as it may be long.
 fn table(letters: impl Iterator<Item = Summary>) -> String {
     let head = ["TIME", "DESTINATION", "REASON", "ALERTS", "PROBLEM"].map(str::to_owned);
-    let row = |letter: Summary| [letter.at, letter.destination, letter.reason, letter.alerts, letter.problem];
+    let row = |letter: Summary| {
+        [letter.at, letter.destination, letter.reason, letter.alerts, letter.problem].map(|it| printable(&it))
+    };
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(letters.map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..4).map(width).collect();
@@ -129,7 +132,7 @@ fn replay(config: &ConfigArgs, place: &Place) -> ExitCode {
             left.push(letter);
             continue;
         }
-        let alerts = letter.summary().alerts;
+        let alerts = printable(&letter.summary().alerts);
         match runtime.block_on(send(&replayers, &letter)) {
             Ok(()) => {
                 n_sent += 1;
@@ -137,7 +140,7 @@ fn replay(config: &ConfigArgs, place: &Place) -> ExitCode {
             }
             Err(problem) => {
                 n_failed += 1;
-                println!("{}: {alerts} is not delivered: {problem}", letter.destination());
+                println!("{}: {alerts} is not delivered: {}", letter.destination(), printable(&problem));
                 left.push(letter);
             }
         }
@@ -189,7 +192,10 @@ fn replayers(config: &ConfigArgs) -> Result<Vec<Replayer>, ExitCode> {
 /// Puts the letters that are left in place of the file. Stop trueline before: it may be writing to it.
 fn keep(file: &Path, left: &[Letter]) -> std::io::Result<()> {
     let new = file.with_extension("new");
-    let mut out = std::fs::File::create(&new)?;
+    // For its owner alone, as it was.
+    let mut options = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut out = options.create(true).write(true).truncate(true).open(&new)?;
     for letter in left {
         writeln!(out, "{}", letter.line())?;
     }

@@ -37,7 +37,15 @@ pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -
 
 /// Reads a configuration as far as it can be judged without running it. The start uses it too.
 pub(crate) fn check(uris: &[ConfigUri]) -> Loaded {
-    let mut loaded = engine::load(uris, &SystemEnvironment, &registry());
+    with_telemetry(engine::load(uris, &SystemEnvironment, &registry()))
+}
+
+/// The same where windows come from a recording of one series, as wide as it says.
+pub(crate) fn check_for_given_windows(uris: &[ConfigUri]) -> Loaded {
+    with_telemetry(engine::load_for_given_windows(uris, &SystemEnvironment, &registry()))
+}
+
+fn with_telemetry(mut loaded: Loaded) -> Loaded {
     if let Some(settings) = &loaded.telemetry {
         telemetry::check(settings, &mut loaded.problems);
     }

@@ -64,7 +64,7 @@ fn detect(args: &DetectArgs, uris: &[ConfigUri], writer: &mut dyn Writer) -> any
             drop(writeln!(std::io::stderr(), "warning: {warning}"));
         }
         let uris = with_step(uris, recording.step, &registry)?;
-        let loaded = validate::check(&uris);
+        let loaded = validate::check_for_given_windows(&uris);
         let Some(plan) = loaded.plan else {
             return Ok(Some(validate::render(&loaded.problems, false)));
         };
@@ -74,7 +74,7 @@ fn detect(args: &DetectArgs, uris: &[ConfigUri], writer: &mut dyn Writer) -> any
     Ok(None)
 }
 
-/// Sets the window of every stage that judges to the step of the recording.
+/// Sets the window of every stage that says what is normal or what is not to the step of the recording.
 pub(crate) fn with_step(
     uris: &[ConfigUri],
     step: Duration,
@@ -83,7 +83,7 @@ pub(crate) fn with_step(
     let collector = Document::load(uris, &SystemEnvironment).collector;
     let judges = |kind: &str| {
         let row = registry.processors.iter().find(|row| row.answers_to(kind));
-        row.is_some_and(|row| !row.adds.without(Columns::VALUES).is_empty())
+        row.is_some_and(|row| row.adds.meets(Columns::BASELINE.union(Columns::ANOMALY)))
     };
     let mut settings: BTreeMap<String, BTreeMap<&str, String>> = BTreeMap::new();
     for processor in collector.processors.iter().filter(|it| judges(it.id.component_type.as_str())) {

@@ -83,6 +83,16 @@ impl<'de, 's> Reader<'de, 's> {
         }
     }
 
+    /// No setting takes `.nan` or `.inf`, nor what is too large for a double.
+    fn finite(&self, value: f64) -> Result<f64, Failure> {
+        let written = self.node.text.as_deref().unwrap_or_else(|| self.node.place.text());
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(Failure::new(format!("`{written}` is not a finite number")))
+        }
+    }
+
     fn entries(&self) -> Entries<'de, 's> {
         let entries = match &self.node.value {
             Value::Map(map) => map.entries.as_slice(),
@@ -178,7 +188,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             Value::Null => visitor.visit_unit().map_err(Failure::into_empty),
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Int(value) => Self::visit_integer(*value, visitor),
-            Value::Float(value) => visitor.visit_f64(*value),
+            Value::Float(value) => visitor.visit_f64(reader.finite(*value)?),
             Value::String(text) => visitor.visit_str(text),
             Value::Seq(items) => visitor.visit_seq(Items::new(items, reader)),
             Value::Map(_) => visitor.visit_map(reader.entries()),
@@ -206,7 +216,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.run(|reader| match reader.node.value {
             Value::Int(value) => visitor.visit_f64(value as f64),
-            Value::Float(value) => visitor.visit_f64(value),
+            Value::Float(value) => visitor.visit_f64(reader.finite(value)?),
             _ => Err(reader.expected(NUMBER)),
         })
     }

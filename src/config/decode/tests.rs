@@ -566,3 +566,59 @@ fn a_key_that_is_not_supported_is_refused_with_its_reason() {
           = help: write `to`"#]]
     .assert_eq(&render(&problems.sorted()));
 }
+
+#[test]
+fn a_number_that_is_not_finite_hides_no_other_problem() {
+    check(
+        "ratio: .nan\nport: .inf\nendpont: -.inf\ntimeout: 1e999\nendpoint: .inf\nlimit: x\n",
+        expect![[r#"
+            error: exporters::x::ratio: `.nan` is not a finite number
+             --> t.yaml:1:8
+              |
+            1 | ratio: .nan
+              |        ^^^^
+
+            error: exporters::x::port: expected an integer, found the number inf
+             --> t.yaml:2:7
+              |
+            2 | port: .inf
+              |       ^^^^
+
+            error: exporters::x: unknown key `endpont`
+             --> t.yaml:3:1
+              |
+            3 | endpont: -.inf
+              | ^^^^^^^
+              |
+              = help: did you mean `endpoint`? valid keys: `endpoint`, `port`, `ratio`, `verbose`, `timeout`, `max_size`, `names`, `headers`, `level`, `protocols`, `queue`, `routes`, `limit`
+
+            error: exporters::x::timeout: `1e999` is not a finite number
+             --> t.yaml:4:10
+              |
+            4 | timeout: 1e999
+              |          ^^^^^
+
+            error: exporters::x::endpoint: expected a string, found the number inf
+             --> t.yaml:5:11
+              |
+            5 | endpoint: .inf
+              |           ^^^^
+              |
+              = help: write ".inf" in quotes
+
+            error: exporters::x::limit: expected an integer, found the string "x"
+             --> t.yaml:6:8
+              |
+            6 | limit: x
+              |        ^"#]],
+    );
+    let node = tree(
+        "ratio: ${env:INFINITE}\nendpoint: ${env:INFINITE}\n",
+        &MapEnvironment::default().with_variable("INFINITE", ".inf"),
+    );
+    let mut problems = Problems::default();
+    let settings: Option<Settings> = decode(&node, "", &mut problems);
+    assert_eq!(settings.unwrap().endpoint, ".inf");
+    let told: Vec<_> = problems.iter().map(|problem| problem.title()).collect();
+    assert_eq!(told, ["ratio: `.inf` is not a finite number"]);
+}

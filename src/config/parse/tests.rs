@@ -119,15 +119,6 @@ fn mistakes_in_syntax_are_shown_where_they_are() {
             1 | a: !vault x
               |           ^"#]],
     );
-    check(
-        "a: .nan\n",
-        expect![[r#"
-            error: `.nan` is not a finite number
-             --> t.yaml:1:4
-              |
-            1 | a: .nan
-              |    ^^^^"#]],
-    );
 }
 
 #[test]

@@ -35,6 +35,14 @@ impl Duration {
     pub const fn get(self) -> StdDuration {
         self.0
     }
+
+    /// Returns the shortest form that an operator would write: `1h`, `1m30s`.
+    pub fn short(self) -> String {
+        let text = self.to_string();
+        let text = if text.ends_with("m0s") { &text[..text.len() - 2] } else { &text };
+        let text = if text.ends_with("h0m") { &text[..text.len() - 2] } else { text };
+        text.to_owned()
+    }
 }
 
 impl From<StdDuration> for Duration {

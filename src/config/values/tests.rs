@@ -150,3 +150,12 @@ fn an_empty_string_is_not_set() {
     assert_eq!(read(r#"{"version": "1.2", "pem": "x"}"#), Ok(set));
     assert!(read(r#"{"version": "1.1"}"#).is_err_and(|error| error.contains("unknown variant `1.1`")));
 }
+
+#[test]
+fn the_shortest_form_of_a_duration_is_what_an_operator_would_write() {
+    let short = |text: &str| serde_json::from_value::<Duration>(text.into()).unwrap().short();
+    for text in ["10s", "1m", "1m30s", "1h", "1h30m", "1h0m5s", "24h", "1.5s", "300ms", "0s", "10m"] {
+        assert_eq!(short(text), text);
+    }
+    assert_eq!((short("3600s"), short("90m")), ("1h".to_owned(), "1h30m".to_owned()));
+}

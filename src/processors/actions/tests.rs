@@ -39,14 +39,14 @@ fn every_impossible_action_is_reported() {
     let told: Vec<String> =
         checks.into_findings().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
     expect![[r#"
-        actions.0: key is missing, name the attribute
-        actions.1: action insert needs a value, set "value" or "from_attribute"
-        actions.2: action is "frobnicate", must be insert, update, upsert or delete
-        actions.3: action hash is not supported yet, use insert, update, upsert or delete
-        actions.4: "value" and "from_attribute" are both set, keep one
-        actions.5: from_context is "metadata.x", but a request's connection is not known to processors; let the sender set an attribute and use from_attribute
-        actions.6: action delete reads no "value", "from_attribute" or "from_context", remove it
-        actions.7: pattern is "^x", which no supported action reads; remove it
-        actions.8: action is missing, use insert, update, upsert or delete
+        actions.0.key: key is missing, name the attribute
+        actions.1.value: action insert needs a value, set "value" or "from_attribute"
+        actions.2.action: "frobnicate" is no action, write one of insert, update, upsert, delete
+        actions.3.action: action hash is not supported yet, use insert, update, upsert, delete
+        actions.4.value: "value" and "from_attribute" are both set, keep one
+        actions.5.from_context: from_context is "metadata.x", but a request's connection is not known to processors; let the sender set an attribute and use from_attribute
+        actions.6.value: action delete reads no "value", remove it
+        actions.7.pattern: pattern is "^x", which no supported action reads; remove it
+        actions.8.action: action is missing, use insert, update, upsert, delete
         actions: missing required field "actions", list at least one action"#]].assert_eq(&told.join("\n"));
 }

@@ -57,7 +57,11 @@ impl Processor for Editor {
                     *bytes = edited;
                 }
             }
-            Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {}
+            Payload::Partial(_)
+            | Payload::Rollups(_)
+            | Payload::Conditions(_)
+            | Payload::Incidents(_)
+            | Payload::Verdicts(_) => {}
         }
         cx.pass(batch);
     }

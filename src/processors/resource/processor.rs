@@ -40,7 +40,11 @@ impl Processor for Editor {
             }
             Payload::Metrics(bytes) => (Signal::Metrics, bytes),
             Payload::Logs(bytes) => (Signal::Logs, bytes),
-            Payload::Partial(_) | Payload::Rollups(_) | Payload::Conditions(_) | Payload::Verdicts(_) => {
+            Payload::Partial(_)
+            | Payload::Rollups(_)
+            | Payload::Conditions(_)
+            | Payload::Incidents(_)
+            | Payload::Verdicts(_) => {
                 return cx.pass(batch);
             }
         };

@@ -240,6 +240,24 @@ fn odd_kinds_statuses_and_negative_durations_are_counted() {
 }
 
 #[test]
+fn a_span_of_more_than_a_year_counts_and_spoils_no_sum() {
+    let mut endless = span("x", 2, 0, 1, vec![]);
+    endless.end_time_unix_nano = u64::MAX;
+    let mut long = span("x", 2, 0, 1, vec![]);
+    long.end_time_unix_nano = long.start_time_unix_nano + 366 * 86_400 * 1_000_000_000;
+    let mut config = SpanMetricsConfig::default();
+    let request = of_service("s", vec![endless, long]);
+    let buckets = told(&config, &request);
+    config.histogram.exponential = Section::on(ExponentialConfig::default());
+    let exponential = told(&config, &request);
+    let points =
+        |text: &str| text.lines().filter(|line| line.contains("count=")).map(str::trim).collect::<String>();
+    expect![[r#"
+        {service.name=s,span.name=x,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET} 0..60 count=2 sum=31622400000 [2:1 inf:1]
+        {service.name=s,span.name=x,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET} 0..60 count=2 sum=31622400000 min=0 max=31622400000 scale=3 zero=1 offset=279 [1]"#]].assert_eq(&format!("{}\n{}", points(&buckets), points(&exponential)));
+}
+
+#[test]
 fn delta_tells_only_what_is_new() {
     let config = SpanMetricsConfig {
         aggregation_temporality: DELTA.into(),
@@ -534,6 +552,7 @@ fn reference(requests: &[ExportTraceServiceRequest]) -> BTreeMap<String, (u64, u
                 span.name
             );
             let nanos = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
+            let nanos = if nanos > 366 * 86_400 * 1_000_000_000 { 0 } else { nanos };
             let bucket = bounds.iter().position(|bound| nanos as f64 / 1e6 <= *bound).unwrap_or(bounds.len());
             let entry = all.entry(labels).or_insert_with(|| (0, 0, vec![0; 17]));
             entry.0 += 1;

@@ -87,6 +87,15 @@ pub(crate) fn of_service(service: &str, spans: Vec<Span>) -> TraceRequest {
     request(vec![resource_spans(vec![text("service.name", service)], spans)])
 }
 
+/// Reads settings as an operator writes them.
+pub(crate) fn settings<C: component::Config>(yaml: &str) -> C {
+    let node = config::parse(&config::Source::new("test.yaml", yaml)).expect("the text is YAML");
+    let mut problems = config::Problems::default();
+    let settings = config::decode::<C>(&node, "", &mut problems).expect("the settings are read");
+    assert_eq!(problems.error_count(), 0);
+    settings
+}
+
 /// Reads actions as an operator writes them.
 pub(crate) fn actions(yaml: &str) -> Vec<ActionConfig> {
     #[derive(Default, Clone, serde::Deserialize)]
@@ -327,4 +336,28 @@ pub(crate) fn survive_damage<D: ProcessorDef>(
             assert_eq!(wire::check_metrics(bytes), Ok(batch.items), "what is told is sound");
         }
     }
+}
+
+/// What the check of a configuration says of YAML, one line for each finding.
+pub(crate) fn problems_of<D: ProcessorDef>(yaml: &str) -> String {
+    let source = config::Source::new("test.yaml", yaml);
+    let node = config::parse(&source).expect("the text is YAML");
+    let mut problems = config::Problems::default();
+    let read = config::decode_telling::<D::Config>(
+        &node,
+        "",
+        <D::Config as component::Config>::NOT_SUPPORTED,
+        &mut problems,
+    );
+    let mut out: String =
+        problems.iter().map(|it| format!("error at {}: {}\n", it.path, it.message)).collect();
+    if let Some(read) = read {
+        let mut checks = component::Checks::default();
+        component::Config::validate(&read, &mut checks);
+        for finding in checks.into_findings() {
+            let level = if finding.is_warning { "warning" } else { "error" };
+            out.push_str(&format!("{level} at {}: {}\n", finding.path, finding.message));
+        }
+    }
+    out
 }

@@ -60,11 +60,6 @@ pub(super) fn measure(plan: &Plan) -> Result<Figures> {
     let rss_bytes = memory("VmRSS:")?.saturating_sub(before);
     let peak_rss_bytes = memory("VmHWM:")?.saturating_sub(before);
     let mut stages = chain.figures();
-    if plan.with_snapshots {
-        for (stage, snapshot) in stages.iter_mut().zip(chain.snapshots(plan)?) {
-            stage.snapshot = snapshot;
-        }
-    }
     let (mut checkpoint_rss_bytes, mut checkpoint_seconds) = (0, 0.0);
     if plan.with_checkpoints {
         let plain_seconds = stages.iter().map(|it| it.nanos).sum::<f64>() * f64::from(plan.n_series) / 1e9;
@@ -78,6 +73,11 @@ pub(super) fn measure(plan: &Plan) -> Result<Figures> {
         }
         // The first was made at the turn of an hour among the windows that count.
         checkpoint_rss_bytes = memory("VmRSS:")?.saturating_sub(before + warm_rss_bytes);
+    }
+    if plan.with_snapshots {
+        for (stage, snapshot) in stages.iter_mut().zip(chain.snapshots(plan)?) {
+            stage.snapshot = snapshot;
+        }
     }
     Ok(Figures {
         stages,

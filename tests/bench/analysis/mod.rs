@@ -20,7 +20,7 @@ use anyhow::{Context, Result, ensure};
 pub(crate) use self::chain::{configured, thread_cpu_time};
 pub(crate) use self::child::{CORE, memory};
 use self::plan::{Figures, Order, Plan, Stage};
-pub(crate) use self::tables::{REFERENCE_WALK_NANOS, met, none, thousands};
+pub(crate) use self::tables::{met, none, scaled, thousands};
 use crate::spans::Pool;
 use crate::{clock, paths, table, walk};
 
@@ -112,16 +112,13 @@ fn measure(args: &Args) -> Result<Measured> {
     Ok(Measured { reference_walk_nanos, runs, touches, peer })
 }
 
-/// Reaches as many bytes of each series as all stages keep of it.
+/// Reaches the memory that all stages keep of each series, where it lies.
 fn touches(runs: &[Run]) -> Vec<Touch> {
-    let is_plain = |run: &&Run| run.plan.n_series == STAGES_AT.0 && run.plan.with_snapshots;
-    let Some(run) = runs.iter().find(is_plain) else { return Vec::new() };
-    let bytes = run.figures.warm_rss_bytes / u64::from(run.plan.n_series);
     let sizes = SIZES.iter().filter(|(n_series, _)| runs.iter().any(|run| run.plan.n_series == *n_series));
     let touch = |&(n_series, _): &(u32, u64)| Touch {
         n_series,
-        in_order_nanos: touch::nanos_per_record(n_series, bytes, Order::Rows),
-        at_random_nanos: touch::nanos_per_record(n_series, bytes, Order::Shuffled),
+        in_order_nanos: touch::nanos_per_series(n_series, Order::Rows),
+        at_random_nanos: touch::nanos_per_series(n_series, Order::Shuffled),
     };
     sizes.map(touch).collect()
 }
@@ -144,7 +141,11 @@ fn plans() -> Vec<Plan> {
     };
     let mut plans = vec![
         plan(vec![Stage::Baseline], STAGES_AT),
-        Plan { with_checkpoints: true, ..plan(vec![Stage::Baseline, Stage::Novelty], STAGES_AT) },
+        Plan {
+            with_checkpoints: true,
+            with_snapshots: true,
+            ..plan(vec![Stage::Baseline, Stage::Novelty], STAGES_AT)
+        },
         plan(vec![Stage::Baseline, Stage::Seasonal], STAGES_AT),
         plan(vec![Stage::Baseline, Stage::Novelty], STAGES_AT),
         plan(vec![Stage::Baseline, Stage::Pattern], STAGES_AT),

@@ -84,7 +84,7 @@ pub(super) struct Plan {
     pub(super) order: Order,
     /// Take snapshots of every stage at the end, and restore them.
     pub(super) with_snapshots: bool,
-    /// Let `baseline` keep its checkpoints at the end.
+    /// Let `baseline` and the stages behind keep their checkpoints at the end; snapshots then hold them.
     pub(super) with_checkpoints: bool,
 }
 

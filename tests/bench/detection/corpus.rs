@@ -85,7 +85,7 @@ impl Corpus {
         let mut series = Vec::new();
         for metric in [Metric::Rate, Metric::Latency] {
             for seed in 1..=n_years {
-                let made = Year { step_minutes: 5, ..Year::new(metric, seed) }.generate()?;
+                let made = Year { step_seconds: 300, ..Year::new(metric, seed) }.generate()?;
                 let name = format!("{}.csv", made.name);
                 let path = folder.join(&name);
                 fs::write(&path, made.to_csv()).with_context(|| format!("writing {}", path.display()))?;

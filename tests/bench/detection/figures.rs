@@ -7,6 +7,7 @@ use super::events::{self, AtBudget};
 use super::nab::{self, PROFILES, Swept};
 use super::points;
 use super::rows::Outcome;
+use crate::machine::Machine;
 use crate::table::{Report, Table};
 
 /// False alarms per series and day: one a month, three a month, two a week.
@@ -70,11 +71,12 @@ pub(super) fn report(corpus: &Corpus, figures: &[Figures]) -> Report {
         vec![alerts_table(corpus, figures), scales_table(figures)]
     };
     let title = format!(
-        "{}; {} points, {:.0} series-days and {} windows count after the probation.",
+        "{}; {} points, {:.0} series-days and {} windows count after the probation; {}.",
         corpus.title,
         corpus.n_points(),
         corpus.scored_days(),
-        corpus.n_scored_windows()
+        corpus.n_scored_windows(),
+        Machine::here().stamp()
     );
     Report { title, tables }
 }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use super::corpus::{Corpus, Series};
 use super::subject;
+use crate::machine::Machine;
 use crate::petshop::{Column, Recording, STEP, Truth, issues};
 use crate::table::{Report, Table};
 
@@ -41,8 +42,9 @@ pub(super) fn report(folder: &Path, binary: &Path, config: &Path) -> Result<Opti
         all.push(judge(&healthy, &issue, binary, config).with_context(|| issue.display().to_string())?);
     }
     let title = format!(
-        "PetShop, low traffic: {} faults after two days without one; {n_series} series of 5 min.",
-        all.len()
+        "PetShop, low traffic: {} faults after two days without one; {n_series} series of 5 min; {}.",
+        all.len(),
+        Machine::here().stamp()
     );
     let rate = format!("{:.2}", n_alarms as f64 / n_days);
     let calm = Table {

@@ -2,8 +2,7 @@
 
 use super::child::{Figures, Interval};
 use super::{EVERY, Measured, OBJECTIVES, RULES};
-use crate::analysis::{REFERENCE_WALK_NANOS, met, none, thousands};
-use crate::machine::Machine;
+use crate::analysis::{met, none, scaled, thousands};
 use crate::table::{Report, Table};
 
 /// Of one core, scaled.
@@ -14,13 +13,7 @@ const MOST_NANOS_AT_TEN: f64 = 30.0;
 const LEAST_RATIO: f64 = 20.0;
 
 pub(super) fn report(measured: &Measured) -> Report {
-    let scale = REFERENCE_WALK_NANOS / measured.reference_walk_nanos;
-    let machine = Machine::here();
-    let title = format!(
-        "{}, {} cores, Linux {}; commit {}. One core.\n\
-         Reference walk in memory: {:.0} ns/span; *scaled* means × {scale:.2}, to a machine where it takes {REFERENCE_WALK_NANOS} ns.",
-        machine.cpu, machine.cores, machine.kernel, machine.commit, measured.reference_walk_nanos
-    );
+    let (scale, title) = scaled(measured.reference_walk_nanos, "One core.");
     let ours = &measured.ours;
     let mut tables = vec![interval(ours, scale), memory(ours), spans(ours, scale)];
     tables.extend(peer(measured));

@@ -3,11 +3,11 @@
 #![no_main]
 
 use bytes::Bytes;
-use fuzz::stage::{Half, chosen};
+use fuzz::stage::{Half, chosen_of_counting};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((stage, partial)) = chosen(data) else { return };
+    let Some((stage, partial)) = chosen_of_counting(data) else { return };
     let partial = Bytes::copy_from_slice(partial);
     let mut half = Half::new(stage);
     half.merge(&partial);

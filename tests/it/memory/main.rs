@@ -26,17 +26,22 @@ const RULES: usize = 1000;
 const MOST_OF_OBJECTIVE: usize = 34_500;
 /// Of a rule of one series, with its alert and its values.
 const MOST_OF_RULE: usize = 3_900;
+/// On the disk, of a rule that is quiet.
+const MOST_OF_QUIET_ARCHIVE: usize = 500;
 /// Beside a state while it is stored, however large it is.
 const MOST_OF_STORING: usize = 1_000_000;
 
 #[test]
 fn a_thousand_objectives_and_ten_thousand_rules_take_less_than_seventy_five_megabytes() {
     let (of_objective, of_storing) = objective();
-    let of_rule = rule();
-    let told =
-        format!("{of_objective} for an objective, {of_rule} for a rule, {of_storing} while state is stored");
+    let (of_rule, of_archiving) = rule();
+    let told = format!(
+        "{of_objective} for an objective, {of_rule} for a rule, {of_storing} and {of_archiving} while state is stored"
+    );
     assert!(
-        of_objective < MOST_OF_OBJECTIVE && of_rule < MOST_OF_RULE && of_storing < MOST_OF_STORING,
+        of_objective < MOST_OF_OBJECTIVE
+            && of_rule < MOST_OF_RULE
+            && of_storing.max(of_archiving) < MOST_OF_STORING,
         "{told}"
     );
     const { assert!(1000 * MOST_OF_OBJECTIVE + 10_000 * MOST_OF_RULE + MOST_OF_STORING < 75_000_000) };
@@ -110,8 +115,8 @@ fn storing(half: &dyn Processor) -> usize {
     ALLOCATOR.peak_usage() - before
 }
 
-/// Returns the bytes of a rule.
-fn rule() -> usize {
+/// Returns the bytes of a rule, and what archiving all takes beside them at most.
+fn rule() -> (usize, usize) {
     let rules: String = (0..RULES)
         .map(|number| {
             let when = match number % 10 {
@@ -136,7 +141,19 @@ fn rule() -> usize {
         harness.judge(table);
         harness.tick(Timestamp::from_secs(end + 2));
     }
-    (ALLOCATOR.current_usage() - before) / RULES
+    let bytes = ALLOCATOR.current_usage() - before;
+    (bytes / RULES, archiving(harness.analysis()))
+}
+
+/// Returns what making an archive piece by piece takes at most.
+fn archiving(half: &dyn Processor) -> usize {
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    let pieces = half.archive_pieces().expect("there are values");
+    let n_bytes: usize = pieces.bytes.map(|piece| piece.len()).sum();
+    let of_rule = n_bytes / RULES;
+    assert!((100..MOST_OF_QUIET_ARCHIVE).contains(&of_rule), "{of_rule} bytes are archived of a quiet rule");
+    ALLOCATOR.peak_usage() - before
 }
 
 fn series(number: usize) -> Arc<Series> {

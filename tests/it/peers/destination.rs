@@ -22,6 +22,8 @@ pub(super) enum Mood {
     Hangs,
     /// Closes the connection.
     Drops,
+    /// 404.
+    Refuses,
 }
 
 /// A request, whatever became of it.
@@ -92,6 +94,7 @@ fn answer(mut stream: &TcpStream, log: &Mutex<Vec<Seen>>, mood: &impl Fn() -> Mo
         Mood::Takes => "200 OK",
         Mood::IsBusy => "429 Too Many Requests\r\nretry-after: 1",
         Mood::Fails => "500 Internal Server Error",
+        Mood::Refuses => "404 Not Found",
         Mood::Hangs => return Ok(reader.read_exact(&mut [0])?),
         Mood::Drops => anyhow::bail!("the connection is dropped"),
     };

@@ -1,11 +1,12 @@
-//! `kill -9` at random moments before a destination of many moods: nothing accepted is lost, what is told twice has
-//! the same id, and of each alert the order is kept.
+//! `kill -9` at random moments before destinations of many moods: nothing that was to be told is lost, what is told twice
+//! has the same id, and of each alert the order is kept. Spans come in, rules judge them, and every format goes
+//! out: from half of them through incidents.
+
+mod formats;
+mod subject;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,26 +15,33 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use testbed::{eventually, free_port, trueline_binary};
+use testbed::eventually;
 
+use self::{
+    formats::{FORMATS, Format, Word},
+    subject::{Subject, Truth},
+};
 use super::{
     SOON,
-    alertmanager::{Transition, tell},
     destination::{Destination, Mood, Seen},
+    spans::StatusCode,
 };
-use crate::rig::Folder;
 
-const N_KILLS: u64 = 100;
+/// Of each of six formats, at the same time.
+const N_KILLS: usize = 17;
 /// Printed when the test fails.
 const SEED: u64 = 0x9E37_79B9;
-const SERVICES: [&str; 4] = ["shop", "cart", "payment", "search"];
-/// What is told at most between two kills, so that everything can be delivered in the end.
-const MOST_TOLD: u64 = 8;
+const SERVICES: [&str; 9] =
+    ["shop", "cart", "payment", "search", "stock", "mail", "login", "price", "rating"];
 
 /// Numbers that look random, the same for the same seed.
 struct Dice(AtomicU64);
 
 impl Dice {
+    fn of(seed: u64) -> Self {
+        Self(AtomicU64::new(seed.max(1)))
+    }
+
     fn below(&self, most: u64) -> u64 {
         let mut x = self.0.load(Ordering::Acquire);
         x ^= x << 13;
@@ -55,164 +63,164 @@ fn mood(dice: &Dice, is_good: &AtomicBool) -> Mood {
     }
 }
 
-/// The binary with as little around it as can be, so that it starts quickly.
-struct Subject {
-    program: PathBuf,
-    folder: Folder,
-    http: String,
-}
+/// How each service is. Who is not told of is silent, and its alert stays as it is.
+type Traffic = BTreeMap<&'static str, StatusCode>;
 
-impl Subject {
-    fn new(destination: &Destination) -> Result<Self> {
-        let (folder, http) = (Folder::new()?, format!("127.0.0.1:{}", free_port()));
-        let yaml = format!(
-            "
-receivers: {{otlp: {{protocols: {{http: {{endpoint: '{http}'}}}}}}}}
-exporters:
-  alert_webhook:
-    queue: {{directory: '{queue}'}}
-    retry: {{initial_interval: 20ms, max_interval: 200ms}}
-    circuit_breaker: {{failures: 0}}
-    destinations: [{{name: events, format: cloudevents, url: '{url}', timeout: 500ms}}]
-service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{logs: {{receivers: [otlp], exporters: [alert_webhook]}}}}
-",
-            queue = folder.file("queue").display(),
-            url = destination.url(),
-        );
-        std::fs::write(folder.file("config.yaml"), yaml)?;
-        Ok(Self { program: trueline_binary()?, folder, http })
-    }
-
-    /// Starts it and returns at once.
-    fn start(&self) -> Result<Running> {
-        let log = File::create(self.folder.file("log"))?;
-        let child = Command::new(&self.program)
-            .arg(format!("--config={}", self.folder.file("config.yaml").display()))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        Ok(Running(child))
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.file("log")).unwrap_or_default()
+/// Some services change, one of them for sure.
+fn turn(traffic: &mut Traffic, dice: &Dice) {
+    let sure = dice.below(SERVICES.len() as u64) as usize;
+    for (index, service) in SERVICES.into_iter().enumerate() {
+        let status = traffic.entry(service).or_insert(StatusCode::Unset);
+        if index == sure || dice.below(3) == 0 {
+            *status = if *status == StatusCode::Error { StatusCode::Unset } else { StatusCode::Error };
+        }
     }
 }
 
-/// A process that does not outlive its value.
-struct Running(Child);
-
-impl Running {
-    /// Ends it as `kill -9` does.
-    fn kill(&mut self) -> Result<()> {
-        self.0.kill()?;
-        self.0.wait()?;
-        Ok(())
-    }
-
-    fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.0.try_wait()?.is_some())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // An error means that it is gone already.
-        self.kill().ok();
-    }
-}
-
-/// By service, how many transitions were accepted: its alert fires, is resolved, fires again.
-type Accepted = BTreeMap<&'static str, u64>;
-
-/// Tells of the next transition of a service. What is not answered was not accepted, and is told again as its stage
-/// would.
-fn tell_next(subject: &Subject, service: &'static str, accepted: &mut Accepted) -> bool {
-    let known = accepted.entry(service).or_default();
-    let state = if known.is_multiple_of(2) { "firing" } else { "resolved" };
-    let is_told = tell(&subject.http, &Transition { state, service, sequence: *known + 1 }).is_ok();
-    *known += u64::from(is_told);
-    is_told
-}
-
-/// Starts the subject, tells of alerts and kills it: at times while it still starts, else soon after it has accepted
-/// something.
-fn live_and_die(subject: &Subject, dice: &Dice, accepted: &mut Accepted) -> Result<()> {
+/// Starts the subject, lets it judge spans and kills it: at times while it still starts, at times when it has taken
+/// spans, most often when it is telling.
+fn live_and_die(
+    subject: &Subject,
+    destination: &Destination,
+    dice: &Dice,
+    traffic: &mut Traffic,
+) -> Result<Truth> {
     let mut running = subject.start()?;
-    if dice.below(4) == 0 {
-        std::thread::sleep(Duration::from_millis(dice.below(200)));
-        return running.kill();
+    let kind = dice.below(6);
+    if kind == 0 {
+        std::thread::sleep(Duration::from_millis(dice.below(300)));
+        running.kill()?;
+        return Ok(Truth::default());
     }
-    let mut place = dice.below(SERVICES.len() as u64);
-    let mut next = |accepted: &mut Accepted| {
-        place += 1;
-        tell_next(subject, SERVICES[place as usize % SERVICES.len()], accepted)
-    };
-    eventually("something is accepted", SOON, || {
-        ensure!(!running.has_ended()?, "it ended by itself: {}", subject.log());
-        ensure!(next(accepted), "nothing is accepted yet");
+    // What has been stored holds, whatever came after.
+    let truth = eventually("it says what it knows", SOON, || subject.truth(&mut running))?;
+    turn(traffic, dice);
+    let n_seen = destination.look(<[Seen]>::len);
+    eventually("it is where it shall die", SOON, || {
+        subject.send(&mut running, traffic)?;
+        ensure!(kind == 1 || destination.look(<[Seen]>::len) > n_seen, "it tells nothing yet");
         Ok(())
     })?;
-    let n_told = dice.below(MOST_TOLD);
-    let wait = Duration::from_millis(dice.below(250));
+    let wait = Duration::from_millis(dice.below(600));
     let killer = std::thread::spawn(move || {
         std::thread::sleep(wait);
         running.kill()
     });
-    for _ in 0..n_told {
-        if !next(accepted) {
-            break;
-        }
+    while !killer.is_finished() {
+        // It dies meanwhile.
+        subject.send_anyway(traffic);
     }
-    killer.join().ok().context("the killer ends")?
+    killer.join().ok().context("the killer ends")??;
+    Ok(truth)
 }
 
 #[test]
-fn kill_9_at_a_hundred_random_moments_loses_nothing_and_keeps_the_order_of_each_alert() -> Result<()> {
+fn kill_9_at_a_hundred_random_moments_loses_no_alert_and_keeps_the_order_of_each() -> Result<()> {
     println!("seed {SEED:#x}");
-    survive(SEED)
-}
-
-fn survive(seed: u64) -> Result<()> {
-    let dice = Dice(AtomicU64::new(seed));
-    let is_good = Arc::new(AtomicBool::new(false));
-    let destination = {
-        let (moods, is_good) = (Dice(AtomicU64::new(!seed)), Arc::clone(&is_good));
-        Destination::start(move || mood(&moods, &is_good))?
+    const { assert!(FORMATS.len() * N_KILLS >= 100) };
+    let of_format = |(number, format): (usize, &'static Format)| {
+        std::thread::spawn(move || survive(format, SEED + number as u64).context(format.name))
     };
-    let subject = Subject::new(&destination)?;
-    let (mut accepted, mut n_left_waiting) = (Accepted::new(), 0);
-    for kill in 1..=N_KILLS {
-        live_and_die(&subject, &dice, &mut accepted).with_context(|| format!("kill {kill}"))?;
-        n_left_waiting += u64::from(destination.look(|seen| check(seen, &accepted)).is_err());
+    let running: Vec<_> = FORMATS.iter().enumerate().map(of_format).collect();
+    let ended: Vec<_> = running.into_iter().map(|thread| thread.join().ok().context("it panics")).collect();
+    let (mut left, mut moods) = (0, BTreeSet::new());
+    for ended in ended {
+        let survived = ended??;
+        left += survived.n_left;
+        moods.extend(survived.moods);
     }
-    ensure!(n_left_waiting >= N_KILLS / 10, "only {n_left_waiting} kills left something undelivered");
-    is_good.store(true, Ordering::Release);
-    let _running = subject.start()?;
-    eventually("everything accepted is delivered", SOON, || destination.look(|seen| check(seen, &accepted)))?;
-    let moods: BTreeSet<Mood> = destination.look(|seen| seen.iter().map(|seen| seen.mood).collect());
-    ensure!(moods.len() == 5, "the destination was never but {moods:?}");
+    ensure!(left >= N_KILLS / 2, "only {left} kills left something untold");
+    ensure!(moods.len() == 5, "destinations were never but {moods:?}");
     Ok(())
 }
 
-/// Whether all is delivered, and everything was in order and under one id.
-fn check(seen: &[Seen], accepted: &Accepted) -> Result<()> {
-    for (service, accepted) in accepted {
-        let of_service: Vec<&Seen> =
-            seen.iter().filter(|seen| seen.body["data"]["labels"]["service.name"] == *service).collect();
-        let number = |seen: &&Seen| seen.body["data"]["sequence"].as_u64().unwrap_or(0);
-        let told: Vec<u64> = of_service.iter().map(&number).collect();
-        assert!(told.is_sorted(), "{service} was told out of order: {told:?}");
-        let taken = of_service.iter().filter(|seen| seen.mood == Mood::Takes).map(&number);
-        let taken: BTreeSet<u64> = taken.collect();
-        let ids = of_service.iter().map(|seen| format!("{} {}", number(seen), seen.body["id"]));
-        let (ids, numbers): (BTreeSet<String>, BTreeSet<u64>) = (ids.collect(), told.into_iter().collect());
-        assert_eq!(ids.len(), numbers.len(), "{service}: a duplicate has another id: {ids:?}");
-        let missing: Vec<u64> = (1..=*accepted).filter(|sequence| !taken.contains(sequence)).collect();
-        ensure!(missing.is_empty(), "{service}: {missing:?} of {accepted} are not delivered");
+/// What a format went through.
+struct Survived {
+    /// Kills that left something untold.
+    n_left: usize,
+    moods: BTreeSet<Mood>,
+}
+
+fn survive(format: &Format, seed: u64) -> Result<Survived> {
+    let dice = Dice::of(seed);
+    let is_good = Arc::new(AtomicBool::new(false));
+    let destination = {
+        let (moods, is_good) = (Dice::of(!seed), Arc::clone(&is_good));
+        Destination::start(move || mood(&moods, &is_good))?
+    };
+    let subject = Subject::new(format, &destination)?;
+    let (mut truth, mut traffic, mut n_left) = (Truth::default(), Traffic::new(), 0);
+    for kill in 1..=N_KILLS {
+        let known = live_and_die(&subject, &destination, &dice, &mut traffic);
+        add(&mut truth, known.with_context(|| format!("kill {kill}"))?);
+        destination.look(|seen| check_order(format, seen));
+        n_left += usize::from(destination.look(|seen| check_all(format, seen, &truth)).is_err());
+    }
+    is_good.store(true, Ordering::Release);
+    let mut running = subject.start()?;
+    traffic.values_mut().for_each(|status| *status = StatusCode::Unset);
+    eventually("all alerts end, and all that was to be told is told", SOON, || {
+        subject.send(&mut running, &traffic)?;
+        add(&mut truth, subject.truth(&mut running)?);
+        for (service, words) in &truth {
+            ensure!(words.last().is_some_and(|last| last.is_end), "{service} still fires: {words:?}");
+        }
+        destination.look(|seen| check_all(format, seen, &truth))
+    })?;
+    destination.look(|seen| check_order(format, seen));
+    let n_words: usize = truth.values().map(BTreeSet::len).sum();
+    ensure!(n_words >= N_KILLS / 3, "only {n_words} times there was something to tell");
+    Ok(Survived { n_left, moods: destination.look(|seen| seen.iter().map(|seen| seen.mood).collect()) })
+}
+
+/// Of each alert the stage remembers the last events.
+fn add(truth: &mut Truth, known: Truth) {
+    for (service, words) in known {
+        truth.entry(service).or_default().extend(words);
+    }
+}
+
+/// What a destination heard of each service, in order.
+fn heard<'a>(
+    format: &Format,
+    seen: impl Iterator<Item = &'a Seen>,
+) -> BTreeMap<String, Vec<(Word, Option<String>)>> {
+    let mut of_service: BTreeMap<String, Vec<(Word, Option<String>)>> = BTreeMap::new();
+    for said in seen.flat_map(|seen| (format.read)(&seen.body)) {
+        let words = of_service.entry(said.service).or_default();
+        // A resolve of PagerDuty does not say of which firing it is: of the last.
+        let last = || words.last().map(|(word, _)| word.starts_at);
+        let starts_at = said.starts_at.or_else(last).expect("no end comes before a beginning");
+        words.push((Word { starts_at, is_end: said.is_end }, said.id));
+    }
+    of_service
+}
+
+/// No transition comes behind a later one of the same alert, and each has one id, however often it comes.
+fn check_order(format: &Format, seen: &[Seen]) {
+    for (service, words) in heard(format, seen.iter()) {
+        let name = format.name;
+        assert!(
+            words.is_sorted_by_key(|(word, _)| *word),
+            "{name}: {service} was told out of order: {words:?}"
+        );
+        let ids: BTreeSet<_> = words.iter().filter(|(_, id)| id.is_some()).collect();
+        let n_words = ids.iter().map(|(word, _)| word).collect::<BTreeSet<_>>().len();
+        assert_eq!(ids.len(), n_words, "{name}, {service}: a duplicate has another id: {words:?}");
+    }
+}
+
+/// Whether the destination took all that was to be told. Groups are told how an alert is by then, so of them the last
+/// word counts.
+fn check_all(format: &Format, seen: &[Seen], truth: &Truth) -> Result<()> {
+    let taken = heard(format, seen.iter().filter(|seen| seen.mood == Mood::Takes));
+    for (service, words) in truth {
+        let taken: Vec<Word> = taken.get(service).into_iter().flatten().map(|(word, _)| *word).collect();
+        let missing: Vec<&Word> = match format.tells_all {
+            true => words.iter().filter(|word| !taken.contains(word)).collect(),
+            false => words.last().into_iter().filter(|last| taken.last() != Some(last)).collect(),
+        };
+        ensure!(missing.is_empty(), "{service}: {missing:?} of {words:?} are not told");
     }
     Ok(())
 }

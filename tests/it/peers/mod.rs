@@ -5,7 +5,9 @@
 //! * `gateway`: starts the binary with an OTLP receiver and whatever a test adds.
 //! * `spans`: OTLP requests built by hand, so that every number in a test is known.
 //! * `series`: OTLP metrics of two collectors made comparable.
+//! * `dead_letters`: `trueline deliveries` shows what nobody took, and sends it again.
 //! * `destination`: keeps the webhooks that it is sent, and answers as it is told.
+//! * `explanations`: `trueline explain` says the same after a restart.
 //! * `sdk`: what real clients send is counted, charted and found again.
 //! * `alertmanager`: takes, groups and resolves what `alert_webhook` sends; `amtool` shows it.
 //! * `burn_rates`: alerts of objectives fire when those of Sloth's rules do in Prometheus.
@@ -13,8 +15,9 @@
 //! * `health_rules`: what ships for Prometheus to tell of trueline itself.
 //! * `go_equivalence`: the Go collector's span metrics and ours, series by series.
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
-//! * `kills`: `alert_webhook` through a hundred `kill -9` before a destination of many moods.
+//! * `kills`: alerts of real spans through a hundred `kill -9` before destinations of many moods, format by format.
 //! * `normal`: a service that becomes slow is told first, of recorded load as warm-up.
+//! * `past`: baselines know from the start what a real Prometheus had for a day.
 //! * `promises`: a promise that is broken, from spans to an alert in a real Alertmanager.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
@@ -27,13 +30,16 @@
 mod alertmanager;
 mod burn_rates;
 mod dashboards;
+mod dead_letters;
 mod destination;
+mod explanations;
 mod gateway;
 mod go_equivalence;
 mod health_rules;
 mod jaeger;
 mod kills;
 mod normal;
+mod past;
 mod promises;
 mod refused;
 mod restart;

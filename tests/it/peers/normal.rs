@@ -1,6 +1,6 @@
 //! What is normal, end to end: half an hour that was recorded warms the baselines, then a service of the shop
 //! becomes slow, and Prometheus, Jaeger and the log records say so, of that service first. Then it is as before,
-//! and so are they.
+//! and so are they. Windows of ten seconds and `seasonal` alone make minutes of what takes hours by default.
 
 use std::{
     cell::Cell,

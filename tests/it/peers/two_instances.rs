@@ -179,12 +179,17 @@ fn at(step: u64) -> Timestamp {
 }
 
 fn spans(step: u64, n_spans: u64, status: u8) -> Vec<u8> {
+    spans_at(at(step), n_spans, status)
+}
+
+/// Spans of `shop` that end then.
+pub(super) fn spans_at(at: Timestamp, n_spans: u64, status: u8) -> Vec<u8> {
     let (none, mut resource, mut writer) = (Attributes::new(), Attributes::new(), SpansWriter::new());
     resource.push_str("service.name", "shop");
     writer.resource(&resource);
     writer.scope("test", "");
     for id in 1..=n_spans {
-        let end = at(step).as_nanos() + id;
+        let end = at.as_nanos() + id;
         writer.span(&Span {
             trace_id: u128::from(end).to_be_bytes(),
             span_id: end.to_be_bytes(),
@@ -223,8 +228,8 @@ fn tells(pager: &Destination, n_told: usize) -> Result<Vec<Told>> {
     })
 }
 
-const GOOD: u8 = 0;
-const BAD: u8 = 2;
+pub(super) const GOOD: u8 = 0;
+pub(super) const BAD: u8 = 2;
 
 #[test]
 fn two_instances_tell_webhooks_the_same_by_the_same_ids_and_the_survivor_goes_on() -> Result<()> {

@@ -60,7 +60,7 @@ pub(super) fn place(year: &Year, gaps: &[Happening], random: &mut Pcg64) -> Resu
         return Ok(Vec::new());
     }
     let mut wanted: Vec<_> =
-        KINDS.iter().flat_map(|kind| SCALES.iter().map(move |scale| (*kind, *scale))).collect();
+        KINDS.iter().flat_map(|kind| year.scales.iter().map(move |scale| (*kind, *scale))).collect();
     wanted.shuffle(random);
     let faulty_seconds = (i64::from(year.n_days) - i64::from(year.n_quiet_days)) * DAY_SECONDS;
     let share = faulty_seconds / wanted.len() as i64;

@@ -3,7 +3,7 @@
 use super::{FaultKind, HappeningKind, Metric, SCALES, Series, Year, format_timestamp, parse_timestamp};
 
 fn short(metric: Metric, seed: u64) -> Series {
-    let year = Year { n_days: 80, n_quiet_days: 28, step_minutes: 5, ..Year::new(metric, seed) };
+    let year = Year { n_days: 80, n_quiet_days: 28, step_seconds: 300, ..Year::new(metric, seed) };
     year.generate().unwrap()
 }
 
@@ -48,7 +48,7 @@ fn a_burst_of_twenty_deviations_stands_out_of_the_hour_before() {
 
 #[test]
 fn the_noise_has_the_deviation_that_faults_are_measured_in() {
-    let mut noise = super::Noise::new(1);
+    let mut noise = super::Noise::new(60);
     let mut random = <rand_pcg::Pcg64 as rand::SeedableRng>::seed_from_u64(1);
     let values: Vec<_> = (0..200_000).map(|_| noise.next(&mut random)).collect();
     let variance = mean(&values.iter().map(|value| value * value).collect::<Vec<_>>());
@@ -111,7 +111,7 @@ fn a_weekend_is_quieter_than_the_days_before_it() {
 
 #[test]
 fn a_healthy_series_has_no_fault_and_gaps_where_others_have_theirs() {
-    let healthy = Year { n_days: 80, n_quiet_days: 80, step_minutes: 5, ..Year::new(Metric::Rate, 2) };
+    let healthy = Year { n_days: 80, n_quiet_days: 80, step_seconds: 300, ..Year::new(Metric::Rate, 2) };
     let healthy = healthy.generate().unwrap();
     assert_eq!(healthy.faults, []);
     let gaps = |series: &Series| -> Vec<_> {
@@ -150,8 +150,8 @@ fn too_few_days_for_the_faults_are_refused_with_the_number_needed() {
         problem.to_string(),
         "n_days is 60, must be at least 78 to keep 25 faults apart after 28 quiet days"
     );
-    let problem = Year { step_minutes: 7, ..Year::new(Metric::Rate, 1) }.generate().unwrap_err();
-    assert_eq!(problem.to_string(), "step_minutes is 7, must divide 60");
+    let problem = Year { step_seconds: 420, ..Year::new(Metric::Rate, 1) }.generate().unwrap_err();
+    assert_eq!(problem.to_string(), "step_seconds is 420, must divide 3600");
 }
 
 #[test]
