@@ -160,7 +160,7 @@ fn a_misspelt_name_is_shown_where_it_stands_with_the_nearest() {
         12 |     rules: [{name: a, metric: m, stat: p98, when: {op: gtt, value: 1}, severity: eror}]
            |                                                        ^^^
            |
-           = help: did you mean `gt`? valid values: `gt`, `gte`, `lt`, `lte`, `eq`, `ne`, `trend_up`, `trend_down`, `rate_of_change`, `anomaly`, `predict_gt`, `predict_lt`"#]].assert_eq(&told_of(
+           = help: did you mean `gt`? valid values: `gt`, `gte`, `lt`, `lte`, `eq`, `ne`, `trend_up`, `trend_down`, `rate_of_change`, `anomaly`, `degraded`, `predict_gt`, `predict_lt`"#]].assert_eq(&told_of(
         "  attributes:
     actions:
       - key: a
@@ -254,7 +254,7 @@ service:
             18 |       processors: [batch]
                |                    ^^^^^
                |
-               = help: exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter
+               = help: add `batch:` to `processors`
 
             error: service::pipelines::traces: references exporter "tempo" which is not configured
               --> yaml::19:25
@@ -406,21 +406,18 @@ service:
               |
               = help: set `tls.client_ca_file`, so that clients must show a certificate, or authenticate in front of it
 
-            error: processors: unknown type: "batch" for id: "batch"
-             --> yaml::7:3
-              |
-            7 |   batch: {timeout: 1s}
-              |   ^^^^^
-              |
-              = help: exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter
-
-            error: processors: unknown type: "memory_limiter" for id: "memory_limiter"
+            error: processors::memory_limiter::check_interval: check_interval is 0s, 'check_interval' must be greater than zero: at least 10ms
+                   write `check_interval: 1s`
              --> yaml::8:3
               |
             8 |   memory_limiter:
               |   ^^^^^^^^^^^^^^
+
+            error: processors::memory_limiter: 'limit_mib' or 'limit_percentage' must be greater than zero
+             --> yaml::8:3
               |
-              = help: memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received, `sending_queue.max_bytes` what waits
+            8 |   memory_limiter:
+              |   ^^^^^^^^^^^^^^
 
             error: processors::attributes: key `include` of the collector is not supported: the actions apply to every item of the pipeline
              --> yaml::9:16

@@ -32,15 +32,20 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: anomaly
           - name: attributes
           - name: baseline
+          - name: batch
           - name: bottleneck
           - name: correlation
+          - name: cumulativetodelta
           - name: enrichment
           - name: filter
           - name: forecast
+          - name: memory_limiter
+          - name: probabilistic_sampler
           - name: resource
           - name: sla
-          - name: transform
             aliases: [slo]
+          - name: tail_sampling
+          - name: transform
         connectors:
           - name: service_graph
             aliases: [servicegraph]

@@ -137,6 +137,7 @@ const NOT_A_COMPONENT: &[&str] = &[
     "examples",
     "http",
     "prometheus_names",
+    "ottl",
     "promql",
     "proptest-regressions",
     "testing",

@@ -329,91 +329,91 @@ fn what_is_wrong_with_a_condition_is_told_with_its_place() {
         ],
         expect![[r#"
 
-              expected a value, found the end, at the end of the text
+              at the end: expected a value, found the end
             attributes["a"]
-              a value alone is no condition, compare it: == true, != nil, at character 1: attributes["a"]
+              at character 1 (attributes["a"]): a value alone is no condition, compare it: == true, != nil
             attributes["a"] = 1
-              values are compared by ==, at character 17: = 1
+              at character 17 (= 1): values are compared by ==
             attributes["a"] == 'x'
-              strings stand in double quotes, at character 20: 'x'
+              at character 20 ('x'): strings stand in double quotes
             attributes["a"] == "x
-              the string has no end, add a double quote, at character 20: "x
+              at character 20 ("x): the string has no end, add a double quote
             attributes["a"] == "\q"
-              no such escape; a backslash that shall stay is written \\, at character 21: \q"
+              at character 21 (\q"): no such escape; a backslash that shall stay is written \\
             attributes["a"] == 1 && true
-              conditions are joined by the word and, at character 22: && true
+              at character 22 (&& true): conditions are joined by the word and
             attributes["a"] == 1 true
-              expected and, or, a comparison or the end, found true, at character 22: true
+              at character 22 (true): expected and, or, a comparison or the end, found true
             attributes["a"] == 0x123
-              bytes have two digits each, add the missing one, at character 20: 0x123
+              at character 20 (0x123): bytes have two digits each, add the missing one
             attributes["a"] == 99999999999999999999
-              the integer exceeds 64 bits, at character 20: 99999999999999999999
+              at character 20 (99999999999999999999): the integer exceeds 64 bits
             (attributes["a"] == 1
-              expected a closing parenthesis, found the end, at the end of the text
+              at the end: expected a closing parenthesis, found the end
             attributes.a == 1
-              an entry is reached by its key: attributes["a"], at character 12: a == 1
+              at character 12 (a == 1): an entry is reached by its key: attributes["a"]
             attributes[0] == 1
-              the first key of attributes is a string, at character 1: attributes[0] == 1
+              at character 1 (attributes[0] == 1): the first key of attributes is a string
             attributes[body] == 1
-              a key is a string in double quotes or a number; computed keys are not supported, at character 12: body] == 1
+              at character 12 (body] == 1): a key is a string in double quotes or a number; computed keys are not supported
             sevrity_number > 1
-              sevrity_number is no field of log, did you mean severity_number? write one of attributes, body, dropped_attributes_count, event_name, flags, observed_time, observed_time_unix_nano, severity_number, severity_text, span_id, time, time_unix_nano, trace_id, at character 1: sevrity_number > 1
+              at character 1 (sevrity_number > 1): sevrity_number is no field of log, did you mean severity_number? write one of attributes, body, dropped_attributes_count, event_name, flags, observed_time, observed_time_unix_nano, severity_number, severity_text, span_id, time, time_unix_nano, trace_id
             severity_number["a"] > 1
-              severity_number has no such key, at character 1: severity_number["a"] > 1
+              at character 1 (severity_number["a"] > 1): severity_number has no such key
             severity_text.string == ""
-              severity_text of log has nothing below it, at character 15: string == ""
+              at character 15 (string == ""): severity_text of log has nothing below it
             trace_id.hex == ""
-              hex is no part of trace_id, write one of string, at character 10: hex == ""
+              at character 10 (hex == ""): hex is no part of trace_id, write one of string
             span.name == "x"
-              span can not be reached from the context log, at character 1: span.name == "x"
+              at character 1 (span.name == "x"): span can not be reached from the context log
             serviceName == "x"
-              names in a path are in small letters; an attribute's name stands in brackets: attributes["serviceName"], at character 1: serviceName == "x"
+              at character 1 (serviceName == "x"): names in a path are in small letters; an attribute's name stands in brackets: attributes["serviceName"]
             severity_number == SEVERITY_NUMBER_EROR
-              SEVERITY_NUMBER_EROR is no name in the context log, did you mean SEVERITY_NUMBER_ERROR? write one of SEVERITY_NUMBER_UNSPECIFIED, SEVERITY_NUMBER_TRACE, SEVERITY_NUMBER_TRACE2, SEVERITY_NUMBER_TRACE3, SEVERITY_NUMBER_TRACE4, SEVERITY_NUMBER_DEBUG, SEVERITY_NUMBER_DEBUG2, SEVERITY_NUMBER_DEBUG3, SEVERITY_NUMBER_DEBUG4, SEVERITY_NUMBER_INFO, SEVERITY_NUMBER_INFO2, SEVERITY_NUMBER_INFO3, SEVERITY_NUMBER_INFO4, SEVERITY_NUMBER_WARN, SEVERITY_NUMBER_WARN2, SEVERITY_NUMBER_WARN3, SEVERITY_NUMBER_WARN4, SEVERITY_NUMBER_ERROR, SEVERITY_NUMBER_ERROR2, SEVERITY_NUMBER_ERROR3, SEVERITY_NUMBER_ERROR4, SEVERITY_NUMBER_FATAL, SEVERITY_NUMBER_FATAL2, SEVERITY_NUMBER_FATAL3, SEVERITY_NUMBER_FATAL4, at character 20: SEVERITY_NUMBER_EROR
+              at character 20 (SEVERITY_NUMBER_EROR): SEVERITY_NUMBER_EROR is no name in the context log, did you mean SEVERITY_NUMBER_ERROR? write one of SEVERITY_NUMBER_UNSPECIFIED, SEVERITY_NUMBER_TRACE, SEVERITY_NUMBER_DEBUG, SEVERITY_NUMBER_INFO, SEVERITY_NUMBER_WARN, SEVERITY_NUMBER_ERROR, SEVERITY_NUMBER_FATAL
             severity_number == STATUS_CODE_ERROR
-              STATUS_CODE_ERROR is no name in the context log, write one of SEVERITY_NUMBER_UNSPECIFIED, SEVERITY_NUMBER_TRACE, SEVERITY_NUMBER_TRACE2, SEVERITY_NUMBER_TRACE3, SEVERITY_NUMBER_TRACE4, SEVERITY_NUMBER_DEBUG, SEVERITY_NUMBER_DEBUG2, SEVERITY_NUMBER_DEBUG3, SEVERITY_NUMBER_DEBUG4, SEVERITY_NUMBER_INFO, SEVERITY_NUMBER_INFO2, SEVERITY_NUMBER_INFO3, SEVERITY_NUMBER_INFO4, SEVERITY_NUMBER_WARN, SEVERITY_NUMBER_WARN2, SEVERITY_NUMBER_WARN3, SEVERITY_NUMBER_WARN4, SEVERITY_NUMBER_ERROR, SEVERITY_NUMBER_ERROR2, SEVERITY_NUMBER_ERROR3, SEVERITY_NUMBER_ERROR4, SEVERITY_NUMBER_FATAL, SEVERITY_NUMBER_FATAL2, SEVERITY_NUMBER_FATAL3, SEVERITY_NUMBER_FATAL4, at character 20: STATUS_CODE_ERROR
+              at character 20 (STATUS_CODE_ERROR): STATUS_CODE_ERROR is no name in the context log, write one of SEVERITY_NUMBER_UNSPECIFIED, SEVERITY_NUMBER_TRACE, SEVERITY_NUMBER_DEBUG, SEVERITY_NUMBER_INFO, SEVERITY_NUMBER_WARN, SEVERITY_NUMBER_ERROR, SEVERITY_NUMBER_FATAL
             severity_number == IsMatch
-              IsMatch is a function, give it arguments: IsMatch(…), at character 20: IsMatch
+              at character 20 (IsMatch): IsMatch is a function, give it arguments: IsMatch(…)
             1 == 2 == 3
-              a comparison is not compared again, join two by and, at character 11: 3
+              at character 11 (3): a comparison is not compared again, join two by and
             isMatch(body, "x")
-              isMatch is no function that returns a value; those begin with a capital letter, at character 1: isMatch(body, "x")
+              at character 1 (isMatch(body, "x")): isMatch is no function that returns a value; those begin with a capital letter
             IsMatsh(body, "x")
-              IsMatsh is no function, did you mean IsMatch? write one of Bool, Concat, ContainsValue, ConvertCase, Double, Duration, HasPrefix, HasSuffix, Hours, Index, Int, IsBool, IsDouble, IsInt, IsList, IsMap, IsMatch, IsString, Keys, Len, Microseconds, Milliseconds, Minutes, Nanoseconds, ParseJSON, SHA256, Seconds, SpanID, Split, String, Substring, ToLowerCase, ToUpperCase, TraceID, Trim, TrimPrefix, TrimSuffix, Unix, UnixMicro, UnixMilli, UnixNano, UnixSeconds, at character 1: IsMatsh(body, "x")
+              at character 1 (IsMatsh(body, "x")): IsMatsh is no function, did you mean IsMatch? write one of Bool, Concat, ContainsValue, ConvertCase, Double, Duration, HasPrefix, HasSuffix, Hours, Index, Int, IsBool, IsDouble, IsInt, IsList, IsMap, IsMatch, IsString, Keys, Len, Microseconds, Milliseconds, Minutes, Nanoseconds, ParseJSON, SHA256, Seconds, SpanID, Split, String, Substring, ToLowerCase, ToUpperCase, TraceID, Trim, TrimPrefix, TrimSuffix, Unix, UnixMicro, UnixMilli, UnixNano, UnixSeconds
             IsMatch(body)
-              pattern is missing: write IsMatch(target, pattern), at character 1: IsMatch(body)
+              at character 1 (IsMatch(body)): pattern is missing: write IsMatch(target, pattern)
             IsMatch(body, "x", 1)
-              too many arguments: write IsMatch(target, pattern), at character 20: 1)
+              at character 20 (1)): too many arguments: write IsMatch(target, pattern)
             IsMatch(body, patern = "x")
-              patern is no parameter of IsMatch, did you mean pattern? write one of target, pattern, at character 24: "x")
+              at character 24 ("x")): patern is no parameter of IsMatch, did you mean pattern? write one of target, pattern
             IsMatch(body, "(")
-              the pattern "(" is no regular expression: unclosed group, at character 15: "(")
+              at character 15 ("(")): the pattern "(" is no regular expression: unclosed group
             IsMatch(body, severity_text)
-              pattern of IsMatch must be a string that is written out, and this is something else, at character 15: severity_text)
+              at character 15 (severity_text)): pattern of IsMatch must be a string that is written out, and this is something else
             IsMatch(trace_id, "x")
-              IsMatch takes text and this is a trace id, add .string to the path, at character 9: trace_id, "x")
+              at character 9 (trace_id, "x")): IsMatch takes text and this is a trace id, add .string to the path
             Substring(severity_number, 0, 1) == "x"
-              target of Substring must be a string, and this is an integer, at character 11: severity_number, 0, 1) == "x"
+              at character 11 (severity_number, 0, 1) == "x"): target of Substring must be a string, and this is an integer
             Concat(body, "x") == "x"
-              vals of Concat is a list: Concat([one, other], " "), at character 8: body, "x") == "x"
+              at character 8 (body, "x") == "x"): vals of Concat is a list: Concat([one, other], " ")
             Concat([1 == 2], "x") == "x"
-              expected a comma or the closing bracket, found ==, at character 11: == 2], "x") == "x"
+              at character 11 (== 2], "x") == "x"): expected a comma or the closing bracket, found ==
             Duration("soon") == nil
-              a duration is written like 1h30m, 1.5s or 300ms, at character 10: "soon") == nil
+              at character 10 ("soon") == nil): a duration is written like 1h30m, 1.5s or 300ms
             TraceID("12") == trace_id
-              target of TraceID must be 16 bytes, or 32 hexadecimal digits, and this is neither, at character 1: TraceID("12") == trace_id
+              at character 1 (TraceID("12") == trace_id): target of TraceID must be 16 bytes, or 32 hexadecimal digits, and this is neither
             ConvertCase(body, "snake") == "x"
-              ConvertCase to snake or camel is not supported, write "lower" or "upper", at character 1: ConvertCase(body, "snake") == …
+              at character 1 (ConvertCase(body, "snake") == …): ConvertCase to snake or camel is not supported, write "lower" or "upper"
             IsRootSpan()
-              IsRootSpan does not exist in the context log here, at character 1: IsRootSpan()
+              at character 1 (IsRootSpan()): IsRootSpan does not exist in the context log here
             Now() > time
-              Now is not supported: a stage has no clock, so that the same telemetry gives the same output whenever it comes, at character 1: Now() > time
+              at character 1 (Now() > time): Now is not supported: a stage has no clock, so that the same telemetry gives the same output whenever it comes
             Len(body)
-              Len returns an integer, which is no condition; compare it, at character 1: Len(body)
+              at character 1 (Len(body)): Len returns an integer, which is no condition; compare it
             severity_text + 1 == 2
-              one calculates with numbers, times and durations; this is a string, at character 1: severity_text + 1 == 2
+              at character 1 (severity_text + 1 == 2): one calculates with numbers, times and durations; this is a string
             cache["a"] == nil and resource.cache["a"] == nil
-              each context has its own cache, write log.cache, at character 32: cache["a"] == nil
+              at character 32 (cache["a"] == nil): each context has its own cache, write log.cache
         "#]],
     );
     let deep = format!("{}true{}", "(".repeat(100), ")".repeat(100));
@@ -638,47 +638,47 @@ fn what_is_wrong_with_a_statement_is_told_with_its_place() {
     };
     expect![[r#"
 
-          a statement begins with an editor, such as set(…), at the end of the text
+          at the end: a statement begins with an editor, such as set(…)
         Set(attributes["a"], 1)
-          Set returns a value and changes nothing, hand it to an editor such as set(…), at character 1: Set(attributes["a"], 1)
+          at character 1 (Set(attributes["a"], 1)): Set returns a value and changes nothing, hand it to an editor such as set(…)
         attributes["a"]
-          a statement begins with an editor and its arguments, such as set(…), at character 1: attributes["a"]
+          at character 1 (attributes["a"]): a statement begins with an editor and its arguments, such as set(…)
         sett(attributes["a"], 1)
-          sett is no editor, did you mean set? write one of append, delete_key, delete_matching_keys, flatten, keep_keys, keep_matching_keys, limit, merge_maps, replace_all_matches, replace_all_patterns, replace_match, replace_pattern, set, truncate_all, at character 1: sett(attributes["a"], 1)
+          at character 1 (sett(attributes["a"], 1)): sett is no editor, did you mean set? write one of append, delete_key, delete_matching_keys, flatten, keep_keys, keep_matching_keys, limit, merge_maps, replace_all_matches, replace_all_patterns, replace_match, replace_pattern, set, truncate_all
         set(attributes["a"])
-          value is missing: write set(target, value), at character 1: set(attributes["a"])
+          at character 1 (set(attributes["a"])): value is missing: write set(target, value)
         set("a", 1)
-          target of set must be a path, such as attributes["key"], and this is something else, at character 5: "a", 1)
+          at character 5 ("a", 1)): target of set must be a path, such as attributes["key"], and this is something else
         set(attributes, 1)
-          the field takes a map, and this is an integer, at character 17: 1)
+          at character 17 (1)): the field takes a map, and this is an integer
         set(severity_number, "x")
-          the field takes an integer, and this is a string, at character 22: "x")
+          at character 22 ("x")): the field takes an integer, and this is a string
         set(attributes["a"], time)
-          a time is no value of an attribute; make text or a number of it, at character 22: time)
+          at character 22 (time)): a time is no value of an attribute; make text or a number of it
         set(attributes["a"], 1) where
-          expected a value, found the end, at the end of the text
+          at the end: expected a value, found the end
         set(attributes["a"], 1) where attributes["b"]
-          a value alone is no condition, compare it: == true, != nil, at character 31: attributes["b"]
+          at character 31 (attributes["b"]): a value alone is no condition, compare it: == true, != nil
         set(attributes["a"], 1) if true
-          expected and, or, a comparison or the end, found if, at character 25: if true
+          at character 25 (if true): expected and, or, a comparison or the end, found if
         delete_key(severity_text, "a")
-          target must be a map, such as attributes, and this is a string, at character 12: severity_text, "a")
+          at character 12 (severity_text, "a")): target must be a map, such as attributes, and this is a string
         keep_keys(attributes, "a")
-          keys of keep_keys is a list: ["one", "other"], at character 23: "a")
+          at character 23 ("a")): keys of keep_keys is a list: ["one", "other"]
         limit(attributes, -1, [])
-          the limit is -1, must not be below 0, at character 19: -1, [])
+          at character 19 (-1, [])): the limit is -1, must not be below 0
         limit(attributes, 1, ["a", "b"])
-          limit is 1, must be at least the number of priority keys, at character 19: 1, ["a", "b"])
+          at character 19 (1, ["a", "b"])): limit is 1, must be at least the number of priority keys
         merge_maps(attributes, body, "both")
-          both is no strategy, write one of insert, update, upsert, at character 30: "both")
+          at character 30 ("both")): both is no strategy, write one of insert, update, upsert
         replace_all_patterns(attributes, "values", "a", "b")
-          values is no mode, did you mean value? write one of key, value, at character 34: "values", "a", "b")
+          at character 34 ("values", "a", "b")): values is no mode, did you mean value? write one of key, value
         replace_pattern(attributes["a"], "(", "b")
-          the pattern "(" is no regular expression: unclosed group, at character 34: "(", "b")
+          at character 34 ("(", "b")): the pattern "(" is no regular expression: unclosed group
         replace_pattern(attributes["a"], "a", "b", MD5)
-          MD5 is no function that can be handed over, write one of SHA256, ToLowerCase, ToUpperCase, at character 44: MD5)
+          at character 44 (MD5)): MD5 is no function that can be handed over, write one of SHA256, ToLowerCase, ToUpperCase
         flatten(attributes, "", 0)
-          depth of flatten must be above 0, at character 25: 0)
+          at character 25 (0)): depth of flatten must be above 0
     "#]].assert_eq(&statements.iter().map(told).collect::<String>());
 }
 
