@@ -86,7 +86,7 @@ extensions:
   health_check: {{endpoint: '{health}'}}
   file_storage: {{directory: '{state}', create_directory: true}}
 processors:
-  aggregation: {{windows: [10s], allowed_lateness: 3s, metrics: false}}
+  aggregation: {{windows: [10s], allowed_lateness: 3s, spans: false}}
   baseline: {{window: 10s, emit: {{metrics: [queue.depth]}}}}
 exporters: {{prometheus_remote_write: {{endpoint: '{prometheus}'}}}}
 service:
