@@ -265,11 +265,8 @@ impl Graph {
         if !traces.is_unread() {
             return true;
         }
-        match wire::read_traces(traces.bytes.clone(), &self.matcher, &mut traces.table) {
-            Ok(bytes) => {
-                traces.bytes = bytes;
-                true
-            }
+        match wire::scan_own_traces(&traces.bytes, &self.matcher, &mut traces.table) {
+            Ok(()) => true,
             Err(problem) => {
                 debug_assert!(false, "stages write sound requests: {problem}");
                 if let Some(node) = self.nodes.get(node) {

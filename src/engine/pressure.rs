@@ -68,7 +68,7 @@ impl Pressure {
                 let resident = resident_bytes();
                 if was_read && resident.is_none() {
                     error!(
-                        "the memory of this process can not be read from /proc/self/statm; no limit holds"
+                        "the memory of this process can not be read from /proc/self/status; no limit holds"
                     );
                 }
                 was_read = resident.is_some();
@@ -103,31 +103,29 @@ impl Pressure {
     }
 }
 
-const PAGE_BYTES: u64 = 4096;
-
-/// Returns the resident set of this process.
+/// Returns the resident set of this process. It is read where the kernel tells it in bytes, as pages are larger on
+/// some machines than on others.
 ///
 /// *Units*: bytes; none where the kernel does not tell.
 pub fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| kib_of(line, "VmRSS:"))
 }
 
 /// Returns how much memory the process may use: the smallest limit of the control groups that it is in, of either
 /// version, else what the machine has.
 fn usable_bytes(root: &Path) -> u64 {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
-    let machine = read("proc/meminfo").lines().find_map(memory_total).unwrap_or(u64::MAX);
+    let machine = read("proc/meminfo").lines().find_map(|line| kib_of(line, "MemTotal:")).unwrap_or(u64::MAX);
     let groups = read("proc/self/cgroup");
     let limits =
         groups.lines().filter_map(limit_files).flatten().filter_map(|file| read(&file).trim().parse().ok());
     limits.fold(machine, u64::min)
 }
 
-/// Reads a line of `/proc/meminfo`.
-fn memory_total(line: &str) -> Option<u64> {
-    let kib = line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?;
+/// Reads a line like `MemTotal:  1000 kB`. *Units*: bytes.
+fn kib_of(line: &str, name: &str) -> Option<u64> {
+    let kib = line.strip_prefix(name)?.trim().strip_suffix(" kB")?;
     kib.parse::<u64>().ok()?.checked_mul(1024)
 }
 

@@ -22,5 +22,5 @@ pub use canonical::{canonical, read_logs, read_metrics, read_traces};
 pub use check::{check, check_logs, check_metrics, is_attribute_list};
 pub use malformed::Malformed;
 pub use matcher::Matcher;
-pub use scan::scan_traces;
+pub use scan::{scan_own_traces, scan_traces};
 pub use split::{concat, split, split_items};

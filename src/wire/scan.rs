@@ -23,9 +23,18 @@ use crate::{
 /// ([`Malformed::is_only_unusual`]) must pass [`crate::canonical`] first, as [`crate::read_traces`] does.
 /// *Cost*: one pass; allocates only when the table grows.
 pub fn scan_traces(request: &[u8], matcher: &Matcher, table: &mut SpanTable) -> Result<(), Malformed> {
+    scan(request, matcher, table, check::max_spans(request))
+}
+
+/// Scans a trace request that this process wrote of requests that were scanned before. However many spans it has,
+/// their tables were in memory already; and a request of which only small spans are left has many for its length.
+pub fn scan_own_traces(request: &[u8], matcher: &Matcher, table: &mut SpanTable) -> Result<(), Malformed> {
+    scan(request, matcher, table, usize::MAX)
+}
+
+fn scan(request: &[u8], matcher: &Matcher, table: &mut SpanTable, max_spans: usize) -> Result<(), Malformed> {
     table.clear();
     table.stride = matcher.len();
-    let max_spans = check::max_spans(request);
     let mut scan = Scan { matcher, table: &mut *table, max_spans };
     if request.len() < u32::MAX as usize && scan.request(request).is_some() {
         return Ok(());

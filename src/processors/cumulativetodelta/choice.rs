@@ -3,12 +3,10 @@
 use wire::view::{Metric, MetricData, Temporality};
 
 use super::config::{CumulativeToDeltaConfig, MatchConfig};
+use crate::ottl::regexes::compile_set;
 
 /// Kinds of metrics that can be converted, as the configuration spells them.
 pub(super) const KINDS: [&str; 3] = ["sum", "histogram", "exponentialhistogram"];
-
-/// What a pattern may take when it is compiled.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 pub(super) struct Choice {
     include: Match,
@@ -30,15 +28,6 @@ enum Names {
 impl Choice {
     pub(super) fn new(config: &CumulativeToDeltaConfig) -> Self {
         Self { include: Match::new(&config.include), exclude: Match::new(&config.exclude) }
-    }
-
-    /// Compiles patterns, which match anywhere in a name.
-    pub(super) fn patterns(patterns: &[String]) -> Result<regex::bytes::RegexSet, String> {
-        let built =
-            regex::bytes::RegexSetBuilder::new(patterns).size_limit(MAX_PATTERN_BYTES).nest_limit(64).build();
-        built.map_err(|_| {
-            format!("the pattern {patterns:?} is no regular expression (RE2's syntax) or too large, mend or quote it")
-        })
     }
 
     /// Returns the number of a metric's kind when its points are to be converted.
@@ -63,7 +52,7 @@ impl Match {
         let names = match &*config.match_type {
             _ if config.metrics.is_empty() => None,
             "regexp" => {
-                let patterns = Choice::patterns(&config.metrics);
+                let patterns = compile_set(&config.metrics);
                 Some(Names::Patterns(patterns.unwrap_or_else(|_| regex::bytes::RegexSet::empty())))
             }
             _ => Some(Names::Exact(config.metrics.clone())),

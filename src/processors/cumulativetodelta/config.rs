@@ -4,7 +4,8 @@ use component::{Checks, Config};
 use config::{Duration, NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
-use super::choice::{Choice, KINDS};
+use super::choice::KINDS;
+use crate::ottl::regexes::compile_set;
 
 /// Settings of `cumulativetodelta`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -96,7 +97,7 @@ impl MatchConfig {
         }
         if self.match_type == "regexp" {
             for (index, pattern) in self.metrics.iter().enumerate() {
-                if let Err(problem) = Choice::patterns(std::slice::from_ref(pattern)) {
+                if let Err(problem) = compile_set(std::slice::from_ref(pattern)) {
                     checks.error(&at(&format!("metrics.{index}")), problem);
                 }
             }

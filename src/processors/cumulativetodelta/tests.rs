@@ -488,7 +488,7 @@ exclude: {match_type: regexp, metrics: ['a('], metric_types: [summary], regexp: 
         error at max_streams: max_streams is 0, must be between 1 and 100000000
         error at include.match_type: match_type is missing, write strict or regexp beside metrics
         error at exclude.metric_types.0: "summary" is no type of metric, write one of sum, histogram, exponentialhistogram
-        error at exclude.metrics.0: the pattern ["a("] is no regular expression (RE2's syntax) or too large, mend or quote it
+        error at exclude.metrics.0: the pattern "a(" is no regular expression: unclosed group
     "#]].assert_eq(&problems_of::<CumulativeToDelta>(yaml));
 }
 

@@ -157,12 +157,16 @@ fn sift_traces(
     }
     let (Some(cut), Some(matcher)) = (sieve.cut(&traces.bytes), matcher) else { return };
     let bytes = Bytes::from(cut);
-    match wire::scan_traces(&bytes, matcher, spare) {
-        Ok(()) => {
-            traces.bytes = bytes;
-            std::mem::swap(&mut traces.table, spare);
-        }
-        // More spans than so few bytes may have: the request stays whole.
-        Err(_) => sieve.dropped = 0,
+    let n_spans = traces.table.spans.len() as u64;
+    let scanned = wire::scan_own_traces(&bytes, matcher, spare);
+    debug_assert!(scanned.is_ok(), "what is cut out of a sound request leaves one: {scanned:?}");
+    if scanned.is_ok() {
+        traces.bytes = bytes;
+    } else {
+        // What shall be dropped must not pass.
+        sieve.dropped = n_spans;
+        spare.clear();
+        traces.bytes = Bytes::new();
     }
+    std::mem::swap(&mut traces.table, spare);
 }

@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::{
         ResourceMetrics, ScopeMetrics, Sum, metric::Data, number_data_point,
     },
     resource::v1::Resource,
+    trace::v1::Span,
 };
 use prost::Message;
 
@@ -364,4 +365,17 @@ fn settings_that_can_not_be_are_told_all_at_once() {
         "{told:#?}"
     );
     assert_eq!(findings("{}"), [": there is no condition, so that nothing is dropped"]);
+}
+
+/// A table of spans is bounded by the length of the request that it is of; what is left of one may be shorter.
+#[test]
+fn however_little_is_left_of_spans_what_was_to_go_goes() {
+    let mut harness = harness("traces: {spanevent: ['IsMatch(name, \"x\")']}");
+    let padded = Span { events: vec![event(&"x".repeat(100), vec![])], ..Span::default() };
+    let sent = request(vec![resource_spans(vec![], vec![padded; 5000])]);
+    let out = push(&mut harness, 0, &sent);
+    let left = ExportTraceServiceRequest::decode(out[0].bytes().unwrap().clone()).unwrap();
+    assert_eq!(left, request(vec![resource_spans(vec![], vec![Span::default(); 5000])]));
+    let [Payload::Traces(traces)] = &out[..] else { panic!("one request in, one out") };
+    assert_eq!(traces.table.spans.len(), 5000);
 }

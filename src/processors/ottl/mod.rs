@@ -27,7 +27,7 @@ mod group;
 mod item;
 mod json;
 mod lexer;
-mod regexes;
+pub(crate) mod regexes;
 mod replace;
 mod syntax;
 #[cfg(test)]

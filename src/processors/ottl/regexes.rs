@@ -3,35 +3,54 @@
 //! Both speak RE2's language, with small differences, which are translated: what `\d`, `\w`, `\s` and `\b` mean (ASCII
 //! in Go), what is literal within brackets, `\Q…\E`, `\<` and octal escapes.
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// A compiled pattern may take so much.
 const MOST_BYTES: usize = 1 << 20;
+const NESTING: u32 = 64;
 
 /// Compiles a pattern for texts that are not checked for UTF-8.
 ///
 /// *Errors*: what is wrong with the pattern.
-pub(super) fn compile(pattern: &[u8]) -> Result<Regex, String> {
+pub(crate) fn compile(pattern: &[u8]) -> Result<Regex, String> {
     let Ok(text) = std::str::from_utf8(pattern) else {
         return Err("the pattern is not UTF-8".to_owned());
     };
-    let translated = translate(text);
-    let built = RegexBuilder::new(&translated)
+    let built = RegexBuilder::new(&translate(text))
         .size_limit(MOST_BYTES)
         .dfa_size_limit(MOST_BYTES)
-        .nest_limit(64)
+        .nest_limit(NESTING)
         .build();
-    built.map_err(|problem| match problem {
+    built.map_err(|problem| refusal(text, &problem))
+}
+
+/// Compiles patterns of which one is to match anywhere in a text.
+///
+/// *Errors*: what is wrong with the first that is wrong.
+pub(crate) fn compile_set(patterns: &[String]) -> Result<RegexSet, String> {
+    for pattern in patterns {
+        compile(pattern.as_bytes())?;
+    }
+    let built = RegexSetBuilder::new(patterns.iter().map(|pattern| translate(pattern)))
+        .size_limit(MOST_BYTES)
+        .dfa_size_limit(MOST_BYTES)
+        .nest_limit(NESTING)
+        .build();
+    built.map_err(|_| format!("the patterns {patterns:?} take more than 1 MiB of memory, write simpler ones"))
+}
+
+fn refusal(pattern: &str, problem: &regex::Error) -> String {
+    match problem {
         regex::Error::CompiledTooBig(_) => {
-            format!("the pattern {text:?} takes more than 1 MiB of memory, write a simpler one")
+            format!("the pattern {pattern:?} takes more than 1 MiB of memory, write a simpler one")
         }
         regex::Error::Syntax(told) => {
             let reason =
                 told.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it is malformed");
-            format!("the pattern {text:?} is no regular expression: {reason}")
+            format!("the pattern {pattern:?} is no regular expression: {reason}")
         }
-        _ => format!("the pattern {text:?} is no regular expression (RE2's syntax)"),
-    })
+        _ => format!("the pattern {pattern:?} is no regular expression (RE2's syntax)"),
+    }
 }
 
 /// Compiles a pattern of shell kind for whole texts: `*`, `?`, `[a-z]`, `[!a]`, `{one,other}`.

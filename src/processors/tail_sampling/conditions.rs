@@ -85,13 +85,16 @@ pub(super) struct Seeker {
     marked: Finder<'static>,
 }
 
+/// Longer texts are looked at each time, so that nobody fills memory with them. *Units*: bytes.
+const REMEMBERED_TEXT: usize = 256;
+
 struct OfAttribute {
     bit: u128,
     /// Where the table of spans has its value.
     slot: usize,
     condition: Condition,
     /// Answers that were given.
-    known: HashMap<Vec<u8>, bool>,
+    known: HashMap<Vec<u8>, bool, rapidhash::fast::RandomState>,
 }
 
 enum Mark {
@@ -124,7 +127,7 @@ impl Seeker {
                 Condition::Anomalous { min_score } => seeker.marks.push((bit, Mark::Anomalous { min_score })),
                 Condition::AtRisk { objectives } => seeker.marks.push((bit, Mark::AtRisk { objectives })),
                 condition => {
-                    let known = HashMap::new();
+                    let known = HashMap::default();
                     seeker.attributes.push(OfAttribute { bit, slot: usize::MAX, condition, known });
                 }
             }
@@ -225,6 +228,9 @@ impl OfAttribute {
                     return *answer;
                 }
                 let answer = patterns.is_match(text);
+                if text.len() > REMEMBERED_TEXT {
+                    return answer;
+                }
                 // Begins anew when it is full, which costs one look at each text.
                 if self.known.len() >= *remembered {
                     self.known.clear();

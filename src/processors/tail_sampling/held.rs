@@ -1,6 +1,6 @@
 //! Spans that wait for the decision on their trace.
 
-use std::collections::HashMap;
+use std::{cmp::Ordering, collections::HashMap};
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ pub(super) const TRACE_BYTES: usize = 320;
 /// What a piece takes beside its spans.
 pub(super) const PIECE_BYTES: usize = 48;
 /// What a head takes beside its bytes.
-const HEAD_BYTES: usize = 128;
+pub(super) const HEAD_BYTES: usize = 128;
 
 /// The parts of a trace that have come.
 #[derive(Debug, Default)]
@@ -34,63 +34,94 @@ pub(super) struct HeadId(u32);
 /// What spans have in common, each kept once while a span that waits has it.
 #[derive(Default)]
 pub(super) struct Heads {
-    places: HashMap<Head, HeadId>,
-    all: Vec<Option<Used>>,
-    free: Vec<HeadId>,
+    resources: Shared<Bytes>,
+    /// By place of the resource and bytes of the scope.
+    scopes: Shared<(u32, Bytes)>,
     n_bytes: usize,
 }
 
-struct Used {
-    head: Head,
-    by: usize,
+/// What a piece of spans belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct HeadRef<'a> {
+    /// The same for two pieces of one resource.
+    pub(super) resource_id: u32,
+    pub(super) resource: &'a Bytes,
+    pub(super) scope: &'a Bytes,
 }
 
+/// Values that are kept once while somebody uses them.
+struct Shared<T> {
+    places: HashMap<T, u32>,
+    all: Vec<Option<(T, usize)>>,
+    free: Vec<u32>,
+}
+
+/// The heads of a message, held until all of it was taken. Heads that name no resource of the message have none.
+pub(super) struct Resolved(Vec<Option<HeadId>>);
+
 impl Heads {
-    /// Takes the spans of a part. Pieces whose head is not in the message are left out.
-    pub(super) fn take(&mut self, part: TracePart, heads: &[Head]) -> Spans {
-        let pieces = part.pieces.into_iter().filter_map(|Piece { head, n_spans, spans }| {
-            let head = self.place(heads.get(head as usize)?);
-            Some(HeldPiece { head, n_spans, fields: spans[..].into() })
-        });
-        Spans { pieces: pieces.collect() }
+    /// Takes what a message has in common.
+    pub(super) fn resolve(&mut self, heads: &[Head], resources: &[Bytes]) -> Resolved {
+        let place = |head: &Head| Some(self.place(resources.get(head.resource as usize)?, &head.scope));
+        Resolved(heads.iter().map(place).collect())
     }
 
-    fn place(&mut self, head: &Head) -> HeadId {
-        if let Some(id) = self.places.get(head)
-            && let Some(Some(used)) = self.all.get_mut(id.0 as usize)
-        {
-            used.by += 1;
-            return *id;
-        }
+    pub(super) fn let_go(&mut self, resolved: Resolved) {
+        resolved.0.into_iter().flatten().for_each(|id| self.release_one(id));
+    }
+
+    /// Takes the spans of a part, and tells how many are left out, as their head is not in the message.
+    pub(super) fn take(&mut self, part: TracePart, known: &Resolved) -> (Spans, u64) {
+        let mut left_out = 0;
+        let pieces = part.pieces.into_iter().filter_map(|Piece { head, n_spans, spans }| {
+            let Some(Some(head)) = known.0.get(head as usize) else {
+                left_out += u64::from(n_spans);
+                return None;
+            };
+            self.scopes.hold(head.0);
+            Some(HeldPiece { head: *head, n_spans, fields: spans[..].into() })
+        });
+        (Spans { pieces: pieces.collect() }, left_out)
+    }
+
+    fn place(&mut self, resource: &Bytes, scope: &Bytes) -> HeadId {
         // Copies, as the bytes are parts of a message.
         let own = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
-        let head = Head { resource: own(&head.resource), scope: own(&head.scope) };
-        self.n_bytes += bytes_of(&head);
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.all.push(None);
-            HeadId(self.all.len() as u32 - 1)
-        });
-        self.places.insert(head.clone(), id);
-        self.all[id.0 as usize] = Some(Used { head, by: 1 });
-        id
+        let (of_resource, is_new) = match self.resources.find(resource) {
+            Some(place) => (place, false),
+            None => (self.resources.insert(own(resource)), true),
+        };
+        if is_new {
+            self.n_bytes += resource.len() + HEAD_BYTES;
+        }
+        let key = (of_resource, scope.clone());
+        if let Some(place) = self.scopes.find(&key) {
+            // The scope holds its resource already.
+            self.scopes.hold(place);
+            return HeadId(place);
+        }
+        self.resources.hold(of_resource);
+        self.n_bytes += scope.len() + HEAD_BYTES;
+        let place = self.scopes.insert((of_resource, own(scope)));
+        self.scopes.hold(place);
+        HeadId(place)
     }
 
-    pub(super) fn get(&self, id: HeadId) -> Option<&Head> {
-        self.all.get(id.0 as usize)?.as_ref().map(|used| &used.head)
+    pub(super) fn get(&self, id: HeadId) -> Option<HeadRef<'_>> {
+        let (resource_id, scope) = self.scopes.get(id.0)?;
+        Some(HeadRef { resource_id: *resource_id, resource: self.resources.get(*resource_id)?, scope })
     }
 
     /// Lets go of the heads of spans that leave.
     pub(super) fn release(&mut self, spans: &Spans) {
-        for piece in &spans.pieces {
-            let Some(place) = self.all.get_mut(piece.head.0 as usize) else { continue };
-            let Some(used) = place else { continue };
-            used.by -= 1;
-            if used.by == 0
-                && let Some(Used { head, .. }) = place.take()
-            {
-                self.n_bytes -= bytes_of(&head);
-                self.places.remove(&head);
-                self.free.push(piece.head);
+        spans.pieces.iter().for_each(|piece| self.release_one(piece.head));
+    }
+
+    fn release_one(&mut self, id: HeadId) {
+        if let Some((resource, scope)) = self.scopes.let_go(id.0) {
+            self.n_bytes -= scope.len() + HEAD_BYTES;
+            if let Some(resource) = self.resources.let_go(resource) {
+                self.n_bytes -= resource.len() + HEAD_BYTES;
             }
         }
     }
@@ -100,8 +131,64 @@ impl Heads {
     }
 }
 
-fn bytes_of(head: &Head) -> usize {
-    head.resource.len() + head.scope.len() + HEAD_BYTES
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self { places: HashMap::new(), all: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Shared<T> {
+    fn find(&self, value: &T) -> Option<u32> {
+        self.places.get(value).copied()
+    }
+
+    /// Keeps a value that is not known, and that nobody holds yet.
+    fn insert(&mut self, value: T) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.all.push(None);
+            self.all.len() as u32 - 1
+        });
+        self.places.insert(value.clone(), place);
+        if let Some(free) = self.all.get_mut(place as usize) {
+            *free = Some((value, 0));
+        }
+        place
+    }
+
+    fn hold(&mut self, place: u32) {
+        if let Some(Some((_, by))) = self.all.get_mut(place as usize) {
+            *by += 1;
+        }
+    }
+
+    /// Returns the value if nobody holds it any more.
+    fn let_go(&mut self, place: u32) -> Option<T> {
+        let used = self.all.get_mut(place as usize)?;
+        let (_, by) = used.as_mut()?;
+        *by = by.saturating_sub(1);
+        if *by > 0 {
+            return None;
+        }
+        let (value, _) = used.take()?;
+        self.places.remove(&value);
+        self.free.push(place);
+        Some(value)
+    }
+
+    fn get(&self, place: u32) -> Option<&T> {
+        self.all.get(place as usize)?.as_ref().map(|(value, _)| value)
+    }
+}
+
+impl HeadRef<'_> {
+    /// In the order of their bytes; those of one resource are not compared by it.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        let of_resource = match self.resource_id == other.resource_id {
+            true => Ordering::Equal,
+            false => self.resource.cmp(other.resource),
+        };
+        of_resource.then_with(|| self.scope.cmp(other.scope))
+    }
 }
 
 impl Spans {
@@ -120,12 +207,19 @@ impl Spans {
         self.pieces.append(&mut more.pieces);
     }
 
+    /// Returns what [`Self::encoded_len`] is at most; it compares nothing.
+    pub(super) fn encoded_at_most(&self, heads: &Heads) -> u64 {
+        let of_head = |it: HeadRef<'_>| it.resource.len() + it.scope.len();
+        let piece = |it: &HeldPiece| FRAMES + it.fields.len() + heads.get(it.head).map_or(0, of_head);
+        self.pieces.iter().map(piece).sum::<usize>() as u64
+    }
+
     /// Returns how large a request with these spans alone would be: each resource and scope once.
     pub(super) fn encoded_len(&self, heads: &Heads) -> u64 {
         let mut pieces: Vec<_> =
             self.pieces.iter().filter_map(|it| Some((heads.get(it.head)?, it.fields.len()))).collect();
-        pieces.sort_unstable();
-        let resources = pieces.chunk_by(|a, b| a.0.resource == b.0.resource).map(|pieces| {
+        pieces.sort_unstable_by(|a, b| a.0.compare(&b.0));
+        let resources = pieces.chunk_by(|a, b| a.0.resource_id == b.0.resource_id).map(|pieces| {
             let scopes = pieces.chunk_by(|a, b| a.0.scope == b.0.scope).map(|pieces| {
                 let spans: usize = pieces.iter().map(|(_, len)| len).sum();
                 framed(pieces.first().map_or(0, |(head, _)| head.scope.len()) + spans)
@@ -135,6 +229,9 @@ impl Spans {
         resources.sum::<usize>() as u64
     }
 }
+
+/// Tags and lengths of a resource and a scope, at most.
+const FRAMES: usize = 22;
 
 /// A message of so many bytes with tag and length.
 fn framed(len: usize) -> usize {

@@ -10,6 +10,7 @@ use prost::encoding;
 use super::{
     TailSamplingConfig,
     conditions::Seeker,
+    held::HEAD_BYTES,
     partial::{Head, VERSION},
     policy::compile,
 };
@@ -25,10 +26,19 @@ pub(super) struct IngestHalf {
     traces: Vec<Part>,
     /// By id the place among the traces.
     places: HashMap<u128, u32, rapidhash::fast::RandomState>,
-    heads: HashMap<Head, u32>,
-    /// By scope of the request the place of its head, and by resource what holds for it; `None` until it is asked.
+    /// By its bytes the place of a resource, and by place of its resource and bytes that of a scope.
+    resources: HashMap<Bytes, u32>,
+    heads: HashMap<(u32, Bytes), u32>,
+    /// By scope and resource of the request; `None` until it is asked.
     head_of_scope: Vec<Option<u32>>,
-    hits_of_resource: Vec<Option<u128>>,
+    facts_of_resource: Vec<Option<OfResource>>,
+}
+
+/// The place of a resource and what holds for it.
+#[derive(Clone, Copy)]
+struct OfResource {
+    place: u32,
+    hits: u128,
 }
 
 /// A span that was taken.
@@ -55,6 +65,8 @@ const PARTIAL_BYTES: usize = 1 << 20;
 /// All traffic may come to one shard: each takes this part of what may wait in all.
 const SHARE_OF_A_SHARD: u64 = 4;
 const LEAST_BYTES: usize = 16 << 20;
+/// What the part of a trace takes here beside its spans: itself and its entry by id.
+const PART_BYTES: usize = size_of::<Part>() + 48;
 
 impl IngestHalf {
     pub(super) fn new(config: &TailSamplingConfig) -> Self {
@@ -66,20 +78,21 @@ impl IngestHalf {
             spans: Vec::new(),
             traces: Vec::new(),
             places: HashMap::default(),
+            resources: HashMap::new(),
             heads: HashMap::new(),
             head_of_scope: Vec::new(),
-            hits_of_resource: Vec::new(),
+            facts_of_resource: Vec::new(),
         }
     }
 
     fn take(&mut self, traces: &Traces) {
         let request = self.requests.len() as u32;
         self.requests.push(traces.bytes.clone());
-        self.n_bytes += traces.bytes.len();
+        self.n_bytes += traces.bytes.len() + traces.table.spans.len() * size_of::<Held>();
         self.head_of_scope.clear();
         self.head_of_scope.resize(traces.table.scopes.len(), None);
-        self.hits_of_resource.clear();
-        self.hits_of_resource.resize(traces.table.resources.len(), None);
+        self.facts_of_resource.clear();
+        self.facts_of_resource.resize(traces.table.resources.len(), None);
         for (index, span) in traces.table.spans.iter().enumerate() {
             // Spans without an id are of one trace, as in the collector.
             let id = span.trace_id(&traces.bytes).map_or(0, |id| u128::from_be_bytes(*id));
@@ -87,8 +100,10 @@ impl IngestHalf {
             let trace = *self.places.entry(id).or_insert(next);
             if trace == next {
                 self.traces.push(Part { id, ..Part::default() });
+                self.n_bytes += PART_BYTES;
             }
-            let (head, of_resource) = self.surroundings(traces, span.scope as usize, span.resource as usize);
+            let OfResource { place, hits: of_resource } = self.resource(traces, span.resource as usize);
+            let head = self.head(traces, span.scope as usize, place);
             self.spans.push(Held { trace, head, request, field: span.field() });
             let Some(part) = self.traces.get_mut(trace as usize) else { continue };
             part.hits |= of_resource;
@@ -99,35 +114,45 @@ impl IngestHalf {
         }
     }
 
-    /// Returns the place of a scope's head and what holds for its resource.
-    fn surroundings(&mut self, traces: &Traces, scope: usize, resource: usize) -> (u32, u128) {
-        let request = &traces.bytes[..];
-        let hits = match self.hits_of_resource.get(resource) {
-            Some(Some(hits)) => *hits,
-            _ => {
-                let body = traces.table.resources.get(resource).map_or(&[][..], |it| it.resource.of(request));
-                let hits = self.seeker.of_resource(body);
-                if let Some(known) = self.hits_of_resource.get_mut(resource) {
-                    *known = Some(hits);
-                }
-                hits
-            }
-        };
-        if let Some(Some(head)) = self.head_of_scope.get(scope) {
-            return (*head, hits);
+    /// Returns the place of a resource and what holds for it. It is read once for each request.
+    fn resource(&mut self, traces: &Traces, at: usize) -> OfResource {
+        if let Some(Some(known)) = self.facts_of_resource.get(at) {
+            return *known;
         }
-        let of_resource = traces.table.resources.get(resource).map_or(&[][..], |it| it.body.of(request));
-        let of_scope = traces.table.scopes.get(scope).map_or(&[][..], |it| it.body.of(request));
-        let head = Head {
-            resource: wire::edit::head_of(of_resource).into(),
-            scope: wire::edit::head_of(of_scope).into(),
-        };
+        let request = &traces.bytes[..];
+        let found = traces.table.resources.get(at);
+        let hits = self.seeker.of_resource(found.map_or(&[][..], |it| it.resource.of(request)));
+        let next = self.resources.len() as u32;
+        let bytes = Bytes::from(wire::edit::head_of(found.map_or(&[][..], |it| it.body.of(request))));
+        let len = bytes.len();
+        let place = *self.resources.entry(bytes).or_insert(next);
+        if place == next {
+            self.n_bytes += len;
+        }
+        let facts = OfResource { place, hits };
+        if let Some(known) = self.facts_of_resource.get_mut(at) {
+            *known = Some(facts);
+        }
+        facts
+    }
+
+    /// Returns the place of a scope's head. It is read once for each request.
+    fn head(&mut self, traces: &Traces, at: usize, resource: u32) -> u32 {
+        if let Some(Some(known)) = self.head_of_scope.get(at) {
+            return *known;
+        }
+        let body = traces.table.scopes.get(at).map_or(&[][..], |it| it.body.of(&traces.bytes));
+        let scope = Bytes::from(wire::edit::head_of(body));
+        let len = scope.len();
         let next = self.heads.len() as u32;
-        let place = *self.heads.entry(head).or_insert(next);
-        if let Some(known) = self.head_of_scope.get_mut(scope) {
+        let place = *self.heads.entry((resource, scope)).or_insert(next);
+        if place == next {
+            self.n_bytes += len + HEAD_BYTES;
+        }
+        if let Some(known) = self.head_of_scope.get_mut(at) {
             *known = Some(place);
         }
-        (place, hits)
+        place
     }
 
     fn tell(&mut self, cx: &mut Cx<'_>) {
@@ -136,9 +161,8 @@ impl IngestHalf {
         }
         // Stable, so spans of a trace and a scope stay in the order in which they came.
         self.spans.sort_by_key(|span| (span.trace, span.head));
-        let mut heads: Vec<_> = self.heads.drain().collect();
-        heads.sort_unstable_by_key(|(_, place)| *place);
-        let mut message = PartialWriter::new(heads.into_iter().map(|(head, _)| head).collect());
+        let heads = self.heads.drain().map(|((resource, scope), place)| (Head { resource, scope }, place));
+        let mut message = PartialWriter::new(by_place(self.resources.drain()), by_place(heads));
         message.out.reserve(self.n_bytes.min(PARTIAL_BYTES));
         for spans in self.spans.chunk_by(|a, b| a.trace == b.trace) {
             let Some(part) = spans.first().and_then(|span| self.traces.get(span.trace as usize)) else {
@@ -156,6 +180,12 @@ impl IngestHalf {
         self.requests.clear();
         self.n_bytes = 0;
     }
+}
+
+fn by_place<T>(places: impl Iterator<Item = (T, u32)>) -> Vec<T> {
+    let mut all: Vec<_> = places.collect();
+    all.sort_unstable_by_key(|(_, place)| *place);
+    all.into_iter().map(|(it, _)| it).collect()
 }
 
 fn earlier(a: u64, b: u64) -> u64 {
@@ -191,19 +221,52 @@ impl Processor for IngestHalf {
     }
 }
 
-/// Writes partials, with only the heads that their spans have.
+/// Writes partials, with only the heads and resources that their spans have.
 struct PartialWriter {
-    heads: Vec<Head>,
-    /// By head its place in this message plus one; 0 while it has none.
-    places: Vec<u32>,
-    chosen: Vec<u32>,
+    resources: Chosen<Bytes>,
+    heads: Chosen<Head>,
     out: BytesMut,
     n_spans: u64,
 }
 
+/// What a message may need, and what it does need.
+struct Chosen<T> {
+    all: Vec<T>,
+    /// By place in `all` the place in this message plus one; 0 while it has none.
+    places: Vec<u32>,
+    chosen: Vec<u32>,
+}
+
+impl<T> Chosen<T> {
+    fn new(all: Vec<T>) -> Self {
+        Self { places: vec![0; all.len()], all, chosen: Vec::new() }
+    }
+
+    /// Returns the place in this message.
+    fn place(&mut self, at: u32) -> u32 {
+        let Some(place) = self.places.get_mut(at as usize) else { return 0 };
+        if *place == 0 {
+            self.chosen.push(at);
+            *place = self.chosen.len() as u32;
+        }
+        *place - 1
+    }
+
+    /// Begins a new message. Returns what the last one needs.
+    fn take(&mut self) -> impl Iterator<Item = &T> {
+        for at in &self.chosen {
+            if let Some(place) = self.places.get_mut(*at as usize) {
+                *place = 0;
+            }
+        }
+        std::mem::take(&mut self.chosen).into_iter().filter_map(|at| self.all.get(at as usize))
+    }
+}
+
 impl PartialWriter {
-    fn new(heads: Vec<Head>) -> Self {
-        Self { places: vec![0; heads.len()], heads, chosen: Vec::new(), out: BytesMut::new(), n_spans: 0 }
+    fn new(resources: Vec<Bytes>, heads: Vec<Head>) -> Self {
+        let (resources, heads) = (Chosen::new(resources), Chosen::new(heads));
+        Self { resources, heads, out: BytesMut::new(), n_spans: 0 }
     }
 
     /// Writes a trace's part; field by field, so that a span is copied once.
@@ -244,13 +307,7 @@ impl PartialWriter {
 
     fn measured<'a>(&mut self, spans: &'a [Held]) -> Measured<'a> {
         let head = spans.first().map_or(0, |span| span.head);
-        let place = self.places.get_mut(head as usize).map_or(0, |place| {
-            if *place == 0 {
-                self.chosen.push(head);
-                *place = self.chosen.len() as u32;
-            }
-            *place - 1
-        });
+        let place = self.heads.place(head);
         let spans_len: usize = spans.iter().map(|span| span.field.len as usize).sum();
         let numbers = encoding::uint32::encoded_len(1, &place)
             + encoding::uint32::encoded_len(2, &(spans.len() as u32));
@@ -264,12 +321,13 @@ impl PartialWriter {
         }
         let mut start = BytesMut::new();
         encoding::uint32::encode(1, &VERSION, &mut start);
-        for head in std::mem::take(&mut self.chosen) {
-            if let Some(head) = self.heads.get(head as usize) {
-                encoding::message::encode(2, head, &mut start);
-            }
+        for head in self.heads.take() {
+            let resource = self.resources.place(head.resource);
+            encoding::message::encode(2, &Head { resource, scope: head.scope.clone() }, &mut start);
         }
-        self.places.fill(0);
+        for resource in self.resources.take() {
+            encoding::bytes::encode(4, resource, &mut start);
+        }
         // Fields may come in any order; the heads are known last and cost less to move.
         self.out.extend_from_slice(&start);
         let bytes = self.out.split().freeze();

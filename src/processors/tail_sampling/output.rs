@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use wire::build::GroupsWriter;
 
-use super::{
-    held::{HeadId, Heads, Spans},
-    partial::Head,
-};
+use super::held::{HeadId, Heads, Spans};
 
 /// Requests are closed when they are so large: a trace stays in one, and what exporters batch stays small.
 const REQUEST_BYTES: usize = 512 << 10;
@@ -51,14 +48,14 @@ impl Output {
         }
         all.sort_unstable();
         let mut writer = GroupsWriter::new();
-        let mut open: Option<&Head> = None;
+        let mut open = None;
         for of_head in all.chunk_by(|a, b| a.0 == b.0) {
             let Some(head) = of_head.first().and_then(|(.., id)| heads.get(*id)) else { continue };
-            if open.is_none_or(|open| open.resource != head.resource) {
-                writer.resource(&head.resource);
+            if open != Some(head.resource_id) {
+                writer.resource(head.resource);
             }
-            open = Some(head);
-            writer.scope(&head.scope);
+            open = Some(head.resource_id);
+            writer.scope(head.scope);
             of_head.iter().for_each(|(_, _, field, _)| writer.items(field));
         }
         let request = Request { bytes: writer.take(), n_spans: all.len() as u64 };
@@ -73,7 +70,10 @@ fn ranks(traces: &[(u128, Spans)], heads: &Heads) -> HashMap<HeadId, usize> {
         traces.iter().flat_map(|(_, spans)| &spans.pieces).map(|piece| piece.head).collect();
     all.sort_unstable();
     all.dedup();
-    all.sort_by_key(|id| heads.get(*id));
+    all.sort_by(|a, b| match (heads.get(*a), heads.get(*b)) {
+        (Some(a), Some(b)) => a.compare(&b),
+        _ => a.cmp(b),
+    });
     all.into_iter().enumerate().map(|(rank, id)| (id, rank)).collect()
 }
 

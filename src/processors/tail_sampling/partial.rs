@@ -15,14 +15,17 @@ pub(super) struct TailPartial {
     pub(super) heads: Vec<Head>,
     #[prost(message, repeated, tag = "3")]
     pub(super) traces: Vec<TracePart>,
+    /// `ResourceSpans` without their scopes.
+    #[prost(bytes = "bytes", repeated, tag = "4")]
+    pub(super) resources: Vec<Bytes>,
 }
 
 /// What spans of one scope have in common.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Message)]
 pub(super) struct Head {
-    /// A `ResourceSpans` without its scopes.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub(super) resource: Bytes,
+    /// The place of its resource in the message.
+    #[prost(uint32, tag = "1")]
+    pub(super) resource: u32,
     /// A `ScopeSpans` without its spans.
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) scope: Bytes,

@@ -8,6 +8,7 @@ use super::{
     conditions::{Condition, SLO_SEPARATOR},
     rules::{Allocation, Rule, TokenBucket, probability_threshold},
 };
+use crate::ottl::regexes::compile_set;
 
 /// A policy, or one within another.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -187,8 +188,6 @@ const PLAIN: [&str; 14] = [
 ];
 
 const STATUS_CODES: [&str; 3] = ["UNSET", "OK", "ERROR"];
-/// What a pattern may take when it is compiled.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// Keys and values of a tracestate together; longer ones are never there.
 const MAX_STATE_BYTES: usize = 256;
 
@@ -277,7 +276,7 @@ impl PolicyConfig {
                 let it = &self.string_attribute;
                 keyed("string_attribute", &it.key, checks);
                 for (index, pattern) in it.values.iter().enumerate().filter(|_| it.enabled_regex_matching) {
-                    if let Err(problem) = patterns(std::slice::from_ref(pattern)) {
+                    if let Err(problem) = compile_set(std::slice::from_ref(pattern)) {
                         checks.error(&at(&format!("string_attribute.values.{index}")), problem);
                     }
                 }
@@ -386,18 +385,6 @@ fn within(policies: &[PolicyConfig], path: &str, place: Place, checks: &mut Chec
     }
 }
 
-/// Compiles patterns, which match anywhere in a text.
-fn patterns(values: &[String]) -> Result<regex::bytes::RegexSet, String> {
-    let built =
-        regex::bytes::RegexSetBuilder::new(values).size_limit(MAX_PATTERN_BYTES).nest_limit(64).build();
-    built.map_err(|problem| match problem {
-        regex::Error::CompiledTooBig(_) => {
-            format!("the patterns {values:?} take too much memory, write simpler ones")
-        }
-        _ => format!("the pattern {values:?} is no regular expression (RE2's syntax), mend or quote it"),
-    })
-}
-
 /// What policies come to.
 pub(super) struct Compiled {
     /// What is looked for in spans; a rule names its condition by the place.
@@ -456,7 +443,7 @@ fn rule(config: &PolicyConfig, conditions: &mut Vec<Condition>) -> Rule {
             let condition = match it.enabled_regex_matching {
                 true => Condition::Pattern {
                     key,
-                    patterns: patterns(&it.values).unwrap_or_else(|_| regex::bytes::RegexSet::empty()),
+                    patterns: compile_set(&it.values).unwrap_or_else(|_| regex::bytes::RegexSet::empty()),
                     remembered: if it.cache_max_size == 0 { 128 } else { it.cache_max_size as usize },
                 },
                 false => Condition::Text { key, values: texts(&it.values) },

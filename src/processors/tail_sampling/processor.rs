@@ -12,11 +12,11 @@ use prost::Message;
 use super::{
     TailSamplingConfig,
     decisions::Remembered,
-    held::{Heads, Spans, TRACE_BYTES},
+    held::{Heads, Resolved, Spans, TRACE_BYTES},
     ingest::IngestHalf,
     meters::Meters,
     output::{Output, Request},
-    partial::{Head, TailPartial, TracePart, VERSION},
+    partial::{TailPartial, TracePart, VERSION},
     policy::{Policy, compile},
     rules::{Decision, Facts},
 };
@@ -45,10 +45,15 @@ impl ProcessorDef for TailSampling {
     }
 }
 
+/// Within a tick an eighth more than `max_bytes` may wait.
+const ROOM_UNTIL_THE_TICK: usize = 8;
+
 /// All traces that are known.
 struct AnalysisHalf {
     config: TailSamplingConfig,
     policies: Vec<Policy>,
+    /// Whether a policy asks how large traces are.
+    asks_for_bytes: bool,
     meters: Meters,
     traces: HashMap<u128, Trace>,
     /// All of `traces` by when they came, the first to be dropped first.
@@ -87,6 +92,7 @@ impl AnalysisHalf {
         let policies = compile(&config.policies).policies;
         Self {
             meters: Meters::new(&policies, cx),
+            asks_for_bytes: policies.iter().any(|policy| policy.rule.asks_for_bytes()),
             policies,
             traces: HashMap::new(),
             by_age: BTreeSet::new(),
@@ -100,28 +106,42 @@ impl AnalysisHalf {
         }
     }
 
-    fn merge(&mut self, part: TracePart, heads: &[Head], cx: &mut Cx<'_>) {
+    fn merge(&mut self, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) {
         let (id, now) = (part.trace(), cx.now());
         let n_spans = part.pieces.iter().map(|piece| u64::from(piece.n_spans)).sum();
         if self.sampled.has(id, now) {
             self.meters.from_cache[0].add(n_spans);
-            return self.late.push((id, self.heads.take(part, heads)));
+            return self.follow(id, part, heads, cx);
         }
         if self.not_sampled.has(id, now) {
             self.meters.from_cache[1].add(n_spans);
             return cx.reject(n_spans, "not_sampled");
         }
         match self.traces.get(&id).map(|trace| &trace.state) {
-            Some(State::Decided { is_sampled: true }) => self.late.push((id, self.heads.take(part, heads))),
+            Some(State::Decided { is_sampled: true }) => self.follow(id, part, heads, cx),
             Some(State::Decided { is_sampled: false }) => cx.reject(n_spans, "not_sampled"),
             Some(State::Waits(_)) | None => self.wait(id, part, heads, cx),
         }
     }
 
-    fn wait(&mut self, id: u128, part: TracePart, heads: &[Head], cx: &mut Cx<'_>) {
+    /// Takes late spans of a trace that is sampled.
+    fn follow(&mut self, id: u128, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) {
+        let spans = self.take(part, heads, cx);
+        self.late.push((id, spans));
+    }
+
+    fn take(&mut self, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) -> Spans {
+        let (spans, left_out) = self.heads.take(part, heads);
+        if left_out > 0 {
+            cx.reject(left_out, "unreadable");
+        }
+        spans
+    }
+
+    fn wait(&mut self, id: u128, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) {
         let now = cx.now();
         let (hits, start, end, has_root) = (part.hits(), part.start, part.end, part.has_root);
-        let spans = self.heads.take(part, heads);
+        let spans = self.take(part, heads, cx);
         let n_bytes = spans.n_bytes();
         let trace = self.traces.entry(id).or_insert_with(|| {
             self.meters.new_traces.add(1);
@@ -145,7 +165,8 @@ impl AnalysisHalf {
             waiting.due = sooner;
         }
         let most = self.config.maximum_trace_size_bytes;
-        if most > 0 && waiting.spans.encoded_len(&self.heads) > most {
+        let spans = &waiting.spans;
+        if most > 0 && spans.encoded_at_most(&self.heads) > most && spans.encoded_len(&self.heads) > most {
             self.meters.too_large.add(1);
             let Some(waiting) = self.conclude(id, false, now) else { return };
             cx.reject(waiting.spans.len(), "trace_too_large");
@@ -213,7 +234,7 @@ impl AnalysisHalf {
             start: waiting.start,
             end: waiting.end,
             n_spans: waiting.spans.len(),
-            n_bytes: waiting.spans.encoded_len(&self.heads),
+            n_bytes: if self.asks_for_bytes { waiting.spans.encoded_len(&self.heads) } else { 0 },
         };
         let mut final_decision = Decision::NotSampled;
         for (place, policy) in self.policies.iter_mut().enumerate() {
@@ -261,11 +282,20 @@ impl Processor for AnalysisHalf {
         let Payload::Partial(partial) = batch.payload else { return };
         match TailPartial::decode(partial.bytes) {
             Ok(message) if message.version == VERSION => {
+                let heads = self.heads.resolve(&message.heads, &message.resources);
                 for part in message.traces {
-                    self.merge(part, &message.heads, cx);
+                    self.merge(part, &heads, cx);
                 }
+                self.heads.let_go(heads);
             }
-            _ => self.meters.unreadable.add(1),
+            _ => {
+                self.meters.unreadable.add(1);
+                cx.reject(batch.items, "unreadable");
+            }
+        }
+        let most = self.config.max_bytes.0 as usize;
+        if self.n_bytes + self.heads.n_bytes() > most + most / ROOM_UNTIL_THE_TICK {
+            self.make_room(cx);
         }
     }
 

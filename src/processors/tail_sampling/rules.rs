@@ -15,7 +15,7 @@ pub(super) struct Facts {
     /// Of the span that ends last; 0 when none says.
     pub(super) end: u64,
     pub(super) n_spans: u64,
-    /// As it would be sent.
+    /// As it would be sent; 0 when no policy asks for it.
     pub(super) n_bytes: u64,
 }
 
@@ -72,6 +72,17 @@ pub(super) struct Allocation {
 }
 
 impl Rule {
+    /// Whether it asks how large a trace is.
+    pub(super) fn asks_for_bytes(&self) -> bool {
+        match self {
+            Self::ByteRate(_) => true,
+            Self::And(rules) | Self::Drop(rules) => rules.iter().any(Self::asks_for_bytes),
+            Self::Not(rule) => rule.asks_for_bytes(),
+            Self::Composite { allocations, .. } => allocations.iter().any(|it| it.rule.asks_for_bytes()),
+            _ => false,
+        }
+    }
+
     pub(super) fn decide(&mut self, facts: &Facts, now: Timestamp) -> Decision {
         let is_sampled = match self {
             Self::Always => true,

@@ -47,8 +47,8 @@ impl ProcessorDef for Transform {
                 "{failure}",
             ),
             unsound: counter(
-                "unchanged_requests",
-                "Requests that stayed as they were, because what the statements made of them nests too deep",
+                "unsound_requests",
+                "Requests that were dropped, because what the statements made of them nests too deep",
                 "{request}",
             ),
         })
@@ -57,6 +57,7 @@ impl ProcessorDef for Transform {
 
 /// Why items are dropped.
 const FAILED: &str = "statement_failed";
+const UNSOUND: &str = "nests_too_deep";
 
 struct Changer {
     traces: Vec<Group>,
@@ -111,7 +112,12 @@ impl Processor for Changer {
         if let Some(changed) = changed
             && !self.replace(signal, &mut batch.payload, changed.into())
         {
+            // As it was it may hold what statements should have removed.
             self.unsound.add(1);
+            let message = "what the statements of a transform made of the request nests too deep";
+            batch.ack.report(Outcome::Permanent(message.to_owned()));
+            cx.reject(batch.items, UNSOUND);
+            return cx.absorb(batch);
         }
         cx.pass(batch);
     }
@@ -122,7 +128,7 @@ impl Changer {
     fn replace(&mut self, signal: Signal, payload: &mut Payload, changed: Bytes) -> bool {
         match payload {
             Payload::Traces(Traces { bytes, table }) => {
-                if wire::scan_traces(&changed, &self.matcher, &mut self.spare).is_err() {
+                if wire::scan_own_traces(&changed, &self.matcher, &mut self.spare).is_err() {
                     return false;
                 }
                 std::mem::swap(table, &mut self.spare);

@@ -223,18 +223,18 @@ fn a_statement_that_fails_is_left_out_or_ends_the_request() {
 }
 
 #[test]
-fn what_nests_too_deep_leaves_the_request_as_it_was() {
+fn a_request_that_nests_too_deep_does_not_pass() {
     // Each round puts the attribute into itself, one map deeper.
     let nest = "    - 'set(attributes[\"a\"], {\"x\": attributes[\"a\"]})'\n".repeat(70);
     let mut harness = harness(&format!(
         "trace_statements:\n- context: span\n  statements:\n    - 'set(attributes[\"a\"], 1)'\n{nest}"
     ));
-    let out = push(&mut harness, 0, &traces());
-    let request = ExportTraceServiceRequest::decode(out[0].bytes().unwrap().clone()).unwrap();
-    assert_eq!(request, traces());
-    let unchanged = harness.telemetry.read();
-    let unchanged = unchanged.iter().find(|row| row.name == "otelcol_processor_transform_unchanged_requests");
-    assert_eq!(unchanged.map(|row| row.value), Some(1));
+    assert!(push(&mut harness, 0, &traces()).is_empty(), "it may hold what was to be removed");
+    let reasons: Vec<_> = harness.bench.rejected.iter().map(|(_, reason)| *reason).collect();
+    assert_eq!(reasons, ["nests_too_deep"]);
+    let told = harness.telemetry.read();
+    let unsound = told.iter().find(|row| row.name == "otelcol_processor_transform_unsound_requests");
+    assert_eq!(unsound.map(|row| row.value), Some(1));
 }
 
 #[test]

@@ -58,7 +58,7 @@ policies:
         error at policies.2.latency.upper_threshold_ms: upper_threshold_ms is 5, must be above threshold_ms, which is 10
         error at policies.3.status_code.status_codes.0: "ERRORS" is no status code, did you mean "ERROR"? write one of UNSET, OK, ERROR
         error at policies.4.string_attribute.key: key is missing, name the attribute
-        error at policies.4.string_attribute.values.0: the pattern ["a(b"] is no regular expression (RE2's syntax), mend or quote it
+        error at policies.4.string_attribute.values.0: the pattern "a(b" is no regular expression: unclosed group
         error at policies.5.numeric_attribute: min_value and max_value are not set, set at least one; 0 counts as not set
         error at policies.6.and.and_sub_policy.0.type: a policy of type drop can not stand here, use one of always_sample, latency, numeric_attribute, probabilistic, status_code, string_attribute, rate_limiting, bytes_limiting, span_count, trace_state, trace_flags, boolean_attribute, anomalous, slo_breach, not
         error at policies.6.and.and_sub_policy.1.type: policy type ottl_condition is not supported, as policies do not take conditions in OTTL; use the types for attributes, status or latency

@@ -1,7 +1,12 @@
 //! How long traces wait, what has no room, and what comes late.
 
 use expect_test::expect;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::InstrumentationScope,
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans},
+};
 use prost::Message;
 
 use super::scene::{Scene, of, requests};
@@ -283,4 +288,29 @@ fn damaged_partials_do_no_harm() {
         bench.out.clear();
     }
     half.drain(&mut Cx::new(at(5_000), &mut bench));
+}
+
+/// What a request repeats is kept once: a resource of 64 KiB with 20,000 scopes is told and held in a few of its sizes.
+#[test]
+fn a_resource_is_kept_once_for_all_its_scopes() {
+    let mut scene = scene("decision_wait: 2s\n");
+    let large = text("large", &"x".repeat(64 << 10));
+    let scope = |at: usize| ScopeSpans {
+        scope: Some(InstrumentationScope { name: format!("scope-{at}"), ..Default::default() }),
+        spans: vec![of(1, 1).span],
+        ..ScopeSpans::default()
+    };
+    let sent = request(vec![ResourceSpans {
+        resource: Some(Resource { attributes: vec![large], ..Resource::default() }),
+        scope_spans: (0..20_000).map(scope).collect(),
+        ..ResourceSpans::default()
+    }]);
+    assert!(push(&mut scene.harness, 0, &sent).is_empty());
+    assert!(scene.pass_raw(1).is_empty());
+    let held = scene.metric("bytes_on_memory");
+    assert!(held < 4 * sent.encoded_len() as u64, "{held} bytes wait");
+    let told = requests(&scene.pass_raw(3));
+    let n_scopes: usize = told.iter().flat_map(|it| &it.resource_spans).map(|it| it.scope_spans.len()).sum();
+    assert_eq!(n_scopes, 20_000);
+    assert_eq!(scene.metric("bytes_on_memory"), 320, "one decision is known");
 }
