@@ -1,7 +1,7 @@
 //! The collector's keys, and the bound on streams.
 
 use component::{Checks, Config};
-use config::{Duration, NotSupported, NotSupportedKeys};
+use config::{ByteSize, Duration, NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
 use super::choice::KINDS;
@@ -18,6 +18,8 @@ pub struct CumulativeToDeltaConfig {
     pub(crate) exclude: MatchConfig,
     /// Streams that are known at once.
     pub(crate) max_streams: u64,
+    /// What they may take.
+    pub(crate) max_bytes: ByteSize,
 }
 
 /// Chooses metrics.
@@ -41,6 +43,7 @@ pub(super) enum Initial {
 const INITIAL: [&str; 3] = ["auto", "keep", "drop"];
 const MATCH_TYPES: [&str; 2] = ["strict", "regexp"];
 const MOST_STREAMS: u64 = 100_000_000;
+const LEAST_BYTES: u64 = 1 << 20;
 
 const NO_CACHE: NotSupported =
     NotSupported::new("regexp", "patterns need no cache, as few names come often", "remove it");
@@ -53,6 +56,7 @@ impl Default for CumulativeToDeltaConfig {
             include: MatchConfig::default(),
             exclude: MatchConfig::default(),
             max_streams: 1_000_000,
+            max_bytes: ByteSize(512 << 20),
         }
     }
 }
@@ -68,6 +72,9 @@ impl Config for CumulativeToDeltaConfig {
             let message =
                 format!("max_streams is {}, must be between 1 and {MOST_STREAMS}", self.max_streams);
             checks.error("max_streams", message);
+        }
+        if self.max_bytes.0 < LEAST_BYTES {
+            checks.error("max_bytes", format!("max_bytes is {}, must be at least 1MiB", self.max_bytes));
         }
         self.include.validate("include", checks);
         self.exclude.validate("exclude", checks);

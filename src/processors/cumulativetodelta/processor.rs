@@ -4,7 +4,7 @@ use std::{cell::RefCell, time::Duration};
 
 use bytes::Bytes;
 use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, RestoreError, Snapshot};
-use model::{Batch, Partial, Payload, Signal, SignalSet};
+use model::{Batch, Partial, Payload, Signal, SignalSet, Timestamp};
 use prost::Message;
 use wire::view::latest_time;
 
@@ -37,19 +37,26 @@ impl ProcessorDef for CumulativeToDelta {
     }
 
     fn analysis(config: &CumulativeToDeltaConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
-        let streams = Streams::new(config.max_streams, config.initial(), cx.started_at.as_nanos());
+        let streams =
+            Streams::new(config.max_streams, config.max_bytes.0, config.initial(), cx.started_at.as_nanos());
         Some(Box::new(AnalysisHalf {
             choice: Choice::new(config),
             state: RefCell::new(State { streams, requests: Vec::new(), converted: Vec::new() }),
             staleness: config.max_staleness.get(),
+            swept_at: cx.started_at,
             tracked: cx.telemetry.gauge(
                 "otelcol_cumulativetodelta_streams_tracked",
                 "Streams whose last point is known",
                 "{stream}",
             ),
+            tracked_bytes: cx.telemetry.gauge(
+                "otelcol_cumulativetodelta_streams_bytes",
+                "What the streams take that are known",
+                "By",
+            ),
             unreadable: cx.telemetry.counter(
                 "otelcol_cumulativetodelta_unreadable_partials",
-                "Partials of another release, which are left out",
+                "Partials of another release and requests in them that are damaged, which are left out",
                 "{partial}",
             ),
         }))
@@ -61,7 +68,7 @@ const MAX_BYTES: usize = 128 << 20;
 /// A partial is closed when it is so large.
 const PARTIAL_BYTES: usize = 1 << 20;
 /// Streams that ended are looked for so often.
-const SWEEP_SECS: u64 = 60;
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// Keeps requests of one shard that are to be converted until the next tick.
 struct IngestHalf {
@@ -122,7 +129,10 @@ struct AnalysisHalf {
     state: RefCell<State>,
     /// Zero for streams that never end.
     staleness: Duration,
+    /// When streams that ended were looked for last.
+    swept_at: Timestamp,
     tracked: Gauge,
+    tracked_bytes: Gauge,
     unreadable: Counter,
 }
 
@@ -152,8 +162,9 @@ impl Processor for AnalysisHalf {
         match DeltaPartial::decode(partial.bytes) {
             Ok(message) if message.version == VERSION => {
                 // Between processes bytes are as foreign as those of a sender.
-                let sound =
-                    message.requests.into_iter().filter(|request| wire::check_metrics(request).is_ok());
+                let is_sound = |request: &Bytes| wire::check_metrics(request).is_ok();
+                let (sound, unsound): (Vec<_>, Vec<_>) = message.requests.into_iter().partition(is_sound);
+                self.unreadable.add(unsound.len() as u64);
                 self.state.get_mut().requests.extend(sound);
             }
             _ => self.unreadable.add(1),
@@ -169,11 +180,14 @@ impl Processor for AnalysisHalf {
                 cx.emit(Payload::Metrics(bytes), n_points);
             }
         }
-        let now = cx.now().as_nanos();
-        if !self.staleness.is_zero() && (now / 1_000_000_000).is_multiple_of(SWEEP_SECS) {
-            state.streams.forget_before(now.saturating_sub(self.staleness.as_nanos() as u64));
+        let now = cx.now();
+        state.streams.advance(now.as_nanos());
+        if !self.staleness.is_zero() && now >= self.swept_at + SWEEP {
+            self.swept_at = now;
+            state.streams.forget_before(now.as_nanos().saturating_sub(self.staleness.as_nanos() as u64));
         }
         self.tracked.set(state.streams.len() as u64);
+        self.tracked_bytes.set(state.streams.n_bytes() as u64);
     }
 
     fn snapshot(&self) -> Option<Snapshot> {

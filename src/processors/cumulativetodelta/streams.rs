@@ -47,6 +47,30 @@ pub(super) struct Last {
     pub(super) value: Value,
 }
 
+struct Stream {
+    /// When a point came last. *Units*: nanoseconds since the epoch, by the clock of the pipeline.
+    seen: u64,
+    last: Last,
+}
+
+/// What a stream takes beside its name and its buckets: itself and its place in the table, which may be half empty.
+const STREAM_BYTES: usize = 2 * (size_of::<(Box<[u8]>, Stream)>() + 1);
+
+fn taken(key: &[u8], value: &Value) -> usize {
+    STREAM_BYTES + key.len() + value.heap_bytes()
+}
+
+impl Value {
+    fn heap_bytes(&self) -> usize {
+        let of_numbers = |n: usize| n * size_of::<u64>();
+        match self {
+            Self::Int(_) | Self::Double(_) => 0,
+            Self::Histogram(it) => of_numbers(it.bounds.len() + it.counts.len()),
+            Self::Exponential(it) => of_numbers(it.positive.counts.len() + it.negative.counts.len()),
+        }
+    }
+}
+
 /// A point that leaves.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Delta {
@@ -58,16 +82,31 @@ pub(super) struct Delta {
 pub(super) type Reason = &'static str;
 
 pub(super) struct Streams {
-    all: HashMap<Box<[u8]>, Last>,
+    all: HashMap<Box<[u8]>, Stream>,
+    /// What they take, names and buckets included.
+    n_bytes: usize,
     most: usize,
+    most_bytes: usize,
+    /// The latest second that this half knows of. *Units*: nanoseconds since the epoch.
+    now: u64,
     initial: Initial,
     /// When this process began; 0 to know no beginning.
     started_at: u64,
 }
 
 impl Streams {
-    pub(super) fn new(most: u64, initial: Initial, started_at: u64) -> Self {
-        Self { all: HashMap::new(), most: most as usize, initial, started_at }
+    pub(super) fn new(most: u64, most_bytes: u64, initial: Initial, started_at: u64) -> Self {
+        let (most, most_bytes) = (most as usize, most_bytes as usize);
+        Self { all: HashMap::new(), n_bytes: 0, most, most_bytes, now: started_at, initial, started_at }
+    }
+
+    /// Streams that get a point from now on are known to have had one then.
+    pub(super) fn advance(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes
     }
 
     pub(super) fn len(&self) -> usize {
@@ -76,19 +115,33 @@ impl Streams {
 
     /// The streams in the order of their keys.
     pub(super) fn sorted(&self) -> Vec<(&[u8], &Last)> {
-        let mut all: Vec<_> = self.all.iter().map(|(key, last)| (&**key, last)).collect();
+        let mut all: Vec<_> = self.all.iter().map(|(key, stream)| (&**key, &stream.last)).collect();
         all.sort_unstable_by_key(|(key, _)| *key);
         all
     }
 
+    /// Takes a stream of before a restart, as one that had a point now.
     pub(super) fn restore(&mut self, key: Box<[u8]>, last: Last) {
-        if self.all.len() < self.most {
-            self.all.insert(key, last);
+        let bytes = taken(&key, &last.value);
+        if self.has_room_for(bytes) {
+            self.n_bytes += bytes;
+            self.all.insert(key, Stream { seen: self.now, last });
         }
     }
 
+    /// Forgets streams that had no point since an instant of this half: what senders say of their time keeps no place.
     pub(super) fn forget_before(&mut self, instant: u64) {
-        self.all.retain(|_, last| last.observed >= instant);
+        let mut freed = 0;
+        self.all.retain(|key, stream| {
+            let stays = stream.seen >= instant;
+            freed += if stays { 0 } else { taken(key, &stream.last.value) };
+            stays
+        });
+        self.n_bytes -= freed;
+    }
+
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.all.len() < self.most && self.n_bytes + bytes <= self.most_bytes
     }
 
     /// Takes a point of a stream that began at `start`.
@@ -99,17 +152,21 @@ impl Streams {
         observed: u64,
         value: Value,
     ) -> Result<Delta, Reason> {
-        let Some(last) = self.all.get_mut(key) else {
-            if self.all.len() >= self.most {
+        let Some(Stream { seen, last }) = self.all.get_mut(key) else {
+            let bytes = taken(key, &value);
+            if !self.has_room_for(bytes) {
                 return Err("too_many_streams");
             }
-            self.all.insert(key.into(), Last { observed, value: value.clone() });
+            self.n_bytes += bytes;
+            let last = Last { observed, value: value.clone() };
+            self.all.insert(key.into(), Stream { seen: self.now, last });
             return match self.initial {
                 Initial::Auto if start >= self.started_at && start != observed => Ok(Delta { start, value }),
                 Initial::Keep => Ok(Delta { start: 0, value }),
                 Initial::Auto | Initial::Drop => Err("initial"),
             };
         };
+        *seen = self.now;
         let start = last.observed;
         let (value, kept) = match (value, &last.value) {
             (Value::Int(new), Value::Int(old)) => {
@@ -134,6 +191,8 @@ impl Streams {
             // The kind is part of the key.
             (new, _) => (Err("reset"), new),
         };
+        self.n_bytes += kept.heap_bytes();
+        self.n_bytes -= last.value.heap_bytes();
         *last = Last { observed, value: kept };
         value.map(|value| Delta { start, value })
     }

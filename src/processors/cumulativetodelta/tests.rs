@@ -500,3 +500,29 @@ fn what_is_told_and_stored_is_as_described() {
     schema.holds::<SavedStream>("SavedStream");
     schema.finish();
 }
+
+/// Times that senders make up keep no place, and neither do long names.
+#[test]
+fn a_table_that_is_full_empties_whatever_time_its_points_say() {
+    let far = 4_000_000_000;
+    let (_, mut harness) = run(
+        "{max_streams: 1, max_staleness: 30s}",
+        vec![vec![sum("a", vec![int(1, far, 1)]), sum("b", vec![int(1, 1, 1)])]],
+    );
+    assert_eq!(harness.bench.rejected, [(1, "too_many_streams")]);
+    // The sweep of a whole minute falls into seconds that are not told one by one.
+    for second in [50, 130] {
+        harness.tick(at(second));
+    }
+    harness.push(0, request_of(vec![sum("b", vec![int(140, 141, 1)])]), 1);
+    assert!(lines(&harness.tick(at(141))).contains("= 1"));
+}
+
+#[test]
+fn streams_are_bounded_in_bytes() {
+    let long = "x".repeat(400 << 10);
+    let names: Vec<String> = (0..4).map(|at| format!("{long}{at}")).collect();
+    let metrics = names.iter().map(|name| sum(name, vec![int(1, 1, 1)])).collect();
+    let (_, harness) = run("{max_bytes: 1MiB, initial_value: keep}", vec![metrics]);
+    assert_eq!(harness.bench.rejected, [(1, "too_many_streams"), (1, "too_many_streams")]);
+}
