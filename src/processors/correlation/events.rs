@@ -186,8 +186,16 @@ impl Found {
     }
 }
 
+/// What a record tells of an alert.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Heard {
+    pub(super) event: Event,
+    /// Whether it is an escalation that calls for one destination alone.
+    pub(super) is_call: bool,
+}
+
 /// Reads an alert that fires or has ended; none for what is only pending, suppressed or acknowledged.
-pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Event> {
+pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Heard> {
     let state = record.event_name.strip_prefix(alert_event::PREFIX.as_bytes())?;
     let state = AlertState::of_name(std::str::from_utf8(state).ok()?)?;
     let end = match state {
@@ -200,7 +208,7 @@ pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Event> {
     if alert.fingerprint.is_empty() {
         return None;
     }
-    Some(Event {
+    let event = Event {
         start: alert.starts_at.unwrap_or(Timestamp(record.time)),
         kind: if alert.rule_type == "burn_rate" { Kind::Burn } else { Kind::Alert },
         id: alert.fingerprint,
@@ -210,7 +218,8 @@ pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Event> {
         title: cut(record.body.to_label_string()),
         slo_id: alert.slo_id,
         trace: record.trace_id.try_into().ok(),
-    })
+    };
+    Some(Heard { event, is_call: state == AlertState::Escalated && alert.has_destination })
 }
 
 #[derive(Default)]
@@ -220,6 +229,7 @@ struct Alert {
     severity: Severity,
     service: String,
     slo_id: String,
+    has_destination: bool,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
 }
@@ -235,6 +245,7 @@ impl Alert {
             alert_event::RULE_TYPE => self.rule_type = text(),
             alert_event::SEVERITY => self.severity = Severity::of_name(&text()).unwrap_or_default(),
             alert_event::SLO_ID => self.slo_id = text(),
+            alert_event::DESTINATION => self.has_destination = !text().is_empty(),
             alert_event::STARTS_AT => self.starts_at = time(value),
             alert_event::ENDS_AT => self.ends_at = time(value),
             alert_event::LABELS => {

@@ -13,7 +13,8 @@
 //!    there, the way to it, its metrics. [`shift`](self::shift) compares before with after, robustly, and
 //!    [`cause`](self::cause) ranks services by it and by whose trouble they explain, and abstains
 //!    when two are alike. [`judge`](self::judge) does so again with every window, and divides what has two causes.
-//! 4. [`voice`](self::voice) lets each incident speak through its first alert, and again when it gets worse.
+//! 4. [`voice`](self::voice) lets each incident speak through its first alert, and again when it gets worse;
+//!    [`telling`](self::telling) passes alerts on as it has them.
 //!
 //! *Source*: robust shifts with floors, edge attribution and the topological discount were chosen on public faults of
 //! PetShop and TrainTicket; `README.md` has what was measured.
@@ -41,6 +42,7 @@ mod record;
 mod shift;
 mod signals;
 mod snapshot;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod ulid;

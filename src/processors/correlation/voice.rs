@@ -10,7 +10,7 @@ use wire::{
 };
 
 use super::{
-    events::{Event, Kind},
+    events::{Event, Heard, Kind},
     incident::Incident,
 };
 
@@ -29,11 +29,11 @@ pub(super) struct Voice {
     pub(super) objectives: BTreeSet<String>,
     /// Fingerprints of alerts that fire and were counted, and whether people were told of them.
     pub(super) counted: BTreeMap<String, bool>,
-    /// Ends of speakers' alerts that wait until the incident is over, with the last that was told of them.
+    /// Alerts of which people were told last that they fire. The end of one waits here until the incident is over.
     pub(super) held: BTreeMap<String, Held>,
 }
 
-/// An alert that has ended while its incident goes on.
+/// An alert that people believe to fire.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Held {
     /// A request with the record that it fires, to be told again.
@@ -69,17 +69,32 @@ pub(super) const REMIND_EVERY: std::time::Duration = std::time::Duration::from_s
 impl Voice {
     /// Decides on a record of a member, and remembers who speaks.
     ///
-    /// The first alert speaks. So does one that is more severe than what was told, and the page of an objective that
-    /// was not told of: these are news.
-    pub(super) fn hear(&mut self, event: &Event, others_last: bool) -> Telling {
-        if self.speakers.contains(&event.id) {
-            return if event.end.is_some() && others_last { Telling::Waits } else { Telling::Speaks };
+    /// The first alert speaks, and the first that fires when nothing that was told fires any more. So does one that is
+    /// more severe than what was told, and the page of an objective that was not told of: these are news. A call for
+    /// one destination goes to that.
+    pub(super) fn hear(&mut self, heard: &Heard, others_last: bool) -> Telling {
+        let event = &heard.event;
+        let is_told = self.speakers.contains(&event.id);
+        if event.end.is_some() {
+            return match is_told {
+                true if others_last && self.held.contains_key(&event.id) => Telling::Waits,
+                true => Telling::Speaks,
+                false => Telling::Inhibited,
+            };
+        }
+        if heard.is_call {
+            return Telling::Speaks;
+        }
+        let is_first = self.held.is_empty();
+        if is_first {
+            // What was told before is over, and weighs nothing against what begins.
+            self.severity = Severity::Info;
+            self.objectives.clear();
         }
         let is_page = event.kind == Kind::Burn && event.severity >= Severity::Critical;
-        let is_news = self.speakers.is_empty()
-            || event.severity > self.severity
-            || is_page && !self.objectives.contains(&event.slo_id);
-        if event.end.is_some() || !is_news {
+        let is_news =
+            is_first || event.severity > self.severity || is_page && !self.objectives.contains(&event.slo_id);
+        if !is_told && !is_news {
             return Telling::Inhibited;
         }
         self.speakers.insert(event.id.clone());

@@ -86,6 +86,71 @@ fn an_alert_that_speaks_for_others_ends_when_the_last_of_them_does() {
 }
 
 #[test]
+fn an_alert_that_joins_when_nothing_told_fires_any_more_speaks() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.episode("cart", "1", 600, None);
+    shop.push(&Alert { severity: "critical", ..SLOW }.fires(600));
+    shop.run_to(620, &calm);
+    shop.push(&SLOW.ends(600, 620));
+    shop.run_to(640, &calm);
+    // The incident goes on by its episode. Who joins is told of, though it is less severe than what is over.
+    shop.push(&ALSO.fires(640));
+    shop.run_to(650, &calm);
+    shop.push(&Alert { id: "dddd", ..ALSO }.fires(650));
+    shop.run_to(660, &calm);
+    assert_eq!(
+        told(&shop),
+        [
+            line("aaaa", "firing", true),
+            line("aaaa", "resolved", true),
+            line("cccc", "firing", true),
+            line("dddd", "firing", false)
+        ]
+    );
+    assert_eq!(shop.incidents().len(), 1);
+    // That the first has ended is known; what is told of it again waits for nobody.
+    shop.push(&SLOW.ends(600, 620));
+    shop.tick();
+    assert_eq!(told(&shop).last(), Some(&line("aaaa", "resolved", true)));
+}
+
+#[test]
+fn a_reopened_incident_speaks() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&WORSE.fires(600));
+    shop.run_to(620, &calm);
+    shop.push(&WORSE.ends(600, 620));
+    shop.run_to(800, &calm);
+    shop.push(&Alert { severity: "warning", id: "eeee", ..WORSE }.fires(800));
+    shop.run_to(810, &calm);
+    assert_eq!(shop.named("trueline.incident.reopened").count(), 1);
+    assert_eq!(told(&shop).last(), Some(&line("eeee", "firing", true)));
+}
+
+#[test]
+fn an_escalation_that_names_a_destination_goes_there_and_tells_nobody_else_again() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&SLOW.fires(600));
+    shop.push(&ALSO.fires(600));
+    shop.run_to(610, &calm);
+    shop.push(&ALSO.calls("boss", 610));
+    shop.tick();
+    assert_eq!(told(&shop).last(), Some(&line("cccc", "escalated", true)));
+    shop.push(&SLOW.calls("boss", 610));
+    shop.run_to(620, &calm);
+    shop.push(&SLOW.ends(600, 620));
+    shop.run_to(720, &calm);
+    // While its incident goes on all are told again that it fires, and not the boss alone.
+    assert_eq!(told(&shop).last(), Some(&line("aaaa", "firing", true)));
+    shop.push(&ALSO.ends(600, 720));
+    shop.run_to(730, &calm);
+    assert!(told(&shop).contains(&line("cccc", "resolved", false)), "{:?}", told(&shop));
+}
+
+#[test]
 fn every_alert_is_told_where_that_is_wanted() {
     let mut shop = Shop::new("notify: alerts");
     for alert in [SLOW, ALSO] {

@@ -370,8 +370,25 @@ impl Alert<'_> {
         self.tells("resolved", end, start, Some(end))
     }
 
-    fn tells(&self, state: &str, seconds: u64, start: u64, end: Option<u64>) -> Vec<u8> {
+    /// An escalation for one destination alone.
+    pub(super) fn calls(&self, destination: &str, seconds: u64) -> Vec<u8> {
         let mut attributes = Attributes::new();
+        attributes.push_str(alert_event::DESTINATION, destination);
+        self.tells_more("escalated", seconds, seconds, None, attributes)
+    }
+
+    fn tells(&self, state: &str, seconds: u64, start: u64, end: Option<u64>) -> Vec<u8> {
+        self.tells_more(state, seconds, start, end, Attributes::new())
+    }
+
+    fn tells_more(
+        &self,
+        state: &str,
+        seconds: u64,
+        start: u64,
+        end: Option<u64>,
+        mut attributes: Attributes,
+    ) -> Vec<u8> {
         attributes.push_str(alert_event::FINGERPRINT, self.id);
         attributes.push_str(alert_event::ID, &format!("{}-{state}", self.id));
         attributes.push_str(alert_event::SEVERITY, self.severity);
