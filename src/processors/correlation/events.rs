@@ -45,6 +45,9 @@ impl Kind {
     pub(super) const ALL: [Self; 6] =
         [Self::Burn, Self::Alert, Self::Anomaly, Self::Bottleneck, Self::Departure, Self::Change];
 
+    /// Those of which people may be told one by one.
+    pub(super) const ALERTS: [Self; 2] = [Self::Burn, Self::Alert];
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Burn => "burn",
@@ -56,9 +59,8 @@ impl Kind {
         }
     }
 
-    /// Whether people may be told of it one by one.
-    pub(super) const fn is_alert(self) -> bool {
-        matches!(self, Self::Burn | Self::Alert)
+    pub(super) fn is_alert(self) -> bool {
+        Self::ALERTS.contains(&self)
     }
 
     /// Returns the kind of that name.
@@ -184,6 +186,15 @@ impl Found {
         }
         found
     }
+}
+
+/// Returns the fingerprint of an alert that a record says to be silenced.
+pub(super) fn read_silenced(record: &LogRecord<'_>) -> Option<String> {
+    let state = record.event_name.strip_prefix(alert_event::PREFIX.as_bytes())?;
+    let is_silenced = state == AlertState::Suppressed.name().as_bytes();
+    let mut attributes = record.attributes().filter(|_| is_silenced);
+    let found = attributes.find(|attribute| attribute.key == alert_event::FINGERPRINT.as_bytes());
+    found.map(|attribute| cut(attribute.value().to_label_string()))
 }
 
 /// What a record tells of an alert.

@@ -232,6 +232,11 @@ impl Incident {
         self.troubles().filter(|event| event.end.is_none())
     }
 
+    /// Fingerprints of alerts that fire.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = &str> {
+        self.active().filter(|event| event.kind.is_alert()).map(|event| &*event.id)
+    }
+
     fn troubles(&self) -> impl Iterator<Item = &Event> {
         self.members.values().filter(|event| event.severity > Severity::Info)
     }

@@ -195,6 +195,8 @@ pub(super) struct VoiceRecord {
     pub(super) counted_told: Vec<String>,
     #[prost(string, repeated, tag = "6")]
     pub(super) counted_untold: Vec<String>,
+    #[prost(string, repeated, tag = "7")]
+    pub(super) silenced: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -292,6 +292,7 @@ fn voice_record(voice: &Voice) -> VoiceRecord {
         held: held.collect(),
         counted_told: counted(true),
         counted_untold: counted(false),
+        silenced: voice.silenced.iter().cloned().collect(),
     }
 }
 
@@ -308,5 +309,6 @@ fn voice_of(record: VoiceRecord) -> Voice {
         severity: Severity::of_name(&record.severity).unwrap_or_default(),
         objectives: record.objectives.into_iter().collect(),
         held: held.collect(),
+        silenced: record.silenced.into_iter().collect(),
     }
 }

@@ -9,7 +9,7 @@ use wire::{
 
 use super::{
     config::Notify,
-    events,
+    events::{self, Kind},
     processor::AnalysisHalf,
     voice::{self, Held, REMIND_EVERY, Telling},
 };
@@ -18,6 +18,7 @@ impl AnalysisHalf {
     /// Passes a record of an alert on, as its incident has it.
     pub(super) fn pass_on(&mut self, group: &Group<'_>, record: &LogRecord<'_>, now: Timestamp) {
         let Some(heard) = events::read_alert(record) else {
+            self.silence(record);
             return self.send(group, record.message);
         };
         let (kind, fingerprint) = (heard.event.kind, heard.event.id.clone());
@@ -26,8 +27,10 @@ impl AnalysisHalf {
             return self.send(group, record.message);
         };
         let id = incident.id.clone();
-        let others_last = incident.active().any(|other| other.kind.is_alert() && other.id != fingerprint);
         let voice = self.voices.0.entry(id.clone()).or_default();
+        voice.silenced.remove(&fingerprint);
+        let others_last =
+            incident.alerts().any(|other| other != fingerprint && !voice.silenced.contains(other));
         let telling = match self.config.notify {
             Notify::Alerts => Telling::Speaks,
             Notify::Incidents => voice.hear(&heard, others_last),
@@ -59,6 +62,18 @@ impl AnalysisHalf {
         self.send_all(&request);
     }
 
+    /// Lets others speak for the incident of an alert that was silenced, and waits for its end no longer.
+    fn silence(&mut self, record: &LogRecord<'_>) {
+        let Some(fingerprint) = events::read_silenced(record) else { return };
+        let incident = Kind::ALERTS.iter().find_map(|kind| self.incidents.of(*kind, &fingerprint));
+        let Some(voice) = incident.and_then(|incident| self.voices.0.get_mut(&incident.id)) else { return };
+        let held = voice.held.remove(&fingerprint);
+        voice.silenced.insert(fingerprint);
+        if let Some(held) = held {
+            self.send_all(&held.resolved);
+        }
+    }
+
     /// Lets a record go on at the end of this second.
     fn send(&mut self, group: &Group<'_>, message: &[u8]) {
         self.out.copy(group, message, &Attributes::new());
@@ -86,7 +101,7 @@ impl AnalysisHalf {
         let mut due: Vec<Bytes> = Vec::new();
         for (id, voice) in voices {
             let Some(incident) = self.incidents.all.get(id) else { continue };
-            let is_over = !incident.active().any(|event| event.kind.is_alert());
+            let is_over = !incident.alerts().any(|fingerprint| !voice.silenced.contains(fingerprint));
             voice.held.retain(|_, held| {
                 if held.resolved.is_empty() {
                     return true;

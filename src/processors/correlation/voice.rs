@@ -31,6 +31,8 @@ pub(super) struct Voice {
     pub(super) counted: BTreeMap<String, bool>,
     /// Alerts of which people were told last that they fire. The end of one waits here until the incident is over.
     pub(super) held: BTreeMap<String, Held>,
+    /// Fingerprints of alerts that fire behind a silence: nobody waits for their end.
+    pub(super) silenced: BTreeSet<String>,
 }
 
 /// An alert that people believe to fire.
@@ -129,6 +131,7 @@ impl Voice {
             objectives: self.objectives.clone(),
             counted: self.counted.extract_if(.., |it, _| is_theirs(it)).collect(),
             held: self.held.extract_if(.., |it, _| is_theirs(it)).collect(),
+            silenced: self.silenced.extract_if(.., |it| is_theirs(it)).collect(),
         }
     }
 
@@ -139,6 +142,7 @@ impl Voice {
         self.severity = self.severity.max(other.severity);
         self.objectives.extend(other.objectives);
         self.held.extend(other.held);
+        self.silenced.extend(other.silenced);
     }
 }
 

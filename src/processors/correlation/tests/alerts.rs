@@ -151,6 +151,44 @@ fn an_escalation_that_names_a_destination_goes_there_and_tells_nobody_else_again
 }
 
 #[test]
+fn when_the_alert_that_speaks_is_silenced_the_next_of_its_incident_speaks() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&SLOW.fires(600));
+    shop.push(&ALSO.fires(600));
+    shop.run_to(610, &calm);
+    shop.push(&SLOW.tells("suppressed", 610, 600, None));
+    // The stage before reminds of what fires.
+    shop.push(&ALSO.fires(600));
+    shop.run_to(620, &calm);
+    assert_eq!(told(&shop).last(), Some(&line("cccc", "firing", true)));
+    let snapshot = shop.harness.analysis().snapshot().unwrap();
+    let mut after = Shop::new("");
+    after.harness.now = shop.harness.now;
+    after.harness.analysis().restore(snapshot).unwrap();
+    // Its end waits for nothing that is silenced.
+    for shop in [&mut shop, &mut after] {
+        shop.push(&ALSO.ends(600, 620));
+        shop.tick();
+        assert_eq!(told(shop).last(), Some(&line("cccc", "resolved", true)));
+    }
+}
+
+#[test]
+fn an_end_that_waits_is_told_when_its_alert_fires_anew_behind_a_silence() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&SLOW.fires(600));
+    shop.push(&ALSO.fires(600));
+    shop.push(&SLOW.ends(600, 600));
+    shop.push(&SLOW.tells("suppressed", 600, 600, None));
+    shop.tick();
+    let ends: Vec<_> = told(&shop).into_iter().filter(|(id, ..)| id == "aaaa").collect();
+    let states: Vec<&str> = ends.iter().map(|(_, state, _)| &**state).collect();
+    assert_eq!(states, ["firing", "resolved", "suppressed"]);
+}
+
+#[test]
 fn every_alert_is_told_where_that_is_wanted() {
     let mut shop = Shop::new("notify: alerts");
     for alert in [SLOW, ALSO] {
