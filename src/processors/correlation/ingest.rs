@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
 use component::{Counter, Cx, Processor};
-use model::{Ack, Batch, Partial, Payload};
+use model::{Ack, Batch, Partial, Payload, alert_event};
 use prost::Message;
 use wire::{
     build::{Attributes, LogsWriter},
@@ -105,7 +105,7 @@ impl Processor for IngestHalf {
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         let Payload::Logs(request) = &batch.payload else { return cx.pass(batch) };
         let mut told = CorrelationPartial { version: VERSION, ..CorrelationPartial::default() };
-        if groups(request).next().is_some_and(|group| group.scope.name == ALERTS) {
+        if tells_alerts(request) {
             // Who told of them waits until exporters have them.
             told.alerts = request.clone();
             return tell(&told, batch.ack, cx);
@@ -132,6 +132,13 @@ impl Processor for IngestHalf {
         let told = CorrelationPartial { version: VERSION, lines, ..CorrelationPartial::default() };
         tell(&told, Ack::none(), cx);
     }
+}
+
+/// Whether a request is what `alerting` writes; anybody may name a logger like it.
+fn tells_alerts(request: &[u8]) -> bool {
+    let Some(group) = groups(request).next().filter(|group| group.scope.name == ALERTS) else { return false };
+    let first = group.items().next().map(LogRecord::of);
+    first.is_some_and(|record| record.event_name.starts_with(alert_event::PREFIX.as_bytes()))
 }
 
 fn tell(told: &CorrelationPartial, ack: Ack, cx: &mut Cx<'_>) {

@@ -1,8 +1,10 @@
 //! Of what people are told.
 
+use model::Payload;
 use serde_json::Value;
+use wire::build::Attributes;
 
-use super::{Alert, Shop, calm};
+use super::{Alert, Shop, calm, record};
 
 const SLOW: Alert<'_> = Alert { id: "aaaa", service: "frontend", severity: "warning", slo: "" };
 const WORSE: Alert<'_> = Alert { id: "bbbb", service: "checkout", severity: "critical", slo: "" };
@@ -186,6 +188,14 @@ fn an_end_that_waits_is_told_when_its_alert_fires_anew_behind_a_silence() {
     let ends: Vec<_> = told(&shop).into_iter().filter(|(id, ..)| id == "aaaa").collect();
     let states: Vec<&str> = ends.iter().map(|(_, state, _)| &**state).collect();
     assert_eq!(states, ["firing", "resolved", "suppressed"]);
+}
+
+#[test]
+fn log_records_of_a_logger_that_is_called_alerting_pass_as_they_came() {
+    let mut shop = Shop::new("");
+    let request = record("shop", "alerting", "", 0, "mail was sent", &Attributes::new());
+    let passed = shop.harness.push(0, Payload::Logs(request.clone().into()), 1);
+    assert!(matches!(&passed[..], [Payload::Logs(bytes)] if bytes == &request), "{passed:?}");
 }
 
 #[test]
