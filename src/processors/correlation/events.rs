@@ -73,6 +73,8 @@ impl Kind {
 const MOST_TEXT: usize = 512;
 const ANOMALY: &str = "trueline.anomaly";
 const BOTTLENECK: &str = "trueline.bottleneck";
+/// The type of the rule that says that alerts arrive.
+const WATCHDOG: &str = "watchdog";
 
 /// Whether a record is worth telling the analysis half.
 pub(super) fn is_event(name: &[u8], changes: &[String]) -> bool {
@@ -205,7 +207,8 @@ pub(super) struct Heard {
     pub(super) is_call: bool,
 }
 
-/// Reads an alert that fires or has ended; none for what is only pending, suppressed or acknowledged.
+/// Reads an alert that fires or has ended; none for what is only pending, suppressed or acknowledged, nor for the
+/// watchdog, which fires always and must reach whoever waits for it.
 pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Heard> {
     let state = record.event_name.strip_prefix(alert_event::PREFIX.as_bytes())?;
     let state = AlertState::of_name(std::str::from_utf8(state).ok()?)?;
@@ -216,7 +219,7 @@ pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Heard> {
     };
     let mut alert = Alert::default();
     record.attributes().for_each(|attribute| alert.take(attribute.key, attribute.value()));
-    if alert.fingerprint.is_empty() {
+    if alert.fingerprint.is_empty() || alert.rule_type == WATCHDOG {
         return None;
     }
     let event = Event {

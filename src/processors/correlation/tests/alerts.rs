@@ -199,6 +199,19 @@ fn log_records_of_a_logger_that_is_called_alerting_pass_as_they_came() {
 }
 
 #[test]
+fn the_watchdog_is_no_trouble_and_always_told() {
+    let mut shop = Shop::new("");
+    shop.push(&SLOW.fires(0));
+    shop.push(&Alert { id: "dogg", ..SLOW }.fires_by("watchdog", 0));
+    shop.tick();
+    assert_eq!(told(&shop), [line("aaaa", "firing", true), line("dogg", "firing", true)]);
+    let incident = shop.named("trueline.incident.opened").next().unwrap();
+    assert_eq!(incident.incident("n_events"), 1);
+    let watchdog = shop.named("trueline.alert.firing").last().unwrap();
+    assert_eq!(watchdog.attributes.get("trueline.incident.id"), None);
+}
+
+#[test]
 fn every_alert_is_told_where_that_is_wanted() {
     let mut shop = Shop::new("notify: alerts");
     for alert in [SLOW, ALSO] {

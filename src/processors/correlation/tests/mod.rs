@@ -377,6 +377,13 @@ impl Alert<'_> {
         self.tells_more("escalated", seconds, seconds, None, attributes)
     }
 
+    /// Fires by a rule of another type.
+    pub(super) fn fires_by(&self, rule_type: &str, seconds: u64) -> Vec<u8> {
+        let mut attributes = Attributes::new();
+        attributes.push_str(alert_event::RULE_TYPE, rule_type);
+        self.tells_more("firing", seconds, seconds, None, attributes)
+    }
+
     fn tells(&self, state: &str, seconds: u64, start: u64, end: Option<u64>) -> Vec<u8> {
         self.tells_more(state, seconds, start, end, Attributes::new())
     }
@@ -393,7 +400,10 @@ impl Alert<'_> {
         attributes.push_str(alert_event::ID, &format!("{}-{state}", self.id));
         attributes.push_str(alert_event::SEVERITY, self.severity);
         attributes.push_str(alert_event::STATE, state);
-        attributes.push_str(alert_event::RULE_TYPE, if self.slo.is_empty() { "gt" } else { "burn_rate" });
+        if attributes.iter().all(|one| one.key != alert_event::RULE_TYPE.as_bytes()) {
+            let rule_type = if self.slo.is_empty() { "gt" } else { "burn_rate" };
+            attributes.push_str(alert_event::RULE_TYPE, rule_type);
+        }
         attributes.push_str(alert_event::SLO_ID, self.slo);
         let labels = Tree::map([
             ("alertname", Some(Tree::text(self.id))),
