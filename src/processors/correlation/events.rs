@@ -248,7 +248,7 @@ struct Alert {
     ends_at: Option<Timestamp>,
 }
 
-/// The labels by which alerts name a service, the first that is there.
+/// The labels by which alerts name a service, the first that is there; without them it is in `job`.
 const SERVICE_LABELS: [&str; 4] = ["service.name", "service_name", "service", "sloth_service"];
 
 impl Alert {
@@ -264,14 +264,22 @@ impl Alert {
             alert_event::ENDS_AT => self.ends_at = time(value),
             alert_event::LABELS => {
                 if let AnyValue::Map(labels) = value {
-                    let named = |name: &&str| labels.entries().find(|entry| entry.key == name.as_bytes());
-                    let found = SERVICE_LABELS.iter().find_map(named);
-                    self.service = found.map(|it| cut(it.value().to_label_string())).unwrap_or_default();
+                    let named = |name: &str| {
+                        let found = labels.entries().find(|entry| entry.key == name.as_bytes());
+                        found.map(|it| cut(it.value().to_label_string())).filter(|text| !text.is_empty())
+                    };
+                    let service = SERVICE_LABELS.iter().find_map(|name| named(name));
+                    self.service = service.or_else(|| named("job").map(service_of_job)).unwrap_or_default();
                 }
             }
             _ => {}
         }
     }
+}
+
+/// In Prometheus the namespace of a service is in front of its name, before a slash.
+fn service_of_job(job: String) -> String {
+    job.rsplit('/').next().map(str::to_owned).unwrap_or(job)
 }
 
 fn time(value: AnyValue<'_>) -> Option<Timestamp> {

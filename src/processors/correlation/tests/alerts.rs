@@ -212,6 +212,19 @@ fn the_watchdog_is_no_trouble_and_always_told() {
 }
 
 #[test]
+fn an_alert_that_names_a_job_alone_is_of_the_service_in_it() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    for service in ["shop/checkout", "frontend"] {
+        shop.push(&Alert { id: service, service, ..SLOW }.fires(600));
+    }
+    shop.tick();
+    let opened: Vec<_> = shop.named("trueline.incident.opened").map(|it| it.incident("services")).collect();
+    assert_eq!(opened, [&serde_json::json!(["checkout"])]);
+    assert_eq!(told(&shop)[1], line("frontend", "firing", false));
+}
+
+#[test]
 fn every_alert_is_told_where_that_is_wanted() {
     let mut shop = Shop::new("notify: alerts");
     for alert in [SLOW, ALSO] {

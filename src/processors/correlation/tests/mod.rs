@@ -352,7 +352,7 @@ pub(super) fn deployment(service: &str, seconds: u64, what: &str) -> Vec<u8> {
     record(service, "ci", "deployment.finished", seconds, what, &Attributes::new())
 }
 
-/// An alert as `alerting` writes it.
+/// An alert as `alerting` writes it; of a service with its namespace it knows the label `job` alone.
 #[derive(Clone, Copy)]
 pub(super) struct Alert<'a> {
     pub(super) id: &'a str,
@@ -405,10 +405,9 @@ impl Alert<'_> {
             attributes.push_str(alert_event::RULE_TYPE, rule_type);
         }
         attributes.push_str(alert_event::SLO_ID, self.slo);
-        let labels = Tree::map([
-            ("alertname", Some(Tree::text(self.id))),
-            ("service.name", Some(Tree::text(self.service))),
-        ]);
+        let label = if self.service.contains('/') { "job" } else { "service.name" };
+        let labels =
+            Tree::map([("alertname", Some(Tree::text(self.id))), (label, Some(Tree::text(self.service)))]);
         attributes.push_encoded(alert_event::LABELS, &labels.encode());
         attributes.push_int(alert_event::STARTS_AT, at(start).as_nanos() as i64);
         if let Some(end) = end {
