@@ -1,7 +1,11 @@
 //! What is so far from usual that no baseline is needed to see it: the only witness while baselines are young, and of
 //! what no baseline watches, as the lines that a service writes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use model::{Severity, Timestamp};
 
@@ -19,6 +23,11 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Departures {
     courses: BTreeMap<Key, Course>,
+    /// Departures that lasted at the last stop, by their ids: what is known of signals is not stored, so they end when
+    /// enough is known again and nothing is seen of them.
+    orphans: BTreeMap<String, Event>,
+    /// Windows that were looked at.
+    n_looks: u64,
     /// Those that found no room, once in each window.
     pub(super) left_out: u64,
 }
@@ -74,7 +83,25 @@ impl Departures {
             }
         }
         self.end(window, width, &mut events);
+        self.n_looks += 1;
+        if self.n_looks > LATELY {
+            self.end_orphans(window, width, &mut events);
+        }
         events
+    }
+
+    /// Takes over what incidents have from before a restart.
+    pub(super) fn adopt(&mut self, departure: Event) {
+        self.orphans.insert(departure.id.clone(), departure);
+    }
+
+    /// Ends what nothing is seen of.
+    fn end_orphans(&mut self, window: u64, width: Duration, events: &mut Vec<Event>) {
+        let told = self.courses.values().filter_map(|course| course.event.as_ref());
+        let told: BTreeSet<&str> = told.map(|event| &*event.id).collect();
+        let orphans = std::mem::take(&mut self.orphans).into_values();
+        let over = orphans.filter(|orphan| !told.contains(&*orphan.id));
+        events.extend(over.map(|orphan| Event { end: Some(instant(window + 1, width)), ..orphan }));
     }
 
     /// Ends what was not seen for as long as a departure is looked for.

@@ -30,6 +30,8 @@ pub(super) struct Incident {
     /// The highest that any of its events had.
     pub(super) severity: Severity,
     pub(super) members: BTreeMap<Member, Event>,
+    /// When a stage told last of those that last, alerts aside: they end as their stage says.
+    pub(super) heard: BTreeMap<Member, Timestamp>,
     /// Members that found no room.
     pub(super) n_left_out: u64,
     pub(super) finding: Finding,
@@ -121,6 +123,7 @@ impl Incident {
             end: None,
             severity: event.severity,
             members: BTreeMap::new(),
+            heard: BTreeMap::new(),
             n_left_out: 0,
             finding: Finding::default(),
             chain: Vec::new(),
@@ -154,13 +157,16 @@ impl Incident {
 
     /// Gives events away.
     pub(super) fn take(&mut self, is_wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
-        self.members.extract_if(.., |_, event| is_wanted(event)).map(|(_, event)| event).collect()
+        let taken: BTreeMap<_, _> = self.members.extract_if(.., |_, event| is_wanted(event)).collect();
+        self.heard.retain(|key, _| !taken.contains_key(key));
+        taken.into_values().collect()
     }
 
     /// Takes an event, new or told again. Returns whether it is new.
     pub(super) fn join(&mut self, event: Event, most: usize) -> bool {
         self.n_raw += 1;
         let key = (event.kind, event.id.clone());
+        self.heard.remove(&key);
         if let Some(known) = self.members.get_mut(&key) {
             known.severity = known.severity.max(event.severity);
             self.severity = self.severity.max(event.severity);
@@ -252,6 +258,29 @@ impl Incident {
         self.finding.root().map(|candidate| &candidate.service)
     }
 
+    /// Departures that last.
+    pub(super) fn departures(&self) -> impl Iterator<Item = &Event> {
+        let members = self.members.values();
+        members.filter(|event| event.kind == Kind::Departure && event.end.is_none())
+    }
+
+    /// Ends what lasts and was not told of for longer than anything lasts: its stage has gone, or lost its state.
+    pub(super) fn end_forgotten(&mut self, now: Timestamp) {
+        let lasting = self.members.iter_mut();
+        for (key, event) in lasting.filter(|(_, event)| !event.kind.is_alert() && event.end.is_none()) {
+            match self.heard.get(key) {
+                None => {
+                    self.heard.insert(key.clone(), now);
+                }
+                Some(heard) if *heard + FORGOTTEN_AFTER <= now => {
+                    event.end = Some(now);
+                    self.heard.remove(key);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     /// Moves on to the state that its members' states ask for. Returns whether that is another.
     pub(super) fn settle(&mut self, now: Timestamp, resolve_after: Duration, close_after: Duration) -> bool {
         let before = self.state;
@@ -320,5 +349,7 @@ impl Incident {
     }
 }
 
+/// An episode lasts 48 hours at most.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(49);
 /// Exemplar traces of an incident; more are not looked at.
 const MOST_EXEMPLARS: usize = 5;

@@ -85,7 +85,7 @@ pub(super) struct AnalysisHalf {
     /// Closed ones, the newest last.
     pub(super) past: VecDeque<Incident>,
     pub(super) signals: Signals,
-    departures: Departures,
+    pub(super) departures: Departures,
     /// Bottlenecks of which nothing else is seen yet.
     unconfirmed: Vec<Event>,
     /// What came since the last tick.
@@ -316,6 +316,7 @@ impl AnalysisHalf {
         let mut news = Vec::new();
         for incident in self.incidents.all.values_mut() {
             let before = incident.state;
+            incident.end_forgotten(now);
             if incident.settle(now, resolve, close) {
                 let what = match incident.state {
                     State::Open if before == State::Mitigating => News::Updated,

@@ -137,6 +137,9 @@ pub(super) struct IncidentEvent {
     pub(super) slo_id: String,
     #[prost(bytes = "vec", tag = "9")]
     pub(super) trace_id: Vec<u8>,
+    /// 0 for what is not followed: alerts, changes, and what has ended.
+    #[prost(fixed64, tag = "10")]
+    pub(super) told_unix_nano: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -15,7 +15,7 @@ use super::{
     events::{Event, Kind},
     feedback::{Feedback, Verdict},
     impact::{Loss, Sample},
-    incident::{Incident, Link, Role, State},
+    incident::{Incident, Link, Member, Role, State},
     incidents::name,
     processor::AnalysisHalf,
     record::{
@@ -71,6 +71,7 @@ pub(super) fn read(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<(), R
         if let Some(voice) = voice {
             half.voices.0.insert(incident.id.clone(), voice);
         }
+        incident.departures().cloned().for_each(|departure| half.departures.adopt(departure));
         half.incidents.insert(incident);
     }
     half.past.extend(state.past.into_iter().filter_map(incident_of));
@@ -94,7 +95,7 @@ fn incident_record(incident: &Incident, voice: Option<VoiceRecord>) -> IncidentR
         start_unix_nano: incident.start.as_nanos(),
         end_unix_nano: incident.end.unwrap_or_default().as_nanos(),
         severity: incident.severity.name().to_owned(),
-        members: incident.members.values().map(event_record).collect(),
+        members: incident.members.iter().map(|(key, event)| member_record(incident, key, event)).collect(),
         n_left_out: incident.n_left_out,
         candidates: finding.candidates.iter().map(candidate_record).collect(),
         confidence: finding.confidence,
@@ -110,7 +111,17 @@ fn incident_record(incident: &Incident, voice: Option<VoiceRecord>) -> IncidentR
     }
 }
 
+fn member_record(incident: &Incident, key: &Member, event: &Event) -> IncidentEvent {
+    let told_unix_nano = incident.heard.get(key).copied().unwrap_or_default().as_nanos();
+    IncidentEvent { told_unix_nano, ..event_record(event) }
+}
+
 fn incident_of(record: IncidentRecord) -> Option<Incident> {
+    let heard = record.members.iter().filter_map(|member| {
+        let key = (Kind::of_name(&member.kind)?, member.id.clone());
+        Some((key, some_time(member.told_unix_nano)?))
+    });
+    let heard = heard.collect();
     let members = record.members.into_iter().filter_map(event_of);
     let members: BTreeMap<_, _> = members.map(|event| ((event.kind, event.id.clone()), event)).collect();
     let candidates: Vec<_> = record.candidates.into_iter().filter_map(candidate_of).collect();
@@ -121,6 +132,7 @@ fn incident_of(record: IncidentRecord) -> Option<Incident> {
         end: some_time(record.end_unix_nano),
         severity: Severity::of_name(&record.severity)?,
         members,
+        heard,
         n_left_out: record.n_left_out,
         finding: Finding {
             confidence: record.confidence,
@@ -203,6 +215,7 @@ fn event_record(event: &Event) -> IncidentEvent {
         title: event.title.clone(),
         slo_id: event.slo_id.clone(),
         trace_id: event.trace.map(Vec::from).unwrap_or_default(),
+        told_unix_nano: 0,
     }
 }
 

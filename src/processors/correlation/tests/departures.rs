@@ -38,6 +38,60 @@ fn an_incident_without_alerts_ends_a_minute_after_all_is_as_usual() {
     assert_eq!(shop.named("trueline.incident.resolved").count(), 1, "{:#?}", shop.told);
 }
 
+/// A shop with the state of another, one second after that was stopped.
+fn restarted(shop: &mut Shop) -> Shop {
+    let snapshot = shop.harness.analysis().snapshot().unwrap();
+    let mut after = Shop::new("");
+    after.harness.now = shop.harness.now;
+    after.harness.analysis().restore(snapshot).unwrap();
+    after
+}
+
+#[test]
+fn what_lasted_at_a_restart_and_is_seen_no_more_ends() {
+    let slow = |calls: &mut Calls| step(calls, "payment").own.mean = 90.0;
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.run_to(660, &slow);
+    assert_eq!(opened(&shop).len(), 1);
+    let mut after = restarted(&mut shop);
+    after.run_to(660 + 3600, &calm);
+    assert_eq!(after.named("trueline.incident.closed").count(), 1, "{:?}", after.told);
+    // What is seen again goes on instead, and ends when that does.
+    let mut after = restarted(&mut shop);
+    after.run_to(720, &calm);
+    after.run_to(850, &slow);
+    assert_eq!(after.named("trueline.incident.mitigating").count(), 0, "{:?}", after.told);
+    after.run_to(660 + 3600, &calm);
+    assert_eq!(after.named("trueline.incident.closed").count(), 1, "{:?}", after.told);
+}
+
+#[test]
+fn what_no_stage_tells_of_any_more_ends_after_two_days() {
+    let mut shop = Shop::new("");
+    shop.episode("cart", "1", 0, None);
+    shop.tick();
+    let pass = |shop: &mut Shop, hours: u64| {
+        for _ in 0..hours {
+            shop.harness.now = shop.harness.now + std::time::Duration::from_hours(1);
+            shop.tick();
+        }
+    };
+    pass(&mut shop, 24);
+    let mut shop = restarted(&mut shop);
+    pass(&mut shop, 24);
+    assert_eq!(shop.named("trueline.incident.resolved").count(), 0);
+    // Told again it has as much time again; an alert ends as its stage says.
+    shop.episode("cart", "1", 0, None);
+    shop.push(&super::Alert { id: "aaaa", service: "ad", severity: "warning", slo: "" }.fires(48 * 3600));
+    pass(&mut shop, 48);
+    assert_eq!(shop.named("trueline.incident.resolved").count(), 0);
+    pass(&mut shop, 24);
+    let services: Vec<_> =
+        shop.named("trueline.incident.closed").map(|told| told.incident("services")).collect();
+    assert_eq!(services, [&serde_json::json!(["cart"])]);
+}
+
 #[test]
 fn customers_who_come_in_three_times_the_number_are_an_incident_where_they_come_in() {
     let mut shop = Shop::new("");
