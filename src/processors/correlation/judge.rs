@@ -85,20 +85,26 @@ impl AnalysisHalf {
         chain
     }
 
-    /// Looks again at what is open, when there is something new to see.
+    /// Looks again at what is open, when there is something new to see, and at what was not looked at yet.
     pub(super) fn refine(&mut self, now: Timestamp) {
+        let unjudged = std::mem::take(&mut self.unjudged);
         if self.signals.last <= self.judged {
-            return;
+            return self.judge_all(unjudged, now);
         }
         self.judged = self.signals.last;
         let open = self.incidents.all.values().filter(|incident| incident.state < State::Resolved);
-        for id in open.map(|incident| incident.id.clone()).collect::<Vec<_>>() {
+        let open: Vec<String> = open.map(|incident| incident.id.clone()).collect();
+        self.judge_all(open, now);
+        self.merge_of_one_cause(now);
+        self.split(now);
+    }
+
+    fn judge_all(&mut self, ids: impl IntoIterator<Item = String>, now: Timestamp) {
+        for id in ids {
             if self.judge(&id, now) {
                 self.tell(&id, News::Updated, now);
             }
         }
-        self.merge_of_one_cause(now);
-        self.split(now);
     }
 
     /// Divides what has two causes.

@@ -1,6 +1,9 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use component::{
@@ -71,6 +74,8 @@ const MOST_CHANGES: usize = 1000;
 const MOST_PAST: usize = 100;
 /// Bottlenecks that wait to be seen by other signals.
 const MOST_UNCONFIRMED: usize = 1000;
+/// Looks for a cause that the alerts of a second wait for.
+const MOST_LOOKS: u32 = 4;
 /// How often metrics are written.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
@@ -93,6 +98,12 @@ pub(super) struct AnalysisHalf {
     alerts: Vec<(Bytes, Ack)>,
     /// The last window of which causes were looked for.
     pub(super) judged: u64,
+    /// Incidents whose first look was left for later, so that alerts need not wait for it.
+    pub(super) unjudged: BTreeSet<String>,
+    /// How many looks alerts may still wait for.
+    looks_left: u32,
+    /// Whether the looks of the last second were left for this one.
+    is_postponed: bool,
     measured_at: Timestamp,
     concerned: Concerned,
     budgets: Budgets,
@@ -167,6 +178,9 @@ impl AnalysisHalf {
             came: Vec::new(),
             alerts: Vec::new(),
             judged: 0,
+            unjudged: BTreeSet::new(),
+            looks_left: 0,
+            is_postponed: false,
             measured_at: Timestamp::default(),
             concerned: Concerned::default(),
             budgets: Budgets::default(),
@@ -242,8 +256,10 @@ impl AnalysisHalf {
         }
     }
 
-    /// Puts every event where it belongs, and lets alerts go on.
-    fn place_all(&mut self, now: Timestamp) {
+    /// Puts every event where it belongs, and lets alerts go on. Returns whether there were any.
+    fn place_all(&mut self, now: Timestamp) -> bool {
+        let has_alerts = !self.alerts.is_empty();
+        self.looks_left = if has_alerts { MOST_LOOKS } else { u32::MAX };
         if self.signals.last > self.judged {
             self.came.extend(self.departures.look(&self.signals));
             self.came.append(&mut self.unconfirmed);
@@ -257,6 +273,7 @@ impl AnalysisHalf {
                 self.place(event, now);
             }
         }
+        self.looks_left = MOST_LOOKS;
         for (request, ack) in std::mem::take(&mut self.alerts) {
             for group in groups(&request) {
                 for message in group.items() {
@@ -265,6 +282,27 @@ impl AnalysisHalf {
             }
             self.close(ack);
         }
+        has_alerts
+    }
+
+    /// Looks for a cause, or leaves that for later when alerts have waited for enough looks.
+    fn judge_soon(&mut self, id: &str, now: Timestamp) {
+        if self.looks_left == 0 {
+            self.unjudged.insert(id.to_owned());
+            return;
+        }
+        self.looks_left -= 1;
+        self.judge(id, now);
+    }
+
+    /// Looks at what is open, in the next second where alerts would wait for it in this one.
+    fn refine_soon(&mut self, has_alerts: bool, now: Timestamp) {
+        if has_alerts && !self.is_postponed {
+            self.is_postponed = true;
+            return;
+        }
+        self.is_postponed = false;
+        self.refine(now);
     }
 
     /// Whether a bottleneck is still worth looking at: the end of one that waits ends the wait.
@@ -290,9 +328,10 @@ impl AnalysisHalf {
     pub(super) fn place(&mut self, event: Event, now: Timestamp) {
         match self.incidents.place(event, &self.graph, &self.config, now) {
             Fate::Opened(id) => {
-                self.judge(&id, now);
+                self.judge_soon(&id, now);
                 if let Some(event) = self.unseen(&id) {
                     self.incidents.remove(&id);
+                    self.unjudged.remove(&id);
                     self.unconfirmed.push(event);
                     return;
                 }
@@ -302,7 +341,7 @@ impl AnalysisHalf {
             Fate::Joined { id, merged } => {
                 self.join_voices(&id, &merged);
                 if !merged.is_empty() {
-                    self.judge(&id, now);
+                    self.judge_soon(&id, now);
                     self.tell(&id, News::Merged, now);
                 }
             }
@@ -388,8 +427,8 @@ impl Processor for AnalysisHalf {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now();
-        self.place_all(now);
-        self.refine(now);
+        let has_alerts = self.place_all(now);
+        self.refine_soon(has_alerts, now);
         self.settle(now);
         self.budgets.charge_all(self.incidents.all.values_mut());
         self.speak_on(now);

@@ -9,7 +9,7 @@ use super::{
         cause::{Candidate, CauseKind, Finding},
         incidents::name,
     },
-    Shop, Told, at, calm, deployment, edge, step,
+    Alert, Shop, Told, at, calm, deployment, edge, step,
 };
 
 /// The shop is calm for ten minutes, then something happens; a minute later episodes of these services open.
@@ -218,6 +218,64 @@ fn a_deployment_speaks_for_a_service_that_moved_and_for_no_other() {
     assert_eq!(told.causes(), ["payment"]);
     let evidence = told.incident("evidence").as_array().unwrap();
     assert!(evidence.iter().any(|one| one == "changed: payment 2.3"), "{evidence:?}");
+}
+
+#[test]
+fn alerts_wait_for_a_few_looks_and_the_others_follow_a_second_later() {
+    let names: Vec<String> = (0..20).map(|n| format!("lonely-{n:02}")).collect();
+    let lonely = |ms: f64| {
+        let names = names.clone();
+        move |calls: &mut Calls| {
+            let like = step(calls, "ad").clone();
+            calls
+                .steps
+                .extend(names.iter().map(|name| model::Step { service: (**name).into(), ..like.clone() }));
+            calls.steps.iter_mut().for_each(|step| step.own.mean = ms);
+        }
+    };
+    let mut shop = Shop::new("");
+    shop.run_to(600, &lonely(3.0));
+    // By less than what is seen without an alert.
+    shop.run_to(660, &lonely(6.0));
+    for service in &names {
+        shop.push(&Alert { id: service, service, severity: "warning", slo: "" }.fires(600));
+    }
+    shop.tick();
+    let n_with_cause =
+        |shop: &Shop, name: &str| shop.named(name).filter(|told| !told.causes().is_empty()).count();
+    assert_eq!(shop.named("trueline.alert.firing").count(), 20);
+    assert_eq!(shop.named("trueline.incident.opened").count(), 20);
+    assert_eq!(n_with_cause(&shop, "trueline.incident.opened"), 4);
+    shop.harness.now = shop.harness.now + std::time::Duration::from_secs(1);
+    shop.tick();
+    assert_eq!(n_with_cause(&shop, "trueline.incident.updated"), 16);
+}
+
+#[test]
+fn what_is_open_is_looked_at_in_the_second_after_alerts_left_and_no_later() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.episode("checkout", "a", 600, None);
+    shop.tick();
+    let slow = |calls: &mut Calls| step(calls, "payment").own.mean = 80.0;
+    let alert = |shop: &mut Shop, id: &str| {
+        shop.push(&Alert { id, service: "checkout", severity: "warning", slo: "" }.fires(600));
+    };
+    shop.run_to(610, &slow);
+    for id in ["1", "2", "3"] {
+        alert(&mut shop, id);
+        // A window ends with the first of them.
+        let now = shop.harness.now + std::time::Duration::from_secs(1);
+        match id {
+            "1" => shop.run_to(620, &slow),
+            _ => {
+                shop.harness.now = now;
+                shop.tick();
+            }
+        }
+        let n = shop.named("trueline.incident.updated").count();
+        assert_eq!(n, usize::from(id != "1"), "{id}: {:?}", shop.told);
+    }
 }
 
 #[test]
