@@ -195,6 +195,10 @@ pub mod alert_event {
     pub const DESTINATION: &str = "trueline.alert.destination";
     /// Text: the incident that the alert belongs to; absent when no stage has said so.
     pub const INCIDENT_ID: &str = "trueline.incident.id";
+    /// Text, a line: what is wrong, of the cause where one is known; absent where nobody is told of the alert.
+    pub const INCIDENT_TITLE: &str = "trueline.incident.title";
+    /// Text, a few lines: the cause with its evidence, and who suffers; absent as the title is.
+    pub const INCIDENT_DESCRIPTION: &str = "trueline.incident.description";
     /// Text: the objective that the alert guards; absent when none.
     pub const SLO_ID: &str = "trueline.slo.id";
 }

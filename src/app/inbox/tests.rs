@@ -13,7 +13,8 @@ fn an_alert_says_what_since_when_how_bad_and_where_to_look() {
         {"status": "firing", "fingerprint": "b009dbf4730a4aa8",
          "labels": {"alertname": "OrdersBurnRate", "severity": "critical", "sloth_slo": "orders"},
          "annotations": {"summary": "orders fail", "description": "99 of 100 orders succeed", "value": "24.512345",
-                         "threshold": "14.4", "incident_id": "01KBKQ3N8M0000000000000001"},
+                         "threshold": "14.4", "incident_id": "01KBKQ3N8M0000000000000001",
+                         "incident_title": "payment fails", "incident_description": "Cause: payment.\n- Charge fails"},
          "startsAt": "2026-11-21T10:00:00.5Z", "endsAt": "0001-01-01T00:00:00Z",
          "generatorURL": "http://localhost/alerts/b009dbf4730a4aa8"},
         {"status": "resolved", "labels": {"alertname": "Slow"}, "startsAt": "2026-11-21T10:00:00Z",
@@ -26,6 +27,9 @@ fn an_alert_says_what_since_when_how_bad_and_where_to_look() {
           since    2026-11-21T10:00:00.5Z
           how bad  24.51, the threshold is 14.4
           incident trueline incidents show 01KBKQ3N8M0000000000000001
+                   payment fails
+                   Cause: payment.
+                   - Charge fails
           labels   sloth_slo=orders
           look     http://localhost/alerts/b009dbf4730a4aa8
           ask      trueline explain b009dbf4730a4aa8 --at 2026-11-21T10:00:00.5Z

@@ -84,6 +84,8 @@ impl Alert {
         let incident = annotation("incident_id");
         if !incident.is_empty() {
             line("incident", &format!("trueline incidents show {incident}"));
+            line("", annotation("incident_title"));
+            annotation("incident_description").lines().for_each(|text| line("", text));
         }
         line("labels", &self.other_labels());
         line("look", &self.generator_url);

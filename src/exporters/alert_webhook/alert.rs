@@ -15,6 +15,15 @@ const MAX_TEXT_BYTES: usize = 4096;
 /// The annotation that names the incident of an alert.
 pub(super) const INCIDENT: &str = "incident_id";
 
+/// The annotations that say what is wrong there, and why.
+const INCIDENT_TITLE: &str = "incident_title";
+const INCIDENT_DESCRIPTION: &str = "incident_description";
+const INCIDENT_ANNOTATIONS: [(&str, &str); 3] = [
+    (name::INCIDENT_ID, INCIDENT),
+    (name::INCIDENT_TITLE, INCIDENT_TITLE),
+    (name::INCIDENT_DESCRIPTION, INCIDENT_DESCRIPTION),
+];
+
 /// What begins the word for the incident that keeps an alert from being notified.
 const BY_INCIDENT: &str = "incident ";
 
@@ -132,6 +141,12 @@ impl Alert {
         self.annotations.get(INCIDENT).map(String::as_str)
     }
 
+    /// What is said of that: a line, and some more.
+    pub(super) fn of_incident(&self) -> (Option<&str>, Option<&str>) {
+        let said = |name: &str| self.annotations.get(name).map(String::as_str);
+        (said(INCIDENT_TITLE), said(INCIDENT_DESCRIPTION))
+    }
+
     /// Whether it is kept from people because its incident has been told of.
     pub(super) fn is_told_by_incident(&self) -> bool {
         self.suppressed_by.iter().any(|by| by.starts_with(BY_INCIDENT))
@@ -220,11 +235,13 @@ impl Alert {
 
     /// The incident is told as an annotation, as labels are the alert's identity and incidents merge.
     fn name_incident(&mut self, record: &LogRecord<'_>) {
-        let mut attributes = record.attributes();
-        let found = attributes.find(|attribute| attribute.key == name::INCIDENT_ID.as_bytes());
-        let id = found.map(|attribute| text(attribute.value())).filter(|id| !id.is_empty());
-        if let Some(id) = id {
-            self.annotations.entry(INCIDENT.to_owned()).or_insert(id);
+        for (key, annotation) in INCIDENT_ANNOTATIONS {
+            let mut attributes = record.attributes();
+            let found = attributes.find(|attribute| attribute.key == key.as_bytes());
+            let said = found.map(|attribute| text(attribute.value())).filter(|said| !said.is_empty());
+            if let Some(said) = said {
+                self.annotations.entry(annotation.to_owned()).or_insert(said);
+            }
         }
     }
 

@@ -12,7 +12,9 @@ use wire::{
 use super::{
     events::{Event, Heard, Kind},
     incident::Incident,
+    output,
 };
+use crate::text;
 
 /// What was said of the incidents, by their ids.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -155,7 +157,22 @@ pub(super) fn mark(group: &Group<'_>, record: &LogRecord<'_>, of: &Incident, tel
     if *telling == Telling::Inhibited && !is_marked {
         more.push_encoded(key, &Tree::texts([format!("incident {}", of.id)]).encode());
     }
+    if *telling == Telling::Speaks {
+        describe(of, &mut more);
+    }
     let mut writer = LogsWriter::new();
     writer.copy(group, record.message, &more);
     writer.take().into()
 }
+
+/// What an alert says of its incident.
+fn describe(incident: &Incident, out: &mut Attributes) {
+    out.push_str(alert_event::INCIDENT_TITLE, &text::cut(output::title(incident), MOST_DESCRIPTION));
+    out.push_str(
+        alert_event::INCIDENT_DESCRIPTION,
+        &text::cut(output::description(incident), MOST_DESCRIPTION),
+    );
+}
+
+/// The longest text of an incident that an alert carries.
+const MOST_DESCRIPTION: usize = 4096;

@@ -66,6 +66,14 @@ fn section(alert: &Alert, external_url: &str) -> String {
     }
     if let Some(incident) = alert.incident() {
         text.push_str(&format!("\nincident `{}`", escaped(&cut(incident, 100))));
+        let (title, description) = alert.of_incident();
+        if let Some(title) = title {
+            text.push_str(&format!(": {}", escaped(&cut(title, 300))));
+        }
+        if let Some(description) = description {
+            text.push('\n');
+            text.push_str(&escaped(&cut(description, 1000)));
+        }
     }
     let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname" && *name != "severity");
     let labels: Vec<String> =

@@ -66,6 +66,11 @@ fn facts(alert: &Alert) -> Value {
     let fact = |title: &str, value: &str| json!({"title": cut(title, 100), "value": plain(&cut(value, 300))});
     let mut facts = vec![fact("severity", alert.severity.0.name()), fact(state, &time(alert.starts_at()))];
     facts.extend(alert.incident().map(|incident| fact("incident", incident)));
+    let (title, description) = alert.of_incident();
+    facts.extend(title.map(|title| fact("what is wrong", title)));
+    facts.extend(
+        description.map(|description| json!({"title": "why", "value": plain(&cut(description, 1000))})),
+    );
     let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname" && *name != "severity");
     facts.extend(labels.take(MAX_FACTS).map(|(name, value)| fact(name, value)));
     json!({"type": "FactSet", "facts": facts})

@@ -30,6 +30,10 @@ fn alert(told: &Told) -> Alert {
 fn firing() -> Told {
     Told::new("firing", "HighErrors", "shop <b> & \"co\"").with(|told| {
         told.incident = Some("01KBKQ3N8M0000000000000001");
+        told.of_incident = Some((
+            "<payment> fails, 1 other service suffers",
+            "Cause: payment.\n- `Charge` *fails* by itself",
+        ));
         told.annotations = vec![
             ("summary", "a quarter of all orders fails".to_owned()),
             (

@@ -26,6 +26,8 @@ pub(super) struct Told {
     pub(super) destination: Option<&'static str>,
     pub(super) suppressed_by: Option<&'static str>,
     pub(super) incident: Option<&'static str>,
+    /// The incident's title and description.
+    pub(super) of_incident: Option<(&'static str, &'static str)>,
     pub(super) is_reminder: bool,
     pub(super) at: Timestamp,
 }
@@ -42,6 +44,7 @@ impl Told {
             destination: None,
             suppressed_by: None,
             incident: None,
+            of_incident: None,
             is_reminder: false,
             at: NOW,
         }
@@ -87,6 +90,10 @@ impl Told {
         }
         attributes.extend(self.destination.map(|only| text(name::DESTINATION, only)));
         attributes.extend(self.incident.map(|id| text(name::INCIDENT_ID, id)));
+        if let Some((title, description)) = self.of_incident {
+            attributes.push(text(name::INCIDENT_TITLE, title));
+            attributes.push(text(name::INCIDENT_DESCRIPTION, description));
+        }
         if let Some(silence) = self.suppressed_by {
             let values = json!([{"stringValue": silence}]);
             attributes.push(json!({"key": name::SUPPRESSED_BY, "value": {"arrayValue": {"values": values}}}));

@@ -4,7 +4,7 @@ use model::Payload;
 use serde_json::Value;
 use wire::build::Attributes;
 
-use super::{Alert, Shop, calm, record};
+use super::{Alert, Shop, calm, record, step};
 
 const SLOW: Alert<'_> = Alert { id: "aaaa", service: "frontend", severity: "warning", slo: "" };
 const WORSE: Alert<'_> = Alert { id: "bbbb", service: "checkout", severity: "critical", slo: "" };
@@ -222,6 +222,22 @@ fn an_alert_that_names_a_job_alone_is_of_the_service_in_it() {
     let opened: Vec<_> = shop.named("trueline.incident.opened").map(|it| it.incident("services")).collect();
     assert_eq!(opened, [&serde_json::json!(["checkout"])]);
     assert_eq!(told(&shop)[1], line("frontend", "firing", false));
+}
+
+#[test]
+fn an_alert_that_speaks_says_what_is_wrong_and_one_that_does_not_says_nothing() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    let slow = |calls: &mut model::Calls| step(calls, "payment").own.mean = 90.0;
+    shop.run_to(660, &slow);
+    shop.push(&SLOW.fires(600));
+    shop.push(&ALSO.fires(600));
+    shop.tick();
+    let said: Vec<_> = shop.named("trueline.alert.firing").collect();
+    assert_eq!(said[0].incident("title"), "payment takes longer, 1 other service suffers");
+    let description = said[0].incident("description").as_str().unwrap();
+    assert!(description.starts_with("Cause, with a confidence of"), "{description}");
+    assert_eq!((said[1].incident("title"), said[1].incident("description")), (&Value::Null, &Value::Null));
 }
 
 #[test]
