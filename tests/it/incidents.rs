@@ -41,6 +41,10 @@ struct Left {
     /// Of an alert.
     fingerprint: String,
     incident: String,
+    /// Of an alert, what is wrong with its incident.
+    title: String,
+    /// Whether an alert is told again for another cause: its transition has a name of its own, behind that of the first.
+    is_retold: bool,
     /// Of an incident, what it took of budgets, as text.
     impact: String,
     is_suppressed: bool,
@@ -58,6 +62,8 @@ impl Left {
             body: record.body.to_label_string(),
             fingerprint: attribute(alert_event::FINGERPRINT).unwrap_or_default(),
             incident: attribute(alert_event::INCIDENT_ID).unwrap_or_default(),
+            title: attribute(alert_event::INCIDENT_TITLE).unwrap_or_default(),
+            is_retold: attribute(alert_event::ID).is_some_and(|id| id.contains('-')),
             impact: attribute("trueline.incident.impact").unwrap_or_default(),
             is_suppressed: attribute(alert_event::SUPPRESSED_BY).is_some(),
         }
@@ -129,7 +135,12 @@ fn an_alert_leaves_for_the_webhook_in_the_same_second_with_correlation_as_withou
     for state in ["trueline.alert.firing", "trueline.alert.resolved"] {
         assert!(alerts.iter().any(|(_, name, _)| name == state), "{state} is not among {alerts:?}");
     }
+    let (retold, with): (Vec<Left>, Vec<Left>) = with.into_iter().partition(|left| left.is_retold);
     assert_eq!(notified(&with), alerts);
+    // Who was told before the cause was known learns of it, once.
+    let causes: Vec<_> =
+        retold.iter().map(|left| (&*left.name, left.title.starts_with("payment fails"))).collect();
+    assert_eq!(causes, [("trueline.alert.firing", true)], "{retold:?}");
     Ok(())
 }
 

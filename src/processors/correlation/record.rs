@@ -200,6 +200,8 @@ pub(super) struct VoiceRecord {
     pub(super) counted_untold: Vec<String>,
     #[prost(string, repeated, tag = "7")]
     pub(super) silenced: Vec<String>,
+    #[prost(fixed64, tag = "8")]
+    pub(super) retold_unix_nano: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -212,6 +214,8 @@ pub(super) struct HeldRecord {
     pub(super) resolved: Vec<u8>,
     #[prost(fixed64, tag = "4")]
     pub(super) told_unix_nano: u64,
+    #[prost(string, tag = "5")]
+    pub(super) cause: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -293,6 +293,7 @@ fn voice_record(voice: &Voice) -> VoiceRecord {
         firing: held.firing.to_vec(),
         resolved: held.resolved.to_vec(),
         told_unix_nano: held.told_at.as_nanos(),
+        cause: held.cause.clone(),
     });
     let counted = |told: bool| {
         let counted = voice.counted.iter().filter(|(_, is_told)| **is_told == told);
@@ -306,13 +307,15 @@ fn voice_record(voice: &Voice) -> VoiceRecord {
         counted_told: counted(true),
         counted_untold: counted(false),
         silenced: voice.silenced.iter().cloned().collect(),
+        retold_unix_nano: voice.retold_at.as_nanos(),
     }
 }
 
 fn voice_of(record: VoiceRecord) -> Voice {
     let held = record.held.into_iter().map(|held| {
         let (firing, resolved) = (Bytes::from(held.firing), Bytes::from(held.resolved));
-        (held.fingerprint, Held { firing, resolved, told_at: Timestamp(held.told_unix_nano) })
+        let (told_at, cause) = (Timestamp(held.told_unix_nano), held.cause);
+        (held.fingerprint, Held { firing, resolved, told_at, cause })
     });
     let told = record.counted_told.into_iter().map(|fingerprint| (fingerprint, true));
     let untold = record.counted_untold.into_iter().map(|fingerprint| (fingerprint, false));
@@ -323,5 +326,6 @@ fn voice_of(record: VoiceRecord) -> Voice {
         objectives: record.objectives.into_iter().collect(),
         held: held.collect(),
         silenced: record.silenced.into_iter().collect(),
+        retold_at: Timestamp(record.retold_unix_nano),
     }
 }

@@ -11,7 +11,7 @@ use super::{
     config::Notify,
     events::{self, Kind},
     processor::AnalysisHalf,
-    voice::{self, Held, REMIND_EVERY, Telling},
+    voice::{self, Telling},
 };
 
 impl AnalysisHalf {
@@ -41,8 +41,7 @@ impl AnalysisHalf {
             // What one destination is called for is not told to all.
             Telling::Speaks if heard.is_call => {}
             Telling::Speaks if heard.event.end.is_none() => {
-                let held = Held { firing: request.clone(), resolved: Bytes::new(), told_at: now };
-                voice.held.insert(fingerprint, held);
+                voice.hold(&fingerprint, request.clone(), incident, now);
             }
             Telling::Speaks => {
                 voice.held.remove(&fingerprint);
@@ -94,7 +93,8 @@ impl AnalysisHalf {
         }
     }
 
-    /// Tells again what has ended while its incident goes on, and its end when that is over.
+    /// Tells again what has ended while its incident goes on, its end when that is over, and what fires when another
+    /// cause is named.
     pub(super) fn speak_on(&mut self, now: Timestamp) {
         let voices = &mut self.voices.0;
         voices.retain(|id, _| self.incidents.all.contains_key(id));
@@ -102,18 +102,10 @@ impl AnalysisHalf {
         for (id, voice) in voices {
             let Some(incident) = self.incidents.all.get(id) else { continue };
             let is_over = !incident.alerts().any(|fingerprint| !voice.silenced.contains(fingerprint));
-            voice.held.retain(|_, held| {
-                if held.resolved.is_empty() {
-                    return true;
-                }
-                if is_over {
-                    due.push(held.resolved.clone());
-                } else if held.told_at + REMIND_EVERY <= now {
-                    held.told_at = now;
-                    due.push(held.firing.clone());
-                }
-                !is_over
-            });
+            due.extend(voice.go_on(is_over, now));
+            if self.config.notify == Notify::Incidents {
+                due.extend(voice.retell(incident, now));
+            }
         }
         due.iter().for_each(|request| self.send_all(request));
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use model::{Severity, Timestamp, alert_event};
 use wire::{
-    build::{Attributes, LogsWriter, Tree},
-    view::{Group, LogRecord},
+    build::{self, Attributes, LogsWriter, Tree},
+    view::{AnyValue, Group, LogRecord, groups},
 };
 
 use super::{
@@ -35,6 +35,8 @@ pub(super) struct Voice {
     pub(super) held: BTreeMap<String, Held>,
     /// Fingerprints of alerts that fire behind a silence: nobody waits for their end.
     pub(super) silenced: BTreeSet<String>,
+    /// When its alerts were told again for another cause.
+    pub(super) retold_at: Timestamp,
 }
 
 /// An alert that people believe to fire.
@@ -45,6 +47,8 @@ pub(super) struct Held {
     /// A request with the record of its end; empty while it fires.
     pub(super) resolved: Bytes,
     pub(super) told_at: Timestamp,
+    /// The cause that was named to people; empty for none.
+    pub(super) cause: String,
 }
 
 /// What is done with a record of an alert.
@@ -68,7 +72,10 @@ pub(super) struct Counted {
 }
 
 /// How often a speaker is told again that has ended while its incident goes on.
-pub(super) const REMIND_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+const REMIND_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How soon after the last time the alerts of an incident are told again for another cause.
+const RETELL_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Voice {
     /// Decides on a record of a member, and remembers who speaks.
@@ -124,6 +131,53 @@ impl Voice {
         Counted { is_new: was_told.is_none(), is_news: is_told && was_told != Some(true) }
     }
 
+    /// Remembers what people were told, and with which cause.
+    pub(super) fn hold(&mut self, fingerprint: &str, firing: Bytes, incident: &Incident, now: Timestamp) {
+        let cause = incident.root().map(ToString::to_string).unwrap_or_default();
+        let known = self.held.get(fingerprint).filter(|held| transition(&held.firing) == transition(&firing));
+        // Who is reminded is told nothing new.
+        let cause = known.map_or(cause, |held| held.cause.clone());
+        let held = Held { firing, resolved: Bytes::new(), told_at: now, cause };
+        self.held.insert(fingerprint.to_owned(), held);
+    }
+
+    /// Returns what goes out again while the incident goes on, and the ends that waited when it is over.
+    pub(super) fn go_on(&mut self, is_over: bool, now: Timestamp) -> Vec<Bytes> {
+        let mut due = Vec::new();
+        self.held.retain(|_, held| {
+            if held.resolved.is_empty() {
+                return true;
+            }
+            if is_over {
+                due.push(held.resolved.clone());
+            } else if held.told_at + REMIND_EVERY <= now {
+                held.told_at = now;
+                due.push(held.firing.clone());
+            }
+            !is_over
+        });
+        due
+    }
+
+    /// Returns alerts that fire and whose people know of another cause than is named now. Each is a transition of its
+    /// own, or whoever has heard of the alert would take it for a reminder.
+    pub(super) fn retell(&mut self, incident: &Incident, now: Timestamp) -> Vec<Bytes> {
+        let Some(root) = incident.root() else { return Vec::new() };
+        if self.retold_at + RETELL_EVERY > now {
+            return Vec::new();
+        }
+        let firing = self.held.values_mut().filter(|held| held.resolved.is_empty() && *held.cause != **root);
+        let again = firing.map(|held| {
+            held.cause = root.to_string();
+            again(&held.firing, incident)
+        });
+        let due: Vec<Bytes> = again.collect();
+        if !due.is_empty() {
+            self.retold_at = now;
+        }
+        due
+    }
+
     /// Gives away what was said through these alerts.
     pub(super) fn part(&mut self, fingerprints: &BTreeSet<&str>) -> Self {
         let is_theirs = |fingerprint: &str| fingerprints.contains(fingerprint);
@@ -134,6 +188,7 @@ impl Voice {
             counted: self.counted.extract_if(.., |it, _| is_theirs(it)).collect(),
             held: self.held.extract_if(.., |it, _| is_theirs(it)).collect(),
             silenced: self.silenced.extract_if(.., |it| is_theirs(it)).collect(),
+            retold_at: self.retold_at,
         }
     }
 
@@ -145,6 +200,7 @@ impl Voice {
         self.objectives.extend(other.objectives);
         self.held.extend(other.held);
         self.silenced.extend(other.silenced);
+        self.retold_at = self.retold_at.max(other.retold_at);
     }
 }
 
@@ -162,6 +218,56 @@ pub(super) fn mark(group: &Group<'_>, record: &LogRecord<'_>, of: &Incident, tel
     }
     let mut writer = LogsWriter::new();
     writer.copy(group, record.message, &more);
+    writer.take().into()
+}
+
+/// Names the transition that the first record of a request tells.
+fn transition(request: &[u8]) -> Option<String> {
+    let group = groups(request).next()?;
+    let record = LogRecord::of(group.items().next()?);
+    let mut attributes = record.attributes();
+    let id = attributes.find(|attribute| attribute.key == alert_event::ID.as_bytes())?;
+    Some(id.value().to_label_string())
+}
+
+/// Returns what was told as a new transition with what is known of the incident now.
+fn again(request: &[u8], incident: &Incident) -> Bytes {
+    let mut writer = LogsWriter::new();
+    for group in groups(request) {
+        let scope = group.scope;
+        writer.resource(&Attributes::of_list(group.resource.body));
+        writer.scope(&String::from_utf8_lossy(scope.name), &String::from_utf8_lossy(scope.version));
+        for record in group.items().map(LogRecord::of) {
+            let mut attributes = Attributes::new();
+            for attribute in record.attributes() {
+                match std::str::from_utf8(attribute.key).unwrap_or_default() {
+                    alert_event::ID => {
+                        let id = attribute.value().to_label_string();
+                        attributes.push_str(alert_event::ID, &format!("{id}-{}", incident.revision));
+                    }
+                    alert_event::IS_REMINDER => attributes.push(attribute.key, AnyValue::Bool(false)),
+                    alert_event::INCIDENT_ID
+                    | alert_event::INCIDENT_TITLE
+                    | alert_event::INCIDENT_DESCRIPTION => {}
+                    _ => attributes.push_encoded(attribute.key, attribute.value),
+                }
+            }
+            attributes.push_str(alert_event::INCIDENT_ID, &incident.id);
+            describe(incident, &mut attributes);
+            writer.record(&build::LogRecord {
+                time: record.time,
+                observed_time: record.observed_time,
+                severity_number: u8::try_from(record.severity_number).unwrap_or_default(),
+                severity_text: &String::from_utf8_lossy(record.severity_text),
+                body: record.body,
+                attributes: &attributes,
+                flags: record.flags,
+                trace_id: record.trace_id.try_into().ok(),
+                span_id: record.span_id.try_into().ok(),
+                event_name: &String::from_utf8_lossy(record.event_name),
+            });
+        }
+    }
     writer.take().into()
 }
 

@@ -4,7 +4,12 @@ use model::Payload;
 use serde_json::Value;
 use wire::build::Attributes;
 
-use super::{Alert, Shop, calm, record, step};
+use super::{
+    super::{events::read_alert, incident::Incident, voice::Voice},
+    Alert, Shop, Told, at, calm,
+    causes::found,
+    record, step,
+};
 
 const SLOW: Alert<'_> = Alert { id: "aaaa", service: "frontend", severity: "warning", slo: "" };
 const WORSE: Alert<'_> = Alert { id: "bbbb", service: "checkout", severity: "critical", slo: "" };
@@ -238,6 +243,59 @@ fn an_alert_that_speaks_says_what_is_wrong_and_one_that_does_not_says_nothing() 
     let description = said[0].incident("description").as_str().unwrap();
     assert!(description.starts_with("Cause, with a confidence of"), "{description}");
     assert_eq!((said[1].incident("title"), said[1].incident("description")), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn an_alert_that_spoke_is_told_again_when_a_cause_is_found_and_not_when_it_is_reminded_of() {
+    let mut shop = Shop::new("");
+    shop.run_to(600, &calm);
+    shop.push(&SLOW.fires(600));
+    shop.push(&ALSO.fires(600));
+    let slow = |calls: &mut model::Calls| step(calls, "payment").own.mean = 90.0;
+    shop.run_to(660, &slow);
+    shop.push(&SLOW.fires(600));
+    shop.run_to(800, &slow);
+    let said: Vec<_> = shop.named("trueline.alert.firing").collect();
+    let of = |told: &Told| {
+        let text = |key: &str| told.attributes[key].as_str().unwrap_or_default().to_owned();
+        let id = text("trueline.alert.id");
+        (text("trueline.alert.fingerprint"), id, told.incident("title").as_str().map(str::to_owned))
+    };
+    let speaker: Vec<_> =
+        said.into_iter().map(of).filter(|(fingerprint, ..)| fingerprint == "aaaa").collect();
+    let titles: Vec<&str> = speaker.iter().map(|(_, _, title)| title.as_deref().unwrap()).collect();
+    let found = "payment takes longer, 1 other service suffers";
+    assert_eq!(titles, ["aaaa of frontend is firing", found, found]);
+    let ids: Vec<&str> = speaker.iter().map(|(_, id, _)| &**id).collect();
+    assert_eq!((ids[0], ids[2]), ("aaaa-firing", "aaaa-firing"));
+    assert!(ids[1].starts_with("aaaa-firing-"), "{ids:?}");
+    // Nor after a restart.
+    let snapshot = shop.harness.analysis().snapshot().unwrap();
+    let mut after = Shop::new("");
+    after.harness.now = shop.harness.now;
+    after.harness.analysis().restore(snapshot).unwrap();
+    after.tick();
+    assert_eq!(told(&after), []);
+}
+
+#[test]
+fn however_often_the_cause_changes_alerts_are_told_again_each_half_minute_at_most() {
+    let request = SLOW.fires(0);
+    let group = wire::view::groups(&request).next().unwrap();
+    let message = group.items().next().unwrap();
+    let heard = read_alert(&wire::view::LogRecord::of(message)).unwrap();
+    let mut incident = Incident::of(heard.event);
+    let mut voice = Voice::default();
+    voice.hold("aaaa", request.clone().into(), &incident, at(0));
+    let mut n_told = 0;
+    for second in 0..300 {
+        let cause = if second % 2 == 0 { "payment" } else { "cart" };
+        incident.finding = found(cause, 9.0, true);
+        n_told += voice.retell(&incident, at(second)).len();
+    }
+    assert_eq!(n_told, 10);
+    incident.finding.is_undetermined = true;
+    assert_eq!(voice.retell(&incident, at(600)).len(), 0, "that no cause is known any more is no news");
 }
 
 #[test]

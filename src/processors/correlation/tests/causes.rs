@@ -184,7 +184,7 @@ fn a_service_to_which_by_chance_nothing_comes_is_no_cause() {
 }
 
 /// A finding with one candidate.
-fn found(service: &str, score: f64, is_sure: bool) -> Finding {
+pub(super) fn found(service: &str, score: f64, is_sure: bool) -> Finding {
     let service = name(service);
     let candidate = Candidate { service, kind: CauseKind::Logs, score, is_sure, evidence: Vec::new() };
     Finding { candidates: vec![candidate], peak: score, ..Finding::default() }
