@@ -9,7 +9,7 @@ use super::{
     events::Event,
     graph::{CallGraph, Name},
     moves::{APPEARED, Moved, Windows, moved, moved_lines},
-    output::SERVED,
+    output::{SERVED, STATEMENTS_TO},
     shift::Shift,
     signals::{Aspect, Signals},
 };
@@ -302,7 +302,8 @@ impl Gathered {
                 match is_callees {
                     true => self.blame(&server, moved),
                     false if is_database => {
-                        self.blame(&client, Moved { what: format!("to {server}").into(), ..moved });
+                        let what = format!("{STATEMENTS_TO}{server}").into();
+                        self.blame(&client, Moved { what, ..moved });
                     }
                     false => self.blame(&client, Moved { what: Name::clone(&server), ..moved }),
                 }

@@ -194,7 +194,7 @@ fn cause(one: &Candidate, incident: &Incident) -> Tree {
 /// One line that says what is wrong, of the cause where one is known.
 pub(super) fn title(incident: &Incident) -> String {
     if let Some(root) = incident.finding.root() {
-        return format!("{} {}{}", root.service, verb(root.kind), and_others(incident, &root.service));
+        return format!("{} {}{}", root.service, verb(root), and_others(incident, &root.service));
     }
     // The event that is most severe, of these the first.
     let worst =
@@ -212,19 +212,35 @@ fn and_others(incident: &Incident, named: &str) -> String {
     }
 }
 
-const fn verb(kind: CauseKind) -> &'static str {
-    match kind {
+fn verb(cause: &Candidate) -> &'static str {
+    match cause.kind {
         CauseKind::Latency => "takes longer",
         CauseKind::Errors => "fails",
         CauseKind::Unavailable => "is not reached",
         CauseKind::Network => "is reached slowly",
-        CauseKind::Database => "waits for its database",
+        CauseKind::Database => database_verb(cause),
         CauseKind::Traffic => "gets more requests",
         CauseKind::Resource => "is used up",
         CauseKind::Logs => "does something else",
         CauseKind::Change => "was changed",
     }
 }
+
+/// A database is the cause itself, or belongs to the service that asks it.
+fn database_verb(cause: &Candidate) -> &'static str {
+    let Some(first) = cause.evidence.iter().find(|one| one.kind == CauseKind::Database) else {
+        return "waits for its database";
+    };
+    match (first.what.starts_with(STATEMENTS_TO), first.unit == "1") {
+        (true, false) => "waits for its database",
+        (true, true) => "is failed by its database",
+        (false, false) => "answers slowly",
+        (false, true) => "fails",
+    }
+}
+
+/// What begins the name of statements of a service to its database, while those that a database is asked begin otherwise.
+pub(super) const STATEMENTS_TO: &str = "to ";
 
 /// What somebody who is woken needs: the cause with its evidence, who suffers, and how sure this is.
 pub(super) fn description(incident: &Incident) -> String {

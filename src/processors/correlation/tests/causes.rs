@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::Calls;
+use model::{Calls, Edge};
 
 use super::{
     super::{
@@ -81,9 +81,37 @@ fn a_database_with_one_caller_is_that_callers() {
         edge(calls, "payment", "payment-db").duration.mean = 90.0;
     });
     assert_eq!((told.causes()[0], kind(&told)), ("payment", "database"));
+    let title = told.incident("title").as_str().unwrap();
+    assert!(title.starts_with("payment waits for its database"), "{title}");
     assert!(
         told.incident("evidence")[0].as_str().unwrap().starts_with("statements to payment-db take 90.0 ms")
     );
+}
+
+#[test]
+fn a_database_that_several_ask_is_said_to_be_slow_or_to_fail_itself() {
+    let shared = |calls: &mut Calls| {
+        let like = edge(calls, "payment", "payment-db").clone();
+        calls.edges.push(Edge { client: "cart".into(), ..like });
+    };
+    let title = |twist: &dyn Fn(&mut Edge)| {
+        let mut shop = Shop::new("");
+        shop.run_to(600, &shared);
+        let twisted = |calls: &mut Calls| {
+            shared(calls);
+            calls.edges.iter_mut().filter(|edge| &*edge.server == "payment-db").for_each(twist);
+        };
+        shop.episode("payment", "1", 600, None);
+        shop.run_to(660, &twisted);
+        let incidents = shop.incidents();
+        let told = incidents.into_values().next().unwrap();
+        (told.causes()[0].to_owned(), told.incident("title").as_str().unwrap().to_owned())
+    };
+    let (cause, slow) = title(&|edge| edge.duration.mean = 90.0);
+    assert_eq!(cause, "payment-db");
+    assert!(slow.starts_with("payment-db answers slowly"), "{slow}");
+    let (_, failing) = title(&|edge| (edge.failed, edge.lost) = (50, 50));
+    assert!(failing.starts_with("payment-db fails"), "{failing}");
 }
 
 #[test]
