@@ -32,8 +32,9 @@ pub(super) struct Incident {
     pub(super) members: BTreeMap<Member, Event>,
     /// When a stage told last of those that last, alerts aside: they end as their stage says.
     pub(super) heard: BTreeMap<Member, Timestamp>,
-    /// Members that found no room.
+    /// Events that found no room, each counted once, and those of them that are known: as many as members.
     pub(super) n_left_out: u64,
+    pub(super) left_out: BTreeSet<Member>,
     pub(super) finding: Finding,
     /// Services named as the cause or on its chain, by when they were first seen in trouble.
     pub(super) chain: Vec<Link>,
@@ -125,6 +126,7 @@ impl Incident {
             members: BTreeMap::new(),
             heard: BTreeMap::new(),
             n_left_out: 0,
+            left_out: BTreeSet::new(),
             finding: Finding::default(),
             chain: Vec::new(),
             revision: 1,
@@ -162,7 +164,7 @@ impl Incident {
         taken.into_values().collect()
     }
 
-    /// Takes an event, new or told again. Returns whether it is new.
+    /// Takes an event, new or told again. Returns whether it is known from now on.
     pub(super) fn join(&mut self, event: Event, most: usize) -> bool {
         self.n_raw += 1;
         let key = (event.kind, event.id.clone());
@@ -173,16 +175,37 @@ impl Incident {
             known.end = event.end;
             known.title = event.title;
             known.trace = known.trace.or(event.trace);
-            return false;
+            return true;
         }
-        if self.members.len() >= most {
-            self.n_left_out += 1;
-            return false;
-        }
+        // What finds no room is as bad as what does.
         self.severity = self.severity.max(event.severity);
+        if self.members.len() >= most {
+            self.leave_out(&key, most);
+            return self.knows(&key);
+        }
+        self.n_left_out -= u64::from(self.left_out.remove(&key));
         self.start = self.start.min(event.start);
         self.members.insert(key, event);
         true
+    }
+
+    /// Counts what finds no room: once, as long as it is known.
+    fn leave_out(&mut self, key: &Member, most: usize) {
+        let is_known = self.left_out.contains(key);
+        self.n_left_out += u64::from(!is_known);
+        if !is_known && self.left_out.len() < most {
+            self.left_out.insert(key.clone());
+        }
+    }
+
+    /// Whether an event is of it, with or without room.
+    pub(super) fn knows(&self, key: &Member) -> bool {
+        self.members.contains_key(key) || self.left_out.contains(key)
+    }
+
+    /// All events that it knows.
+    pub(super) fn known(&self) -> impl Iterator<Item = &Member> {
+        self.members.keys().chain(&self.left_out)
     }
 
     /// Takes over another incident that turned out to be this one.
@@ -191,9 +214,11 @@ impl Incident {
             if self.members.len() < most || self.members.contains_key(&key) {
                 self.members.entry(key).or_insert(event);
             } else {
-                self.n_left_out += 1;
+                self.leave_out(&key, most);
             }
         }
+        let room = most.saturating_sub(self.left_out.len());
+        self.left_out.extend(other.left_out.into_iter().take(room));
         // What is known of either is known of both.
         if other.finding.peak > self.finding.peak {
             self.finding = other.finding;

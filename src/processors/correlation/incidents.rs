@@ -37,7 +37,7 @@ pub(super) enum Fate {
 
 impl Incidents {
     pub(super) fn insert(&mut self, incident: Incident) {
-        for member in incident.members.keys() {
+        for member in incident.known() {
             self.of.insert(member.clone(), incident.id.clone());
         }
         self.all.insert(incident.id.clone(), incident);
@@ -46,6 +46,12 @@ impl Incidents {
     /// The incident that an event belongs to.
     pub(super) fn of(&self, kind: Kind, id: &str) -> Option<&Incident> {
         self.all.get(self.of.get(&(kind, id.to_owned()))?)
+    }
+
+    /// How many events are known.
+    #[cfg(test)]
+    pub(super) fn n_known(&self) -> usize {
+        self.of.len()
     }
 
     /// Puts an event where it belongs. *Cost*: for a new one a walk through the graph for each open incident.
@@ -90,8 +96,9 @@ impl Incidents {
                 // The oldest of them; `home` is one of them.
                 let home = younger.remove(0);
                 self.merge(&home, &younger, most);
-                if let Some(incident) = self.all.get_mut(&home) {
-                    incident.join(event, most);
+                if let Some(incident) = self.all.get_mut(&home)
+                    && incident.join(event, most)
+                {
                     self.of.insert(key, home.clone());
                 }
                 Fate::Joined { id: home, merged: younger }
@@ -104,10 +111,14 @@ impl Incidents {
         for id in younger {
             let Some(other) = self.all.remove(id) else { continue };
             let Some(incident) = self.all.get_mut(oldest) else { continue };
-            for member in other.members.keys() {
-                self.of.insert(member.clone(), oldest.to_owned());
-            }
+            let theirs: Vec<Member> = other.known().cloned().collect();
             incident.absorb(other, most);
+            for member in theirs {
+                match incident.knows(&member) {
+                    true => self.of.insert(member, oldest.to_owned()),
+                    false => self.of.remove(&member),
+                };
+            }
         }
     }
 
@@ -178,7 +189,7 @@ impl Incidents {
     /// Forgets one and returns it.
     pub(super) fn remove(&mut self, id: &str) -> Option<Incident> {
         let incident = self.all.remove(id)?;
-        for member in incident.members.keys() {
+        for member in incident.known() {
             self.of.remove(member);
         }
         Some(incident)

@@ -325,7 +325,8 @@ impl AnalysisHalf {
         (!is_seen).then(|| event.clone())
     }
 
-    pub(super) fn place(&mut self, event: Event, now: Timestamp) {
+    /// Puts an event where it belongs. Returns the incident that it began or joined just now.
+    pub(super) fn place(&mut self, event: Event, now: Timestamp) -> Option<String> {
         match self.incidents.place(event, &self.graph, &self.config, now) {
             Fate::Opened(id) => {
                 self.judge_soon(&id, now);
@@ -333,10 +334,11 @@ impl AnalysisHalf {
                     self.incidents.remove(&id);
                     self.unjudged.remove(&id);
                     self.unconfirmed.push(event);
-                    return;
+                    return None;
                 }
                 self.meters.opened.add(1);
                 self.tell(&id, News::Opened, now);
+                Some(id)
             }
             Fate::Joined { id, merged } => {
                 self.join_voices(&id, &merged);
@@ -344,9 +346,13 @@ impl AnalysisHalf {
                     self.judge_soon(&id, now);
                     self.tell(&id, News::Merged, now);
                 }
+                Some(id)
             }
-            Fate::Updated | Fate::Ignored => {}
-            Fate::Refused => self.meters.refused_events.add(1),
+            Fate::Updated | Fate::Ignored => None,
+            Fate::Refused => {
+                self.meters.refused_events.add(1);
+                None
+            }
         }
     }
 

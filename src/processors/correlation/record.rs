@@ -68,6 +68,9 @@ pub(super) struct IncidentRecord {
     pub(super) impact: Vec<LossRecord>,
     #[prost(message, optional, tag = "18")]
     pub(super) feedback: Option<FeedbackRecord>,
+    /// Kinds and ids alone.
+    #[prost(message, repeated, tag = "19")]
+    pub(super) left_out: Vec<IncidentEvent>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -89,6 +89,11 @@ pub(super) fn read(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<(), R
 
 fn incident_record(incident: &Incident, voice: Option<VoiceRecord>) -> IncidentRecord {
     let finding = &incident.finding;
+    let left_out = incident.left_out.iter().map(|(kind, id)| IncidentEvent {
+        kind: kind.name().to_owned(),
+        id: id.clone(),
+        ..IncidentEvent::default()
+    });
     IncidentRecord {
         id: incident.id.clone(),
         state: incident.state.name().to_owned(),
@@ -108,6 +113,7 @@ fn incident_record(incident: &Incident, voice: Option<VoiceRecord>) -> IncidentR
         voice,
         impact: incident.impact.iter().map(loss_record).collect(),
         feedback: incident.feedback.as_ref().map(feedback_record),
+        left_out: left_out.collect(),
     }
 }
 
@@ -122,6 +128,8 @@ fn incident_of(record: IncidentRecord) -> Option<Incident> {
         Some((key, some_time(member.told_unix_nano)?))
     });
     let heard = heard.collect();
+    let left_out = record.left_out.into_iter();
+    let left_out = left_out.filter_map(|member| Some((Kind::of_name(&member.kind)?, member.id)));
     let members = record.members.into_iter().filter_map(event_of);
     let members: BTreeMap<_, _> = members.map(|event| ((event.kind, event.id.clone()), event)).collect();
     let candidates: Vec<_> = record.candidates.into_iter().filter_map(candidate_of).collect();
@@ -134,6 +142,7 @@ fn incident_of(record: IncidentRecord) -> Option<Incident> {
         members,
         heard,
         n_left_out: record.n_left_out,
+        left_out: left_out.collect(),
         finding: Finding {
             confidence: record.confidence,
             is_undetermined: record.is_undetermined,

@@ -22,8 +22,10 @@ impl AnalysisHalf {
             return self.send(group, record.message);
         };
         let (kind, fingerprint) = (heard.event.kind, heard.event.id.clone());
-        self.place(heard.event.clone(), now);
-        let Some(incident) = self.incidents.of(kind, &fingerprint) else {
+        // What found no room in its incident is of it all the same.
+        let joined = self.place(heard.event.clone(), now);
+        let joined = joined.and_then(|id| self.incidents.all.get(&id));
+        let Some(incident) = joined.or_else(|| self.incidents.of(kind, &fingerprint)) else {
             return self.send(group, record.message);
         };
         let id = incident.id.clone();

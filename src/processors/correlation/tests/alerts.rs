@@ -5,8 +5,8 @@ use serde_json::Value;
 use wire::build::Attributes;
 
 use super::{
-    super::{events::read_alert, incident::Incident, voice::Voice},
-    Alert, Shop, Told, at, calm,
+    super::{incident::Incident, voice::Voice},
+    Alert, Shop, Told, alert_event_of, at, calm,
     causes::found,
     record, step,
 };
@@ -281,10 +281,7 @@ fn an_alert_that_spoke_is_told_again_when_a_cause_is_found_and_not_when_it_is_re
 #[test]
 fn however_often_the_cause_changes_alerts_are_told_again_each_half_minute_at_most() {
     let request = SLOW.fires(0);
-    let group = wire::view::groups(&request).next().unwrap();
-    let message = group.items().next().unwrap();
-    let heard = read_alert(&wire::view::LogRecord::of(message)).unwrap();
-    let mut incident = Incident::of(heard.event);
+    let mut incident = Incident::of(alert_event_of(&request));
     let mut voice = Voice::default();
     voice.hold("aaaa", request.clone().into(), &incident, at(0));
     let mut n_told = 0;

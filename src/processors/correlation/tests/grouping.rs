@@ -1,6 +1,9 @@
 //! What is one incident, and how it goes.
 
-use super::{Shop, at, calm};
+use super::{
+    super::{graph::CallGraph, incidents::Incidents},
+    Shop, at, calm,
+};
 
 fn states(shop: &Shop) -> Vec<(&str, &str)> {
     let told = shop.told.iter().filter_map(|told| told.name.strip_prefix("trueline.incident."));
@@ -138,6 +141,38 @@ fn incidents_and_members_are_bounded_and_what_finds_no_room_is_counted() {
     assert_eq!(most.max(), Some(2));
     let refused = shop.harness.telemetry.read().into_iter().find(|it| it.name.ends_with("refused_events"));
     assert_eq!(refused.map(|it| it.value), Some(7));
+}
+
+#[test]
+fn what_finds_no_room_counts_once_weighs_as_much_and_is_forgotten_with_its_incident() {
+    let mut shop = Shop::new("max_members: 4");
+    let alert =
+        |n: usize, severity| super::Alert { id: &n.to_string(), service: "cart", severity, slo: "" }.fires(0);
+    for _ in 0..3 {
+        (0..6).for_each(|n| shop.push(&alert(n, "warning")));
+        shop.tick();
+    }
+    shop.push(&alert(6, "emergency"));
+    shop.tick();
+    let listed: serde_json::Value = serde_json::from_slice(&shop.ask("GET", "incidents", "").body).unwrap();
+    let one = &listed["incidents"][0];
+    assert_eq!((&one["n_events"], &one["severity"]), (&7.into(), &"emergency".into()));
+    // All but the first and the worst are marked, room or not: of ten only four are kept and four known.
+    (7..10).for_each(|n| shop.push(&alert(n, "warning")));
+    shop.tick();
+    let spoke = shop.named("trueline.alert.firing");
+    let spoke = spoke.filter(|told| !told.attributes.contains_key("trueline.alert.suppressed_by"));
+    assert!(spoke.map(|told| told.body.chars().next().unwrap()).all(|id| "06".contains(id)));
+    let (mut incidents, config) = (Incidents::default(), super::config("max_members: 4"));
+    let graph = CallGraph::default();
+    for n in 0..20 {
+        let event = super::alert_event_of(&alert(n, "warning"));
+        incidents.place(event, &graph, &config, at(0));
+    }
+    assert_eq!((incidents.n_known(), incidents.all.len()), (8, 1));
+    let id = incidents.all.keys().next().unwrap().clone();
+    assert_eq!(incidents.remove(&id).map(|incident| incident.n_left_out), Some(16));
+    assert_eq!(incidents.n_known(), 0);
 }
 
 #[test]

@@ -28,7 +28,10 @@ use wire::{
     view::{AnyValue, LogRecord as Seen, groups},
 };
 
-use super::{Correlation, CorrelationConfig};
+use super::{
+    Correlation, CorrelationConfig,
+    events::{self, Event},
+};
 use crate::testing::labels;
 
 /// A Monday at noon.
@@ -350,6 +353,12 @@ pub(super) fn bottleneck(service: &str, id: &str, start: u64, severity: &str) ->
 /// A change as an application or a pipeline tells it.
 pub(super) fn deployment(service: &str, seconds: u64, what: &str) -> Vec<u8> {
     record(service, "ci", "deployment.finished", seconds, what, &Attributes::new())
+}
+
+/// The event of a request with an alert.
+pub(super) fn alert_event_of(request: &[u8]) -> Event {
+    let group = groups(request).next().unwrap();
+    events::read_alert(&Seen::of(group.items().next().unwrap())).unwrap().event
 }
 
 /// An alert as `alerting` writes it; of a service with its namespace it knows the label `job` alone.
