@@ -1,7 +1,7 @@
 //! The processor's row in the table of its layer, and its analysis half.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -126,6 +126,8 @@ pub(super) struct Meters {
     without_signal: Counter,
     without_edge: Counter,
     without_departure: Counter,
+    without_wait: Counter,
+    forgotten_changes: Counter,
 }
 
 impl AnalysisHalf {
@@ -142,6 +144,16 @@ impl AnalysisHalf {
                 "departures",
                 "Departures that were not followed, as there were too many, in each window",
                 "{departure}",
+            ),
+            without_wait: left_out(
+                "bottlenecks",
+                "Bottlenecks that were not looked at, as too many waited for other signals",
+                "{bottleneck}",
+            ),
+            forgotten_changes: telemetry.counter(
+                &named("forgotten_changes"),
+                "Changes that were forgotten, as there were too many",
+                "{change}",
             ),
             opened: telemetry.counter(&named("opened_incidents"), "Incidents that were opened", "{incident}"),
             inhibited: telemetry.counter(
@@ -204,10 +216,26 @@ impl AnalysisHalf {
         if self.changes.iter().any(|known| known.id == change.id) {
             return;
         }
-        if self.changes.len() >= MOST_CHANGES {
-            self.changes.pop_front();
-        }
         self.changes.push_back(change);
+        if self.changes.len() > MOST_CHANGES {
+            self.forget_change();
+        }
+    }
+
+    /// Forgets the oldest change of the service that has most of them: a flood drives out itself alone.
+    fn forget_change(&mut self) {
+        let mut n_of: BTreeMap<&Name, usize> = BTreeMap::new();
+        for change in &self.changes {
+            *n_of.entry(&change.service).or_default() += 1;
+        }
+        // Of several the first by name.
+        let most = n_of.iter().max_by_key(|(service, n)| (**n, std::cmp::Reverse(**service)));
+        let place =
+            most.and_then(|(most, _)| self.changes.iter().position(|change| change.service == **most));
+        if let Some(place) = place {
+            self.changes.remove(place);
+            self.meters.forgotten_changes.add(1);
+        }
     }
 
     fn hear(&mut self, bytes: &[u8], ack: Ack, now: Timestamp) {
@@ -311,7 +339,12 @@ impl AnalysisHalf {
         self.unconfirmed.retain(|other| other.id != event.id);
         let waited = self.unconfirmed.len() < n;
         let is_old = event.start + self.config.rca.refine_for.get() < now;
-        !(is_over && waited) && (is_over || !is_old) && self.unconfirmed.len() < MOST_UNCONFIRMED
+        let is_wanted = !(is_over && waited) && (is_over || !is_old);
+        let has_room = self.unconfirmed.len() < MOST_UNCONFIRMED;
+        if is_wanted && !has_room {
+            self.meters.without_wait.add(1);
+        }
+        is_wanted && has_room
     }
 
     /// The bottleneck that began an incident of which no signal of its service tells: one slow trace may make one, and

@@ -175,6 +175,37 @@ fn what_finds_no_room_counts_once_weighs_as_much_and_is_forgotten_with_its_incid
     assert_eq!(incidents.n_known(), 0);
 }
 
+/// The value of one of the stage's counters.
+fn counted(shop: &Shop, name: &str) -> u64 {
+    let name = format!("otelcol_processor_correlation_{name}");
+    shop.harness.telemetry.read().into_iter().find(|it| it.name == name).expect("it is counted").value
+}
+
+#[test]
+fn a_flood_of_changes_drives_out_itself_alone_and_is_counted() {
+    let mut shop = Shop::new("");
+    shop.push(&super::deployment("cart", 0, "cart 1.1"));
+    shop.tick();
+    for second in 1..=1200 {
+        shop.push(&super::deployment("chatty", second, "again"));
+    }
+    shop.push(&super::deployment("payment", 1201, "payment 2.3"));
+    shop.tick();
+    let changes = String::from_utf8(shop.ask("GET", "changes", "").body.to_vec()).unwrap();
+    assert!(changes.contains("cart 1.1") && changes.contains("payment 2.3"));
+    assert_eq!(counted(&shop, "forgotten_changes"), 202);
+}
+
+#[test]
+fn bottlenecks_that_find_no_room_to_wait_are_counted() {
+    let mut shop = Shop::new("");
+    for n in 0..1010 {
+        shop.push(&super::bottleneck("payment", &n.to_string(), 0, "critical"));
+    }
+    shop.tick();
+    assert_eq!(counted(&shop, "left_out_bottlenecks"), 10);
+}
+
 #[test]
 fn what_is_merely_worth_knowing_opens_nothing_and_keeps_nothing_open() {
     let mut shop = Shop::new("");
