@@ -23,6 +23,9 @@ pub(super) struct CallGraph {
     max_edges: usize,
     /// Edges that found no room.
     pub(super) dropped: u64,
+    /// Walks so far: what a storm of alarms costs.
+    #[cfg(test)]
+    pub(super) n_walks: std::cell::Cell<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,20 +107,30 @@ impl CallGraph {
         seen.map(|((client, server), seen)| (client, server, seen.calls, seen.last))
     }
 
-    /// Finds the way from one service to another: at most `max_hops` calls, and of the services between them at
-    /// most `silent_hops` in a row that `is_loud` does not know. *Cost*: a walk over what is in reach.
-    pub(super) fn way(
+    /// Returns all services to which a chain of calls leads from one: of at most `max_hops` calls, and of the services
+    /// between at most `silent_hops` in a row that `is_loud` does not know. *Cost*: a walk over what is in reach.
+    pub(super) fn reached(
         &self,
         from: &str,
-        to: &str,
+        way: Way,
         limits: &CausalConfig,
         is_loud: &dyn Fn(&str) -> bool,
-    ) -> Option<Way> {
-        let goes = |next: &BTreeMap<Name, BTreeSet<Name>>| reaches(next, from, to, limits, is_loud);
-        if goes(&self.callees) {
-            return Some(Way::Down);
-        }
-        goes(&self.callers).then_some(Way::Up)
+    ) -> BTreeSet<&str> {
+        self.count_walk();
+        let next = match way {
+            Way::Down => &self.callees,
+            Way::Up => &self.callers,
+        };
+        reached(next, from, limits, is_loud)
+    }
+
+    /// Returns all services that may have to do with one: on a chain of so many calls with it, or called by who calls
+    /// it.
+    pub(super) fn around(&self, of: &Name, hops: u32) -> BTreeSet<Name> {
+        let mut found = self.above(of, hops);
+        found.extend(self.below(of, hops));
+        found.extend(self.callers(of).flat_map(|caller| self.callees(caller)).cloned());
+        found
     }
 
     /// Whether one service calls both.
@@ -130,11 +143,13 @@ impl CallGraph {
 
     /// Returns all services from which so many calls lead to one, with that.
     pub(super) fn above(&self, of: &Name, hops: u32) -> BTreeSet<Name> {
+        self.count_walk();
         reach([of], hops, |name| self.callers(name))
     }
 
     /// Returns all services to which so many calls lead from one, with that.
     pub(super) fn below(&self, of: &Name, hops: u32) -> BTreeSet<Name> {
+        self.count_walk();
         reach([of], hops, |name| self.callees(name))
     }
 
@@ -142,6 +157,15 @@ impl CallGraph {
     pub(super) fn within(&self, of: &BTreeSet<Name>, hops: u32) -> BTreeSet<Name> {
         reach(of, hops, |name| self.callees(name).chain(self.callers(name)))
     }
+
+    #[cfg(test)]
+    fn count_walk(&self) {
+        self.n_walks.set(self.n_walks.get() + 1);
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests count")]
+    const fn count_walk(&self) {}
 
     fn connect(&mut self, client: Name, server: Name) {
         self.callers.entry(server.clone()).or_default().insert(client.clone());
@@ -174,20 +198,18 @@ fn reach<'a, Near: Iterator<Item = &'a Name>>(
 
 /// Walks in one direction, nearest first. A place is better the fewer silent services lie directly before it, so
 /// it may be visited once for each number of them.
-fn reaches(
-    next: &BTreeMap<Name, BTreeSet<Name>>,
+fn reached<'a>(
+    next: &'a BTreeMap<Name, BTreeSet<Name>>,
     from: &str,
-    to: &str,
     limits: &CausalConfig,
     is_loud: &dyn Fn(&str) -> bool,
-) -> bool {
+) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     let mut front = VecDeque::from([(from, 0, 0)]);
     while let Some((at, hops, silent)) = front.pop_front() {
         for near in next.get(at).into_iter().flatten() {
-            if &**near == to {
-                return true;
-            }
+            found.insert(&**near);
             let silent = if is_loud(near) { 0 } else { silent + 1 };
             let is_better = seen.get(&**near).is_none_or(|before| silent < *before);
             if silent <= limits.silent_hops && hops + 2 <= limits.max_hops && is_better {
@@ -196,5 +218,5 @@ fn reaches(
             }
         }
     }
-    false
+    found
 }

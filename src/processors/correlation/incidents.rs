@@ -1,6 +1,9 @@
 //! Which events are one incident.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use model::{Severity, Timestamp};
 
@@ -54,7 +57,8 @@ impl Incidents {
         self.of.len()
     }
 
-    /// Puts an event where it belongs. *Cost*: for a new one a walk through the graph for each open incident.
+    /// Puts an event where it belongs. *Cost*: for a new one three walks through the graph, and six for each incident
+    /// that is near in time and calls.
     pub(super) fn place(
         &mut self,
         event: Event,
@@ -73,12 +77,12 @@ impl Incidents {
         if event.end.is_some() {
             return Fate::Ignored;
         }
-        let related: Vec<String> = self
-            .all
-            .values()
-            .filter(|incident| incident.takes(&event, config, now) && incident.is_near(&event, graph, config))
-            .map(|incident| incident.id.clone())
-            .collect();
+        let around = graph.around(&event.service, config.causal.max_hops);
+        let is_related = |incident: &&Incident| {
+            incident.takes(&event, config, now) && incident.is_near(&event, &around, graph, config)
+        };
+        let related: Vec<String> =
+            self.all.values().filter(is_related).map(|incident| incident.id.clone()).collect();
         match related.split_first() {
             // What is merely worth knowing is no trouble, but may explain some.
             None if event.severity == Severity::Info => Fate::Ignored,
@@ -216,32 +220,53 @@ impl Incident {
     }
 
     /// Whether an event is of a service that has one already, or on a chain of calls with one that may explain it.
-    fn is_near(&self, event: &Event, graph: &CallGraph, config: &CorrelationConfig) -> bool {
-        let services = self.services();
+    /// `around` is all that may have to do with its service.
+    fn is_near(
+        &self,
+        event: &Event,
+        around: &BTreeSet<Name>,
+        graph: &CallGraph,
+        config: &CorrelationConfig,
+    ) -> bool {
         if event.service.is_empty() {
             return self
                 .members
                 .values()
                 .any(|member| member.service.is_empty() && member.title == event.title);
         }
-        if services.contains(&event.service) {
+        let courses = self.courses();
+        if courses.contains_key(&*event.service) {
             return true;
         }
-        let is_loud = |service: &str| services.contains(service);
-        self.members.values().any(|member| {
-            let tolerance = config.causal.order_tolerance.get();
-            match graph.way(&event.service, &member.service, &config.causal, &is_loud) {
-                // Trouble comes from callees, so a callee's begins first, or hardly later.
-                Some(Way::Down) => member.start <= event.start + tolerance,
-                Some(Way::Up) => event.start <= member.start + tolerance,
-                // What one caller calls may fail together.
-                None => {
-                    member.start <= event.start + tolerance
-                        && event.start <= member.start + tolerance
-                        && graph.are_siblings(&event.service, &member.service)
-                }
+        if !courses.keys().any(|service| around.contains(*service)) {
+            return false;
+        }
+        let is_loud = |service: &str| courses.contains_key(service);
+        let reached = |way| graph.reached(&event.service, way, &config.causal, &is_loud);
+        let (down, up) = (reached(Way::Down), reached(Way::Up));
+        let tolerance = config.causal.order_tolerance.get();
+        courses.iter().any(|(service, begins)| {
+            // Trouble comes from callees, so a callee's begins first, or hardly later.
+            if down.contains(service) {
+                return begins.first().is_some_and(|first| *first <= event.start + tolerance);
             }
+            if up.contains(service) {
+                return begins.last().is_some_and(|last| event.start <= *last + tolerance);
+            }
+            // What one caller calls may fail together.
+            let is_with =
+                |begin: &Timestamp| *begin <= event.start + tolerance && event.start <= *begin + tolerance;
+            begins.iter().any(is_with) && graph.are_siblings(&event.service, service)
         })
+    }
+
+    /// By service, when its events began.
+    fn courses(&self) -> BTreeMap<&str, BTreeSet<Timestamp>> {
+        let mut courses: BTreeMap<&str, BTreeSet<Timestamp>> = BTreeMap::new();
+        for event in self.members.values().filter(|event| !event.service.is_empty()) {
+            courses.entry(&*event.service).or_default().insert(event.start);
+        }
+        courses
     }
 }
 

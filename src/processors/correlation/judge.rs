@@ -67,13 +67,12 @@ impl AnalysisHalf {
         }
         let names: BTreeSet<Name> = first_seen.keys().cloned().collect();
         let is_loud = |service: &str| names.contains(service);
+        let above = |root: &Name| self.graph.reached(root, Way::Up, &self.config.causal, &is_loud);
+        let suffers = root.map(above).unwrap_or_default();
         let role = |service: &Name| match root {
             Some(root) if root == service => Role::Root,
-            Some(root) => match self.graph.way(service, root, &self.config.causal, &is_loud) {
-                Some(Way::Down) => Role::Propagated,
-                Some(Way::Up) | None => Role::Suspected,
-            },
-            None => Role::Suspected,
+            _ if suffers.contains(&**service) => Role::Propagated,
+            _ => Role::Suspected,
         };
         let links = first_seen.iter().map(|(service, first_seen)| Link {
             service: Name::clone(service),

@@ -1,7 +1,10 @@
 //! What is one incident, and how it goes.
 
 use super::{
-    super::{graph::CallGraph, incidents::Incidents},
+    super::{
+        graph::CallGraph,
+        incidents::{Incidents, name},
+    },
     Shop, at, calm,
 };
 
@@ -204,6 +207,26 @@ fn bottlenecks_that_find_no_room_to_wait_are_counted() {
     }
     shop.tick();
     assert_eq!(counted(&shop, "left_out_bottlenecks"), 10);
+}
+
+#[test]
+fn a_storm_over_ten_thousand_services_takes_a_few_walks_for_each_event() {
+    let (mut incidents, config) = (Incidents::default(), super::config(""));
+    let mut graph = CallGraph::new(&config.graph);
+    // A tree, in which each service calls ten.
+    let service = |n: usize| name(&format!("service-{n}"));
+    (1..10_000).for_each(|n| graph.see(&service((n - 1) / 10), &service(n), 100, at(0)));
+    for n in 0..1_000 {
+        let of = service(n);
+        let event = super::alert_event_of(
+            &super::Alert { id: &of, service: &of, severity: "warning", slo: "" }.fires(0),
+        );
+        let n_before = graph.n_walks.get();
+        incidents.place(event, &graph, &config, at(0));
+        let n_walks = graph.n_walks.get() - n_before;
+        assert!(n_walks <= 8, "{n_walks} walks for event {n}");
+    }
+    assert_eq!(incidents.all.len(), 1);
 }
 
 #[test]
