@@ -7,12 +7,29 @@ use crate::TraceId;
 /// What the traces that were assembled in a window tell.
 ///
 /// *Shape*: both lists are in the order of their names, so that nothing depends on the order of arrival.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Calls {
     /// The share of traces that were assembled whole, 0 to 1: how far the lists stand for all traffic.
     pub coverage: f64,
+    /// The share of all traces that are counted in the lists, above 0 and at most 1: a count divided by it is that of all
+    /// traffic, as far as can be told.
+    pub share: f64,
     pub edges: Vec<Edge>,
     pub steps: Vec<Step>,
+}
+
+impl Default for Calls {
+    /// A window in which nothing was assembled.
+    fn default() -> Self {
+        Self { coverage: 0.0, share: 1.0, edges: Vec::new(), steps: Vec::new() }
+    }
+}
+
+impl Calls {
+    /// About how many there were of what was counted so often.
+    pub fn of_all(&self, counted: u64) -> f64 {
+        counted as f64 / self.share.clamp(f64::MIN_POSITIVE, 1.0)
+    }
 }
 
 /// Calls from one service to another in a window.

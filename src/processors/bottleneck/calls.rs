@@ -47,7 +47,8 @@ impl Windows {
     }
 
     /// Adds a trace to the window in which it ended, or to the first that is open, as windows do not wait for ever.
-    pub(super) fn add(&mut self, trace: &Trace, own: &[u64], now: Timestamp) -> Overflow {
+    /// `share` of all traces are sampled now.
+    pub(super) fn add(&mut self, trace: &Trace, own: &[u64], share: f64, now: Timestamp) -> Overflow {
         let mut overflow = Overflow::default();
         let end = trace.roots.first().map_or(now, |root| Timestamp(trace.span(*root).end));
         let latest = now.window_start(self.width);
@@ -57,6 +58,8 @@ impl Windows {
         }
         let tally = self.open.entry(start).or_default();
         tally.n_assembled += 1;
+        tally.n_counted += 1;
+        tally.n_of_all += 1.0 / share;
         tally.n_whole += u64::from(trace.is_whole);
         for at in 0..trace.spans.len() as u32 {
             tally.add_calls(trace, at, &self.aliases, self.max_edges, &mut overflow);
@@ -68,25 +71,27 @@ impl Windows {
         overflow
     }
 
-    /// Counts a trace that was given up.
-    pub(super) fn miss(&mut self, n: u64, now: Timestamp) {
+    /// Counts traces that were given up. `share` of all are sampled now.
+    pub(super) fn miss(&mut self, n: u64, share: f64, now: Timestamp) {
         let start = now.window_start(self.width).max(self.closed_until);
         if n > 0 {
-            self.open.entry(start).or_default().n_assembled += n;
+            let tally = self.open.entry(start).or_default();
+            tally.n_assembled += n;
+            tally.n_of_all += n as f64 / share;
         }
     }
 
-    /// Returns what is known of a window, and counts nothing for it any more. `share` of all traces are sampled.
+    /// Returns what is known of a window, and counts nothing for it any more.
     ///
     /// None when it has been handed on before. Beside the calls the traces of windows that nobody asked for.
-    pub(super) fn close(&mut self, start: Timestamp, share: f64) -> Option<(Calls, u64)> {
+    pub(super) fn close(&mut self, start: Timestamp) -> Option<(Calls, u64)> {
         if start + self.width <= self.closed_until {
             return None;
         }
         self.closed_until = self.closed_until.max(start + self.width);
         let later = self.open.split_off(&self.closed_until);
         let mut ended = std::mem::replace(&mut self.open, later);
-        let calls = ended.remove(&start).map_or_else(Calls::default, |tally| tally.calls(share));
+        let calls = ended.remove(&start).map_or_else(Calls::default, |tally| tally.calls());
         Some((calls, ended.into_values().map(|tally| tally.n_assembled).sum()))
     }
 
@@ -138,7 +143,12 @@ struct Tally {
     edges: ByName<(Arc<str>, Arc<str>, EdgeKind), EdgeTally>,
     steps: ByName<(Arc<str>, Arc<str>), StepTally>,
     n_whole: u64,
+    /// With those that were given up.
     n_assembled: u64,
+    /// Those that are in the lists.
+    n_counted: u64,
+    /// All that there were, by the share that was sampled when each was assembled: it may change within a window.
+    n_of_all: f64,
 }
 
 #[derive(Default)]
@@ -213,8 +223,9 @@ impl Tally {
         place.exemplar = place.exemplar.max(Some(Example::new(trace, span.failed, nanos)));
     }
 
-    fn calls(&self, share: f64) -> Calls {
-        let coverage = share * self.n_whole as f64 / self.n_assembled.max(1) as f64;
+    fn calls(&self) -> Calls {
+        let of_all = |n: u64| (n as f64 / self.n_of_all.max(1.0)).min(1.0);
+        let (coverage, share) = (of_all(self.n_whole), of_all(self.n_counted.max(1)));
         let edge = |((client, server, kind), tally): (&(Arc<str>, Arc<str>, EdgeKind), &EdgeTally)| Edge {
             client: Arc::clone(client),
             server: Arc::clone(server),
@@ -236,7 +247,7 @@ impl Tally {
             exemplar: tally.exemplar.map(|example| example.trace),
         };
         let steps = self.steps.iter().map(step).collect();
-        Calls { coverage, edges: self.edges.iter().map(edge).collect(), steps }
+        Calls { coverage, share, edges: self.edges.iter().map(edge).collect(), steps }
     }
 }
 

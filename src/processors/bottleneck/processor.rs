@@ -121,7 +121,7 @@ impl AnalysisHalf {
         came.retain(|(trace, _)| self.sampler.admits(hash_of(&trace.to_be_bytes())));
         self.meters.left_out.add((n_came - came.len()) as u64);
         let losses = self.assembly.take(came, cx.now());
-        self.windows.miss(losses.given_up, cx.now());
+        self.windows.miss(losses.given_up, self.sampler.share(), cx.now());
         self.meters.late.add(losses.late);
         for (items, reason) in losses.reasons() {
             if items > 0 {
@@ -148,7 +148,7 @@ impl AnalysisHalf {
             self.meters.assembled.add(1);
             self.meters.partial.add(u64::from(!trace.is_whole));
             let own = trace.own_times();
-            overflow = overflow.plus(self.windows.add(&trace, &own, cx.now()));
+            overflow = overflow.plus(self.windows.add(&trace, &own, self.sampler.share(), cx.now()));
             self.minute.assembled += 1;
             // Of what is missing nobody knows how long it took.
             if trace.is_whole {
@@ -168,7 +168,7 @@ impl AnalysisHalf {
     }
 
     fn add_calls(&mut self, rollups: &mut Rollups, cx: &mut Cx<'_>) {
-        let Some((calls, unasked)) = self.windows.close(rollups.start, self.sampler.share()) else { return };
+        let Some((calls, unasked)) = self.windows.close(rollups.start) else { return };
         if unasked > 0 {
             cx.reject(unasked, "traces_without_window");
         }

@@ -267,7 +267,9 @@ impl Gathered {
         // The first window of an incident may be half before it.
         let quiet = windows.after.start + 1..windows.after.end;
         let (n_before, n_quiet) = (windows.known_before() as f64, quiet.clone().count() as f64);
-        let usual = served(service, &windows.before) / n_before.max(1.0) * n_quiet;
+        // Of what would have come so many would have been sampled.
+        let seen = sight.signals.share(&quiet);
+        let usual = served(service, &windows.before) / n_before.max(1.0) * n_quiet * seen;
         let callers_go_on = sight.graph.callers(service).any(|caller| served(caller, &quiet) > 0.0);
         if n_quiet < 2.0 || usual < LEAST_MISSED || served(service, &quiet) > 0.0 || !callers_go_on {
             return;

@@ -178,7 +178,9 @@ fn stopped(key: &SignalKey, track: &Track, signals: &Signals) -> Option<Moved> {
     let latest = track.latest()?.window;
     let (before, quiet) = (signals.first..latest + 1, latest + 1..signals.last + 1);
     let (n_before, n_quiet) = (before.clone().count() as f64, quiet.clone().count() as f64);
-    let missed = track.sums(&before).1 / n_before.max(1.0) * n_quiet;
+    let sent = track.total(&before) * signals.width().as_secs_f64();
+    // Of what would have come so many would have been sampled.
+    let missed = sent / n_before.max(1.0) * n_quiet * signals.share(&quiet);
     let rate = |windows, n: f64| signals.served(&key.name, windows) / n.max(1.0);
     let is_over = n_quiet >= 3.0 * track.longest_gap() as f64 && missed >= LEAST_MESSAGES;
     let goes_on = is_over && rate(&quiet, n_quiet) >= 0.5 * rate(&before, n_before);

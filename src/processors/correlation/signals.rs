@@ -66,7 +66,7 @@ pub(super) struct Point {
     /// Windows since 1970.
     pub(super) window: u64,
     pub(super) value: f32,
-    /// Requests behind it.
+    /// Requests behind it, those that were seen: of so many chance is to be weighed.
     pub(super) support: f32,
 }
 
@@ -78,6 +78,8 @@ pub(super) struct Signals {
     windows: u64,
     capacity: usize,
     metrics: RequestMetrics,
+    /// Windows in which not all traces were counted, with the share that was.
+    shares: VecDeque<(u64, f64)>,
     /// The first and the last window that was taken.
     pub(super) first: u64,
     pub(super) last: u64,
@@ -96,8 +98,8 @@ struct OfRequests {
 
 impl Signals {
     pub(super) fn new(width: Duration, windows: u64, capacity: usize, metrics: RequestMetrics) -> Self {
-        let (tracks, first, last, dropped) = (BTreeMap::new(), 0, 0, 0);
-        Self { tracks, width, windows, capacity, metrics, first, last, dropped }
+        let (tracks, shares) = (BTreeMap::new(), VecDeque::new());
+        Self { tracks, width, windows, capacity, metrics, shares, first: 0, last: 0, dropped: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -181,6 +183,7 @@ impl Signals {
             put(Aspect::Own, step.own.mean, "ms");
             put(Aspect::Failing, step.failed_here as f64 / n.max(1) as f64, "1");
         }
+        self.see_share(window, calls.share);
         let mut arrived: BTreeMap<&Name, u64> = BTreeMap::new();
         for edge in &calls.edges {
             let n = edge.calls;
@@ -194,7 +197,7 @@ impl Signals {
                     put(Aspect::Store, edge.duration.mean, "ms");
                     put(Aspect::StoreLost, lost, "1");
                 }
-                EdgeKind::Message => put(Aspect::Taken, n as f64 / seconds, "1/s"),
+                EdgeKind::Message => put(Aspect::Taken, calls.of_all(n) / seconds, "1/s"),
                 EdgeKind::Request => {
                     put(Aspect::Way, edge.gap.mean, "ms");
                     put(Aspect::Lost, lost, "1");
@@ -206,7 +209,8 @@ impl Signals {
             }
         }
         for (service, n) in arrived {
-            self.put(service, Aspect::Traffic, &REQUESTS.into(), point(n as f64 / seconds, n), "1/s", None);
+            let per_second = calls.of_all(n) / seconds;
+            self.put(service, Aspect::Traffic, &REQUESTS.into(), point(per_second, n), "1/s", None);
         }
     }
 
@@ -269,6 +273,7 @@ impl Signals {
     fn forget(&mut self, window: u64) {
         let oldest = window.saturating_sub(self.windows);
         self.first = self.first.max(oldest);
+        self.shares.retain(|(window, _)| *window >= oldest);
         self.tracks.retain(|_, track| {
             while track.points.front().is_some_and(|point| point.window < oldest) {
                 track.points.pop_front();
@@ -293,11 +298,22 @@ impl Signals {
         self.tracks.iter()
     }
 
-    /// Requests that came to a service in these windows.
+    /// Requests that came to a service in these windows, with those of traces that were not sampled.
     pub(super) fn served(&self, service: &Name, windows: &Range<u64>) -> f64 {
         let key = SignalKey { service: Name::clone(service), aspect: Aspect::Traffic, name: REQUESTS.into() };
-        let points = self.tracks.get(&key).into_iter().flat_map(|track| track.points(windows.clone()));
-        points.map(|point| f64::from(point.support)).sum()
+        self.tracks.get(&key).map_or(0.0, |track| track.total(windows)) * self.width.as_secs_f64()
+    }
+
+    /// The least share of traces that was counted in one of these windows: of so many requests one would be seen.
+    pub(super) fn share(&self, windows: &Range<u64>) -> f64 {
+        let known = self.shares.iter().filter(|(window, _)| windows.contains(window));
+        known.map(|(_, share)| *share).fold(1.0, f64::min)
+    }
+
+    fn see_share(&mut self, window: u64, share: f64) {
+        if share < 1.0 {
+            self.shares.push_back((window, share));
+        }
     }
 }
 

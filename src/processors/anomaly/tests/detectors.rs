@@ -229,7 +229,7 @@ fn called(bench: &mut Bench, minute: u64, client: &str, server: &str) {
         gap: Spread::EMPTY,
         exemplar: None,
     };
-    let calls = Calls { coverage: 1.0, edges: vec![edge], steps: Vec::new() };
+    let calls = Calls { coverage: 1.0, edges: vec![edge], ..Calls::default() };
     let (start, width) = (BEGIN + Duration::from_secs(60 * minute), Duration::from_secs(10));
     bench.harness.judge(Rollups { start, width, calls: Some(Arc::new(calls)), ..Rollups::default() });
 }

@@ -104,6 +104,8 @@ fn when_too_much_comes_whole_traces_are_left_out() {
     assert!((150..=350).contains(&n), "about 25 traces a second are kept: {n}");
     assert!(calls.edges.iter().all(|edge| edge.calls == n), "traces are whole: {}", lines(&calls));
     assert!((0.06..=0.14).contains(&calls.coverage), "{}", calls.coverage);
+    let of_all = calls.of_all(n);
+    assert!((2_000.0..=3_000.0).contains(&of_all), "250 came in each of ten seconds: {of_all}");
 }
 
 #[test]

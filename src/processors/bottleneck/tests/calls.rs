@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{
-    super::BottleneckConfig,
+    super::{BottleneckConfig, config::TraceConfig},
     scene::{Stage, lines, request},
 };
 
@@ -125,4 +125,18 @@ fn a_call_that_fails_and_does_not_come_to_its_callee_is_lost() {
     assert_eq!((edge.calls, edge.failed, edge.lost), (3, 2, 2));
     assert_eq!(edge.duration.mean, 30.0);
     assert!(edge.gap.mean.is_nan(), "nobody knows what the callee did");
+}
+
+#[test]
+fn traces_that_were_given_up_count_among_all() {
+    let trace = TraceConfig { max_traces: 10, ..TraceConfig::default() };
+    let mut stage = Stage::new(&BottleneckConfig { trace, ..BottleneckConfig::default() }, 1);
+    for trace in 1..=20 {
+        stage.push(0, &request(trace, 0, "a GET server 0..9"));
+    }
+    stage.pass(20);
+    let calls = stage.calls(0);
+    assert_eq!((calls.edges[0].calls, calls.share), (9, 0.45));
+    assert_eq!(calls.of_all(9), 20.0);
+    assert_eq!(stage.calls(10).share, 1.0, "nothing was left out of nothing");
 }

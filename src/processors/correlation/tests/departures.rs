@@ -6,7 +6,7 @@ use wire::build::Attributes;
 use super::{Shop, Told, calm, edge, record, step};
 
 /// Log records of a service in one second.
-fn lines(shop: &mut Shop, service: &str, second: u64, texts: &[&str]) {
+pub(super) fn lines(shop: &mut Shop, service: &str, second: u64, texts: &[&str]) {
     for text in texts {
         shop.push(&record(service, "app", "", second, text, &Attributes::new()));
     }

@@ -8,6 +8,7 @@ mod departures;
 mod feedback;
 mod grouping;
 mod impact;
+mod sampled;
 mod stored;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -230,6 +231,7 @@ pub(super) fn usual(wobble: u64) -> Calls {
     };
     Calls {
         coverage: 1.0,
+        share: 1.0,
         edges: vec![
             edge("checkout", "payment", EdgeKind::Request, 12.0),
             edge("frontend", "cart", EdgeKind::Request, 3.0),
