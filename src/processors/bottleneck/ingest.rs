@@ -42,6 +42,13 @@ const SPANS_PER_PARTIAL: usize = 4096;
 /// Longer texts are cut: a name that long is none.
 const MAX_TEXT_BYTES: usize = 256;
 
+/// Names that say nothing of what is asked, nor of whom: a client that knows no template of the path names its spans so
+/// (semantic conventions for HTTP spans, "Name").
+const METHODS: [&[u8]; 11] = [
+    b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"QUERY",
+    b"HTTP",
+];
+
 const CLIENT: u8 = 3;
 const PRODUCER: u8 = 4;
 const STATUS_ERROR: u8 = 2;
@@ -127,11 +134,15 @@ impl IngestHalf {
         let request = &traces.bytes[..];
         let id = u64::from_be_bytes(*span.span_id(request)?);
         let values = traces.table.values_of(index);
+        let mut name = self.texts.place(&String::from_utf8_lossy(span.name.of(request)));
         let (mut database, mut peer, mut cache) = (0, 0, 0);
         if matches!(span.kind, CLIENT | PRODUCER) {
             database = self.texts.first(&self.databases, values, request);
             peer = self.texts.first(&self.peers, values, request);
             cache = self.demand.of_cache(values, span.name.of(request), request, &self.config.cache_systems);
+            if database == 0 && METHODS.contains(&span.name.of(request)) {
+                name = self.texts.joined(name, peer);
+            }
         }
         Some(SpanRow {
             trace_high: (trace >> 64) as u64,
@@ -144,7 +155,7 @@ impl IngestHalf {
             failed: span.status == STATUS_ERROR,
             has_links: view::Span { body: span.body.of(request) }.links().next().is_some(),
             service: self.service(traces, span.resource as usize),
-            name: self.texts.place(&String::from_utf8_lossy(span.name.of(request))),
+            name,
             database,
             peer,
             cache,
@@ -270,6 +281,8 @@ impl Processor for IngestHalf {
 struct Texts {
     all: Vec<String>,
     places: HashMap<String, u32>,
+    /// Places of two texts, and of both as one.
+    joined: HashMap<(u32, u32), u32>,
 }
 
 impl Texts {
@@ -285,6 +298,19 @@ impl Texts {
         self.all.push(text.to_owned());
         let place = self.all.len() as u32;
         self.places.insert(text.to_owned(), place);
+        place
+    }
+
+    /// Returns the place of two texts as one, with a blank between; of the first where there is no second.
+    fn joined(&mut self, first: u32, second: u32) -> u32 {
+        if let Some(place) = self.joined.get(&(first, second)) {
+            return *place;
+        }
+        let text = |place: u32| (place as usize).checked_sub(1).and_then(|at| self.all.get(at));
+        let (Some(one), Some(other)) = (text(first), text(second)) else { return first };
+        let both = format!("{one} {other}");
+        let place = self.place(&both);
+        self.joined.insert((first, second), place);
         place
     }
 

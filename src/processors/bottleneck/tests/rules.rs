@@ -160,6 +160,62 @@ fn calls_that_could_be_made_at_the_same_time_are_found() {
     );
 }
 
+/// A page for which a service asks ten others, one after the other. The spans of all calls have the name of the method
+/// alone, as clients that know no path have it.
+fn asks_ten(is_parallel: bool, mark: &str, x: f64) -> String {
+    let call = |at: usize| {
+        let start = if is_parallel { 2.0 } else { 2.0 + 31.0 * at as f64 * x };
+        format!("\n  shop GET client {start}..{} peer=api-{at} {mark}", start + 30.0 * x)
+    };
+    let end = if is_parallel { 38.0 * x } else { 5.0 + 310.0 * x };
+    format!("shop page server 0..{end}{}", (0..10).map(call).collect::<String>())
+}
+
+#[test]
+fn calls_of_several_services_with_one_method_are_not_one_call_again_and_again() {
+    check(
+        |x| asks_ten(true, "", x),
+        |x| asks_ten(false, "", x),
+        expect![[r#"
+        detected sequential_calls of shop page: info score 85.71 confidence 0.40 impact 0.86 improvement 0.86
+          page of shop makes calls one after the other, which costs 270 ms: 86 % of shop page; make those calls at the same time that do not need each other's answers
+        cleared sequential_calls of shop page: info score 85.72 confidence 0.40 impact 0.86 improvement 0.86
+          page of shop makes calls one after the other, which costs 270 ms: this is over
+    "#]],
+    );
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    stage.serve(12, |n| asks_ten(true, "", jitter(n)));
+    stage.serve(8, |n| asks_ten(false, "!", jitter(n)));
+    let told = stage.events();
+    assert!(
+        !told.contains("retry_storm"),
+        "a call after a failed one of another service is no attempt: {told}"
+    );
+}
+
+#[test]
+fn a_peer_that_takes_longer_is_told_apart_from_others_that_are_asked_with_the_same_method() {
+    let page = |bank: f64, x: f64| {
+        let (paid, end) = (2.0 + bank * x, 50.0 * x + bank * x);
+        format!(
+            "shop page server 0..{end}
+              shop GET client 2..{paid} peer=bank
+              shop GET client {paid}..{} peer=ads",
+            paid + 30.0 * x
+        )
+    };
+    check(
+        |x| page(20.0, x),
+        |x| page(150.0, x),
+        expect![[r#"
+        detected slow_peer of shop GET bank: critical score 72.42 confidence 0.90 impact 0.75 improvement 0.65
+          shop waits 164 ms for GET bank, usually 22.0 ms (p95): 75 % of shop page; ask whoever runs it, set a timeout and a fallback, or cache its answers
+        cleared slow_peer of shop GET bank: critical score 72.44 confidence 0.90 impact 0.75 improvement 0.65
+          shop waits 164 ms for GET bank, usually 22.0 ms (p95): this is over
+    "#]],
+    );
+}
+
 #[test]
 fn attempts_in_vain_are_found() {
     let pay = |n: usize, x: f64| {
