@@ -280,7 +280,9 @@ fn call_of(trace: &Trace, at: u32) -> Option<Call<'_>> {
 
 fn without_caller(trace: &Trace, at: u32) -> Option<Call<'_>> {
     let span = trace.span(at);
-    if span.kind != Kind::Server || span.parent != 0 {
+    // Whoever called has no span here, as a gateway of somebody else, or is nobody. A span that waits below the root for
+    // its own parent is called by somebody whose span is missing.
+    if span.kind != Kind::Server || trace.waits[at as usize].is_some() {
         return called_peer(trace, at);
     }
     let (failed, nanos) = (span.failed, span.duration());

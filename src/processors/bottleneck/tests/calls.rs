@@ -140,3 +140,40 @@ fn traces_that_were_given_up_count_among_all() {
     assert_eq!(calls.of_all(9), 20.0);
     assert_eq!(stage.calls(10).share, 1.0, "nothing was left out of nothing");
 }
+
+#[test]
+fn a_service_behind_a_gateway_that_tells_nothing_is_called_by_users() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    for trace in 1..=3 {
+        // The gateway's span goes to somebody else.
+        let mut sent = request(
+            trace,
+            0,
+            "gateway route server 0..100\n  shop GET server 1..99\n    shop work internal 2..50",
+        );
+        sent.resource_spans.remove(0);
+        stage.push(0, &sent);
+    }
+    // Nobody knows that no root will come.
+    stage.pass(20);
+    assert_eq!(lines(&stage.calls(0)), "coverage 0.00\n");
+    stage.pass(20);
+    let told = lines(&stage.calls(10));
+    assert!(told.contains("user > shop request: 3 calls, 0 failed, 97/98 ms"), "{told}");
+    assert!(told.contains("coverage 1.00"), "{told}");
+}
+
+#[test]
+fn a_service_whose_caller_is_missing_from_a_trace_that_has_a_root_is_called_by_nobody() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    let script = "
+        shop GET server 0..100
+          shop call client 10..60
+            cart get server 20..50";
+    let mut sent = request(1, 0, script);
+    sent.resource_spans.remove(1);
+    stage.push(0, &sent);
+    stage.pass(20);
+    let told = lines(&stage.calls(0));
+    assert!(told.contains("user > shop") && !told.contains("user > cart"), "{told}");
+}
