@@ -120,9 +120,10 @@ impl Statistic {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Deployment {
     pub service: Arc<str>,
-    /// `service.version`.
+    /// The attribute that tells the version, as `service.version` or `k8s.replicaset.name`.
+    pub what: Arc<str>,
     pub version: Arc<str>,
-    /// When the first telemetry of this version came.
+    /// When the first telemetry of this version came, or the first after it had been gone.
     pub at: Timestamp,
 }
 

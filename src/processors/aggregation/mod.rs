@@ -6,11 +6,13 @@
 //! * `buckets`, `weight`, `exemplars`: what a single span adds; `tally`: where buckets are counted.
 //! * `partial`: what the halves tell each other.
 //! * `cumulative`, `emit`, `flush`, `halves`: the analysis half.
+//! * `deployments`: which versions of services run.
 //! * `rollup`: the processor, with both of its halves.
 
 pub(crate) mod attributes;
 pub(crate) mod buckets;
 pub(crate) mod cumulative;
+pub(crate) mod deployments;
 pub(crate) mod emit;
 mod exemplars;
 pub(crate) mod flush;

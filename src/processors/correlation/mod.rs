@@ -23,6 +23,7 @@
 
 mod answer;
 mod cause;
+mod changes;
 mod concerned;
 mod config;
 mod departures;

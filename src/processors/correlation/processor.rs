@@ -9,7 +9,7 @@ use bytes::Bytes;
 use component::{
     Answer, BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, Question, RestoreError, Snapshot,
 };
-use model::{Ack, Batch, Columns, Payload, Rollups, Severity, SignalSet, Timestamp};
+use model::{Ack, Batch, Columns, Payload, Rollups, SignalSet, Timestamp};
 use prost::Message;
 use wire::{
     build::LogsWriter,
@@ -19,12 +19,13 @@ use wire::{
 use super::{
     answer,
     cause::CauseKind,
+    changes::change_of,
     concerned::Concerned,
     config::CorrelationConfig,
     departures::Departures,
     events::{self, Event, Kind},
     feedback::Opinions,
-    graph::{CallGraph, Name},
+    graph::CallGraph,
     impact::Budgets,
     incident::{Incident, State},
     incidents::{Fate, Incidents, name},
@@ -270,17 +271,7 @@ impl AnalysisHalf {
             self.graph.take(calls, now);
         }
         for deployment in &rollups.deployments {
-            self.came.push(Event {
-                start: deployment.at,
-                kind: Kind::Change,
-                id: format!("{}/service.version/{}", deployment.service, deployment.version),
-                service: Name::clone(&deployment.service),
-                severity: Severity::Info,
-                end: Some(deployment.at),
-                title: format!("version {} of {} came up", deployment.version, deployment.service),
-                slo_id: String::new(),
-                trace: None,
-            });
+            self.came.push(change_of(deployment));
         }
     }
 

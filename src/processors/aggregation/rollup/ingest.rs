@@ -1,25 +1,34 @@
 //! The half that sees data points and spans.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
-use component::{Counter, Cx, Processor};
+use component::{BuildCx, Counter, Cx, Processor};
 use model::{Batch, Partial, Payload, Timestamp, Traces};
 use prost::Message;
 
 use super::{
     AggregationConfig,
     cell::Cell,
-    partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, VersionRow, WindowRow},
+    partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
     read::{Reading, point_row, read},
 };
-use crate::aggregation::{
-    spec::{
-        Head, ResourceRule, SERVICE_VERSION, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity,
-        service_of, text_of,
+use crate::{
+    aggregation::{
+        attributes,
+        deployments::{VERSIONED, VersionRow},
+        hashing,
+        spec::{
+            Head, ResourceRule, SERVICE_NAME, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS, service_identity,
+            service_of, text_of,
+        },
+        weight::weight_of,
     },
-    weight::weight_of,
+    text,
 };
-use wire::view::groups;
+use wire::view::{AnyValue, groups};
 
 /// Cells by series and start of the window, with the items in them.
 pub(super) type Cells = BTreeMap<(SeriesKey, u64), (Cell, u64)>;
@@ -30,10 +39,13 @@ pub(super) struct IngestHalf {
     config: AggregationConfig,
     cells: Cells,
     points: Vec<PointRow>,
-    /// By service and version: when it was first seen since the last tick.
-    versions: BTreeMap<(String, String), u64>,
+    /// By service, what it has versions of, and version: when it was first seen since the last tick.
+    versions: BTreeMap<(String, &'static str, String), u64>,
+    /// Hashes of resources whose versions were looked at since the last tick.
+    looked_at: HashSet<u64>,
     spans: SeriesSpec,
     left_out: Counter,
+    left_out_versions: Counter,
     /// Items taken since the last tick.
     untold: u64,
 }
@@ -44,8 +56,22 @@ const ROWS_PER_PARTIAL: usize = 4096;
 /// Versions noted between two ticks; more are noted later.
 const VERSIONS_PER_TICK: usize = 1024;
 
+/// Resources that are looked at once between two ticks; more are looked at again.
+const LOOKED_AT: usize = 4096;
+/// Longer versions are cut.
+const MAX_VERSION_BYTES: usize = 256;
+
+/// Both halves count versions without room.
+pub(super) fn left_out_versions(cx: &BuildCx<'_>) -> Counter {
+    cx.telemetry.counter(
+        "otelcol_processor_aggregation_left_out_versions",
+        "Versions of services that were not noted, as there were too many in a second, or too many services",
+        "{version}",
+    )
+}
+
 impl IngestHalf {
-    pub(super) fn new(config: &AggregationConfig, cx: &component::BuildCx<'_>) -> Self {
+    pub(super) fn new(config: &AggregationConfig, cx: &BuildCx<'_>) -> Self {
         let width = config.windows.first().map_or(Duration::from_secs(10), |window| window.get());
         Self {
             width,
@@ -53,6 +79,8 @@ impl IngestHalf {
             cells: Cells::new(),
             points: Vec::new(),
             versions: BTreeMap::new(),
+            looked_at: HashSet::new(),
+            left_out_versions: left_out_versions(cx),
             spans: SeriesSpec::of_spans(ResourceRule::Only(Vec::new())),
             left_out: cx.telemetry.counter(
                 "otelcol_processor_aggregation_unreadable_points",
@@ -81,13 +109,24 @@ impl IngestHalf {
         }
     }
 
-    /// Notes which version of its service a resource is.
+    /// Notes which versions of its service a resource is. *Cost*: a hash, but for the first time in a second.
     fn see_version(&mut self, resource: &[u8], now: Timestamp) {
-        let Some(version) = text_of(resource, SERVICE_VERSION).filter(|version| !version.is_empty()) else {
+        let hash = hashing::mix_bytes(0, resource);
+        if self.looked_at.contains(&hash) {
             return;
-        };
-        if self.versions.len() < VERSIONS_PER_TICK {
-            self.versions.entry((service_of(resource), version)).or_insert(now.as_nanos());
+        }
+        if self.looked_at.len() < LOOKED_AT {
+            self.looked_at.insert(hash);
+        }
+        let Some(service) = text_of(resource, SERVICE_NAME) else { return };
+        for what in VERSIONED {
+            let Some(version) = version_of(resource, what) else { continue };
+            let key = (service.clone(), what, version);
+            if self.versions.len() < VERSIONS_PER_TICK || self.versions.contains_key(&key) {
+                self.versions.entry(key).or_insert(now.as_nanos());
+            } else {
+                self.left_out_versions.add(1);
+            }
         }
     }
 
@@ -142,12 +181,28 @@ impl IngestHalf {
         };
         let windows = std::mem::take(&mut self.cells).into_iter().map(row).collect();
         let points = std::mem::take(&mut self.points);
-        let of_service = |((service, version), seen)| VersionRow { service, version, seen };
-        let versions = std::mem::take(&mut self.versions).into_iter().map(of_service).collect();
+        let row = |((service, what, version), seen): ((String, &str, String), u64)| VersionRow {
+            service,
+            version,
+            seen,
+            what: if what == VERSIONED[0] { String::new() } else { what.to_owned() },
+            last_seen: 0,
+        };
+        let versions = std::mem::take(&mut self.versions).into_iter().map(row).collect();
         let width = self.width.as_nanos() as u64;
         let message = RollupPartial { version: VERSION, width, windows, points, versions };
         cx.emit(Payload::Partial(Partial { bytes: message.encode_to_vec().into(), at: cx.now() }), items);
     }
+}
+
+/// Returns the version that an attribute tells; of several tags all of them.
+fn version_of(resource: &[u8], what: &str) -> Option<String> {
+    let version = match attributes::find(resource, what)?.value() {
+        AnyValue::Empty => return None,
+        AnyValue::Array(tags) => tags.items().map(|tag| tag.to_label_string()).collect::<Vec<_>>().join(", "),
+        value => value.to_label_string(),
+    };
+    (!version.is_empty()).then(|| text::cut(version, MAX_VERSION_BYTES))
 }
 
 /// Adds a cell to those of its series and window.
@@ -180,6 +235,7 @@ impl Processor for IngestHalf {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.tell(cx);
+        self.looked_at.clear();
         self.untold = 0;
     }
 

@@ -9,7 +9,6 @@
 mod catalog;
 mod cell;
 mod config;
-mod deployments;
 mod ingest;
 mod output;
 mod partial;

@@ -4,6 +4,7 @@ use prost::Message;
 use stats::{Buckets, ExactSum, ExponentialHistogram, Moments};
 
 use super::cell::{Cell, Spread, Worst};
+use crate::aggregation::deployments::VersionRow;
 
 /// Raised when the meaning of a field changes.
 pub(super) const VERSION: u32 = 1;
@@ -22,18 +23,6 @@ pub(super) struct RollupPartial {
     pub(super) points: Vec<PointRow>,
     #[prost(message, repeated, tag = "5")]
     pub(super) versions: Vec<VersionRow>,
-}
-
-/// A version of a service that sent something.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Message)]
-pub(super) struct VersionRow {
-    #[prost(string, tag = "1")]
-    pub(super) service: String,
-    #[prost(string, tag = "2")]
-    pub(super) version: String,
-    /// Nanoseconds since the epoch.
-    #[prost(fixed64, tag = "3")]
-    pub(super) seen: u64,
 }
 
 /// What tells one series from another.

@@ -9,7 +9,7 @@ use prost::Message;
 use super::{
     AggregationConfig,
     catalog::Catalog,
-    ingest::IngestHalf,
+    ingest::{IngestHalf, left_out_versions},
     output::write,
     partial::{RollupPartial, VERSION},
     rows::{Observed, tables},
@@ -49,6 +49,7 @@ struct AnalysisHalf {
     early: Counter,
     out_of_order: Counter,
     overflowed: Counter,
+    left_out_versions: Counter,
     n_series: Gauge,
     /// The series that later stages judge, when there are such stages.
     catalog: Option<Catalog>,
@@ -93,6 +94,7 @@ impl AnalysisHalf {
                 "Points of counters left out because a newer one came before",
             ),
             overflowed: counter("overflowed_items", "Data points and spans counted in an overflow series"),
+            left_out_versions: left_out_versions(cx),
             n_series: cx.telemetry.gauge(
                 "otelcol_processor_aggregation_series",
                 "Series that are rolled up at present",
@@ -151,6 +153,7 @@ impl Processor for AnalysisHalf {
             match RollupPartial::decode(&partial.bytes[..]) {
                 Ok(message) if self.state.fits(&message) => {
                     let damaged = self.state.take(message);
+                    self.left_out_versions.add(std::mem::take(&mut self.state.deployments.left_out));
                     if damaged > 0 {
                         cx.reject(damaged, "damaged_partial");
                     }

@@ -7,12 +7,14 @@ use model::Timestamp;
 use super::{
     AggregationConfig,
     cell::Cell,
-    deployments::Deployments,
     ingest::{Cells, add},
     partial::{CellRow, Kind, PointRow, RollupPartial, SeriesKey, VERSION, WindowRow},
     restarts::Restarts,
 };
-use crate::aggregation::spec::{SERVICE_NAME, SPAN_KIND, STATUS_CODE, overflow_list, service_identity};
+use crate::aggregation::{
+    deployments::Deployments,
+    spec::{SERVICE_NAME, SPAN_KIND, STATUS_CODE, overflow_list, service_identity},
+};
 
 /// Everything the analysis half knows.
 pub(super) struct State {
@@ -116,7 +118,7 @@ impl State {
         let n_before = self.points.len();
         self.points.extend(points);
         damaged += (n_points - (self.points.len() - n_before)) as u64;
-        message.versions.into_iter().for_each(|row| self.deployments.take(row));
+        message.versions.into_iter().for_each(|row| drop(self.deployments.take(row)));
         damaged
     }
 

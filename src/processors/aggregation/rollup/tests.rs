@@ -5,7 +5,7 @@ use expect_test::expect;
 use model::Payload;
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest as MetricsRequest,
-    common::v1::KeyValue,
+    common::v1::{ArrayValue, KeyValue, any_value},
     metrics::v1::{
         AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
         HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary,
@@ -19,12 +19,10 @@ use prost::Message;
 
 use super::{
     Aggregation, AggregationConfig,
-    partial::{
-        CellRow, HistogramRow, PointRow, RollupPartial, SeriesKey, SumRow, VersionRow, WindowRow, WorstRow,
-    },
+    partial::{CellRow, HistogramRow, PointRow, RollupPartial, SeriesKey, SumRow, WindowRow, WorstRow},
     processor::RollupSnapshot,
 };
-use crate::testing::*;
+use crate::{aggregation::deployments::VersionRow, testing::*};
 
 /// Holds what is told and stored of roll-ups to its description.
 pub(crate) fn hold_rollups(schema: &mut schemas::Schema) {
@@ -538,6 +536,61 @@ fn another_version_of_a_service_is_a_deployment() {
     let deployments: Vec<_> = windows(&told).iter().flat_map(|table| table.deployments.clone()).collect();
     assert_eq!(deployments.len(), 1, "the first version is nothing new");
     assert_eq!((&*deployments[0].service, &*deployments[0].version), ("s", "2"));
+}
+
+/// What was deployed when a service first sent this resource, and then that one.
+fn deployed(before: &[KeyValue], after: &[KeyValue]) -> Vec<(String, String)> {
+    let mut harness = harness(&ten_seconds(), 1);
+    for (secs, attributes) in [(11.0, before), (12.0, before), (13.0, after), (14.0, after)] {
+        let mut request = gauge(vec![point(secs, 1.0, Vec::new())]);
+        let resource = request.resource_metrics[0].resource.as_mut().unwrap();
+        resource.attributes.extend_from_slice(attributes);
+        harness.tick(at(secs as u64));
+        give(&mut harness, 0, &request);
+    }
+    let told = harness.tick(at(40));
+    let deployments = windows(&told).into_iter().flat_map(|table| table.deployments.clone());
+    deployments.map(|it| (it.what.to_string(), it.version.to_string())).collect()
+}
+
+#[test]
+fn another_replica_set_or_image_is_a_deployment_and_of_all_that_changes_with_it_the_version_is_told() {
+    let set = |name: &str| text("k8s.replicaset.name", name);
+    let tags = |tag: &str| {
+        let values = vec![text("", tag).value.unwrap(), text("", "latest").value.unwrap()];
+        attribute("container.image.tags", any_value::Value::ArrayValue(ArrayValue { values }))
+    };
+    let told = |what: &str, version: &str| vec![(what.to_owned(), version.to_owned())];
+    assert_eq!(
+        deployed(&[set("s-7d9")], &[set("s-5c6"), tags("v2")]),
+        told("k8s.replicaset.name", "s-5c6"),
+        "tags are seen for the first time"
+    );
+    assert_eq!(deployed(&[tags("v1")], &[tags("v2")]), told("container.image.tags", "v2, latest"));
+    let version = |it: &str| text("service.version", it);
+    assert_eq!(
+        deployed(&[version("1"), set("s-7d9")], &[set("s-5c6"), version("2")]),
+        told("service.version", "2")
+    );
+}
+
+#[test]
+fn versions_beyond_those_of_a_second_and_services_beyond_the_limit_are_counted() {
+    let config = AggregationConfig { max_series: 10, ..ten_seconds() };
+    let mut harness = harness(&config, 1);
+    let mut request = gauge(vec![]);
+    let one = request.resource_metrics.remove(0);
+    for n in 0..1030 {
+        let mut one = one.clone();
+        let name = text("service.name", &format!("s{n}"));
+        one.resource.as_mut().unwrap().attributes = vec![name, text("service.version", "1")];
+        request.resource_metrics.push(one);
+    }
+    give(&mut harness, 0, &request);
+    harness.tick(at(1));
+    let read = harness.telemetry.read();
+    let named = read.iter().filter(|it| it.name == "otelcol_processor_aggregation_left_out_versions");
+    assert_eq!(named.map(|it| it.value).sum::<u64>(), 6 + 1024 - 10);
 }
 
 /// A span that ends 12 s after [`T0`], of a trace of its own.

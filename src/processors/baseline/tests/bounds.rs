@@ -15,8 +15,12 @@ fn deployments_beyond_those_that_are_remembered_are_counted() {
     let mut harness = Harness::new::<Baseline>(&BaselineConfig::default(), 1, BEGIN);
     let mut rollups = window(0, MINUTE);
     let at = rollups.start;
-    let deployment =
-        |number: u64| Deployment { service: format!("s{number}").into(), version: "2".into(), at };
+    let deployment = |number: u64| Deployment {
+        service: format!("s{number}").into(),
+        what: "service.version".into(),
+        version: "2".into(),
+        at,
+    };
     rollups.deployments = (0..1003).map(deployment).collect();
     harness.judge(rollups);
     assert_eq!(metric(&harness, "left_out"), 0, "they are counted with the window");

@@ -176,6 +176,7 @@ fn after_a_deployment_the_new_level_is_learned_faster() {
         if is_deployed {
             rollups.deployments.push(Deployment {
                 service: "shop".into(),
+                what: "service.version".into(),
                 version: "2".into(),
                 at: rollups.start,
             });

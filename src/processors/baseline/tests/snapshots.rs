@@ -20,6 +20,7 @@ pub(super) fn table(since: u64) -> Rollups {
     if since == 3 * DAY {
         rollups.deployments.push(Deployment {
             service: "shop".into(),
+            what: "service.version".into(),
             version: "2".into(),
             at: rollups.start,
         });
