@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::TraceId;
+use crate::{Timestamp, TraceId};
 
 /// What the traces that were assembled in a window tell.
 ///
@@ -63,10 +63,22 @@ pub struct Step {
     pub failed: u64,
     /// Failed without a failed callee: here it began.
     pub failed_here: u64,
+    /// What most of these failed with; none where nothing tells.
+    pub failure: Option<Failure>,
     /// Time in no callee: the span's own.
     pub own: Spread,
     /// A slow or failed one, the same whatever the order of arrival.
     pub exemplar: Option<TraceId>,
+}
+
+/// What requests fail with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// `error.type`, or what comes nearest to it.
+    pub kind: Arc<str>,
+    pub calls: u64,
+    /// Since when the service fails with it; what was not seen for half an hour begins anew.
+    pub since: Timestamp,
 }
 
 /// How calls meet their callee.

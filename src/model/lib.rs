@@ -16,7 +16,7 @@ mod spans;
 mod time;
 
 pub use alerts::{AlertState, AlertSubject, Budget, Condition, Conditions, Severity, Spending, alert_event};
-pub use calls::{Calls, Edge, EdgeKind, Spread, Step};
+pub use calls::{Calls, Edge, EdgeKind, Failure, Spread, Step};
 pub use civil::Civil;
 pub use incidents::OpenIncidents;
 pub use payload::{Batch, Export, Partial, Payload, Traces};

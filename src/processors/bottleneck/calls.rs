@@ -11,6 +11,7 @@ use model::{Calls, Edge, EdgeKind, Spread, Step, Timestamp, TraceId};
 use stats::ExponentialHistogram;
 
 use super::{
+    errors::{Kinds, Known},
     names::ByName,
     sampling::hash_of,
     span::{Kind, Peer},
@@ -24,6 +25,7 @@ pub(super) struct Windows {
     max_steps: usize,
     open: BTreeMap<Timestamp, Tally>,
     aliases: Aliases,
+    pub(super) errors: Known,
     /// Windows that end by then have been handed on.
     closed_until: Timestamp,
 }
@@ -36,6 +38,8 @@ const OPEN_WINDOWS: usize = 12;
 pub(super) struct Overflow {
     pub(super) edges: u64,
     pub(super) steps: u64,
+    /// Kinds of failures.
+    pub(super) errors: u64,
     /// Of windows that nobody asked for.
     pub(super) unasked: u64,
 }
@@ -43,7 +47,8 @@ pub(super) struct Overflow {
 impl Windows {
     pub(super) fn new(width: Duration, max_edges: usize, max_steps: usize) -> Self {
         let (open, closed_until) = (BTreeMap::new(), Timestamp::default());
-        Self { width, max_edges, max_steps, open, aliases: Aliases::default(), closed_until }
+        let (aliases, errors) = (Aliases::default(), Known::default());
+        Self { width, max_edges, max_steps, open, aliases, errors, closed_until }
     }
 
     /// Adds a trace to the window in which it ended, or to the first that is open, as windows do not wait for ever.
@@ -63,7 +68,13 @@ impl Windows {
         tally.n_whole += u64::from(trace.is_whole);
         for at in 0..trace.spans.len() as u32 {
             tally.add_calls(trace, at, &self.aliases, self.max_edges, &mut overflow);
-            tally.add_step(trace, at, own, self.max_steps, &mut overflow);
+            let failed_here = tally.add_step(trace, at, own, self.max_steps, &mut overflow);
+            let span = trace.span(at);
+            if let (Some(step), Some(kind)) = (failed_here, &span.error) {
+                let since = self.errors.see(&span.service, kind, start, self.max_steps);
+                let has_room = since.is_some_and(|since| step.kinds.add(kind, since));
+                overflow.errors += u64::from(!has_room);
+            }
         }
         while self.open.len() > OPEN_WINDOWS {
             overflow.unasked += self.open.pop_first().map_or(0, |(_, tally)| tally.n_assembled);
@@ -89,6 +100,7 @@ impl Windows {
             return None;
         }
         self.closed_until = self.closed_until.max(start + self.width);
+        self.errors.forget(self.closed_until);
         let later = self.open.split_off(&self.closed_until);
         let mut ended = std::mem::replace(&mut self.open, later);
         let calls = ended.remove(&start).map_or_else(Calls::default, |tally| tally.calls());
@@ -166,6 +178,7 @@ struct StepTally {
     calls: u64,
     failed: u64,
     failed_here: u64,
+    kinds: Kinds,
     own: Durations,
     exemplar: Option<Example>,
 }
@@ -204,23 +217,33 @@ impl Tally {
         place.exemplar = place.exemplar.max(Some(Example::new(trace, call.failed, call.nanos)));
     }
 
-    fn add_step(&mut self, trace: &Trace, at: u32, own: &[u64], max: usize, overflow: &mut Overflow) {
+    /// Returns the step if it failed, and failed here.
+    fn add_step(
+        &mut self,
+        trace: &Trace,
+        at: u32,
+        own: &[u64],
+        max: usize,
+        overflow: &mut Overflow,
+    ) -> Option<&mut StepTally> {
         let span = trace.span(at);
         if trace.answered[at as usize] || span.kind.calls() && span.peer.is_some() {
             // Its own time is the way there and back, or that of a database: the edge tells it.
-            return;
+            return None;
         }
         let Some(place) = self.steps.of((Arc::clone(&span.service), Arc::clone(&span.name)), max) else {
             overflow.steps += 1;
-            return;
+            return None;
         };
         let has_failed_child = trace.children(at).iter().any(|child| trace.span(*child).failed);
         let nanos = own.get(at as usize).copied().unwrap_or_default();
         place.calls += 1;
         place.failed += u64::from(span.failed);
-        place.failed_here += u64::from(span.failed && !has_failed_child);
+        let failed_here = span.failed && !has_failed_child;
+        place.failed_here += u64::from(failed_here);
         place.own.add(nanos);
         place.exemplar = place.exemplar.max(Some(Example::new(trace, span.failed, nanos)));
+        failed_here.then_some(place)
     }
 
     fn calls(&self) -> Calls {
@@ -243,6 +266,7 @@ impl Tally {
             calls: tally.calls,
             failed: tally.failed,
             failed_here: tally.failed_here,
+            failure: tally.kinds.commonest(),
             own: tally.own.spread(),
             exemplar: tally.exemplar.map(|example| example.trace),
         };

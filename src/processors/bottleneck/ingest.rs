@@ -10,6 +10,7 @@ use wire::view::{self, AnyValue};
 use super::{
     config::BottleneckConfig,
     demand::Demand,
+    errors::failed_with,
     partial::{BottleneckPartial, BottleneckVerdicts, SpanRow, VERSION},
     sampling::{EVERY_TRACE, hash_of},
 };
@@ -21,6 +22,7 @@ pub(super) struct IngestHalf {
     databases: Vec<Slot>,
     peers: Vec<Slot>,
     demand: Demand,
+    error_type: Option<Slot>,
     /// Spans kept between two ticks; more, and fewer traces are kept.
     limit: usize,
     /// What the other half published.
@@ -69,6 +71,7 @@ impl IngestHalf {
             databases: Vec::new(),
             peers: Vec::new(),
             demand: Demand::default(),
+            error_type: None,
             // All traffic may come to one shard, and come in bursts.
             limit: 2 * config.trace.max_spans_per_second as usize,
             published: EVERY_TRACE,
@@ -144,6 +147,11 @@ impl IngestHalf {
                 name = self.texts.joined(name, peer);
             }
         }
+        let failed = span.status == STATUS_ERROR;
+        let error = match failed {
+            true => self.texts.place(&failed_with(self.error_type, values, request, span.body.of(request))),
+            false => 0,
+        };
         Some(SpanRow {
             trace_high: (trace >> 64) as u64,
             trace_low: trace as u64,
@@ -152,7 +160,7 @@ impl IngestHalf {
             start: span.start,
             end: span.end.max(span.start),
             kind: u32::from(span.kind),
-            failed: span.status == STATUS_ERROR,
+            failed,
             has_links: view::Span { body: span.body.of(request) }.links().next().is_some(),
             service: self.service(traces, span.resource as usize),
             name,
@@ -160,6 +168,7 @@ impl IngestHalf {
             peer,
             cache,
             throttled: self.demand.is_throttled(values, request),
+            error,
         })
     }
 
@@ -237,6 +246,7 @@ fn told(threshold: u64, seen: u64, texts: &[String], rows: &[SpanRow]) -> Bottle
         name: renumbered(row.name),
         database: renumbered(row.database),
         peer: renumbered(row.peer),
+        error: renumbered(row.error),
         ..*row
     });
     let spans = spans.collect();
@@ -249,6 +259,7 @@ impl Processor for IngestHalf {
         self.databases = slots(&self.config.database_name_attributes);
         self.peers = slots(&self.config.peer_attributes);
         self.demand = Demand::new(keys);
+        self.error_type = Some(keys.want("error.type"));
     }
 
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {

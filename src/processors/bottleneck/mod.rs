@@ -25,6 +25,7 @@ mod config;
 mod critical_path;
 mod demand;
 mod episodes;
+mod errors;
 mod ingest;
 mod judge;
 mod minute;

@@ -64,6 +64,9 @@ pub(super) struct SpanRow {
     /// The answer was that too much is asked.
     #[prost(bool, tag = "15")]
     pub(super) throttled: bool,
+    /// What a failed span failed with.
+    #[prost(uint32, tag = "16")]
+    pub(super) error: u32,
 }
 
 /// Which traces are to be kept.

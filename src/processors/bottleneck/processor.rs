@@ -247,7 +247,7 @@ impl Processor for AnalysisHalf {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        let bytes = snapshot::save(&self.judge, self.sampler.admitted());
+        let bytes = snapshot::save(&self.judge, &self.windows, self.sampler.admitted());
         Some(Snapshot { version: snapshot::VERSION, bytes })
     }
 
@@ -255,7 +255,7 @@ impl Processor for AnalysisHalf {
         if snapshot.version != snapshot::VERSION {
             return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
         }
-        let admitted = snapshot::restore(&mut self.judge, &snapshot.bytes)?;
+        let admitted = snapshot::restore(&mut self.judge, &mut self.windows, &snapshot.bytes)?;
         self.sampler.restore(admitted);
         Ok(())
     }
@@ -276,12 +276,18 @@ impl Overflow {
         Self {
             edges: self.edges + other.edges,
             steps: self.steps + other.steps,
+            errors: self.errors + other.errors,
             unasked: self.unasked + other.unasked,
         }
     }
 
-    const fn reasons(self) -> [(u64, &'static str); 3] {
-        [(self.edges, "edges_limit"), (self.steps, "steps_limit"), (self.unasked, "traces_without_window")]
+    const fn reasons(self) -> [(u64, &'static str); 4] {
+        [
+            (self.edges, "edges_limit"),
+            (self.steps, "steps_limit"),
+            (self.errors, "errors_limit"),
+            (self.unasked, "traces_without_window"),
+        ]
     }
 }
 

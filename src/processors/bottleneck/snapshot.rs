@@ -9,6 +9,7 @@ use model::{Timestamp, TraceId};
 use prost::Message;
 
 use super::{
+    calls::Windows,
     episodes::{Episode, Episodes},
     judge::{Judge, Sighting},
     subject::{Subject, Type},
@@ -28,6 +29,20 @@ pub(super) struct BottleneckSnapshot {
     /// Traces up to this hash are assembled.
     #[prost(fixed64, tag = "3")]
     pub(super) threshold: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) errors: Vec<SavedError>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SavedError {
+    #[prost(string, tag = "1")]
+    pub(super) service: String,
+    #[prost(string, tag = "2")]
+    pub(super) kind: String,
+    #[prost(fixed64, tag = "3")]
+    pub(super) since: u64,
+    #[prost(fixed64, tag = "4")]
+    pub(super) last: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -104,18 +119,25 @@ pub(super) struct SavedSighting {
 }
 
 /// Returns the snapshot's bytes: their hash first, so that none is missing or changed.
-pub(super) fn save(judge: &Judge, threshold: u64) -> Vec<u8> {
+pub(super) fn save(judge: &Judge, windows: &Windows, threshold: u64) -> Vec<u8> {
     let usuals = judge.usuals.iter().map(|(subject, usual)| SavedUsual::of(subject, usual)).collect();
     let open = &judge.episodes.open;
     let episodes = open.iter().map(|(subject, episode)| SavedEpisode::of(subject, episode)).collect();
-    seal(&BottleneckSnapshot { usuals, episodes, threshold }.encode_to_vec())
+    let error = |(service, kind, since, last): (&Arc<str>, &Arc<str>, Timestamp, Timestamp)| SavedError {
+        service: service.to_string(),
+        kind: kind.to_string(),
+        since: since.as_nanos(),
+        last: last.as_nanos(),
+    };
+    let errors = windows.errors.iter().map(error).collect();
+    seal(&BottleneckSnapshot { usuals, episodes, threshold, errors }.encode_to_vec())
 }
 
 /// Gives a judge its memory back, and returns the threshold.
 ///
 /// # Errors
 /// When the bytes are cut or changed; the judge is as it was then.
-pub(super) fn restore(judge: &mut Judge, bytes: &[u8]) -> Result<u64, RestoreError> {
+pub(super) fn restore(judge: &mut Judge, windows: &mut Windows, bytes: &[u8]) -> Result<u64, RestoreError> {
     let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
     let body = unseal(bytes).ok_or_else(|| damaged("its bytes are not those that were written"))?;
     let saved = BottleneckSnapshot::decode(body).map_err(|error| damaged(&error.to_string()))?;
@@ -124,6 +146,9 @@ pub(super) fn restore(judge: &mut Judge, bytes: &[u8]) -> Result<u64, RestoreErr
     let open = saved.episodes.iter().map(SavedEpisode::read).collect::<Option<_>>();
     let open = open.ok_or_else(|| damaged("a bottleneck is not readable"))?;
     (judge.usuals, judge.episodes) = (usuals, Episodes { open });
+    for SavedError { service, kind, since, last } in &saved.errors {
+        windows.errors.restore(service, kind, Timestamp(*since), Timestamp(*last));
+    }
     Ok(saved.threshold)
 }
 

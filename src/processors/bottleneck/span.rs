@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::partial::{BottleneckPartial, SpanRow};
 
-/// What is kept of a span; some 130 bytes.
+/// What is kept of a span; some 150 bytes.
 ///
 /// Ordered by its start, then by all else, so that nothing depends on the order of arrival.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Span {
     pub(super) service: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) peer: Option<Peer>,
+    /// What it failed with.
+    pub(super) error: Option<Arc<str>>,
 }
 
 /// What a client's span asks of a cache.
@@ -124,6 +126,7 @@ impl Interner {
             service: text(row.service).unwrap_or_else(|| Arc::clone(&none)),
             name: text(row.name).unwrap_or_else(|| Arc::clone(&none)),
             peer: text(row.database).map(Peer::Database).or_else(|| text(row.peer).map(Peer::Other)),
+            error: text(row.error),
         };
         message.spans.iter().map(|row| (row.trace(), read(row))).collect()
     }

@@ -100,6 +100,8 @@ pub(super) struct Evidence {
     /// How much it adds to the score.
     pub(super) strength: f64,
     pub(super) exemplar: Option<TraceId>,
+    /// What more is to be told of it; empty for nothing.
+    pub(super) note: String,
 }
 
 impl Evidence {
@@ -113,6 +115,7 @@ impl Evidence {
             after: moved.shift.after,
             strength,
             exemplar: moved.exemplar,
+            note: moved.note.to_string(),
         }
     }
 }
@@ -282,6 +285,7 @@ impl Gathered {
                 unit: "1",
                 shift: Shift { before: 1.0, after: 0.0, deviations: usual },
                 weight: 0.0,
+                note: "".into(),
                 is_new: false,
                 exemplar: None,
                 since: windows.after.start,
@@ -411,6 +415,7 @@ impl Gathered {
                 unit: "",
                 shift: Shift { before: f64::NAN, after: f64::NAN, deviations: 1.0 },
                 weight: 0.0,
+                note: "".into(),
                 is_new: false,
                 exemplar: change.trace,
                 since: sight.signals.window_of(change.start),

@@ -190,6 +190,7 @@ fn stopped(key: &SignalKey, track: &Track, signals: &Signals) -> Option<Moved> {
         unit: "1",
         shift: Shift { before: 1.0, after: 0.0, deviations: missed },
         weight: 0.0,
+        note: "".into(),
         is_new: false,
         exemplar: track.exemplar,
         since: latest + 1,

@@ -21,6 +21,8 @@ pub(super) struct Moved {
     pub(super) shift: Shift,
     /// What all of it costs: extra milliseconds or failures a window; 0 where that can not be told.
     pub(super) weight: f64,
+    /// What more is to be told of it; empty for nothing.
+    pub(super) note: Name,
     /// Whether there was nothing of it before.
     pub(super) is_new: bool,
     pub(super) exemplar: Option<TraceId>,
@@ -131,7 +133,21 @@ pub(super) fn moved(key: &SignalKey, track: &Track, windows: &Windows) -> Option
     let (unit, exemplar) = (track.unit, track.exemplar);
     let since = onset(track, windows, &shift);
     let is_new = track.points(windows.before.clone()).next().is_none();
-    Some(Moved { kind, what, unit, shift, weight: weight.max(0.0), is_new, exemplar, since })
+    let note = match (key.aspect, &track.failure) {
+        (Aspect::Failing, Some(failure)) => note_of(failure, windows),
+        _ => "".into(),
+    };
+    Some(Moved { kind, what, unit, shift, weight: weight.max(0.0), note, is_new, exemplar, since })
+}
+
+/// What requests fail with, and whether that is new. An incident may begin some time after its fault.
+fn note_of((kind, since): &(Name, u64), windows: &Windows) -> Name {
+    let is_new = windows.known_before() >= LEAST_KNOWN && since + 2 * LATELY >= windows.start;
+    if is_new {
+        format!("with {kind}, not seen in the half hour before").into()
+    } else {
+        format!("with {kind}").into()
+    }
 }
 
 /// The first of the last windows that are all nearer to what the latest one is than to what was usual.
@@ -291,6 +307,7 @@ pub(super) fn moved_lines(service: &Name, signals: &Signals, windows: &Windows) 
                 unit: "records",
                 shift: Shift { before, after, deviations },
                 weight: 0.0,
+                note: "".into(),
                 is_new: false,
                 exemplar: track.exemplar,
                 since: windows.after.start,

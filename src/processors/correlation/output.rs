@@ -310,7 +310,8 @@ pub(super) fn sentence(one: &Evidence) -> String {
     let percent = format!("{} %, {} % before", short(100.0 * one.after), short(100.0 * one.before));
     match one.kind {
         CauseKind::Latency => format!("time of its own in {what} is {numbers}"),
-        CauseKind::Errors => format!("{what} fails by itself in {percent}"),
+        CauseKind::Errors if one.note.is_empty() => format!("{what} fails by itself in {percent}"),
+        CauseKind::Errors => format!("{what} fails by itself in {percent}, {}", one.note),
         CauseKind::Unavailable if one.what == SERVED => {
             "it serves no request, and its callers go on".to_owned()
         }

@@ -175,6 +175,8 @@ pub(super) struct EvidenceRecord {
     pub(super) strength: f64,
     #[prost(bytes = "vec", tag = "7")]
     pub(super) trace_id: Vec<u8>,
+    #[prost(string, tag = "8")]
+    pub(super) note: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -57,6 +57,8 @@ pub(super) struct Track {
     points: VecDeque<Point>,
     /// The latest trace that shows it.
     pub(super) exemplar: Option<TraceId>,
+    /// What most requests failed with lately, and the window since which that is so.
+    pub(super) failure: Option<Box<(Name, u64)>>,
     pub(super) unit: &'static str,
 }
 
@@ -182,6 +184,14 @@ impl Signals {
             };
             put(Aspect::Own, step.own.mean, "ms");
             put(Aspect::Failing, step.failed_here as f64 / n.max(1) as f64, "1");
+        }
+        for step in &calls.steps {
+            let Some(failure) = &step.failure else { continue };
+            let (service, name) = (Name::clone(&step.service), Name::clone(&step.operation));
+            let since = self.window_of(failure.since);
+            if let Some(track) = self.tracks.get_mut(&SignalKey { service, aspect: Aspect::Failing, name }) {
+                track.failure = Some(Box::new((Name::clone(&failure.kind), since)));
+            }
         }
         self.see_share(window, calls.share);
         let mut arrived: BTreeMap<&Name, u64> = BTreeMap::new();

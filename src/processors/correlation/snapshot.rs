@@ -251,6 +251,7 @@ fn candidate_record(candidate: &Candidate) -> CandidateRecord {
         after: one.after,
         strength: one.strength,
         trace_id: one.exemplar.map(Vec::from).unwrap_or_default(),
+        note: one.note.clone(),
     });
     CandidateRecord {
         service: candidate.service.to_string(),
@@ -271,6 +272,7 @@ fn candidate_of(record: CandidateRecord) -> Option<Candidate> {
             after: one.after,
             strength: one.strength,
             exemplar: trace_of(&one.trace_id),
+            note: one.note,
         })
     });
     Some(Candidate {

@@ -1,11 +1,13 @@
 //! Who called whom.
 
 use expect_test::expect;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 
 use super::{
     super::{BottleneckConfig, config::TraceConfig},
     scene::{Stage, lines, request},
 };
+use crate::testing::{T0, text};
 
 const SHOP: &str = "
     shop GET/cart server 0..100
@@ -176,4 +178,76 @@ fn a_service_whose_caller_is_missing_from_a_trace_that_has_a_root_is_called_by_n
     stage.pass(20);
     let told = lines(&stage.calls(0));
     assert!(told.contains("user > shop") && !told.contains("user > cart"), "{told}");
+}
+
+/// What most requests of the shop fail with in the window that begins then.
+fn failure(stage: &mut Stage, from: u64) -> Option<(String, u64, u64)> {
+    let calls = stage.calls(from);
+    let failure = calls.steps.first().and_then(|step| step.failure.clone())?;
+    Some((failure.kind.to_string(), failure.calls, failure.since.since(T0).as_secs()))
+}
+
+#[test]
+fn a_step_tells_what_it_fails_with_most_and_since_when() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    let mut told = Vec::new();
+    // In a few windows, and once again after two hours without.
+    for window in (0..36).step_by(10).chain([800]) {
+        stage.pass(10 * window - stage.secs);
+        for (n, kind) in ["declined", "timeout", "declined", ""].into_iter().enumerate() {
+            let mark = if kind.is_empty() { String::new() } else { format!("! error={kind}") };
+            let script = format!("shop GET server 0..100 {mark}\n  shop pay client 1..99");
+            stage.push(0, &request(10 * window + n as u64 + 1, 10_000 * window, &script));
+        }
+        stage.pass(20);
+        told.push(failure(&mut stage, 10 * window));
+    }
+    let declined = |since| Some(("declined".to_owned(), 2, since));
+    assert_eq!(told, [declined(0), declined(0), declined(0), declined(0), declined(8000)]);
+}
+
+#[test]
+fn what_a_callee_failed_with_is_told_of_the_callee() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    let script = "
+        shop GET server 0..100 ! error=500
+          shop call client 10..60 ! error=503
+            cart get server 20..50 ! error=Full";
+    stage.push(0, &request(1, 0, script));
+    stage.pass(20);
+    let calls = stage.calls(0);
+    let told: Vec<_> = calls.steps.iter().map(|it| it.failure.as_ref().map(|it| &*it.kind)).collect();
+    assert_eq!(told, [Some("Full"), None]);
+}
+
+#[test]
+fn what_failed_is_read_from_the_exception_and_from_the_status_where_no_type_is_told() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    let mut sent = request(1, 0, "shop GET server 0..100 !");
+    let span = &mut sent.resource_spans[0].scope_spans[0].spans[0];
+    let status = span.status.as_mut().expect("it failed");
+    status.message = format!("no room for order 17 of {}", "x".repeat(100));
+    let mut raised = request(2, 0, "shop POST server 0..100 !");
+    raised.resource_spans[0].scope_spans[0].spans[0].events = vec![Event {
+        name: "exception".to_owned(),
+        attributes: vec![text("exception.type", "java.io.IOException")],
+        ..Event::default()
+    }];
+    stage.push(0, &sent);
+    stage.push(0, &raised);
+    stage.pass(20);
+    let calls = stage.calls(0);
+    let told: Vec<_> = calls.steps.iter().filter_map(|it| Some(&*it.failure.as_ref()?.kind)).collect();
+    assert_eq!(told, [format!("no room for order of {}", "x".repeat(43)).as_str(), "java.io.IOException"]);
+}
+
+#[test]
+fn kinds_of_failures_beyond_those_of_a_step_are_counted() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+    for n in 1..=40 {
+        stage.push(0, &request(n, 0, &format!("shop GET server 0..100 ! error=e{n}")));
+    }
+    stage.pass(20);
+    let rejected = stage.harness.bench.rejected.iter().filter(|(_, of)| *of == "errors_limit");
+    assert_eq!(rejected.map(|(n, _)| n).sum::<u64>(), 24);
 }

@@ -2,7 +2,9 @@
 
 use super::super::{
     partial::{BottleneckPartial, BottleneckVerdicts, SpanRow},
-    snapshot::{BottleneckSnapshot, SavedEpisode, SavedRecent, SavedSighting, SavedSubject, SavedUsual},
+    snapshot::{
+        BottleneckSnapshot, SavedEpisode, SavedError, SavedRecent, SavedSighting, SavedSubject, SavedUsual,
+    },
 };
 
 #[test]
@@ -12,6 +14,7 @@ fn what_halves_tell_and_store_is_as_described() {
     schema.holds::<SpanRow>("SpanRow");
     schema.holds::<BottleneckVerdicts>("BottleneckVerdicts");
     schema.holds::<BottleneckSnapshot>("BottleneckSnapshot");
+    schema.holds::<SavedError>("SavedError");
     schema.holds::<SavedSubject>("SavedSubject");
     schema.holds::<SavedUsual>("SavedUsual");
     schema.holds::<SavedRecent>("SavedRecent");

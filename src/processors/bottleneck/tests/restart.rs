@@ -4,8 +4,9 @@ use component::{RestoreError, Snapshot};
 
 use super::{
     super::BottleneckConfig,
-    scene::{Stage, jitter},
+    scene::{Stage, jitter, request},
 };
+use crate::testing::T0;
 
 fn script(work: f64) -> impl Fn(u64) -> String {
     move |n| format!("cart get server 0..{}", work * jitter(n))
@@ -59,4 +60,18 @@ fn a_snapshot_that_was_changed_or_is_of_another_release_is_refused() {
     }
     let foreign = Snapshot { version: 2, ..snapshot };
     assert!(matches!(half.restore(foreign), Err(RestoreError::Version { found: 2, .. })));
+}
+
+#[test]
+fn what_a_service_failed_with_before_a_restart_is_not_new_after_it() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 2);
+    let script = "cart get server 0..20 ! error=Full";
+    stage.push(0, &request(1, 0, script));
+    stage.pass(60);
+    let mut next = restarted(&mut stage);
+    next.push(0, &request(2, 60_000, script));
+    next.pass(20);
+    let calls = next.calls(60);
+    let failure = calls.steps[0].failure.as_ref().expect("it failed");
+    assert_eq!((&*failure.kind, failure.since), ("Full", T0));
 }

@@ -53,6 +53,7 @@ pub(super) fn spans_of(script: &str) -> (Vec<Span>, HashMap<u64, String>) {
             service: "s".into(),
             name: name.into(),
             peer: None,
+            error: None,
         });
     }
     (spans, ids.into_iter().map(|(name, id)| (id, name)).collect())
@@ -76,7 +77,7 @@ pub(super) fn paths(script: &str) -> String {
 /// Traces of a shop, as OTLP.
 ///
 /// One span a line: `service name kind start..end`, indented below its parent by two blanks a level, with times in
-/// milliseconds since the trace began and then any of `!` (failed), `db=NAME`, `peer=NAME`, `redis=COMMAND`, `grpc=CODE`,
+/// milliseconds since the trace began and then any of `!` (failed), `db=NAME`, `peer=NAME`, `redis=COMMAND`, `grpc=CODE`, `error=TYPE`,
 /// `link`.
 pub(super) fn request(trace: u64, begins_at_ms: u64, script: &str) -> ExportTraceServiceRequest {
     let mut parents: Vec<u64> = Vec::new();
@@ -108,6 +109,7 @@ pub(super) fn request(trace: u64, begins_at_ms: u64, script: &str) -> ExportTrac
                     attributes
                         .push(attribute("http.response.status_code", Value::IntValue(code.parse().unwrap())));
                 }
+                Some(("error", kind)) => attributes.push(text("error.type", kind)),
                 Some(("grpc", code)) => attributes.push(text("rpc.response.status_code", code)),
                 _ => {}
             }

@@ -90,7 +90,16 @@ fn incidents_are_chosen_by_their_state_and_one_that_is_none_is_refused() {
 fn evidence_is_told_in_sentences_with_what_was_before() {
     let sentence = |kind, what: &str, unit: &str, before, after| {
         let (what, unit) = (what.to_owned(), unit.to_owned());
-        output::sentence(&Evidence { kind, what, unit, before, after, strength: 1.0, exemplar: None })
+        output::sentence(&Evidence {
+            kind,
+            what,
+            unit,
+            before,
+            after,
+            strength: 1.0,
+            exemplar: None,
+            note: String::new(),
+        })
     };
     for (told, expected) in [
         (

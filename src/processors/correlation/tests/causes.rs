@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Calls, Edge};
+use model::{Calls, Edge, Failure};
 
 use super::{
     super::{
@@ -63,6 +63,21 @@ fn failures_count_where_they_began() {
     assert_eq!((told.causes()[0], kind(&told)), ("payment", "errors"));
     let evidence = told.incident("evidence")[0].as_str().unwrap();
     assert_eq!(evidence, "Charge fails by itself in 40.0 %, 0 % before");
+}
+
+#[test]
+fn what_requests_fail_with_is_told_and_whether_that_is_new() {
+    let since = |seconds: u64| {
+        let told = incident(&["checkout", "frontend"], &move |calls| {
+            step(calls, "payment").failed_here = 40;
+            let failure = Failure { kind: "CardDeclined".into(), calls: 40, since: at(seconds) };
+            step(calls, "payment").failure = Some(failure);
+        });
+        told.incident("evidence")[0].as_str().unwrap().to_owned()
+    };
+    let told = "Charge fails by itself in 40.0 %, 0 % before, with CardDeclined";
+    assert_eq!(since(600), format!("{told}, not seen in the half hour before"));
+    assert_eq!(since(0), told);
 }
 
 #[test]

@@ -226,6 +226,7 @@ pub(super) fn usual(wobble: u64) -> Calls {
         calls: 100,
         failed: 0,
         failed_here: 0,
+        failure: None,
         own: spread(ms),
         exemplar: Some([7; 16]),
     };
