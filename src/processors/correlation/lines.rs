@@ -18,9 +18,12 @@ pub(super) struct Line {
     pub(super) is_complaint: bool,
 }
 
+/// Where structured logs have their text, the first that is there.
+const TEXTS: [&[u8]; 4] = [b"message", b"msg", b"event", b"body"];
+
 /// Reads the line of a record; none of a record without a text. *Cost*: a look at the first words.
 pub(super) fn line_of(record: &LogRecord<'_>) -> Option<Line> {
-    let AnyValue::Str(text) = record.body else { return None };
+    let text = text_of(record.body)?;
     let text = String::from_utf8_lossy(&text[..text.len().min(MOST_READ)]);
     let is_loud = |word: &str| matches!(word, "WARN" | "WARNING" | "ERROR" | "FATAL" | "CRITICAL");
     let is_complaint = match record.severity_number {
@@ -29,6 +32,19 @@ pub(super) fn line_of(record: &LogRecord<'_>) -> Option<Line> {
     };
     let key = place_of(record).unwrap_or_else(|| words_of(&text));
     (!key.is_empty()).then_some(Line { key, is_complaint })
+}
+
+fn text_of(body: AnyValue<'_>) -> Option<&[u8]> {
+    match body {
+        AnyValue::Str(text) => Some(text),
+        AnyValue::Map(fields) => {
+            TEXTS.iter().find_map(|name| match fields.entries().find(|field| field.key == *name)?.value() {
+                AnyValue::Str(text) => Some(text),
+                _ => None,
+            })
+        }
+        _ => None,
+    }
 }
 
 /// `code.file.path` and `code.line.number`, where the instrumentation gives them.
@@ -59,7 +75,7 @@ fn words_of(text: &str) -> String {
 }
 
 /// Whether a word is like `com.shop.Cart#34` or `cart.go:34`.
-fn is_place(word: &str) -> bool {
+pub(super) fn is_place(word: &str) -> bool {
     let Some((source, number)) = word.rsplit_once(['#', ':']) else { return false };
     let is_source = |byte: u8| byte.is_ascii_alphanumeric() || b"_.[]$/-".contains(&byte);
     source.contains('.')
@@ -71,11 +87,15 @@ fn is_place(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use wire::build::{Attributes, LogRecord as Written, LogsWriter};
+    use wire::build::{Attributes, LogRecord as Written, LogsWriter, Tree};
 
     use super::*;
 
     fn read(body: &str, severity_number: u8, attributes: &Attributes) -> Option<Line> {
+        read_body(AnyValue::Str(body.as_bytes()), severity_number, attributes)
+    }
+
+    fn read_body(body: AnyValue<'_>, severity_number: u8, attributes: &Attributes) -> Option<Line> {
         let mut writer = LogsWriter::new();
         writer.resource(&Attributes::new());
         writer.scope("", "");
@@ -84,7 +104,7 @@ mod tests {
             observed_time: 1,
             severity_number,
             severity_text: "",
-            body: AnyValue::Str(body.as_bytes()),
+            body,
             attributes,
             flags: 0,
             trace_id: None,
@@ -108,6 +128,20 @@ mod tests {
             assert_eq!(read(body, 9, &Attributes::new()).unwrap().key, key, "{body}");
         }
         assert_eq!(read("1234 5678", 9, &Attributes::new()), None);
+    }
+
+    #[test]
+    fn a_structured_record_has_its_line_in_a_field() {
+        let read = |fields: &[(&'static str, &str)]| {
+            let fields = fields.iter().map(|(name, text)| (*name, Some(Tree::text(*text))));
+            let encoded = Tree::map(fields).encode();
+            read_body(AnyValue::of(&encoded), 9, &Attributes::new()).map(|line| line.key)
+        };
+        let told = Some("order was placed".to_owned());
+        assert_eq!(read(&[("level", "info"), ("message", "order 17 was placed")]), told);
+        assert_eq!(read(&[("event", "placed"), ("msg", "order 17 was placed")]), told);
+        assert_eq!(read(&[("body", "order 17 was placed")]), told);
+        assert_eq!(read(&[("level", "info")]), None);
     }
 
     #[test]

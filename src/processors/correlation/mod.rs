@@ -44,6 +44,7 @@ mod shift;
 mod signals;
 mod snapshot;
 mod telling;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod ulid;

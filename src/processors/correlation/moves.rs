@@ -8,7 +8,7 @@ use super::{
     cause::CauseKind,
     graph::Name,
     shift::{Floors, Shift, quantile, shift_of},
-    signals::{Aspect, SignalKey, Signals, Track},
+    signals::{Aspect, OTHER, SignalKey, Signals, Track},
 };
 
 /// A signal that moved.
@@ -291,6 +291,10 @@ pub(super) fn moved_lines(service: &Name, signals: &Signals, windows: &Windows) 
             Aspect::Complaint => true,
             _ => continue,
         };
+        if *key.name == *OTHER {
+            // What is in it changes with what else there is.
+            continue;
+        }
         let (before, after) = (rate * track.total(&windows.before), track.total(&windows.after));
         let strength = line_shift(before, after, rate);
         let deviations = strength.abs() - LINE_MOVED;

@@ -125,6 +125,7 @@ pub(super) struct Meters {
     refused_events: Counter,
     n_signals: Gauge,
     without_signal: Counter,
+    other_lines: Counter,
     without_edge: Counter,
     without_departure: Counter,
     without_wait: Counter,
@@ -139,6 +140,11 @@ impl AnalysisHalf {
             telemetry.counter(&named(&format!("left_out_{what}")), description, unit)
         };
         let meters = Meters {
+            other_lines: telemetry.counter(
+                &named("other_lines"),
+                "Log records whose line is not told apart, as there were too many lines",
+                "{record}",
+            ),
             without_signal: left_out("values", "Values of signals for which there was no room", "{value}"),
             without_edge: left_out("edges", "Calls between services for which there was no room", "{edge}"),
             without_departure: left_out(
@@ -423,6 +429,7 @@ impl AnalysisHalf {
         }
         self.measured_at = now;
         self.meters.n_signals.set(self.signals.len() as u64);
+        self.meters.other_lines.add(std::mem::take(&mut self.signals.counted_as_other));
         self.meters.without_signal.add(std::mem::take(&mut self.signals.dropped));
         self.meters.without_edge.add(std::mem::take(&mut self.graph.dropped));
         self.meters.without_departure.add(std::mem::take(&mut self.departures.left_out));
@@ -457,6 +464,7 @@ impl Processor for AnalysisHalf {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now();
+        self.signals.settle_lines();
         let has_alerts = self.place_all(now);
         self.refine_soon(has_alerts, now);
         self.settle(now);

@@ -8,7 +8,7 @@ use std::{
 
 use model::{Calls, EdgeKind, Rollups, Statistic, Timestamp, TraceId};
 
-use super::{config::RequestMetrics, graph::Name};
+use super::{config::RequestMetrics, graph::Name, templates::Templates};
 
 /// What a signal says of its service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -87,7 +87,22 @@ pub(super) struct Signals {
     pub(super) last: u64,
     /// Values of signals that found no room.
     pub(super) dropped: u64,
+    /// Lines that are counted as [`OTHER`].
+    pub(super) counted_as_other: u64,
+    templates: Templates,
+    /// Lines that came since the last second, so that they are taken in the same order on however many shards they came.
+    lines: BTreeMap<(u64, SignalKey), u64>,
+    /// Lines that are remembered, by service, and all of them.
+    lines_of: BTreeMap<Name, usize>,
+    n_lines: usize,
 }
+
+/// Of all signals so many may be lines, and so many of one service: a program that writes much must not take the room
+/// of what its requests tell.
+const LINES: usize = 5;
+const LINES_OF_SERVICE: usize = 200;
+/// Lines of a service for which there is no room, as one.
+pub(super) const OTHER: &str = "other";
 
 /// What metrics tell of the requests of a service in one window.
 #[derive(Default)]
@@ -101,7 +116,22 @@ struct OfRequests {
 impl Signals {
     pub(super) fn new(width: Duration, windows: u64, capacity: usize, metrics: RequestMetrics) -> Self {
         let (tracks, shares) = (BTreeMap::new(), VecDeque::new());
-        Self { tracks, width, windows, capacity, metrics, shares, first: 0, last: 0, dropped: 0 }
+        Self {
+            tracks,
+            width,
+            windows,
+            capacity,
+            metrics,
+            shares,
+            first: 0,
+            last: 0,
+            dropped: 0,
+            counted_as_other: 0,
+            templates: Templates::default(),
+            lines: BTreeMap::new(),
+            lines_of: BTreeMap::new(),
+            n_lines: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -224,7 +254,7 @@ impl Signals {
         }
     }
 
-    /// Counts lines that a service wrote in the window that is open now.
+    /// Counts lines that a service wrote in the window that is open now, once [`Self::settle_lines`] is called.
     pub(super) fn take_lines(
         &mut self,
         service: &Name,
@@ -235,19 +265,79 @@ impl Signals {
     ) {
         let aspect = if is_complaint { Aspect::Complaint } else { Aspect::Line };
         let key = SignalKey { service: Name::clone(service), aspect, name: Name::clone(line) };
-        let window = self.window_of(at);
-        let Some(track) = self.track(key) else { return };
-        match track.points.back_mut() {
-            Some(last) if last.window >= window => last.value += n as f32,
-            _ => track.points.push_back(Point { window, value: n as f32, support: 1.0 }),
+        *self.lines.entry((self.window_of(at), key)).or_default() += n;
+    }
+
+    /// Takes the lines of a second.
+    pub(super) fn settle_lines(&mut self) {
+        for ((window, key), n) in std::mem::take(&mut self.lines) {
+            let template = self.templates.of(&key.service, &key.name);
+            if template.as_ref().is_some_and(|template| template.has_joined) {
+                self.join_lines(&key.service);
+            }
+            let name = template.map(|template| Name::from(template.key));
+            let known = name.map(|name| SignalKey { name, ..key.clone() });
+            let key = match known.filter(|known| self.has_room(known)) {
+                Some(known) => known,
+                None => {
+                    self.counted_as_other += n;
+                    SignalKey { name: OTHER.into(), ..key }
+                }
+            };
+            let Some(track) = self.track(key) else { continue };
+            match track.points.back_mut() {
+                Some(last) if last.window >= window => last.value += n as f32,
+                _ => track.points.push_back(Point { window, value: n as f32, support: 1.0 }),
+            }
+        }
+    }
+
+    /// Makes one of the pasts of lines that are no longer told apart.
+    fn join_lines(&mut self, service: &Name) {
+        let is_line = |key: &SignalKey, _: &mut Track| key.aspect.is_line() && *key.name != *OTHER;
+        let first = SignalKey { service: Name::clone(service), aspect: Aspect::Line, name: "".into() };
+        let end = SignalKey { aspect: Aspect::Total, ..first.clone() };
+        let apart: Vec<_> = self.tracks.extract_if(first..end, is_line).collect();
+        self.uncount(service, apart.len());
+        for (key, track) in apart {
+            let template = self.templates.of(&key.service, &key.name);
+            let name = template.map_or_else(|| Name::from(OTHER), |template| template.key.into());
+            if let Some(joined) = self.track(SignalKey { name, ..key }) {
+                joined.join(track);
+            }
+        }
+    }
+
+    /// Whether a line that was told apart may be so.
+    fn has_room(&self, key: &SignalKey) -> bool {
+        let of_service = self.lines_of.get(&key.service).copied().unwrap_or_default();
+        let is_room = of_service < LINES_OF_SERVICE && self.n_lines < self.capacity / LINES;
+        is_room || self.tracks.contains_key(key)
+    }
+
+    fn uncount(&mut self, service: &Name, n: usize) {
+        self.n_lines -= n.min(self.n_lines);
+        if let Some(known) = self.lines_of.get_mut(service) {
+            *known -= n.min(*known);
         }
     }
 
     /// The past of a signal; none where there is no room for one more.
     fn track(&mut self, key: SignalKey) -> Option<&mut Track> {
-        if !self.tracks.contains_key(&key) && self.tracks.len() >= self.capacity {
-            self.dropped += 1;
-            return None;
+        if !self.tracks.contains_key(&key) {
+            let most_lines = self.capacity / LINES;
+            let is_full = match key.aspect.is_line() {
+                true => self.n_lines >= most_lines,
+                false => self.tracks.len() - self.n_lines >= self.capacity - most_lines,
+            };
+            if is_full {
+                self.dropped += 1;
+                return None;
+            }
+            if key.aspect.is_line() {
+                self.n_lines += 1;
+                *self.lines_of.entry(Name::clone(&key.service)).or_default() += 1;
+            }
         }
         Some(self.tracks.entry(key).or_default())
     }
@@ -290,6 +380,12 @@ impl Signals {
             }
             !track.points.is_empty()
         });
+        self.lines_of.clear();
+        for key in self.tracks.keys().filter(|key| key.aspect.is_line()) {
+            *self.lines_of.entry(Name::clone(&key.service)).or_default() += 1;
+        }
+        self.n_lines = self.lines_of.values().sum();
+        self.templates.keep(|service| self.lines_of.contains_key(service));
     }
 
     /// The signals of a service, in the order of their aspects and names.
@@ -330,7 +426,23 @@ impl Signals {
 /// What [`Aspect::Traffic`] counts.
 const REQUESTS: &str = "requests";
 
+impl Aspect {
+    const fn is_line(self) -> bool {
+        matches!(self, Self::Line | Self::Complaint)
+    }
+}
+
 impl Track {
+    /// Adds the past of another line.
+    fn join(&mut self, other: Self) {
+        let mut all: BTreeMap<u64, Point> = BTreeMap::new();
+        for point in self.points.drain(..).chain(other.points) {
+            let known = all.entry(point.window).or_insert(Point { value: 0.0, ..point });
+            known.value += point.value;
+        }
+        self.points = all.into_values().collect();
+    }
+
     /// The points of windows in a range.
     pub(super) fn points(&self, windows: Range<u64>) -> impl Iterator<Item = Point> + '_ {
         let first = self.points.partition_point(|point| point.window < windows.start);

@@ -10,6 +10,7 @@ mod grouping;
 mod impact;
 mod sampled;
 mod stored;
+mod written;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
