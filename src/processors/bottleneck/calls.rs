@@ -11,6 +11,7 @@ use model::{Calls, Edge, EdgeKind, Spread, Step, Timestamp, TraceId};
 use stats::ExponentialHistogram;
 
 use super::{
+    aliases::Aliases,
     errors::{Kinds, Known},
     names::ByName,
     sampling::hash_of,
@@ -24,7 +25,7 @@ pub(super) struct Windows {
     max_edges: usize,
     max_steps: usize,
     open: BTreeMap<Timestamp, Tally>,
-    aliases: Aliases,
+    pub(super) aliases: Aliases,
     pub(super) errors: Known,
     /// Windows that end by then have been handed on.
     closed_until: Timestamp,
@@ -38,6 +39,8 @@ const OPEN_WINDOWS: usize = 12;
 pub(super) struct Overflow {
     pub(super) edges: u64,
     pub(super) steps: u64,
+    /// Calls to addresses of which nobody remembers who answers there.
+    pub(super) addresses: u64,
     /// Kinds of failures.
     pub(super) errors: u64,
     /// Of windows that nobody asked for.
@@ -59,7 +62,8 @@ impl Windows {
         let latest = now.window_start(self.width);
         let start = end.window_start(self.width).max(self.closed_until).min(latest);
         for at in 0..trace.spans.len() as u32 {
-            self.aliases.learn(trace, at, self.max_edges);
+            let has_room = self.aliases.learn(trace, at, start, self.max_edges);
+            overflow.addresses += u64::from(!has_room);
         }
         let tally = self.open.entry(start).or_default();
         tally.n_assembled += 1;
@@ -101,6 +105,7 @@ impl Windows {
         }
         self.closed_until = self.closed_until.max(start + self.width);
         self.errors.forget(self.closed_until);
+        self.aliases.forget(self.closed_until);
         let later = self.open.split_off(&self.closed_until);
         let mut ended = std::mem::replace(&mut self.open, later);
         let calls = ended.remove(&start).map_or_else(Calls::default, |tally| tally.calls());
@@ -109,43 +114,6 @@ impl Windows {
 
     pub(super) const fn width(&self) -> Duration {
         self.width
-    }
-}
-
-/// Which service answers at an address, as calls that were answered have shown: so a call that does not get there
-/// is known to be one to it.
-#[derive(Default)]
-struct Aliases(BTreeMap<Arc<str>, Answering>);
-
-/// Who answers at an address.
-enum Answering {
-    One(Arc<str>),
-    /// A proxy, or a broker: the address tells nothing.
-    Several,
-}
-
-impl Aliases {
-    fn learn(&mut self, trace: &Trace, at: u32, max: usize) {
-        let span = trace.span(at);
-        let Some(caller) = trace.callers[at as usize].map(|caller| trace.span(caller)) else { return };
-        let (Some(Peer::Other(address)), Kind::Client) = (&caller.peer, caller.kind) else { return };
-        if span.kind != Kind::Server || caller.service == span.service {
-            return;
-        }
-        if let Some(known) = self.0.get_mut(address) {
-            if matches!(known, Answering::One(service) if *service != span.service) {
-                *known = Answering::Several;
-            }
-        } else if self.0.len() < max {
-            self.0.insert(Arc::clone(address), Answering::One(Arc::clone(&span.service)));
-        }
-    }
-
-    fn service_at(&self, address: &str) -> Option<&Arc<str>> {
-        match self.0.get(address)? {
-            Answering::One(service) => Some(service),
-            Answering::Several => None,
-        }
     }
 }
 

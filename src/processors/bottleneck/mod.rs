@@ -19,6 +19,7 @@
 //!
 //! *Cost*: a hash and a compare for a span that is not kept; n log n for a trace of n spans, once it is complete.
 
+mod aliases;
 mod assembly;
 mod calls;
 mod config;

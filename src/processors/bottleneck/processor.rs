@@ -276,15 +276,17 @@ impl Overflow {
         Self {
             edges: self.edges + other.edges,
             steps: self.steps + other.steps,
+            addresses: self.addresses + other.addresses,
             errors: self.errors + other.errors,
             unasked: self.unasked + other.unasked,
         }
     }
 
-    const fn reasons(self) -> [(u64, &'static str); 4] {
+    const fn reasons(self) -> [(u64, &'static str); 5] {
         [
             (self.edges, "edges_limit"),
             (self.steps, "steps_limit"),
+            (self.addresses, "addresses_limit"),
             (self.errors, "errors_limit"),
             (self.unasked, "traces_without_window"),
         ]

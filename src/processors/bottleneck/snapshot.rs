@@ -9,6 +9,7 @@ use model::{Timestamp, TraceId};
 use prost::Message;
 
 use super::{
+    aliases::Answering,
     calls::Windows,
     episodes::{Episode, Episodes},
     judge::{Judge, Sighting},
@@ -31,6 +32,19 @@ pub(super) struct BottleneckSnapshot {
     pub(super) threshold: u64,
     #[prost(message, repeated, tag = "4")]
     pub(super) errors: Vec<SavedError>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) addresses: Vec<SavedAddress>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SavedAddress {
+    #[prost(string, tag = "1")]
+    pub(super) address: String,
+    /// None where several answer.
+    #[prost(string, optional, tag = "2")]
+    pub(super) service: Option<String>,
+    #[prost(fixed64, tag = "3")]
+    pub(super) last: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -130,7 +144,13 @@ pub(super) fn save(judge: &Judge, windows: &Windows, threshold: u64) -> Vec<u8> 
         last: last.as_nanos(),
     };
     let errors = windows.errors.iter().map(error).collect();
-    seal(&BottleneckSnapshot { usuals, episodes, threshold, errors }.encode_to_vec())
+    let address = |(address, answering): (&Arc<str>, &Answering)| SavedAddress {
+        address: address.to_string(),
+        service: answering.service.as_ref().map(|service| service.to_string()),
+        last: answering.last.as_nanos(),
+    };
+    let addresses = windows.aliases.iter().map(address).collect();
+    seal(&BottleneckSnapshot { usuals, episodes, threshold, errors, addresses }.encode_to_vec())
 }
 
 /// Gives a judge its memory back, and returns the threshold.
@@ -148,6 +168,10 @@ pub(super) fn restore(judge: &mut Judge, windows: &mut Windows, bytes: &[u8]) ->
     (judge.usuals, judge.episodes) = (usuals, Episodes { open });
     for SavedError { service, kind, since, last } in &saved.errors {
         windows.errors.restore(service, kind, Timestamp(*since), Timestamp(*last));
+    }
+    for SavedAddress { address, service, last } in &saved.addresses {
+        let service = service.as_deref().map(Arc::from);
+        windows.aliases.insert(address.as_str().into(), service, Timestamp(*last));
     }
     Ok(saved.threshold)
 }

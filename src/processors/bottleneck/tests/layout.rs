@@ -3,7 +3,8 @@
 use super::super::{
     partial::{BottleneckPartial, BottleneckVerdicts, SpanRow},
     snapshot::{
-        BottleneckSnapshot, SavedEpisode, SavedError, SavedRecent, SavedSighting, SavedSubject, SavedUsual,
+        BottleneckSnapshot, SavedAddress, SavedEpisode, SavedError, SavedRecent, SavedSighting, SavedSubject,
+        SavedUsual,
     },
 };
 
@@ -14,6 +15,7 @@ fn what_halves_tell_and_store_is_as_described() {
     schema.holds::<SpanRow>("SpanRow");
     schema.holds::<BottleneckVerdicts>("BottleneckVerdicts");
     schema.holds::<BottleneckSnapshot>("BottleneckSnapshot");
+    schema.holds::<SavedAddress>("SavedAddress");
     schema.holds::<SavedError>("SavedError");
     schema.holds::<SavedSubject>("SavedSubject");
     schema.holds::<SavedUsual>("SavedUsual");

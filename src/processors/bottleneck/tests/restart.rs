@@ -75,3 +75,55 @@ fn what_a_service_failed_with_before_a_restart_is_not_new_after_it() {
     let failure = calls.steps[0].failure.as_ref().expect("it failed");
     assert_eq!((&*failure.kind, failure.since), ("Full", T0));
 }
+
+/// A call that is answered at an address, and one that is not.
+fn call(is_answered: bool, address: &str) -> String {
+    match is_answered {
+        true => {
+            format!("shop GET server 0..9\n  shop c client 1..8 peer={address}\n    cart get server 2..7")
+        }
+        false => format!("shop GET server 0..9\n  shop c client 1..8 peer={address} !"),
+    }
+}
+
+/// Who was called in the window that begins then.
+fn called(stage: &mut Stage, from: u64) -> Vec<String> {
+    let of_shop = stage.calls(from).edges.into_iter().filter(|edge| &*edge.client == "shop");
+    of_shop.map(|edge| edge.server.to_string()).collect()
+}
+
+#[test]
+fn who_answers_at_an_address_is_known_after_a_restart_and_for_an_hour() {
+    let mut stage = Stage::new(&BottleneckConfig::default(), 2);
+    stage.push(0, &request(1, 0, &call(true, "10.2.3.4")));
+    stage.pass(60);
+    let mut next = restarted(&mut stage);
+    next.push(0, &request(2, 60_000, &call(false, "10.2.3.4")));
+    next.pass(20);
+    assert_eq!(called(&mut next, 60), ["cart"]);
+    next.pass(3_920);
+    // The window in which it is forgotten.
+    assert_eq!(called(&mut next, 3_980), [""; 0]);
+    next.push(0, &request(3, 4_000_000, &call(false, "10.2.3.4")));
+    next.pass(20);
+    assert_eq!(called(&mut next, 4_000), ["10.2.3.4"], "it may be somebody else's now");
+}
+
+#[test]
+fn addresses_without_room_are_counted_and_give_up_their_place_in_time() {
+    let config = BottleneckConfig { max_edges: 3, ..BottleneckConfig::default() };
+    let mut stage = Stage::new(&config, 1);
+    for n in 0..5 {
+        stage.push(0, &request(n + 1, 0, &call(true, &format!("10.2.3.{n}"))));
+    }
+    stage.pass(20);
+    stage.calls(0);
+    let rejected = stage.harness.bench.rejected.iter().filter(|(_, of)| *of == "addresses_limit");
+    assert_eq!(rejected.map(|(n, _)| n).sum::<u64>(), 2);
+    stage.pass(3_980);
+    stage.calls(3_980);
+    stage.push(0, &request(6, 4_000_000, &call(true, "10.9.9.9")));
+    stage.push(0, &request(7, 4_000_000, &call(false, "10.9.9.9")));
+    stage.pass(20);
+    assert_eq!(called(&mut stage, 4_000), ["cart"]);
+}
