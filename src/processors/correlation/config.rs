@@ -177,7 +177,7 @@ impl Default for CorrelationConfig {
             resolve_after: minutes(1),
             reopen_within: minutes(10),
             max_incidents: 1000,
-            max_members: 1000,
+            max_members: 200,
         }
     }
 }

@@ -270,6 +270,7 @@ impl Signals {
 
     /// Takes the lines of a second.
     pub(super) fn settle_lines(&mut self) {
+        let most = self.most_points();
         for ((window, key), n) in std::mem::take(&mut self.lines) {
             let template = self.templates.of(&key.service, &key.name);
             if template.as_ref().is_some_and(|template| template.has_joined) {
@@ -287,7 +288,7 @@ impl Signals {
             let Some(track) = self.track(key) else { continue };
             match track.points.back_mut() {
                 Some(last) if last.window >= window => last.value += n as f32,
-                _ => track.points.push_back(Point { window, value: n as f32, support: 1.0 }),
+                _ => track.push(Point { window, value: n as f32, support: 1.0 }, most),
             }
         }
     }
@@ -355,6 +356,7 @@ impl Signals {
             return;
         }
         let key = SignalKey { service: Name::clone(service), aspect, name: Name::clone(name) };
+        let most = self.most_points();
         let Some(track) = self.track(key) else { return };
         track.unit = unit;
         track.exemplar = exemplar.or(track.exemplar);
@@ -365,8 +367,13 @@ impl Signals {
                     *last = point;
                 }
             }
-            _ => track.points.push_back(point),
+            _ => track.push(point, most),
         }
+    }
+
+    /// Values of one signal: of all windows that are remembered, and of the next before the first is forgotten.
+    fn most_points(&self) -> usize {
+        usize::try_from(self.windows).unwrap_or(usize::MAX).saturating_add(2)
     }
 
     /// Forgets what is too old, and signals that have fallen silent for as long as is remembered.
@@ -433,6 +440,21 @@ impl Aspect {
 }
 
 impl Track {
+    /// Adds a value. Room is made for no more than there can be: doubling would take a third more of full ones.
+    fn push(&mut self, point: Point, most: usize) {
+        let n = self.points.len();
+        if n == self.points.capacity() {
+            self.points.reserve_exact(n.max(4).min(most.saturating_sub(n)).max(1));
+        }
+        self.points.push_back(point);
+    }
+
+    /// What it takes of memory.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.points.capacity() * size_of::<Point>()
+    }
+
     /// Adds the past of another line.
     fn join(&mut self, other: Self) {
         let mut all: BTreeMap<u64, Point> = BTreeMap::new();

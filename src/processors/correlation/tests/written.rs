@@ -1,15 +1,15 @@
-//! Lines with names in them, and services that write very many.
+//! Lines with names in them, services that write very many, and what all that is remembered takes.
 
 use std::collections::BTreeSet;
 
 use super::{
     super::{
         graph::Name,
-        signals::{Aspect, Signals},
+        signals::{Aspect, SignalKey, Signals},
     },
     Shop, WINDOW, at, calm,
     departures::lines,
-    step,
+    step, usual,
 };
 
 /// A word without digits for each number.
@@ -89,4 +89,21 @@ fn a_chatty_service_does_not_blind_what_requests_tell() {
     };
     assert!(value("other_lines") > 0);
     assert!(value("signals") <= 100);
+}
+
+#[test]
+fn what_is_remembered_of_a_signal_for_half_an_hour_takes_three_kilobytes_and_not_more_after_a_day() {
+    // As the page says.
+    const MOST: usize = 3_200;
+    let mut signals = Signals::new(WINDOW, 180, 1000, Default::default());
+    for window in 0..24 * 360 {
+        let calls = Some(std::sync::Arc::new(usual(window % 7)));
+        let start = at(10 * window);
+        signals.take(&model::Rollups { start, width: WINDOW, calls, ..Default::default() });
+        signals.take_lines(&"cart".into(), &"served order of".into(), false, 4, start);
+        signals.settle_lines();
+    }
+    let key = |key: &SignalKey| size_of::<SignalKey>() + key.name.len() + 2 * size_of::<usize>();
+    let sizes: Vec<usize> = signals.all().map(|(it, track)| key(it) + track.bytes()).collect();
+    assert!(sizes.len() > 20 && sizes.iter().all(|size| (2_900..MOST).contains(size)), "{sizes:?}");
 }
