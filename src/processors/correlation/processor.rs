@@ -25,7 +25,7 @@ use super::{
     departures::Departures,
     events::{self, Event, Kind},
     feedback::Opinions,
-    graph::CallGraph,
+    graph::{CallGraph, Name},
     impact::Budgets,
     incident::{Incident, State},
     incidents::{Fate, Incidents, name},
