@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use model::{Deployment, Severity};
 
-use super::events::{Event, Kind};
+use super::{
+    events::{Event, Kind},
+    ingest::FLAG,
+};
 
 /// What came up, as an event. One that comes back is another change than the one before.
 pub(super) fn change_of(deployment: &Deployment) -> Event {
@@ -23,6 +26,9 @@ pub(super) fn change_of(deployment: &Deployment) -> Event {
 }
 
 fn title_of(Deployment { service, what, version, .. }: &Deployment) -> String {
+    if let Some(flag) = what.strip_prefix(FLAG) {
+        return format!("feature flag {flag} of {service} is {version}");
+    }
     let kind = match &**what {
         "container.image.tags" => "image",
         "k8s.replicaset.name" => "replica set",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
 use component::{Counter, Cx, Processor};
-use model::{Ack, Batch, Partial, Payload, alert_event};
+use model::{Ack, Batch, Partial, Payload, Timestamp, alert_event};
 use prost::Message;
 use wire::{
     build::{Attributes, LogsWriter},
@@ -16,6 +16,7 @@ use super::{
     events,
     lines::{Line, line_of},
 };
+use crate::aggregation::deployments::VersionRow;
 
 /// Raised when the meaning of a field changes.
 pub(super) const VERSION: u32 = 1;
@@ -24,6 +25,12 @@ pub(super) const VERSION: u32 = 1;
 const ALERTS: &[u8] = b"alerting";
 /// What other stages write is no line of the service that it tells of.
 const OURS: &[u8] = b"trueline.";
+/// The event of the semantic conventions for feature flags.
+const FLAG_WAS_ASKED: &[u8] = b"feature_flag.evaluation";
+/// What stands before the name of a flag.
+pub(super) const FLAG: &str = "feature_flag/";
+/// Variants that are noted in a second.
+const MOST_FLAGS: usize = 1024;
 /// Lines that are counted apart in a second.
 const MOST_LINES: usize = 10_000;
 
@@ -40,6 +47,9 @@ pub(super) struct CorrelationPartial {
     pub(super) alerts: Bytes,
     #[prost(message, repeated, tag = "4")]
     pub(super) lines: Vec<LineRow>,
+    /// Variants of feature flags that services were told.
+    #[prost(message, repeated, tag = "5")]
+    pub(super) flags: Vec<VersionRow>,
 }
 
 /// How often a service wrote a line.
@@ -60,25 +70,39 @@ pub(super) struct IngestHalf {
     changes: Vec<String>,
     counts_lines: bool,
     lines: BTreeMap<(String, Line), u64>,
+    /// By service, flag and variant: when it was first seen since the last tick.
+    flags: BTreeMap<(String, String, String), u64>,
     uncounted: Counter,
+    left_out_flags: Counter,
 }
 
 impl IngestHalf {
-    pub(super) fn new(changes: &[String], counts_lines: bool, uncounted: Counter) -> Self {
-        Self { changes: changes.to_vec(), counts_lines, lines: BTreeMap::new(), uncounted }
+    pub(super) fn new(
+        changes: &[String],
+        counts_lines: bool,
+        uncounted: Counter,
+        left_out_flags: Counter,
+    ) -> Self {
+        let (lines, flags) = (BTreeMap::new(), BTreeMap::new());
+        Self { changes: changes.to_vec(), counts_lines, lines, flags, uncounted, left_out_flags }
     }
 
     /// Returns the events of a request, and counts the lines of all else.
-    fn look_at(&mut self, request: &[u8]) -> Vec<u8> {
+    fn look_at(&mut self, request: &[u8], now: Timestamp) -> Vec<u8> {
         let mut events = LogsWriter::new();
         for group in groups(request) {
-            let service = self.counts_lines.then(|| group.resource.attribute("service.name")).flatten();
+            let service = group.resource.attribute("service.name");
             let service = service.map(|name| events::cut(name.to_label_string()));
             for message in group.items() {
                 let record = LogRecord::of(message);
                 if events::is_event(record.event_name, &self.changes) {
                     events.copy(&group, message, &Attributes::new());
                 } else if let Some(service) = &service
+                    && record.event_name == FLAG_WAS_ASKED
+                {
+                    self.see_flag(service, &record, now);
+                } else if let Some(service) = &service
+                    && self.counts_lines
                     && !record.event_name.starts_with(OURS)
                 {
                     self.count(service, &record);
@@ -86,6 +110,27 @@ impl IngestHalf {
             }
         }
         events.take()
+    }
+
+    /// Notes which variant of a flag a service was told.
+    fn see_flag(&mut self, service: &str, record: &LogRecord<'_>, now: Timestamp) {
+        let (mut flag, mut variant) = (None, None);
+        for attribute in record.attributes() {
+            match attribute.key {
+                b"feature_flag.key" => flag = Some(attribute.value().to_label_string()),
+                b"feature_flag.result.variant" | b"feature_flag.variant" => {
+                    variant = Some(attribute.value().to_label_string());
+                }
+                _ => {}
+            }
+        }
+        let (Some(flag), Some(variant)) = (flag, variant) else { return };
+        let key = (service.to_owned(), events::cut(format!("{FLAG}{flag}")), events::cut(variant));
+        if self.flags.len() < MOST_FLAGS || self.flags.contains_key(&key) {
+            self.flags.entry(key).or_insert(now.as_nanos());
+        } else {
+            self.left_out_flags.add(1);
+        }
     }
 
     fn count(&mut self, service: &str, record: &LogRecord<'_>) {
@@ -110,7 +155,7 @@ impl Processor for IngestHalf {
             told.alerts = request.clone();
             return tell(&told, batch.ack, cx);
         }
-        told.events = self.look_at(request).into();
+        told.events = self.look_at(request, cx.now()).into();
         cx.pass(batch);
         if !told.events.is_empty() {
             tell(&told, Ack::none(), cx);
@@ -118,7 +163,7 @@ impl Processor for IngestHalf {
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
-        if self.lines.is_empty() {
+        if self.lines.is_empty() && self.flags.is_empty() {
             return;
         }
         let lines = std::mem::take(&mut self.lines).into_iter();
@@ -129,7 +174,10 @@ impl Processor for IngestHalf {
             records,
         });
         let lines = rows.collect();
-        let told = CorrelationPartial { version: VERSION, lines, ..CorrelationPartial::default() };
+        let flag =
+            |((service, what, version), seen)| VersionRow { service, version, seen, what, last_seen: 0 };
+        let flags = std::mem::take(&mut self.flags).into_iter().map(flag).collect();
+        let told = CorrelationPartial { version: VERSION, lines, flags, ..CorrelationPartial::default() };
         tell(&told, Ack::none(), cx);
     }
 }

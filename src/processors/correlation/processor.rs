@@ -35,6 +35,7 @@ use super::{
     snapshot,
     voice::Voices,
 };
+use crate::aggregation::deployments::Deployments;
 
 /// Joins events into incidents and says what is behind them.
 pub struct Correlation;
@@ -61,7 +62,7 @@ impl ProcessorDef for Correlation {
             "Log records whose line was not counted, as too many lines came in a second",
             "{record}",
         );
-        Box::new(IngestHalf::new(&config.changes.events, config.rca.lines, uncounted))
+        Box::new(IngestHalf::new(&config.changes.events, config.rca.lines, uncounted, left_out_flags(cx)))
     }
 
     fn analysis(config: &CorrelationConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
@@ -69,6 +70,17 @@ impl ProcessorDef for Correlation {
     }
 }
 
+/// Both halves count variants without room.
+fn left_out_flags(cx: &BuildCx<'_>) -> Counter {
+    cx.telemetry.counter(
+        "otelcol_processor_correlation_left_out_flags",
+        "Variants of feature flags that were not noted, as there were too many",
+        "{variant}",
+    )
+}
+
+/// Feature flags of services that are remembered.
+const MOST_FLAGS: usize = 10_000;
 /// Changes that are remembered.
 const MOST_CHANGES: usize = 1000;
 /// Incidents that are closed and can still be asked for.
@@ -88,6 +100,8 @@ pub(super) struct AnalysisHalf {
     pub(super) voices: Voices,
     /// In the order in which they were told.
     pub(super) changes: VecDeque<Event>,
+    /// Variants of feature flags.
+    pub(super) flags: Deployments,
     /// Closed ones, the newest last.
     pub(super) past: VecDeque<Incident>,
     pub(super) signals: Signals,
@@ -130,6 +144,7 @@ pub(super) struct Meters {
     without_departure: Counter,
     without_wait: Counter,
     forgotten_changes: Counter,
+    without_flag: Counter,
 }
 
 impl AnalysisHalf {
@@ -145,6 +160,7 @@ impl AnalysisHalf {
                 "Log records whose line is not told apart, as there were too many lines",
                 "{record}",
             ),
+            without_flag: left_out_flags(cx),
             without_signal: left_out("values", "Values of signals for which there was no room", "{value}"),
             without_edge: left_out("edges", "Calls between services for which there was no room", "{edge}"),
             without_departure: left_out(
@@ -185,6 +201,7 @@ impl AnalysisHalf {
             incidents: Incidents::default(),
             voices: Voices::default(),
             changes: VecDeque::new(),
+            flags: Deployments::new(MOST_FLAGS),
             past: VecDeque::new(),
             signals: Signals::new(
                 rca.window.get(),
@@ -259,6 +276,9 @@ impl AnalysisHalf {
             let at = now - Duration::from_nanos(1);
             self.signals.take_lines(&service, &line, row.is_complaint, row.records, at);
         }
+        let changed = told.flags.into_iter().filter_map(|row| self.flags.take(row));
+        self.came.extend(changed.map(|changed| change_of(&changed)));
+        self.meters.without_flag.add(std::mem::take(&mut self.flags.left_out));
         for group in groups(&told.events) {
             for message in group.items() {
                 match events::read(&group, &LogRecord::of(message), &self.config.changes.events) {

@@ -2,6 +2,8 @@
 
 use prost::Message;
 
+use crate::aggregation::deployments::VersionRow;
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct CorrelationState {
     #[prost(message, repeated, tag = "1")]
@@ -19,6 +21,8 @@ pub(super) struct CorrelationState {
     pub(super) n_notified: u64,
     #[prost(message, repeated, tag = "7")]
     pub(super) opinions: Vec<OpinionRecord>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) flags: Vec<VersionRow>,
 }
 
 /// How many incidents people called so.

@@ -45,6 +45,7 @@ pub(super) fn write(half: &AnalysisHalf) -> Snapshot {
         incidents: half.incidents.all.values().map(|one| incident_record(one, voice(one))).collect(),
         past: half.past.iter().map(|one| incident_record(one, None)).collect(),
         changes: half.changes.iter().map(event_record).collect(),
+        flags: half.flags.save(),
         edges: edges.collect(),
         n_alerts: half.n_alerts,
         n_notified: half.n_notified,
@@ -76,6 +77,7 @@ pub(super) fn read(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<(), R
     }
     half.past.extend(state.past.into_iter().filter_map(incident_of));
     state.changes.into_iter().filter_map(event_of).for_each(|change| half.note_change(change));
+    state.flags.into_iter().for_each(|row| drop(half.flags.take(row)));
     for edge in state.edges {
         half.graph.see(&name(&edge.client), &name(&edge.server), edge.calls, Timestamp(edge.last_unix_nano));
     }

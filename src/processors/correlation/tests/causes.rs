@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use model::{Calls, Edge, Failure};
+use wire::build::Attributes;
 
 use super::{
     super::{
         cause::{Candidate, CauseKind, Finding},
         incidents::name,
     },
-    Alert, Shop, Told, at, calm, deployment, edge, step,
+    Alert, Shop, Told, at, calm, deployment, edge, record, step,
 };
 
 /// The shop is calm for ten minutes, then something happens; a minute later episodes of these services open.
@@ -334,4 +335,31 @@ fn a_cause_is_looked_for_again_while_more_is_seen() {
     assert_eq!(shop.told[0].causes(), [""; 0]);
     assert_eq!(shop.told[1].causes()[0], "payment");
     assert_eq!(shop.told[1].incident("start").as_u64(), Some(at(600).as_nanos()));
+}
+
+/// Evaluations of a feature flag as the semantic conventions describe them.
+fn flag(variant: &str, seconds: u64) -> Vec<u8> {
+    let mut attributes = Attributes::new();
+    attributes.push_str("feature_flag.key", "new-cards");
+    attributes.push_str("feature_flag.result.variant", variant);
+    record("payment", "openfeature", "feature_flag.evaluation", seconds, "", &attributes)
+}
+
+#[test]
+fn another_variant_of_a_feature_flag_speaks_for_a_service_that_moved() {
+    let mut shop = Shop::new("");
+    for window in 0..60 {
+        shop.push(&flag(if window < 59 { "off" } else { "on" }, 10 * window));
+        shop.run_to(10 * window + 10, &calm);
+    }
+    let twist = |calls: &mut Calls| step(calls, "payment").own.mean = 80.0;
+    shop.run_to(660, &twist);
+    shop.episode("checkout", "a", 610, None);
+    shop.run_to(720, &twist);
+    let incidents = shop.incidents();
+    let told = incidents.values().next().unwrap();
+    let evidence: Vec<_> = told.incident("evidence").as_array().unwrap().iter().collect();
+    let changed: Vec<_> =
+        evidence.iter().filter(|one| one.as_str().unwrap().starts_with("changed")).collect();
+    assert_eq!(changed, [&"changed: feature flag new-cards of payment is on"]);
 }

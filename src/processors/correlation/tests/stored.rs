@@ -11,12 +11,14 @@ use super::{
     },
     Alert, Shop, calm, step,
 };
+use crate::aggregation::deployments::VersionRow;
 
 #[test]
 fn what_is_told_and_stored_is_as_described() {
     let mut schema = Schema::compile("correlation.proto");
     schema.holds::<CorrelationPartial>("CorrelationPartial");
     schema.holds::<LineRow>("LineRow");
+    schema.holds::<VersionRow>("Version");
     schema.holds::<CorrelationState>("CorrelationState");
     schema.holds::<IncidentRecord>("IncidentRecord");
     schema.holds::<IncidentEvent>("IncidentEvent");
