@@ -9,19 +9,24 @@ use serde::{
 };
 use wire::{
     build::{encode_value, key_value},
-    edit::{Edit, Source},
+    edit::{AttributeEdits, Edit, Source},
     view::AnyValue,
 };
 
+use crate::ottl::{Action, Converted, pattern};
+
+mod runner;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use runner::Runner;
 
 /// One action.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ActionConfig {
     pub(crate) key: String,
-    /// `insert`, `update`, `upsert` or `delete`, in any case.
+    /// One of [`ACTIONS`], in any case.
     pub(crate) action: String,
     pub(crate) value: Option<ActionValue>,
     pub(crate) from_attribute: String,
@@ -30,8 +35,10 @@ pub(crate) struct ActionConfig {
     pub(crate) converted_type: String,
 }
 
-/// Those that are done, as they are told to operators.
-const ACTIONS: [&str; 4] = ["insert", "update", "upsert", "delete"];
+/// All of them, as they are told to operators.
+const ACTIONS: [&str; 7] = ["insert", "update", "upsert", "delete", "hash", "extract", "convert"];
+
+const TYPES: [&str; 3] = ["int", "double", "string"];
 
 /// A value of any kind that an attribute can have.
 #[derive(Clone, PartialEq, Debug)]
@@ -51,9 +58,18 @@ pub(crate) fn validate(path: &str, actions: &[ActionConfig], checks: &mut Checks
     }
 }
 
-/// Returns the steps of actions that have been validated.
-pub(crate) fn edits(actions: &[ActionConfig]) -> Vec<Edit> {
-    actions.iter().filter_map(ActionConfig::edit).collect()
+/// Returns what actions that have been validated do, in their order.
+pub(crate) fn steps(actions: &[ActionConfig]) -> Vec<Action> {
+    actions.iter().flat_map(ActionConfig::steps).collect()
+}
+
+/// Returns the steps when each of them can be spliced without looking at values.
+pub(crate) fn edits(steps: &[Action]) -> Option<AttributeEdits> {
+    let edits = steps.iter().map(|step| match step {
+        Action::Plain(edit) => Some(edit.clone()),
+        _ => None,
+    });
+    edits.collect::<Option<_>>().map(AttributeEdits::new)
 }
 
 impl ActionConfig {
@@ -63,32 +79,76 @@ impl ActionConfig {
 
     fn check(&self, path: &str, checks: &mut Checks) {
         let mut error = |key: &str, message: String| checks.error(&format!("{path}.{key}"), message);
-        if self.key.is_empty() {
-            error("key", "key is missing, name the attribute".to_owned());
+        let verb = self.verb();
+        let takes_pattern = matches!(verb.as_str(), "delete" | "hash" | "extract");
+        match (self.key.is_empty(), verb.as_str()) {
+            (true, "delete" | "hash") if self.pattern.is_empty() => {
+                error("key", "key is missing, name the attribute, or many by a \"pattern\"".to_owned());
+            }
+            (true, "delete" | "hash") | (false, _) => {}
+            (true, _) => error("key", "key is missing, name the attribute".to_owned()),
         }
-        for (key, value) in [("pattern", &self.pattern), ("converted_type", &self.converted_type)] {
-            if !value.is_empty() {
-                error(key, format!("{key} is {value:?}, which no supported action reads; remove it"));
+        if ACTIONS.contains(&verb.as_str()) {
+            let unread = [
+                ("pattern", !takes_pattern && !self.pattern.is_empty()),
+                ("converted_type", verb != "convert" && !self.converted_type.is_empty()),
+            ];
+            for (key, _) in unread.into_iter().filter(|(_, is_set)| *is_set) {
+                error(key, format!("action {verb} reads no {key:?}, remove it"));
             }
         }
-        let verb = self.verb();
         match verb.as_str() {
             "insert" | "update" | "upsert" => {
                 if let Some((key, message)) = self.source_problem(&verb) {
                     error(key, message);
                 }
             }
-            "delete" => {
+            "delete" | "hash" | "extract" | "convert" => {
                 if let Some(key) = self.source() {
-                    error(key, format!("action delete reads no {key:?}, remove it"));
+                    error(key, format!("action {verb} reads no {key:?}, remove it"));
+                }
+                if let Some(message) = self.pattern_problem(&verb).filter(|_| takes_pattern) {
+                    error("pattern", message);
+                }
+                if verb == "convert" {
+                    self.check_type(path, checks);
                 }
             }
             "" => error("action", format!("action is missing, use {}", ACTIONS.join(", "))),
-            "hash" | "extract" | "convert" => {
-                error("action", format!("action {verb} is not supported yet, use {}", ACTIONS.join(", ")));
-            }
             _ => checks.unknown(&format!("{path}.action"), "action", &self.action, &ACTIONS),
         }
+    }
+
+    fn check_type(&self, path: &str, checks: &mut Checks) {
+        let path = format!("{path}.converted_type");
+        if self.converted_type.is_empty() {
+            checks.error(&path, format!("converted_type is missing, use {}", TYPES.join(", ")));
+        } else if Converted::named(&self.converted_type).is_none() {
+            checks.unknown(&path, "type", &self.converted_type, &TYPES);
+        }
+    }
+
+    fn pattern_problem(&self, verb: &str) -> Option<String> {
+        if self.pattern.is_empty() {
+            return (verb == "extract")
+                .then(|| "action extract needs a \"pattern\" whose groups name attributes".to_owned());
+        }
+        let pattern = match pattern(&self.pattern) {
+            Ok(pattern) => pattern,
+            Err(message) => return Some(message),
+        };
+        if verb != "extract" {
+            return None;
+        }
+        let asked = &self.pattern;
+        let mut names = pattern.capture_names().skip(1).peekable();
+        if names.peek().is_none() {
+            return Some(format!("pattern is {asked:?}, which has no group with a name: (?P<name>…)"));
+        }
+        let is_named = names.all(|name| name.is_some());
+        (!is_named).then(|| {
+            format!("pattern is {asked:?}, which has a group without a name, write (?P<name>…) or (?:…)")
+        })
     }
 
     /// Returns the first key that says where a value comes from.
@@ -121,20 +181,48 @@ impl ActionConfig {
         }
     }
 
-    fn edit(&self) -> Option<Edit> {
+    /// Returns what is done: first by the key, then by the pattern.
+    fn steps(&self) -> Vec<Action> {
         let key = self.key.clone();
-        let verb = self.verb();
-        if verb == "delete" {
-            return Some(Edit::Delete { key });
-        }
+        let by_key = (!key.is_empty()).then(|| key.clone());
+        let by_pattern = || pattern(&self.pattern).ok().filter(|_| !self.pattern.is_empty());
         let value = match &self.value {
             Some(value) => Source::Value(value.body.clone()),
             None => Source::FromAttribute(self.from_attribute.clone()),
         };
-        match verb.as_str() {
-            "insert" => Some(Edit::Insert { key, value }),
-            "update" => Some(Edit::Update { key, value }),
-            "upsert" => Some(Edit::Upsert { key, value }),
+        let one = |edit| vec![Action::Plain(edit)];
+        match self.verb().as_str() {
+            "insert" => one(Edit::Insert { key, value }),
+            "update" => one(Edit::Update { key, value }),
+            "upsert" => one(Edit::Upsert { key, value }),
+            "delete" => {
+                let by_key = by_key.map(|key| Action::Plain(Edit::Delete { key }));
+                by_key.into_iter().chain(by_pattern().map(Action::DeleteMatching)).collect()
+            }
+            "hash" => {
+                let by_key = by_key.map(Action::Hash);
+                by_key.into_iter().chain(by_pattern().map(Action::HashMatching)).collect()
+            }
+            "extract" => by_pattern().map(|pattern| Action::Extract(key, pattern)).into_iter().collect(),
+            "convert" => {
+                let to = Converted::named(&self.converted_type);
+                to.map(|to| Action::Convert(key, to)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl ActionValue {
+    /// Returns the body of an `AnyValue` message.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Returns the value when it is a string.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match AnyValue::of(&self.body) {
+            AnyValue::Str(text) => std::str::from_utf8(text).ok(),
             _ => None,
         }
     }

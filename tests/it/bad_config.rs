@@ -142,7 +142,7 @@ fn windows_of_any_of_several_aggregations_will_do() {
 #[test]
 fn a_misspelt_name_is_shown_where_it_stands_with_the_nearest() {
     expect![[r#"
-        error: processors::attributes::actions::0::action: "insrt" is no action, did you mean "insert"? write one of insert, update, upsert, delete
+        error: processors::attributes::actions::0::action: "insrt" is no action, did you mean "insert"? write one of insert, update, upsert, delete, hash, extract, convert
          --> yaml::7:17
           |
         7 |         action: insrt
@@ -382,7 +382,7 @@ receivers:
 processors:
   batch: {timeout: 1s}
   memory_limiter:
-  attributes: {include: {match_type: strict}, actions: [{key: a, action: delete}]}
+  attributes: {include: {match_type: strict, services: [a], regexp: {cacheenabled: true}}, actions: [{key: a, action: delete}]}
 exporters:
   otlp:
     endpoint: tempo:4317
@@ -419,13 +419,13 @@ service:
             8 |   memory_limiter:
               |   ^^^^^^^^^^^^^^
 
-            error: processors::attributes: key `include` of the collector is not supported: the actions apply to every item of the pipeline
-             --> yaml::9:16
+            error: processors::attributes::include: key `regexp` of the collector is not supported: patterns are run as they are, without a cache of results
+             --> yaml::9:61
               |
-            9 |   attributes: {include: {match_type: strict}, actions: [{key: a, action: delete}]}
-              |                ^^^^^^^
+            9 |   attributes: {include: {match_type: strict, services: [a], regexp: {cacheenabled: true}}, actions: [{key: a, action: delete}]}
+              |                                                             ^^^^^^
               |
-              = help: remove it, and put the processor into a pipeline of what it is meant for
+              = help: remove it
 
             error: exporters::otlp::tls::cipher_suites::0: "TLS_RSA_WITH_RC4_128_SHA" in cipher_suites is not offered, use some of TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
               --> yaml::13:56

@@ -1,7 +1,8 @@
 use component::Checks;
 use expect_test::expect;
 
-use super::{edits, validate};
+use super::{steps, validate};
+use crate::ottl::Action;
 use crate::testing::actions;
 
 #[test]
@@ -12,7 +13,11 @@ fn values_of_every_kind_are_read() {
          - {key: e, action: insert, value: [1, x]}\n- {key: f, action: insert, value: {k: v}}\n\
          - {key: g, action: insert, from_attribute: h}\n- {key: i, action: delete}\n",
     );
-    let steps: Vec<String> = edits(&actions).iter().map(|edit| format!("{edit:?}")).collect();
+    let plain = |step: &Action| match step {
+        Action::Plain(edit) => format!("{edit:?}"),
+        other => format!("{other:?}"),
+    };
+    let steps: Vec<String> = steps(&actions).iter().map(plain).collect();
     expect![[r#"
         Insert { key: "a", value: Value([10, 4, 116, 101, 120, 116]) }
         Update { key: "b", value: Value([24, 7]) }
@@ -29,9 +34,9 @@ fn values_of_every_kind_are_read() {
 fn every_impossible_action_is_reported() {
     let actions = actions(
         "actions:\n- {action: insert, value: 1}\n- {key: a, action: insert}\n- {key: a, action: frobnicate}\n\
-         - {key: a, action: hash}\n- {key: a, action: insert, value: 1, from_attribute: b}\n\
+         - {key: a, action: hash, value: 1}\n- {key: a, action: insert, value: 1, from_attribute: b}\n\
          - {key: a, action: upsert, from_context: metadata.x}\n- {key: a, action: delete, value: 1}\n\
-         - {key: a, action: delete, pattern: ^x}\n- {key: a}\n",
+         - {key: a, action: insert, value: 1, pattern: ^x}\n- {key: a}\n",
     );
     let mut checks = Checks::default();
     validate("actions", &actions, &mut checks);
@@ -41,12 +46,52 @@ fn every_impossible_action_is_reported() {
     expect![[r#"
         actions.0.key: key is missing, name the attribute
         actions.1.value: action insert needs a value, set "value" or "from_attribute"
-        actions.2.action: "frobnicate" is no action, write one of insert, update, upsert, delete
-        actions.3.action: action hash is not supported yet, use insert, update, upsert, delete
+        actions.2.action: "frobnicate" is no action, write one of insert, update, upsert, delete, hash, extract, convert
+        actions.3.value: action hash reads no "value", remove it
         actions.4.value: "value" and "from_attribute" are both set, keep one
         actions.5.from_context: from_context is "metadata.x", but a request's connection is not known to processors; let the sender set an attribute and use from_attribute
         actions.6.value: action delete reads no "value", remove it
-        actions.7.pattern: pattern is "^x", which no supported action reads; remove it
-        actions.8.action: action is missing, use insert, update, upsert, delete
+        actions.7.pattern: action insert reads no "pattern", remove it
+        actions.8.action: action is missing, use insert, update, upsert, delete, hash, extract, convert
         actions: missing required field "actions", list at least one action"#]].assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn every_mistake_in_patterns_and_types_is_reported() {
+    let actions = actions(
+        "actions:\n- {action: delete}\n- {action: hash, pattern: 'a('}\n- {key: a, action: extract}\n\
+         - {key: a, action: extract, pattern: ^x$}\n- {key: a, action: extract, pattern: '(?P<x>a)(b)'}\n\
+         - {action: extract, pattern: '(?P<x>a)'}\n- {key: a, action: extract, pattern: '(?P<x>a)', value: 1}\n\
+         - {key: a, action: convert}\n- {key: a, action: convert, converted_type: integer}\n\
+         - {key: a, action: convert, converted_type: int, pattern: x}\n\
+         - {key: a, action: hash, converted_type: int}\n- {key: a, action: convert, converted_type: int, from_attribute: b}\n\
+         - {key: a, action: hash, from_context: x}\n- {key: a, action: extract, pattern: '(?P<x>a'}\n",
+    );
+    let mut checks = Checks::default();
+    validate("actions", &actions, &mut checks);
+    let told: Vec<String> =
+        checks.into_findings().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+    expect![[r#"
+        actions.0.key: key is missing, name the attribute, or many by a "pattern"
+        actions.1.pattern: the pattern "a(" is no regular expression: unclosed group
+        actions.2.pattern: action extract needs a "pattern" whose groups name attributes
+        actions.3.pattern: pattern is "^x$", which has no group with a name: (?P<name>…)
+        actions.4.pattern: pattern is "(?P<x>a)(b)", which has a group without a name, write (?P<name>…) or (?:…)
+        actions.5.key: key is missing, name the attribute
+        actions.6.value: action extract reads no "value", remove it
+        actions.7.converted_type: converted_type is missing, use int, double, string
+        actions.8.converted_type: "integer" is no type, write one of int, double, string
+        actions.9.pattern: action convert reads no "pattern", remove it
+        actions.10.converted_type: action hash reads no "converted_type", remove it
+        actions.11.from_attribute: action convert reads no "from_attribute", remove it
+        actions.12.from_context: action hash reads no "from_context", remove it
+        actions.13.pattern: the pattern "(?P<x>a" is no regular expression: unclosed group"#]].assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn only_what_needs_no_value_is_spliced() {
+    let spliced = |yaml: &str| super::edits(&steps(&actions(yaml))).is_some();
+    assert!(spliced("actions: [{key: a, action: delete}, {key: b, action: upsert, from_attribute: a}]"));
+    assert!(!spliced("actions: [{key: a, action: delete, pattern: x}]"));
+    assert!(!spliced("actions: [{key: a, action: delete}, {key: b, action: hash}]"));
 }

@@ -5,7 +5,10 @@ use model::{Batch, KeySet, Payload, SignalSet};
 use wire::edit::{AttributeEdits, SpanEditor, SpanEdits, edit_data_points, edit_log_records};
 
 use super::AttributesConfig;
-use crate::actions::edits;
+use crate::{
+    actions::{Runner, edits, steps},
+    ottl::Context,
+};
 
 /// Adds, changes and removes attributes of spans, data points and log records.
 pub struct Attributes;
@@ -14,20 +17,28 @@ impl ProcessorDef for Attributes {
     const KIND: &'static str = "attributes";
     type Config = AttributesConfig;
 
-    fn consumes(_: &AttributesConfig) -> SignalSet {
-        SignalSet::ALL
+    fn consumes(config: &AttributesConfig) -> SignalSet {
+        config.signals()
     }
 
-    fn emits(_: &AttributesConfig) -> SignalSet {
-        SignalSet::ALL
+    fn emits(config: &AttributesConfig) -> SignalSet {
+        Self::consumes(config)
     }
 
-    fn ingest(config: &AttributesConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
-        let edits = AttributeEdits::new(edits(&config.actions));
-        Box::new(Editor { of_spans: None, edits, spans: SpanEditor::new() })
+    fn ingest(config: &AttributesConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        let steps = steps(&config.actions);
+        match edits(&steps).filter(|_| config.is_for_all()) {
+            Some(edits) => Box::new(Editor { of_spans: None, edits, spans: SpanEditor::new() }),
+            None => {
+                let contexts = [Context::Span, Context::DataPoint, Context::Log];
+                let chosen = |signal| config.chosen(signal);
+                Box::new(Actor { runner: Runner::new(Self::KIND, contexts, &steps, chosen, cx) })
+            }
+        }
     }
 }
 
+/// Takes actions on every item, of which each can be spliced.
 struct Editor {
     edits: AttributeEdits,
     /// The same edits, with the places of their keys in the table of spans.
@@ -63,6 +74,22 @@ impl Processor for Editor {
             | Payload::Incidents(_)
             | Payload::Verdicts(_) => {}
         }
+        cx.pass(batch);
+    }
+}
+
+/// Takes actions that look at values, or are meant for some items alone.
+struct Actor {
+    runner: Runner,
+}
+
+impl Processor for Actor {
+    fn wanted(&mut self, keys: &KeySet) {
+        self.runner.wanted(keys);
+    }
+
+    fn process(&mut self, mut batch: Batch, cx: &mut Cx<'_>) {
+        self.runner.run(&mut batch.payload);
         cx.pass(batch);
     }
 }

@@ -1,3 +1,6 @@
+mod actions;
+mod matching;
+
 use component::testing::Harness;
 use expect_test::{Expect, expect};
 use model::{Payload, SpanTable};
@@ -19,7 +22,7 @@ use super::{Attributes, AttributesConfig};
 use crate::testing::*;
 
 fn harness(yaml: &str) -> Harness {
-    Harness::new::<Attributes>(&AttributesConfig { actions: actions(yaml) }, 1, T0)
+    Harness::new::<Attributes>(&settings::<AttributesConfig>(yaml), 1, T0)
 }
 
 fn log_request(attributes: Vec<KeyValue>) -> ExportLogsServiceRequest {

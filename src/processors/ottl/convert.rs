@@ -385,7 +385,7 @@ fn substring(target: Cow<'_, [u8]>, start: i64, length: i64, is_safe: bool) -> R
     })
 }
 
-fn to_int(value: Value<'_>) -> Result<Value<'static>, Failure> {
+pub(super) fn to_int(value: Value<'_>) -> Result<Value<'static>, Failure> {
     Ok(match value {
         Value::Nil => Value::Nil,
         Value::Int(number) => Value::Int(number),
@@ -398,7 +398,7 @@ fn to_int(value: Value<'_>) -> Result<Value<'static>, Failure> {
     })
 }
 
-fn to_double(value: Value<'_>) -> Result<Value<'static>, Failure> {
+pub(super) fn to_double(value: Value<'_>) -> Result<Value<'static>, Failure> {
     const NONE: Failure = Failure("no number can be made of the value");
     Ok(match value {
         Value::Nil => Value::Nil,
@@ -406,11 +406,17 @@ fn to_double(value: Value<'_>) -> Result<Value<'static>, Failure> {
         Value::Double(number) => Value::Double(number),
         Value::Bool(flag) => Value::Double(if flag { 1.0 } else { 0.0 }),
         Value::Text(text) => {
-            let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-            Value::Double(number.ok_or(NONE)?)
+            Value::Double(std::str::from_utf8(&text).ok().and_then(read_double).ok_or(NONE)?)
         }
         _ => return Err(NONE),
     })
+}
+
+/// Reads a number as Go does: one beyond the largest is none, unless it is written as infinity.
+fn read_double(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    let is_beyond = number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit());
+    (!is_beyond).then_some(number)
 }
 
 fn to_bool(value: Value<'_>) -> Result<Value<'static>, Failure> {

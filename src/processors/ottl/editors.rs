@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use regex::bytes::Regex;
 
 use super::{
+    actions::{Action, act},
     arguments::Arguments,
     convert::text,
     expression::{Expression, Resolver},
@@ -25,15 +26,39 @@ pub(super) enum Editor {
     DeleteMatchingKeys(Access, Regex),
     KeepKeys(Access, Vec<Expression>),
     KeepMatchingKeys(Access, Regex),
-    Limit { target: Access, limit: usize, priority: Vec<Vec<u8>> },
-    TruncateAll { target: Access, limit: usize, is_safe: bool },
+    Limit {
+        target: Access,
+        limit: usize,
+        priority: Vec<Vec<u8>>,
+    },
+    TruncateAll {
+        target: Access,
+        limit: usize,
+        is_safe: bool,
+    },
     ReplacePattern(Access, Replace),
-    ReplaceAllPatterns { target: Access, of_keys: bool, replace: Replace },
+    ReplaceAllPatterns {
+        target: Access,
+        of_keys: bool,
+        replace: Replace,
+    },
     ReplaceMatch(Access, Replace),
     ReplaceAllMatches(Access, Replace),
-    MergeMaps { target: Access, source: Expression, inserts: bool, updates: bool },
-    Flatten { target: Access, prefix: String, depth: u32, resolves_conflicts: bool },
+    MergeMaps {
+        target: Access,
+        source: Expression,
+        inserts: bool,
+        updates: bool,
+    },
+    Flatten {
+        target: Access,
+        prefix: String,
+        depth: u32,
+        resolves_conflicts: bool,
+    },
     Append(Access, Vec<Expression>),
+    /// What `attributes` and `resource` do; it has no name in the language.
+    Act(Access, Vec<Action>),
 }
 
 /// An entry of a map: its key, and the body of its `AnyValue`.
@@ -305,6 +330,7 @@ impl Editor {
                     Ok(())
                 })
             }
+            Self::Act(target, actions) => act(item, target, actions),
             Self::Append(target, values) => {
                 let mut list = match item.read(target)? {
                     Value::Nil => Vec::new(),
@@ -380,7 +406,7 @@ fn literal_texts(given: &Arguments<'_>, index: usize) -> Result<Vec<Vec<u8>>, Fa
 }
 
 /// Changes the entries of a map and writes it back.
-fn edit_map(
+pub(super) fn edit_map(
     item: &mut Item<'_>,
     target: &Access,
     change: impl FnOnce(&mut Vec<Entry<'_>>) -> Result<(), Failure>,

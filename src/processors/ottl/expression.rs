@@ -10,6 +10,7 @@ use super::{
     fields::{Access, Place},
     functions,
     item::{Item, entry},
+    matching::Asked,
     syntax::{Arithmetic, Comparison, Key, Kind, Node},
     value::{Failure, Map, Type, Value},
 };
@@ -33,6 +34,8 @@ pub(super) enum Condition {
     Constant(bool),
     Compare(Comparison, Expression, Expression),
     Call(Expression),
+    /// What `include` and `exclude` ask of a field.
+    Asks(Access, Box<Asked>),
     Not(Box<Self>),
     All(Vec<Self>),
     Any(Vec<Self>),
@@ -95,7 +98,7 @@ impl Resolver {
         parts.iter().map(|part| self.condition(part)).collect()
     }
 
-    fn shared(&mut self, mut condition: Condition) -> Condition {
+    pub(super) fn shared(&mut self, mut condition: Condition) -> Condition {
         let mut deepest = None;
         condition.each_access(&mut |access| deepest = deepest.max(Some(access.place)));
         if deepest.is_none_or(|place| place > Place::Scope) || self.context == Context::Resource {
@@ -332,6 +335,7 @@ impl Condition {
                 Value::Bool(flag) => Ok(flag),
                 _ => Err(Failure("the function did not return true or false")),
             },
+            Self::Asks(access, asked) => Ok(asked.holds(&item.read(access)?)),
             Self::Not(inner) => Ok(!inner.holds(item)?),
             Self::All(parts) => {
                 for part in parts {
@@ -368,6 +372,7 @@ impl Condition {
                 right.each_access(see);
             }
             Self::Call(expression) => expression.each_access(see),
+            Self::Asks(access, _) => see(access),
             Self::Not(inner) | Self::Shared(_, inner) => inner.each_access(see),
             Self::All(parts) | Self::Any(parts) => parts.iter_mut().for_each(|part| part.each_access(see)),
         }

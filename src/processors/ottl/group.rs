@@ -3,6 +3,7 @@
 use model::Signal;
 
 use super::{
+    actions::Action,
     conditions::{ErrorMode, Failures, Faults, Told},
     context::{Context, Depth, inferred},
     editors::Editor,
@@ -11,6 +12,7 @@ use super::{
     fields::Place,
     functions,
     item::Item,
+    matching::{self, Property},
     syntax::{self, Kind, Node, Statement},
     value::Failure,
     walk::{Visitor, rewritten},
@@ -26,6 +28,14 @@ pub(crate) struct Group {
     error_mode: ErrorMode,
     n_shared: usize,
     pub(crate) failures: Failures,
+}
+
+/// For which items actions are meant: those that all of one list holds for, if there is one, without those that all of
+/// the other holds for.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) included: Option<Vec<Property>>,
+    pub(crate) excluded: Option<Vec<Property>>,
 }
 
 /// What there is to complain about in a group: in its conditions, and in its statements.
@@ -69,6 +79,33 @@ impl Group {
         };
         let doubts = group.resolve(&parts, &mut faults);
         (Some(group), faults, doubts)
+    }
+
+    /// Makes a group of actions on the attributes of the items of a context.
+    pub(crate) fn of_actions(
+        signal: Signal,
+        context: Context,
+        chosen: &Chosen,
+        actions: Vec<Action>,
+    ) -> Self {
+        let mut resolver = resolver(context);
+        let included = chosen.included.iter().map(|asked| matching::condition(&mut resolver, asked));
+        let mut asked: Vec<Condition> = included.collect();
+        let excluded = chosen.excluded.iter().map(|asked| matching::condition(&mut resolver, asked));
+        asked.extend(excluded.map(|condition| Condition::Not(Box::new(condition))));
+        let editor = Editor::Act(matching::access(context, &["attributes"]), actions);
+        Self {
+            signal,
+            context,
+            conditions: (!asked.is_empty())
+                .then(|| Told::new("include and exclude", Condition::All(asked)))
+                .into_iter()
+                .collect(),
+            statements: vec![Told::new("actions", (editor, None))],
+            error_mode: ErrorMode::Ignore,
+            n_shared: resolver.n_shared,
+            failures: Failures::default(),
+        }
     }
 
     fn resolve(&mut self, parts: &Parts<'_>, faults: &mut GroupFaults) -> GroupFaults {

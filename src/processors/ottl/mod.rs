@@ -5,6 +5,8 @@
 //! * `context`: what a condition is run for, and which names mean something there.
 //! * `fields`: paths to fields of OTLP; `item`: reading and splicing them in the bytes.
 //! * `value`, `compare`, `regexes`, `json`: what is calculated with.
+//! * `actions`, `matching`: what `attributes` and `resource` say in the collector's older words, as an editor and as a
+//!   condition; `replacing`: requests written anew in the place of what came.
 //! * `expression`, `functions`, `arguments`, `convert`: the tree with its names resolved, and what it gives; `editors`,
 //!   `replace`: what it does.
 //! * `walk`, `conditions`, `group`: the way through a request, and what processors are made of: a [`Sieve`] of
@@ -13,6 +15,7 @@
 //! *Source*: the collector's package `ottl`, release 0.155, whose comparison, nil and errors this keeps. *Cost*: a
 //! condition reads the fields that it names; a request in which nothing holds is neither copied nor decoded.
 
+mod actions;
 mod arguments;
 mod compare;
 mod conditions;
@@ -27,14 +30,26 @@ mod group;
 mod item;
 mod json;
 mod lexer;
+mod matching;
 pub(crate) mod regexes;
 mod replace;
+mod replacing;
 mod syntax;
 #[cfg(test)]
 mod tests;
 mod value;
 mod walk;
 
+pub(crate) use actions::{Action, Converted};
 pub(crate) use conditions::{ErrorMode, Faults, Sieve};
 pub(crate) use context::Context;
-pub(crate) use group::Group;
+pub(crate) use group::{Chosen, Group};
+pub(crate) use matching::{Owner, Place, Property, Texts, Wanted};
+pub(crate) use replacing::Replacing;
+
+/// Compiles a pattern as Go spells it.
+///
+/// *Errors*: what is wrong with it.
+pub(crate) fn pattern(text: &str) -> Result<regex::bytes::Regex, String> {
+    regexes::compile(text.as_bytes())
+}

@@ -1,11 +1,14 @@
 //! Splices attributes of resources.
 
 use component::{BuildCx, Cx, Processor, ProcessorDef};
-use model::{Batch, Payload, Signal, SignalSet};
+use model::{Batch, KeySet, Payload, Signal, SignalSet};
 use wire::edit::{AttributeEdits, edit_resources, edit_trace_resources};
 
 use super::ResourceConfig;
-use crate::actions::edits;
+use crate::{
+    actions::{Runner, edits, steps},
+    ottl::{Chosen, Context},
+};
 
 /// Adds, changes and removes attributes of resources.
 pub struct Resource;
@@ -22,11 +25,18 @@ impl ProcessorDef for Resource {
         SignalSet::ALL
     }
 
-    fn ingest(config: &ResourceConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
-        Box::new(Editor { edits: AttributeEdits::new(edits(&config.attributes)) })
+    fn ingest(config: &ResourceConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        let steps = steps(&config.attributes);
+        match edits(&steps) {
+            Some(edits) => Box::new(Editor { edits }),
+            None => Box::new(Actor {
+                runner: Runner::new(Self::KIND, [Context::Resource; 3], &steps, |_| Chosen::default(), cx),
+            }),
+        }
     }
 }
 
+/// Takes actions of which each can be spliced.
 struct Editor {
     edits: AttributeEdits,
 }
@@ -51,6 +61,22 @@ impl Processor for Editor {
         if let Some(edited) = edit_resources(signal, bytes, &self.edits) {
             *bytes = edited;
         }
+        cx.pass(batch);
+    }
+}
+
+/// Takes actions that look at values.
+struct Actor {
+    runner: Runner,
+}
+
+impl Processor for Actor {
+    fn wanted(&mut self, keys: &KeySet) {
+        self.runner.wanted(keys);
+    }
+
+    fn process(&mut self, mut batch: Batch, cx: &mut Cx<'_>) {
+        self.runner.run(&mut batch.payload);
         cx.pass(batch);
     }
 }

@@ -130,3 +130,21 @@ fn the_spans_of_edited_resources_stay() {
     let got = ExportTraceServiceRequest::decode(traces.bytes.clone()).unwrap();
     assert_eq!(got.resource_spans[0].scope_spans, sent.resource_spans[0].scope_spans);
 }
+
+#[test]
+fn values_of_resources_are_hashed_extracted_and_converted() {
+    let pod: &[(&str, &str)] = &[("pod", "shop-7"), ("n", "12")];
+    check(
+        "{key: pod, action: extract, pattern: '(?P<app>\\w+)-(?P<index>\\d+)'}",
+        Some(pod),
+        expect!["{pod=shop-7,n=12,app=shop,index=7}"],
+    );
+    check("{pattern: '^p', action: delete}", Some(pod), expect!["{n=12}"]);
+    check("{key: n, action: convert, converted_type: double}", Some(&[("n", "1.50")]), expect!["{n=1.5}"]);
+    check(
+        "{key: k, action: hash}",
+        Some(&[("k", "abc")]),
+        expect!["{k=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad}"],
+    );
+    check("{key: k, action: hash}", None, expect!["no resource"]);
+}

@@ -1,12 +1,10 @@
 //! Runs groups of statements.
 
-use bytes::Bytes;
 use component::{BuildCx, Checks, Counter, Cx, Processor, ProcessorDef};
-use model::{Batch, KeySet, Outcome, Payload, Signal, SignalSet, SpanTable, Traces};
-use wire::Matcher;
+use model::{Batch, KeySet, Outcome, Payload, Signal, SignalSet};
 
 use super::TransformConfig;
-use crate::ottl::Group;
+use crate::ottl::{Group, Replacing};
 
 /// Changes what statements say.
 pub struct Transform;
@@ -38,8 +36,7 @@ impl ProcessorDef for Transform {
             traces: config.groups(Signal::Traces, &mut told),
             metrics: config.groups(Signal::Metrics, &mut told),
             logs: config.groups(Signal::Logs, &mut told),
-            matcher: Matcher::new(&KeySet::default()),
-            spare: Box::default(),
+            replacing: Replacing::new(),
             failures: counter(
                 "statement_failures",
                 "Statements and conditions that could not be applied to a resource, scope, span, event, metric, \
@@ -63,23 +60,21 @@ struct Changer {
     traces: Vec<Group>,
     metrics: Vec<Group>,
     logs: Vec<Group>,
-    /// Finds again what stages read of spans, in a request that was written anew.
-    matcher: Matcher,
-    spare: Box<SpanTable>,
+    replacing: Replacing,
     failures: Counter,
     unsound: Counter,
 }
 
 impl Processor for Changer {
     fn wanted(&mut self, keys: &KeySet) {
-        self.matcher = Matcher::new(keys);
+        self.replacing.wanted(keys);
     }
 
     fn process(&mut self, mut batch: Batch, cx: &mut Cx<'_>) {
-        let (groups, bytes, signal) = match &batch.payload {
-            Payload::Traces(traces) => (&mut self.traces, &traces.bytes, Signal::Traces),
-            Payload::Metrics(bytes) => (&mut self.metrics, bytes, Signal::Metrics),
-            Payload::Logs(bytes) => (&mut self.logs, bytes, Signal::Logs),
+        let (groups, bytes) = match &batch.payload {
+            Payload::Traces(traces) => (&mut self.traces, &traces.bytes),
+            Payload::Metrics(bytes) => (&mut self.metrics, bytes),
+            Payload::Logs(bytes) => (&mut self.logs, bytes),
             Payload::Partial(_)
             | Payload::Rollups(_)
             | Payload::Conditions(_)
@@ -110,7 +105,7 @@ impl Processor for Changer {
             return cx.absorb(batch);
         }
         if let Some(changed) = changed
-            && !self.replace(signal, &mut batch.payload, changed.into())
+            && !self.replacing.put(&mut batch.payload, changed.into())
         {
             // As it was it may hold what statements should have removed.
             self.unsound.add(1);
@@ -120,29 +115,5 @@ impl Processor for Changer {
             return cx.absorb(batch);
         }
         cx.pass(batch);
-    }
-}
-
-impl Changer {
-    /// Puts the new bytes in the place of the old, if they are sound.
-    fn replace(&mut self, signal: Signal, payload: &mut Payload, changed: Bytes) -> bool {
-        match payload {
-            Payload::Traces(Traces { bytes, table }) => {
-                if wire::scan_own_traces(&changed, &self.matcher, &mut self.spare).is_err() {
-                    return false;
-                }
-                std::mem::swap(table, &mut self.spare);
-                *bytes = changed;
-                true
-            }
-            Payload::Metrics(bytes) | Payload::Logs(bytes) => {
-                let is_sound = wire::check(signal, &changed).is_ok();
-                if is_sound {
-                    *bytes = changed;
-                }
-                is_sound
-            }
-            _ => false,
-        }
     }
 }
