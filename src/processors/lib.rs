@@ -18,6 +18,7 @@
 //! * [`memory_limiter`]: requests refused while the process holds too much memory.
 //! * [`promql`]: what is asked in the words of Prometheus, in terms of the series that stages see.
 //! * [`probabilistic_sampler`]: a share of spans and log records.
+//! * [`redaction`]: what nobody shall see, removed and masked.
 //! * [`sla`]: whether promises are kept, and how fast their error budgets burn.
 //! * `recall`: earlier states of stages, for ranges of time that are excluded afterwards.
 //! * `schedule`: times of the week at which something holds.
@@ -47,6 +48,7 @@ mod ottl;
 pub mod probabilistic_sampler;
 pub mod promql;
 mod recall;
+pub mod redaction;
 pub mod resource;
 mod schedule;
 mod seal;
@@ -86,6 +88,7 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<forecast::Forecast>(),
         ProcessorEntry::of::<memory_limiter::MemoryLimiter>(),
         ProcessorEntry::of::<probabilistic_sampler::ProbabilisticSampler>(),
+        ProcessorEntry::of::<redaction::Redaction>(),
         ProcessorEntry::of::<resource::Resource>(),
         ProcessorEntry::of::<sla::Sla>(),
         ProcessorEntry::of::<tail_sampling::TailSampling>(),

@@ -7,6 +7,7 @@
 //! * `value`, `compare`, `regexes`, `json`: what is calculated with.
 //! * `actions`, `matching`: what `attributes` and `resource` say in the collector's older words, as an editor and as a
 //!   condition; `replacing`: requests written anew in the place of what came.
+//! * `everywhere`: all attributes and bodies of a request, for those who change them by rules of their own.
 //! * `expression`, `functions`, `arguments`, `convert`: the tree with its names resolved, and what it gives; `editors`,
 //!   `replace`: what it does.
 //! * `walk`, `conditions`, `group`: the way through a request, and what processors are made of: a [`Sieve`] of
@@ -22,6 +23,7 @@ mod conditions;
 mod context;
 mod convert;
 mod editors;
+mod everywhere;
 mod expression;
 mod fault;
 mod fields;
@@ -43,6 +45,7 @@ mod walk;
 pub(crate) use actions::{Action, Converted};
 pub(crate) use conditions::{ErrorMode, Faults, Sieve};
 pub(crate) use context::Context;
+pub(crate) use everywhere::{Change, Everywhere};
 pub(crate) use group::{Chosen, Group};
 pub(crate) use matching::{Owner, Place, Property, Texts, Wanted};
 pub(crate) use replacing::Replacing;

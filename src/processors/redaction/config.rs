@@ -1,0 +1,81 @@
+//! The collector's keys.
+
+use component::{Checks, Config};
+use config::{NotSupported, NotSupportedKeys};
+use serde::Deserialize;
+
+use crate::ottl::pattern;
+
+/// Settings of `redaction`.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RedactionConfig {
+    /// Otherwise attributes whose keys are not in `allowed_keys` are removed.
+    pub(crate) allow_all_keys: bool,
+    pub(crate) allowed_keys: Vec<String>,
+    /// Keys of attributes that stay as they are.
+    pub(crate) ignored_keys: Vec<String>,
+    pub(crate) ignored_key_patterns: Vec<String>,
+    /// Patterns of keys whose values are masked.
+    pub(crate) blocked_key_patterns: Vec<String>,
+    /// Patterns of what is masked in values.
+    pub(crate) blocked_values: Vec<String>,
+    /// Patterns of values that stay as they are.
+    pub(crate) allowed_values: Vec<String>,
+    /// `sha1` or `sha3`; four asterisks when it is not set.
+    pub(crate) hash_function: String,
+    /// Whether values that are no texts are looked at.
+    pub(crate) redact_all_types: bool,
+    /// `debug`, `info` or `silent`.
+    pub(crate) summary: String,
+}
+
+const NO_HMAC: &str = "values are not hashed with a key";
+const NO_SANITIZER: &str = "addresses and queries are not taken apart";
+const BY_PATTERN: &str = "remove it, and mask by `blocked_values`";
+pub(super) const SUMMARIES: [&str; 3] = ["debug", "info", "silent"];
+const HASHES: [&str; 2] = ["sha1", "sha3"];
+
+impl Config for RedactionConfig {
+    const NOT_SUPPORTED: NotSupportedKeys = &[(
+        "",
+        &[
+            NotSupported::new("hmac_key", NO_HMAC, "remove it, and set `hash_function: sha3`"),
+            NotSupported::new("url_sanitizer", NO_SANITIZER, BY_PATTERN),
+            NotSupported::new("db_sanitizer", NO_SANITIZER, BY_PATTERN),
+        ],
+    )];
+
+    fn validate(&self, checks: &mut Checks) {
+        for (key, patterns) in [
+            ("ignored_key_patterns", &self.ignored_key_patterns),
+            ("blocked_key_patterns", &self.blocked_key_patterns),
+            ("blocked_values", &self.blocked_values),
+            ("allowed_values", &self.allowed_values),
+        ] {
+            for (index, text) in patterns.iter().enumerate() {
+                if let Err(message) = pattern(text) {
+                    checks.error(&format!("{key}.{index}"), message);
+                }
+            }
+        }
+        match self.hash_function.to_lowercase().as_str() {
+            "" | "sha1" | "sha3" => {}
+            name @ ("md5" | "hmac-sha256" | "hmac-sha512") => {
+                let message = format!("hash_function {name} is not offered, use {}", HASHES.join(" or "));
+                checks.error("hash_function", message);
+            }
+            _ => checks.unknown("hash_function", "hash function", &self.hash_function, &HASHES),
+        }
+        if !self.summary.is_empty() && !SUMMARIES.contains(&self.summary.as_str()) {
+            checks.unknown("summary", "summary", &self.summary, &SUMMARIES);
+        }
+        if !self.allow_all_keys && self.allowed_keys.is_empty() && self.ignored_keys.is_empty() {
+            checks.warn(
+                "allowed_keys",
+                "no key is allowed, so that every attribute is removed; \
+                 to keep them all and mask values set allow_all_keys",
+            );
+        }
+    }
+}
