@@ -41,6 +41,7 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: forecast
           - name: memory_limiter
           - name: probabilistic_sampler
+          - name: redaction
           - name: resource
           - name: sla
             aliases: [slo]
