@@ -10,7 +10,7 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::ottl::{Context, ErrorMode, Faults, Sieve};
+use crate::ottl::{Context, ErrorMode, Faults, Sieve, error_mode};
 
 const WITHOUT_OTTL: &str = "it is the older way to say what stays, without conditions";
 const SPANS_INSTEAD: &str =
@@ -241,20 +241,6 @@ impl FilterConfig {
         sieves.retain(|sieve| !sieve.is_empty());
         sieves
     }
-}
-
-/// Reads an error mode, or takes the one that holds where none is set.
-pub(crate) fn error_mode(
-    path: &str,
-    name: Option<&str>,
-    default: ErrorMode,
-    checks: &mut Checks,
-) -> ErrorMode {
-    let Some(name) = name.filter(|name| !name.is_empty()) else { return default };
-    ErrorMode::named(name).unwrap_or_else(|| {
-        checks.unknown(path, "error mode", name, &ErrorMode::NAMES);
-        default
-    })
 }
 
 fn tell(path: &str, (faults, doubts): (Faults, Faults), checks: &mut Checks) {

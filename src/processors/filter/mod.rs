@@ -10,5 +10,4 @@ mod processor;
 mod tests;
 
 pub use config::FilterConfig;
-pub(crate) use config::error_mode;
 pub use processor::Filter;

@@ -1,5 +1,6 @@
 //! Conditions that drop what they hold for.
 
+use component::Checks;
 use model::{KeySet, Signal, SpanTable};
 
 use super::{
@@ -36,6 +37,20 @@ impl ErrorMode {
             _ => return None,
         })
     }
+}
+
+/// Reads an error mode, or takes the one that holds where none is set.
+pub(crate) fn error_mode(
+    path: &str,
+    name: Option<&str>,
+    default: ErrorMode,
+    checks: &mut Checks,
+) -> ErrorMode {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return default };
+    ErrorMode::named(name).unwrap_or_else(|| {
+        checks.unknown(path, "error mode", name, &ErrorMode::NAMES);
+        default
+    })
 }
 
 /// What failed, how often, and whether that ends the request.

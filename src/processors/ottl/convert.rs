@@ -321,10 +321,7 @@ fn has_attribute(item: &Item<'_>, key: &[u8], wanted: Option<&[u8]>) -> Result<b
 }
 
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    match part.is_empty() {
-        true => Some(0),
-        false => text.windows(part.len()).position(|window| window == part),
-    }
+    memchr::memmem::find(text, part)
 }
 
 fn place_of(list: &[u8], wanted: &Value<'_>) -> Option<usize> {

@@ -12,6 +12,7 @@ use super::{
     fault::{Fault, unknown},
     fields::{Access, Field},
     item::{Item, MOST_BYTES, put_entries},
+    places::Places,
     regexes,
     replace::Replace,
     syntax::{Call, Kind},
@@ -300,12 +301,14 @@ impl Editor {
                     return Err(Failure("expected a map to merge"));
                 };
                 edit_map(item, target, |entries| {
+                    let mut places = Places::of(entries.iter().map(|(key, _)| &key[..]));
                     for entry in source.entries() {
-                        match entries.iter_mut().find(|(key, _)| key[..] == *entry.key) {
-                            Some((_, value)) if *updates => *value = Cow::Owned(entry.value.to_vec()),
+                        let value = || Cow::Owned(entry.value.to_vec());
+                        match places.get(entry.key) {
+                            Some(at) if *updates => entries[at].1 = value(),
                             None if *inserts => {
-                                entries
-                                    .push((Cow::Owned(entry.key.to_vec()), Cow::Owned(entry.value.to_vec())));
+                                places.add(entry.key, entries.len());
+                                entries.push((Cow::Owned(entry.key.to_vec()), value()));
                             }
                             _ => {}
                         }
@@ -315,8 +318,7 @@ impl Editor {
             }
             Self::Flatten { target, prefix, depth, resolves_conflicts } => {
                 edit_map(item, target, |entries| {
-                    let mut flat =
-                        Flat { entries: Vec::new(), resolves_conflicts: *resolves_conflicts, bytes: 0 };
+                    let mut flat = Flat::new(*resolves_conflicts);
                     let prefix =
                         if prefix.is_empty() { Vec::new() } else { format!("{prefix}.").into_bytes() };
                     for (key, value) in entries.iter() {
@@ -453,11 +455,16 @@ fn truncated(text: &[u8], limit: usize, is_safe: bool) -> &[u8] {
 struct Flat {
     /// Key, value, and how many others wanted the same key.
     entries: Vec<(Vec<u8>, Vec<u8>, u32)>,
+    places: Places,
     resolves_conflicts: bool,
     bytes: usize,
 }
 
 impl Flat {
+    fn new(resolves_conflicts: bool) -> Self {
+        Self { entries: Vec::new(), places: Places::default(), resolves_conflicts, bytes: 0 }
+    }
+
     /// Adds what is within a value down to a depth.
     fn value(&mut self, key: &[u8], value: &[u8], depth: u32) -> Result<(), Failure> {
         let below = |name: &[u8]| [key, b".", name].concat();
@@ -483,14 +490,15 @@ impl Flat {
         if self.bytes > MOST_BYTES {
             return Err(Failure("the flat map is larger than 4 MiB"));
         }
-        let known = self.entries.iter().position(|(known, ..)| *known == key);
-        match known {
+        let next_at = self.entries.len();
+        match self.places.add(&key, next_at) {
             None => self.entries.push((key, value.to_vec(), 0)),
             Some(at) if self.resolves_conflicts => {
                 let number = self.entries[at].2;
                 self.entries[at].2 += 1;
                 let mut next = key;
                 next.extend_from_slice(format!(".{number}").as_bytes());
+                self.places.add(&next, next_at);
                 self.entries.push((next, value.to_vec(), 0));
             }
             Some(at) => self.entries[at].1 = value.to_vec(),

@@ -33,6 +33,7 @@ mod item;
 mod json;
 mod lexer;
 mod matching;
+mod places;
 pub(crate) mod regexes;
 mod replace;
 mod replacing;
@@ -43,7 +44,7 @@ mod value;
 mod walk;
 
 pub(crate) use actions::{Action, Converted};
-pub(crate) use conditions::{ErrorMode, Faults, Sieve};
+pub(crate) use conditions::{ErrorMode, Faults, Sieve, error_mode};
 pub(crate) use context::Context;
 pub(crate) use everywhere::{Change, Everywhere};
 pub(crate) use group::{Chosen, Group};

@@ -11,6 +11,7 @@ use super::{
     expression::{Expression, Resolver},
     fault::{Fault, unknown},
     item::{Item, MOST_BYTES},
+    places::Places,
     syntax::Kind,
     value::{Failure, Type, Value, hexadecimal, wrapped},
 };
@@ -159,14 +160,15 @@ impl Replace {
             return Ok(());
         }
         let mut renamed: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
+        let mut places = Places::default();
         for (key, value) in std::mem::take(entries) {
             let key = match self.all(&key, replacement)? {
                 Some(new) => Cow::Owned(new),
                 None => key,
             };
             // Of two that get the same name the later stays, in the place of the first.
-            match renamed.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, known)) => *known = value,
+            match places.add(&key, renamed.len()) {
+                Some(at) => renamed[at].1 = value,
                 None => renamed.push((key, value)),
             }
         }

@@ -6,7 +6,8 @@ use memchr::memmem::Finder;
 use model::{KeySet, Slice, SpanRec, Traces, alert_event};
 use wire::view::{self, AnyValue};
 
-use crate::consistent::members;
+use super::ottl_condition::OttlConditionConfig;
+use crate::{consistent::members, ottl::Sieve};
 
 /// So many can be told apart.
 pub(super) const MOST: usize = 128;
@@ -50,6 +51,8 @@ pub(super) enum Condition {
         key: Vec<u8>,
         values: Vec<Vec<u8>>,
     },
+    /// One of some conditions in OTTL.
+    Ottl(OttlConditionConfig),
     /// The W3C flag by which the sender says that it sampled.
     SampledFlag,
     Anomalous {
@@ -83,6 +86,9 @@ pub(super) struct Seeker {
     sampled_flag: u128,
     marks: Vec<(u128, Mark)>,
     marked: Finder<'static>,
+    sieves: Vec<(u128, Sieve)>,
+    /// By span of the request which of them hold.
+    judged: Vec<u128>,
 }
 
 /// Longer texts are looked at each time, so that nobody fills memory with them. *Units*: bytes.
@@ -111,6 +117,8 @@ impl Seeker {
             sampled_flag: 0,
             marks: Vec::new(),
             marked: Finder::new(OURS),
+            sieves: Vec::new(),
+            judged: Vec::new(),
         };
         for (place, condition) in conditions.into_iter().enumerate().take(MOST) {
             let bit = 1_u128 << place;
@@ -123,6 +131,7 @@ impl Seeker {
                     }
                 }
                 Condition::TraceState { key, values } => seeker.trace_states.push((bit, key, values)),
+                Condition::Ottl(config) => seeker.sieves.push((bit, config.sieve())),
                 Condition::SampledFlag => seeker.sampled_flag |= bit,
                 Condition::Anomalous { min_score } => seeker.marks.push((bit, Mark::Anomalous { min_score })),
                 Condition::AtRisk { objectives } => seeker.marks.push((bit, Mark::AtRisk { objectives })),
@@ -141,6 +150,21 @@ impl Seeker {
                 of.slot = keys.want(key).0;
             }
         }
+        self.sieves.iter_mut().for_each(|(_, sieve)| sieve.want(keys));
+    }
+
+    /// Begins a request. Returns how often a condition could not be judged of a span.
+    pub(super) fn begin(&mut self, traces: &Traces) -> u64 {
+        self.judged.clear();
+        let mut failures = 0;
+        for (bit, sieve) in &mut self.sieves {
+            self.judged.resize(traces.table.spans.len(), 0);
+            for (hits, is_kept) in self.judged.iter_mut().zip(sieve.judge(&traces.bytes, &traces.table)) {
+                *hits |= if *is_kept { 0 } else { *bit };
+            }
+            failures += std::mem::take(&mut sieve.failures).count;
+        }
+        failures
     }
 
     /// Returns which conditions hold for a resource.
@@ -160,6 +184,7 @@ impl Seeker {
     pub(super) fn of_span(&mut self, traces: &Traces, index: usize, span: &SpanRec, known: u128) -> u128 {
         let request = &traces.bytes[..];
         let mut hits = self.of_status.get(usize::from(span.status)).copied().unwrap_or(0);
+        hits |= self.judged.get(index).copied().unwrap_or(0);
         let row = traces.table.values_of(index);
         for of in &mut self.attributes {
             let value = row.get(of.slot).copied().unwrap_or(Slice::ABSENT);

@@ -63,28 +63,15 @@ impl Default for TailSamplingConfig {
     }
 }
 
-const NO_OTTL: NotSupported = NotSupported::new(
-    "ottl_condition",
-    "policies do not take conditions in OTTL",
-    "use the policies for attributes, status or latency",
-);
-
 impl Config for TailSamplingConfig {
-    const NOT_SUPPORTED: NotSupportedKeys = &[
-        (
-            "",
-            &[NotSupported::new(
-                "tail_storage",
-                "spans wait in memory",
-                "remove it, and bound what may wait with max_bytes",
-            )],
-        ),
-        ("policies.*", &[NO_OTTL]),
-        ("policies.*.and.and_sub_policy.*", &[NO_OTTL]),
-        ("policies.*.not.not_sub_policy", &[NO_OTTL]),
-        ("policies.*.drop.drop_sub_policy.*", &[NO_OTTL]),
-        ("policies.*.composite.composite_sub_policy.*", &[NO_OTTL]),
-    ];
+    const NOT_SUPPORTED: NotSupportedKeys = &[(
+        "",
+        &[NotSupported::new(
+            "tail_storage",
+            "spans wait in memory",
+            "remove it, and bound what may wait with max_bytes",
+        )],
+    )];
 
     fn validate(&self, checks: &mut Checks) {
         self.check_bounds(checks);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use component::{Cx, Processor};
+use component::{BuildCx, Counter, Cx, Processor};
 use model::{Batch, KeySet, Partial, Payload, Slice, Traces};
 use prost::encoding;
 
@@ -17,6 +17,7 @@ use super::{
 
 /// Keeps the requests of one shard until the next tick, as they came.
 pub(super) struct IngestHalf {
+    failures: Counter,
     seeker: Seeker,
     requests: Vec<Bytes>,
     n_bytes: usize,
@@ -69,8 +70,13 @@ const LEAST_BYTES: usize = 16 << 20;
 const PART_BYTES: usize = size_of::<Part>() + 48;
 
 impl IngestHalf {
-    pub(super) fn new(config: &TailSamplingConfig) -> Self {
+    pub(super) fn new(config: &TailSamplingConfig, cx: &BuildCx<'_>) -> Self {
         Self {
+            failures: cx.telemetry.counter(
+                "otelcol_processor_tail_sampling_condition_failures",
+                "Conditions in OTTL that could not be judged of a span",
+                "{failure}",
+            ),
             seeker: Seeker::new(compile(&config.policies).conditions),
             requests: Vec::new(),
             n_bytes: 0,
@@ -93,6 +99,7 @@ impl IngestHalf {
         self.head_of_scope.resize(traces.table.scopes.len(), None);
         self.facts_of_resource.clear();
         self.facts_of_resource.resize(traces.table.resources.len(), None);
+        self.failures.add(self.seeker.begin(traces));
         for (index, span) in traces.table.spans.iter().enumerate() {
             // Spans without an id are of one trace, as in the collector.
             let id = span.trace_id(&traces.bytes).map_or(0, |id| u128::from_be_bytes(*id));

@@ -20,6 +20,7 @@ mod decisions;
 mod held;
 mod ingest;
 mod meters;
+mod ottl_condition;
 mod output;
 mod partial;
 mod policy;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{
     conditions::{Condition, SLO_SEPARATOR},
+    ottl_condition::OttlConditionConfig,
     rules::{Allocation, Rule, TokenBucket, probability_threshold},
 };
 use crate::ottl::regexes::compile_set;
@@ -26,6 +27,7 @@ pub(crate) struct PolicyConfig {
     pub(crate) span_count: SpanCountConfig,
     pub(crate) trace_state: TraceStateConfig,
     pub(crate) boolean_attribute: BooleanAttributeConfig,
+    pub(crate) ottl_condition: OttlConditionConfig,
     pub(crate) anomalous: AnomalousConfig,
     pub(crate) slo_breach: SloBreachConfig,
     pub(crate) and: AndConfig,
@@ -170,7 +172,7 @@ pub(super) enum Place {
 }
 
 /// Policies that hold no others.
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 15] = [
     "always_sample",
     "latency",
     "numeric_attribute",
@@ -183,6 +185,7 @@ const PLAIN: [&str; 14] = [
     "trace_state",
     "trace_flags",
     "boolean_attribute",
+    "ottl_condition",
     "anomalous",
     "slo_breach",
 ];
@@ -209,11 +212,6 @@ impl PolicyConfig {
         let known: Vec<&str> = PLAIN.iter().chain(place.holds()).copied().collect();
         match &*self.r#type {
             "" => checks.error(&at("type"), format!("type is missing, use one of {}", known.join(", "))),
-            "ottl_condition" => {
-                let message = "policy type ottl_condition is not supported, as policies do not take conditions in OTTL; \
-                               use the types for attributes, status or latency";
-                checks.error(&at("type"), message);
-            }
             kind if !known.contains(&kind) => match Place::Top.holds().contains(&kind) {
                 true => checks.error(
                     &at("type"),
@@ -283,6 +281,7 @@ impl PolicyConfig {
             }
             "boolean_attribute" => keyed("boolean_attribute", &self.boolean_attribute.key, checks),
             "trace_state" => keyed("trace_state", &self.trace_state.key, checks),
+            "ottl_condition" => self.ottl_condition.validate(&at("ottl_condition"), checks),
             "rate_limiting" if self.rate_limiting.spans_per_second == 0 => {
                 checks.warn(
                     &at("rate_limiting.spans_per_second"),
@@ -460,6 +459,7 @@ fn rule(config: &PolicyConfig, conditions: &mut Vec<Condition>) -> Rule {
             values.retain(|value| it.key.len() + value.len() < MAX_STATE_BYTES);
             found(Condition::TraceState { key: it.key.clone().into_bytes(), values }, false)
         }
+        "ottl_condition" => found(Condition::Ottl(config.ottl_condition.clone()), false),
         "trace_flags" => found(Condition::SampledFlag, false),
         "anomalous" => found(Condition::Anomalous { min_score: config.anomalous.min_score }, false),
         "slo_breach" => {

@@ -36,8 +36,8 @@ impl ProcessorDef for TailSampling {
         SignalSet::TRACES
     }
 
-    fn ingest(config: &TailSamplingConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
-        Box::new(IngestHalf::new(config))
+    fn ingest(config: &TailSamplingConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
+        Box::new(IngestHalf::new(config, cx))
     }
 
     fn analysis(config: &TailSamplingConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {

@@ -10,10 +10,7 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::{
-    filter::error_mode,
-    ottl::{Context, ErrorMode, Faults, Group},
-};
+use crate::ottl::{Context, ErrorMode, Faults, Group, error_mode};
 
 /// Settings of `transform`.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]

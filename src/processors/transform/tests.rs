@@ -1,8 +1,12 @@
 use component::{Checks, Config, testing::Harness};
 use model::{Payload, SpanTable};
 use opentelemetry_proto::tonic::{
-    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
-    common::v1::any_value::Value,
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
+    common::v1::{AnyValue, any_value::Value},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
     metrics::v1::{
         AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data,
         number_data_point,
@@ -262,4 +266,33 @@ fn settings_that_can_not_be_are_told_all_at_once() {
         "{told:#?}"
     );
     assert_eq!(findings("{}"), [": there is no statement, so that nothing is changed"]);
+}
+
+/// A body may have as many keys as a sender likes. Looking through all of them for each would take minutes.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is tested is how long it takes")]
+fn maps_of_many_keys_cost_no_more_for_each() {
+    const MANY: usize = 60_000;
+    let keys: Vec<String> = (0..MANY).map(|at| format!("\"k{at}\":1")).collect();
+    let body = format!("{{{}}}", keys.join(","));
+    let record =
+        LogRecord { body: Some(AnyValue { value: Some(Value::StringValue(body)) }), ..LogRecord::default() };
+    let sent = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs { log_records: vec![record], ..ScopeLogs::default() }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let mut harness = harness(
+        "log_statements:\n- 'merge_maps(log.attributes, ParseJSON(log.body), \"upsert\")'\n\
+         - 'replace_all_patterns(log.attributes, \"key\", \"^k\", \"n\")'\n\
+         - 'flatten(log.attributes)'\n",
+    );
+    let begin = std::time::Instant::now();
+    let out = harness.push(0, Payload::Logs(sent.encode_to_vec().into()), 1);
+    let took = begin.elapsed();
+    let told = ExportLogsServiceRequest::decode(out[0].bytes().unwrap().clone()).unwrap();
+    let attributes = &told.resource_logs[0].scope_logs[0].log_records[0].attributes;
+    assert_eq!(attributes.iter().filter(|attribute| attribute.key.starts_with('n')).count(), MANY);
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
 }

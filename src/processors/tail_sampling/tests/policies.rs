@@ -274,3 +274,22 @@ proptest! {
         prop_assert!(told <= exact && exact - told <= 1 + (exact >> 63), "{told} {exact}");
     }
 }
+
+#[test]
+fn conditions_in_ottl_are_judged_of_each_span() {
+    let policy = |rest: &str| format!("{{name: o, type: ottl_condition, ottl_condition: {{{rest}}}}}");
+    let spans = [
+        of(1, 1).attribute(text("http.route", "/pay")),
+        of(2, 1).status(2),
+        of(2, 2).service("cart"),
+        of(3, 1).attribute(attribute("tries", Value::IntValue(5))),
+    ];
+    let any = policy(r#"span: ['attributes["http.route"] == "/pay"', 'attributes["tries"] > 3']"#);
+    assert_eq!(sampled(&any, &spans), ["1", "3"], "one that holds is enough");
+    let of_both = policy(r#"span: ['status.code == 2 and resource.attributes["service.name"] == "shop"']"#);
+    assert_eq!(sampled(&of_both, &spans), ["2"]);
+    let none = policy(r#"span: ['status.code == 2 and resource.attributes["service.name"] == "cart"']"#);
+    assert_eq!(sampled(&none, &spans), [""; 0], "both must hold of one span");
+    let not = r#"{name: n, type: not, not: {not_sub_policy: {name: o, type: ottl_condition, ottl_condition: {span: ['status.code == 2']}}}}"#;
+    assert_eq!(sampled(not, &spans), ["1", "3"]);
+}

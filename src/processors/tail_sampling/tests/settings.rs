@@ -53,15 +53,15 @@ policies:
         error at block_on_overflow: block_on_overflow is true, but a stage never makes senders wait; remove it: when there is no room the oldest traces are dropped and counted, so raise num_traces and max_bytes
         error at sampling_strategy: sampling_strategy span-ingest is not supported, as traces are decided as a whole; remove it, and shorten decision_wait or set decision_wait_after_root_received
         error at policies.0.name: name is missing, name the policy
-        error at policies.1.type: "latncy" is no type of policy, did you mean "latency"? write one of always_sample, latency, numeric_attribute, probabilistic, status_code, string_attribute, rate_limiting, bytes_limiting, span_count, trace_state, trace_flags, boolean_attribute, anomalous, slo_breach, and, not, drop, composite
+        error at policies.1.type: "latncy" is no type of policy, did you mean "latency"? write one of always_sample, latency, numeric_attribute, probabilistic, status_code, string_attribute, rate_limiting, bytes_limiting, span_count, trace_state, trace_flags, boolean_attribute, ottl_condition, anomalous, slo_breach, and, not, drop, composite
         error at policies.2.name: there is a policy named "a" already, choose another name
         error at policies.2.latency.upper_threshold_ms: upper_threshold_ms is 5, must be above threshold_ms, which is 10
         error at policies.3.status_code.status_codes.0: "ERRORS" is no status code, did you mean "ERROR"? write one of UNSET, OK, ERROR
         error at policies.4.string_attribute.key: key is missing, name the attribute
         error at policies.4.string_attribute.values.0: the pattern "a(b" is no regular expression: unclosed group
         error at policies.5.numeric_attribute: min_value and max_value are not set, set at least one; 0 counts as not set
-        error at policies.6.and.and_sub_policy.0.type: a policy of type drop can not stand here, use one of always_sample, latency, numeric_attribute, probabilistic, status_code, string_attribute, rate_limiting, bytes_limiting, span_count, trace_state, trace_flags, boolean_attribute, anomalous, slo_breach, not
-        error at policies.6.and.and_sub_policy.1.type: policy type ottl_condition is not supported, as policies do not take conditions in OTTL; use the types for attributes, status or latency
+        error at policies.6.and.and_sub_policy.0.type: a policy of type drop can not stand here, use one of always_sample, latency, numeric_attribute, probabilistic, status_code, string_attribute, rate_limiting, bytes_limiting, span_count, trace_state, trace_flags, boolean_attribute, ottl_condition, anomalous, slo_breach, not
+        error at policies.6.and.and_sub_policy.1.ottl_condition.span: there is no condition, write at least one
         error at policies.7.not: not_sub_policy is missing, write the policy to turn round
         error at policies.8.probabilistic.sampling_percentage: sampling_percentage is -1, must be from 0 to 100
         error at policies.9.composite.rate_allocation.1.policy: "z" is no policy here, write one of x, y
@@ -70,9 +70,16 @@ policies:
     "#]].assert_eq(&problems_of::<TailSampling>(yaml));
     expect![[r#"
         error at : key `tail_storage` of the collector is not supported: spans wait in memory
-        error at policies::0: key `ottl_condition` of the collector is not supported: policies do not take conditions in OTTL
-        error at policies.0.type: policy type ottl_condition is not supported, as policies do not take conditions in OTTL; use the types for attributes, status or latency
+    "#]]
+    .assert_eq(&problems_of::<TailSampling>("tail_storage: x\npolicies: [{name: a, type: always_sample}]\n"));
+    expect![[r#"
+        error at policies.0.ottl_condition.span: there is no condition, write at least one
+        error at policies.1.ottl_condition.spanevent: conditions on events are not supported, as a trace is decided by its spans
+        write conditions on spans, or let a transform set an attribute of the span before
+        error at policies.1.ottl_condition.error_mode: "quiet" is no error mode, write one of ignore, silent, propagate
+        error at policies.1.ottl_condition.span.1: at character 1 (nam == 1): nam is no field of span, did you mean name? write one of attributes, dropped_attributes_count, dropped_events_count, dropped_links_count, end_time, end_time_unix_nano, flags, kind, name, parent_span_id, span_id, start_time, start_time_unix_nano, status, trace_id, trace_state
     "#]].assert_eq(&problems_of::<TailSampling>(
-        "tail_storage: x\npolicies: [{name: a, type: ottl_condition, ottl_condition: {span: ['true']}}]\n",
+        "policies:\n- {name: a, type: ottl_condition}\n\
+         - {name: b, type: ottl_condition, ottl_condition: {error_mode: quiet, span: ['true', 'nam == 1'], spanevent: ['true']}}\n",
     ));
 }
