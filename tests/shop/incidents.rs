@@ -74,11 +74,11 @@ impl Incidents {
         })
     }
 
-    /// Returns the incident that tells of a fault that lasts: of those that are open the one with the most services, of
-    /// several such one that began in the fault, the first one.
+    /// Returns the incident that tells of a fault that lasts: of those that are open one that began in the fault, as that is
+    /// what somebody on call is told then; of several the one with the most services, and of several such the first one.
     pub(crate) fn of_fault(&self, injected: Instant) -> Option<&Seen> {
         let open = self.seen.values().rev().filter(|seen| seen.is_open());
-        open.max_by_key(|seen| (seen.n_services(), seen.first >= injected))
+        open.max_by_key(|seen| (seen.first >= injected, seen.n_services()))
     }
 
     pub(crate) fn begun_between(&self, from: Instant, to: Instant) -> Vec<&Seen> {
