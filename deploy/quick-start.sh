@@ -56,7 +56,7 @@ if ((${#faults[@]} > 0)); then
 
 In half a minute payments begin to fail, so the promise of 99 good orders of 100 breaks: the alert is printed here by
 `trueline inbox`, which is the webhook at localhost:8391, and so is its end about two minutes after the start. It names
-its incident, which knows half a minute later which service is behind it.
+its incident, and is told once more (STILL FIRING) when that knows which service is behind it, half a minute later.
 TEXT
 fi
 echo

@@ -146,6 +146,9 @@ fn a_fresh_start_shows_a_breach_with_its_cause_and_its_end() -> Result<()> {
     })?;
     let said = script.log();
     ensure!(said.matches("\nFIRING ").count() == 1 && said.matches("\nRESOLVED ").count() == 1, "{said}");
+    // Whoever was told before the cause was known is told of it while the alert fires.
+    let fires = said.split("\nRESOLVED ").next().unwrap_or_default();
+    ensure!(fires.contains("\n           payment fails"), "the cause is not told in\n{said}");
     let shown = Command::new(&trueline).args(incident.split(' ')).arg(&api).output()?;
     ensure!(text(&shown.stdout).starts_with("payment fails"), "{}", text(&shown.stdout));
     script.terminate()?;

@@ -1,6 +1,12 @@
 //! An endpoint for webhooks that takes everything and prints it.
 
-use std::{convert::Infallible, io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io::Write,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -11,7 +17,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use super::text;
+use super::text::{self, Known};
 use crate::exit::{self, fail};
 
 /// Receives alerts as webhooks and prints them, until Ctrl-C
@@ -45,14 +51,16 @@ async fn serve(address: &str) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(taken)?;
     eprintln!("alerts that are posted to http://{} are printed here", listener.local_addr()?);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let known = Arc::<Mutex<Known>>::default();
     loop {
         let place = Arc::clone(&room).acquire_owned().await.expect("nobody closes the semaphore");
         let (stream, _) = tokio::select! {
             accepted = listener.accept() => accepted.context("connections can not be accepted any more")?,
             stopped = tokio::signal::ctrl_c() => return stopped.context("waiting for Ctrl-C"),
         };
+        let known = Arc::clone(&known);
         tokio::spawn(async move {
-            let service = service_fn(|request| async { Ok::<_, Infallible>(take(request).await) });
+            let service = service_fn(|request| async { Ok::<_, Infallible>(take(request, &known).await) });
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
             // A client that hangs up early is nothing to report.
@@ -63,7 +71,7 @@ async fn serve(address: &str) -> anyhow::Result<()> {
 }
 
 /// Prints a notification. Only what was printed is answered with 200, so that the sender does not take it for told.
-async fn take(request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn take(request: Request<Incoming>, known: &Mutex<Known>) -> Response<Full<Bytes>> {
     if request.method() != Method::POST {
         let mut answer = answer(StatusCode::METHOD_NOT_ALLOWED, "post notifications here\n".to_owned());
         answer.headers_mut().insert(ALLOW, http::HeaderValue::from_static("POST"));
@@ -80,8 +88,9 @@ async fn take(request: Request<Incoming>) -> Response<Full<Bytes>> {
             return answer(StatusCode::BAD_REQUEST, "the body did not come whole\n".to_owned());
         }
     };
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     let mut out = std::io::stdout().lock();
-    match out.write_all(text::notification(&body).as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text::notification(&body, &mut known).as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => answer(StatusCode::OK, String::new()),
         Err(problem) => {
             answer(StatusCode::SERVICE_UNAVAILABLE, format!("it can not be printed: {problem}\n"))

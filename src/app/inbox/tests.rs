@@ -1,7 +1,12 @@
 use expect_test::expect;
 use serde_json::json;
 
-use super::text::notification;
+use super::text::{self, Known};
+
+/// Of an inbox that was told of nothing before.
+fn notification(body: &[u8]) -> String {
+    text::notification(body, &mut Known::default())
+}
 
 fn text_of(posted: &serde_json::Value) -> String {
     notification(posted.to_string().as_bytes())
@@ -67,4 +72,23 @@ fn nothing_that_is_posted_steers_the_terminal_or_floods_it() {
     let long = notification("é\u{1b}".repeat(1 << 20).as_bytes());
     assert!(long.len() < 10_000 && long.contains("… cut, it has 2097152 characters"), "{}", long.len());
     assert!(notification(&[0xff, 0xfe, 0x1b]).starts_with("\nRECEIVED\n"));
+}
+
+#[test]
+fn what_is_told_again_while_it_fires_does_not_look_like_another_alert() {
+    let mut known = Known::default();
+    let mut first_line = |status: &str, since: &str| {
+        let posted = json!({"version": "4", "alerts": [{"status": status, "fingerprint": "b009",
+            "labels": {"alertname": "Slow"}, "startsAt": since}]});
+        let text = text::notification(posted.to_string().as_bytes(), &mut known);
+        text.trim_start().lines().next().unwrap_or_default().to_owned()
+    };
+    let told = [("firing", "A"), ("firing", "A"), ("resolved", "A"), ("firing", "B"), ("firing", "A")];
+    let lines = told.map(|(status, since)| first_line(status, since));
+    assert_eq!(lines, ["FIRING Slow", "STILL FIRING Slow", "RESOLVED Slow", "FIRING Slow", "FIRING Slow"]);
+    for place in 0..5000 {
+        first_line("firing", &format!("{place}"));
+    }
+    assert_eq!(first_line("firing", "4999"), "STILL FIRING Slow");
+    assert_eq!(first_line("firing", "B"), "FIRING Slow", "what is known is bounded");
 }

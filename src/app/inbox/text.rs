@@ -1,6 +1,10 @@
 //! A notification as a person reads it.
 
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -15,6 +19,30 @@ use crate::{
 const MOST_ALERTS: usize = 20;
 /// So much is shown of what is no notification of Alertmanager's form.
 const MOST_CHARS: usize = 4096;
+
+/// What fires is known to have been told so many alerts later.
+const MOST_KNOWN: usize = 1000;
+
+/// Alerts that were shown while they fire, so that what is told again of one does not look like another.
+#[derive(Default)]
+pub(super) struct Known(VecDeque<(String, String)>);
+
+impl Known {
+    /// Notes an alert that fires; returns whether it was told before. One that ended is forgotten.
+    fn note(&mut self, alert: &Alert) -> bool {
+        let key = (&alert.fingerprint, &alert.starts_at);
+        let place = self.0.iter().position(|(of, since)| (of, since) == key);
+        match (place, alert.is_firing()) {
+            (Some(place), false) => drop(self.0.remove(place)),
+            (None, true) => {
+                self.0.truncate(MOST_KNOWN - 1);
+                self.0.push_front((alert.fingerprint.clone(), alert.starts_at.clone()));
+            }
+            (Some(_), true) | (None, false) => {}
+        }
+        place.is_some()
+    }
+}
 
 /// Alertmanager's webhook of version 4, as far as it is shown.
 #[derive(Deserialize)]
@@ -42,16 +70,17 @@ struct Alert {
 }
 
 /// Writes what was posted: each alert in a few lines, anything else as it came. An empty line comes before.
-pub(super) fn notification(body: &[u8]) -> String {
+pub(super) fn notification(body: &[u8], known: &mut Known) -> String {
     match serde_json::from_slice::<Notification>(body) {
-        Ok(notification) if notification.version == "4" => notification.text(),
+        Ok(notification) if notification.version == "4" => notification.text(known),
         _ => as_it_came(body),
     }
 }
 
 impl Notification {
-    fn text(&self) -> String {
-        let mut out: String = self.alerts.iter().take(MOST_ALERTS).map(Alert::text).collect();
+    fn text(&self, known: &mut Known) -> String {
+        let shown = self.alerts.iter().take(MOST_ALERTS);
+        let mut out: String = shown.map(|alert| alert.text(known.note(alert))).collect();
         let n_left_off = self.alerts.len().saturating_sub(MOST_ALERTS) as u64;
         let n_more = n_left_off.saturating_add(self.n_truncated);
         if n_more > 0 {
@@ -62,11 +91,12 @@ impl Notification {
 }
 
 impl Alert {
-    fn text(&self) -> String {
+    fn text(&self, was_told: bool) -> String {
         let label = |name: &str| self.labels.get(name).map_or("", String::as_str);
         let severity = label("severity");
-        let mut out =
-            format!("\n{} {}", printable(&self.status.to_uppercase()), printable(label("alertname")));
+        let again = if was_told && self.is_firing() { "STILL " } else { "" };
+        let status = self.status.to_uppercase();
+        let mut out = format!("\n{again}{} {}", printable(&status), printable(label("alertname")));
         if !severity.is_empty() {
             out += &format!(" ({})", printable(severity));
         }
