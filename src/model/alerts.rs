@@ -157,6 +157,43 @@ impl AlertState {
     }
 }
 
+/// Names in the log records that tell of incidents: one writes them, exporters read them.
+pub mod incident_event {
+    /// The prefix of every `EventName`; the word after it says what is new.
+    pub const PREFIX: &str = "trueline.incident.";
+    /// What is new when another incident turned out to be this one.
+    pub const MERGED: &str = "merged";
+    /// What is new when somebody said what to think of it.
+    pub const FEEDBACK: &str = "feedback";
+    /// Values of [`STATE`].
+    pub const OPEN: &str = "open";
+    pub const MITIGATING: &str = "mitigating";
+    pub const RESOLVED: &str = "resolved";
+    pub const CLOSED: &str = "closed";
+    /// Text: the same for its whole life.
+    pub const ID: &str = "trueline.incident.id";
+    /// Text: one of [`OPEN`], [`MITIGATING`], [`RESOLVED`], [`CLOSED`].
+    pub const STATE: &str = "trueline.incident.state";
+    /// Text: `info`, `warning`, `critical`, `emergency`.
+    pub const SEVERITY: &str = "trueline.incident.severity";
+    /// Text, a line.
+    pub const TITLE: &str = "trueline.incident.title";
+    /// Text, a few lines.
+    pub const DESCRIPTION: &str = "trueline.incident.description";
+    /// A list of texts: the cause, then who suffers.
+    pub const SERVICES: &str = "trueline.incident.services";
+    /// A list of texts: incidents that it took over.
+    pub const MERGED_IDS: &str = "trueline.incident.merged";
+    /// Whole number: grows with whatever people would want to know.
+    pub const REVISION: &str = "trueline.incident.revision";
+    /// Number, 0 to 100.
+    pub const SCORE: &str = "trueline.incident.score";
+    /// Whole number: nanoseconds since the epoch.
+    pub const START: &str = "trueline.incident.start";
+    /// Whole number: nanoseconds since the epoch; absent while something is active.
+    pub const END: &str = "trueline.incident.end";
+}
+
 /// Names in the log records that tell of alerts: one writes them, exporters read them.
 pub mod alert_event {
     /// The prefix of every `EventName`; the word after it is the [`STATE`].

@@ -15,7 +15,9 @@ mod slots;
 mod spans;
 mod time;
 
-pub use alerts::{AlertState, AlertSubject, Budget, Condition, Conditions, Severity, Spending, alert_event};
+pub use alerts::{
+    AlertState, AlertSubject, Budget, Condition, Conditions, Severity, Spending, alert_event, incident_event,
+};
 pub use calls::{Calls, Edge, EdgeKind, Failure, Spread, Step};
 pub use civil::Civil;
 pub use incidents::OpenIncidents;

@@ -109,8 +109,8 @@ pub(crate) fn inject(
             format!("{millis} ms more, 5 % lost")
         }
         Kind::BrokenCalls => {
-            // Connections are kept open: what breaks them once is over at once.
-            let bytes = random.random_range(4_000..12_000);
+            // Connections are kept open, so each must break often: an answer has some 300 bytes.
+            let bytes = random.random_range(500..1_500);
             stores.toxiproxy().poison(&TO_CATALOG, "limit_data", json!({"bytes": bytes}), 1.0)?;
             format!("after {bytes} bytes")
         }

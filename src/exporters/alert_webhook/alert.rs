@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use wire::view::{AnyValue, LogRecord};
 
 /// The most of an alert's labels or annotations that is kept; nobody reads more in a message.
-const MAX_ENTRIES: usize = 64;
+pub(super) const MAX_ENTRIES: usize = 64;
 
 /// The most of a label's or annotation's text that is kept.
 const MAX_TEXT_BYTES: usize = 4096;
@@ -25,7 +25,7 @@ const INCIDENT_ANNOTATIONS: [(&str, &str); 3] = [
 ];
 
 /// What begins the word for the incident that keeps an alert from being notified.
-const BY_INCIDENT: &str = "incident ";
+pub(super) const BY_INCIDENT: &str = "incident ";
 
 /// What a stage told of an alert.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub(super) struct Alert {
     pub(super) destination: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) slo_id: String,
+    /// It is an incident, told like an alert.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_incident: bool,
 }
 
 /// [`Severity`] as it is written.
@@ -107,6 +110,8 @@ pub(super) mod state {
 #[derive(Debug)]
 pub(super) enum Record {
     Alert(Box<Alert>),
+    /// An incident, and others that it took over.
+    Incidents(Vec<Alert>),
     /// Tells of something else.
     Other,
     /// Says that it tells of an alert, and lacks what makes one.
@@ -134,6 +139,11 @@ impl Alert {
 
     pub(super) fn ends_at(&self) -> Option<Timestamp> {
         self.ends_at.map(Timestamp)
+    }
+
+    /// What it is to those who get it.
+    pub(super) const fn what(&self) -> &'static str {
+        if self.is_incident { "incident" } else { "alert" }
     }
 
     /// The incident that it belongs to.
@@ -212,7 +222,7 @@ pub(super) fn read(record: &LogRecord<'_>) -> Record {
 }
 
 impl Alert {
-    fn empty(state: AlertState, told_at: u64) -> Self {
+    pub(super) fn empty(state: AlertState, told_at: u64) -> Self {
         Self {
             id: String::new(),
             fingerprint: String::new(),
@@ -230,6 +240,7 @@ impl Alert {
             suppressed_by: Vec::new(),
             destination: None,
             slo_id: String::new(),
+            is_incident: false,
         }
     }
 
@@ -276,7 +287,7 @@ impl Alert {
     }
 }
 
-fn text(value: AnyValue<'_>) -> String {
+pub(super) fn text(value: AnyValue<'_>) -> String {
     let mut text = value.to_label_string();
     if text.len() > MAX_TEXT_BYTES {
         text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
@@ -290,19 +301,19 @@ fn texts(value: AnyValue<'_>) -> BTreeMap<String, String> {
     entries.map(|entry| (text(AnyValue::Str(entry.key)), text(entry.value()))).collect()
 }
 
-const fn whole(value: AnyValue<'_>) -> Option<i64> {
+pub(super) const fn whole(value: AnyValue<'_>) -> Option<i64> {
     match value {
         AnyValue::Int(number) => Some(number),
         _ => None,
     }
 }
 
-fn nanoseconds(value: AnyValue<'_>) -> Option<u64> {
+pub(super) fn nanoseconds(value: AnyValue<'_>) -> Option<u64> {
     whole(value).and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0)
 }
 
 /// JSON knows no number that is none, so those are left out.
-fn number(value: AnyValue<'_>) -> Option<f64> {
+pub(super) fn number(value: AnyValue<'_>) -> Option<f64> {
     match value {
         AnyValue::Double(number) => Some(number).filter(|number| number.is_finite()),
         AnyValue::Int(number) => Some(number as f64),

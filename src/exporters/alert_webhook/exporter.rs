@@ -22,6 +22,7 @@ use super::{
     config::WATCHDOG,
     dead_letters::DeadLetters,
     heartbeat::Heartbeat,
+    incident,
     lane::Lane,
     queue::{JournalError, Notes, Pen, Writer},
     telemetry::Intake,
@@ -108,23 +109,32 @@ impl AlertExporter {
 
     async fn take(&self, export: &Export) -> Result<Delivered, ExportError> {
         self.open().await.map_err(again)?;
-        let (alerts, malformed) = self.read(&export.bytes);
-        let taken = join_all(self.lanes.iter().map(|lane| lane.accept(&alerts))).await;
+        let (all, malformed) = self.read(&export.bytes);
+        let (incidents, alerts): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.is_incident);
+        let of = |lane: &Lane| if lane.tells_incidents() { &incidents } else { &alerts };
+        let taken = join_all(self.lanes.iter().map(|lane| lane.accept(of(lane)))).await;
         taken.into_iter().collect::<Result<(), JournalError>>().map_err(again)?;
         let message = if malformed > 0 {
-            "records named trueline.alert.* lack what makes an alert".to_owned()
+            "records named trueline.alert.* or trueline.incident.* lack what makes an alert or an incident"
+                .to_owned()
         } else {
             String::new()
         };
         Ok(Delivered { rejected: malformed, message })
     }
 
-    /// Returns the alerts of a request, and how many records say that they are one and are not.
+    /// Returns the alerts and incidents of a request, and how many records say that they are one and are not.
     fn read(&self, request: &[u8]) -> (Vec<Alert>, u64) {
         let (mut alerts, mut malformed) = (Vec::new(), 0);
         for group in groups(request) {
             for item in group.items() {
-                match alert::read(&LogRecord::of(item)) {
+                let record = LogRecord::of(item);
+                let read = match alert::read(&record) {
+                    Record::Other => incident::read(&record),
+                    read => read,
+                };
+                match read {
+                    Record::Incidents(all) => alerts.extend(all),
                     Record::Alert(alert) => {
                         if let Some(heartbeat) =
                             self.heartbeat.as_ref().filter(|_| alert.name() == WATCHDOG && alert.is_firing())

@@ -1,6 +1,6 @@
 //! Incidents as log records and metrics, and in words.
 
-use model::{Severity, Timestamp};
+use model::{Severity, Timestamp, incident_event as name};
 use wire::{
     build::{Attributes, LogRecord, LogsWriter, MetricHead, MetricsWriter, NumberPoint, Tree},
     view::{AnyValue, Number},
@@ -16,7 +16,6 @@ use super::{
 use crate::text::significant;
 
 const SCOPE: &str = "correlation";
-const EVENT: &str = "trueline.incident";
 
 /// What is told of an incident: the word behind `trueline.incident.`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -40,12 +39,12 @@ impl News {
         match self {
             Self::Opened => "opened",
             Self::Updated => "updated",
-            Self::Merged => "merged",
+            Self::Merged => name::MERGED,
             Self::Mitigating => "mitigating",
             Self::Reopened => "reopened",
             Self::Resolved => "resolved",
             Self::Closed => "closed",
-            Self::Feedback => "feedback",
+            Self::Feedback => name::FEEDBACK,
         }
     }
 }
@@ -71,14 +70,14 @@ pub(super) fn write(writer: &mut LogsWriter, incident: &Incident, news: News, no
         flags: 0,
         trace_id: incident.exemplars().first().copied(),
         span_id: None,
-        event_name: &format!("{EVENT}.{}", news.name()),
+        event_name: &format!("{}{}", name::PREFIX, news.name()),
     });
 }
 
 fn describe(incident: &Incident, title: &str, now: Timestamp) -> Attributes {
     let mut out = Attributes::new();
     for (key, value) in facts(incident, title, now) {
-        out.push_encoded(format!("{EVENT}.{key}"), &value.encode());
+        out.push_encoded(format!("{}{key}", name::PREFIX), &value.encode());
     }
     out
 }

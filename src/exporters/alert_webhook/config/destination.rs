@@ -1,13 +1,13 @@
 //! Settings of one destination.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock, time::Duration};
 
 use model::AlertState;
 use serde::Deserialize;
 
 use super::SecretSource;
 use crate::{
-    alert_webhook::alert::{Alert, AlertSeverity},
+    alert_webhook::alert::{Alert, AlertSeverity, INCIDENT},
     http::{HeadersConfig, TlsConfig},
 };
 
@@ -24,6 +24,7 @@ pub(in super::super) struct DestinationConfig {
     /// Names it in metrics, in logs, below the queue's directory and in `escalation`.
     pub(in super::super) name: String,
     pub(in super::super) format: Format,
+    pub(in super::super) tells: Tells,
     pub(in super::super) url: config::Secret,
     /// Replicas: each gets everything.
     pub(in super::super) urls: Vec<config::Secret>,
@@ -76,6 +77,14 @@ pub(in super::super) enum Format {
     Template,
 }
 
+/// What a destination is told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in super::super) enum Tells {
+    Alerts,
+    Incidents,
+}
+
 /// How a receiver can tell that a message is ours.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -112,6 +121,7 @@ impl Default for DestinationConfig {
         Self {
             name: String::new(),
             format: Format::AlertmanagerWebhook,
+            tells: Tells::Alerts,
             url: config::Secret::default(),
             urls: Vec::new(),
             url_env: None,
@@ -171,6 +181,15 @@ impl DestinationConfig {
             targets.push(SecretSource { value: PAGERDUTY_URL.into(), ..SecretSource::default() });
         }
         targets
+    }
+
+    /// Returns the labels that a group shares. Incidents have one name, and each is a group by itself unless told otherwise.
+    pub(in super::super) fn group_by(&self) -> &[String] {
+        static OF_INCIDENTS: LazyLock<[String; 1]> = LazyLock::new(|| [INCIDENT.to_owned()]);
+        match self.tells == Tells::Incidents && self.group_by == Self::default().group_by {
+            true => &*OF_INCIDENTS,
+            false => &self.group_by,
+        }
     }
 
     /// Whether this destination shall learn of the transition; `knows` says whether it was told that the alert fires.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use component::Config;
 use serde::Deserialize;
 
-pub(super) use destination::{DestinationConfig, Format, Scheme, SigningConfig, WATCHDOG};
+pub(super) use destination::{DestinationConfig, Format, Scheme, SigningConfig, Tells, WATCHDOG};
 pub(super) use secret::{SecretError, SecretSource};
 
 use crate::http::HeadersConfig;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use component::Checks;
 use config::{NotSupported, NotSupportedKeys};
 
-use super::{AlertWebhookConfig, DestinationConfig, Format, HeartbeatConfig, Scheme, SecretSource};
+use super::{AlertWebhookConfig, DestinationConfig, Format, HeartbeatConfig, Scheme, SecretSource, Tells};
 use crate::{
     alert_webhook::{
         formats::Template,
@@ -282,6 +282,10 @@ fn check_times(destination: &DestinationConfig, at: &str, checks: &mut Checks) {
     }
     if destination.max_in_flight == 0 {
         checks.error(&format!("{at}.max_in_flight"), "max_in_flight is 0, must be above 0");
+    }
+    if destination.format == Format::AlertmanagerV2 && destination.tells == Tells::Incidents {
+        let message = "an Alertmanager makes groups of alerts itself and knows no incidents; leave tells out, or choose another format";
+        checks.error(&format!("{at}.tells"), message);
     }
     if !destination.format.carries_groups() {
         if destination.group_by != DestinationConfig::default().group_by {

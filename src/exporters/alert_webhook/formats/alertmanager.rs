@@ -84,12 +84,12 @@ fn annotations(alert: &Alert) -> BTreeMap<String, String> {
     legal(&annotations)
 }
 
-/// Where the extension `api` tells of the alert. Alertmanager wants a URL or nothing.
+/// Where the extension `api` tells of it. Alertmanager wants a URL or nothing.
 fn generator_url(alert: &Alert, external_url: &str) -> String {
     if external_url.is_empty() {
         return String::new();
     }
-    format!("{}/api/v1/alerts/{}", external_url.trim_end_matches('/'), alert.fingerprint)
+    format!("{}/api/v1/{}s/{}", external_url.trim_end_matches('/'), alert.what(), alert.fingerprint)
 }
 
 /// Returns the page of an alert, where there is one.

@@ -15,7 +15,7 @@ pub(super) fn event(alert: &Alert, id: &str, external_url: &str) -> Value {
         "specversion": "1.0",
         "id": id,
         "source": source,
-        "type": format!("io.trueline.alert.{}", alert.state.name()),
+        "type": format!("io.trueline.{}.{}", alert.what(), alert.state.name()),
         "subject": alert.fingerprint,
         "time": time(Timestamp(alert.told_at)),
         "datacontenttype": "application/json",

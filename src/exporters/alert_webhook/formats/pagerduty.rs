@@ -26,7 +26,7 @@ pub(super) fn event(alert: &Alert, routing_key: &Secret, external_url: &str) -> 
     event["client"] = "trueline".into();
     if let Some(url) = link(alert, external_url) {
         event["client_url"] = url.clone().into();
-        event["links"] = json!([{"href": url, "text": "the alert in trueline"}]);
+        event["links"] = json!([{"href": url, "text": format!("the {} in trueline", alert.what())}]);
     }
     event
 }

@@ -41,8 +41,11 @@ pub(super) fn message(group: &Notification, truncated: usize, external_url: &str
 
 /// Says what has happened in one line; also what phones show.
 pub(super) fn heading(group: &Notification, truncated: usize) -> String {
-    let name = group.group.0.get("alertname").map(String::as_str);
-    let name = name.unwrap_or_else(|| group.alerts.first().map_or("alerts", Alert::name));
+    let first = group.alerts.first();
+    // All incidents have one name; what is wrong says more.
+    let title = first.filter(|alert| alert.is_incident).map(Alert::summary);
+    let name = title.as_deref().or_else(|| group.group.0.get("alertname").map(String::as_str));
+    let name = name.unwrap_or_else(|| first.map_or("alerts", Alert::name));
     let firing = group.n_firing();
     match (firing, group.alerts.len() + truncated) {
         (0, 1) => format!("✅ [RESOLVED] {name}"),

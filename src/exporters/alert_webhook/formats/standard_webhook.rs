@@ -16,7 +16,7 @@ pub(super) fn body(alert: &Alert, external_url: &str) -> Vec<u8> {
     let mut most = usize::MAX;
     loop {
         let body = json!({
-            "type": format!("alert.{}", alert.state.name()),
+            "type": format!("{}.{}", alert.what(), alert.state.name()),
             "timestamp": time(model::Timestamp(alert.told_at)),
             "data": data(alert, external_url, most),
         });

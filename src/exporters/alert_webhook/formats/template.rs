@@ -143,6 +143,7 @@ fn sample(state: AlertState) -> Alert {
         suppressed_by: Vec::new(),
         destination: None,
         slo_id: String::new(),
+        is_incident: false,
     }
 }
 

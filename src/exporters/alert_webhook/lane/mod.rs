@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use super::{
     alert::Alert,
-    config::{AlertWebhookConfig, DestinationConfig, Format, SecretSource},
+    config::{AlertWebhookConfig, DestinationConfig, Format, SecretSource, Tells},
     dead_letters::DeadLetters,
     formats::Renderer,
     queue::{Accepted, Book, Bounds, Entry, Fate, Journal, JournalError, Overflow, Writer},
@@ -132,7 +132,7 @@ impl Lane {
         Self {
             renderer: Renderer::new(destination, &config.external_url),
             sender: sender_of(destination, target, &cx.clock),
-            book: RefCell::new(Book::new(bounds, &destination.group_by)),
+            book: RefCell::new(Book::new(bounds, destination.group_by())),
             journal: RefCell::default(),
             unsaved: RefCell::default(),
             under_way: RefCell::default(),
@@ -186,6 +186,11 @@ impl Lane {
         *self.journal.borrow_mut() = Some(Rc::new(journal));
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Whether the destination is told of incidents in place of alerts.
+    pub(super) fn tells_incidents(&self) -> bool {
+        self.config.tells == Tells::Incidents
     }
 
     /// Takes alerts; when it returns, they are on disk.

@@ -172,7 +172,9 @@ impl Lane {
     /// Returns alerts of which nobody knows any more whether they fire.
     pub(super) fn forgotten(&self, now: Timestamp) -> Vec<Rc<str>> {
         let format = self.config.format;
-        let patience = match format == Format::AlertmanagerV2 || format.carries_groups() {
+        let is_reminded = format == Format::AlertmanagerV2 || format.carries_groups();
+        // Of an incident the stage speaks only when it has news.
+        let patience = match is_reminded && !self.tells_incidents() {
             true => FORGOTTEN_AFTER.max(self.config.resend.get() * 4),
             false => FORGOTTEN_BY_EVENTS_AFTER,
         };

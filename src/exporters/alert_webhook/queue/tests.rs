@@ -35,6 +35,7 @@ fn alert(name: &str, sequence: i64, severity: Severity) -> Alert {
         suppressed_by: Vec::new(),
         destination: None,
         slo_id: String::new(),
+        is_incident: false,
     }
 }
 

@@ -7,4 +7,5 @@ mod exporter;
 mod golden;
 mod incidents;
 mod support;
+mod told_incidents;
 mod tracks;
