@@ -116,6 +116,17 @@ pub fn javascript(args: &Args) -> Result<Sent> {
     send(Command::new("node").arg(dir.join("main.js")), args)
 }
 
+/// Returns the folder of a page that sends with the web SDK, bundled; see `tests/clients/browser`.
+pub(crate) fn web_page() -> Result<PathBuf> {
+    set_up("browser", |source, into| {
+        copy(source, into, &["package.json", "package-lock.json", "index.html", "page.js"])?;
+        for args in [&["ci", "--ignore-scripts", "--no-audit", "--no-fund"][..], &["run", "bundle"]] {
+            run(Command::new("npm").current_dir(into).args(args))?;
+        }
+        Ok(())
+    })
+}
+
 /// Sends with the Go SDK.
 ///
 /// *Errors*: as [`python`].

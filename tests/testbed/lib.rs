@@ -5,6 +5,7 @@
 //! `README.md` for the parts and their limits. Everything blocks: call it from a test's own thread.
 
 mod alertmanager;
+mod browser;
 mod cache;
 pub mod clients;
 mod deadline;
@@ -23,6 +24,7 @@ mod trueline;
 mod tests;
 
 pub use alertmanager::{Alertmanager, Version as AlertmanagerVersion};
+pub use browser::{Site, open_page};
 pub use cache::{cache_dir, part};
 pub use deadline::{Deadline, eventually};
 pub use exposition::{Exposition, Line};

@@ -10,6 +10,7 @@
 //! * `explanations`: `trueline explain` says the same after a restart.
 //! * `sdk`: what real clients send is counted, charted and found again.
 //! * `alertmanager`: takes, groups and resolves what `alert_webhook` sends; `amtool` shows it.
+//! * `browser`: what a page in a real Chromium sends with the web SDK is found.
 //! * `burn_rates`: alerts of objectives fire when those of Sloth's rules do in Prometheus.
 //! * `dashboards`: the queries of Grafana, the OpenTelemetry demo and Jaeger find the right numbers.
 //! * `health_rules`: what ships for Prometheus to tell of trueline itself.
@@ -28,6 +29,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests that fails fails its test")]
 
 mod alertmanager;
+mod browser;
 mod burn_rates;
 mod dashboards;
 mod dead_letters;
