@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr, sync::LazyLock};
 use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use crate::did_you_mean;
+
 /// `type` or `type/name`, as written: aliases of a type are the registry's business.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ComponentId {
@@ -42,6 +44,9 @@ pub enum IdError {
     BadName(String),
     #[error("pipelines of profiles are not supported")]
     Profiles,
+    /// Any other name means all signals, which nobody means who has misspelt one.
+    #[error("\"{0}\" is no signal, did you mean \"{1}\"? A pipeline for all signals may have any other name")]
+    NearSignal(String, &'static str),
 }
 
 /// The collector's own rules, so that whoever writes an id for one can use it with the other.
@@ -98,6 +103,9 @@ impl<'de> Deserialize<'de> for ComponentId {
     }
 }
 
+/// What the collector's pipelines carry.
+const SIGNALS: [&str; 4] = ["traces", "metrics", "logs", "profiles"];
+
 impl FromStr for PipelineId {
     type Err = IdError;
 
@@ -108,7 +116,10 @@ impl FromStr for PipelineId {
             "metrics" => PipelineSignal::Metrics,
             "logs" => PipelineSignal::Logs,
             "profiles" => return Err(IdError::Profiles),
-            _ => PipelineSignal::All,
+            other => match did_you_mean(other, SIGNALS.iter().copied()) {
+                Some(near) => return Err(IdError::NearSignal(other.to_owned(), near)),
+                None => PipelineSignal::All,
+            },
         };
         Ok(Self { signal, text: id.to_string() })
     }
