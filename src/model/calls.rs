@@ -42,7 +42,8 @@ pub struct Edge {
     pub kind: EdgeKind,
     pub calls: u64,
     pub failed: u64,
-    /// Failed, and the callee has no span of it: it did not come there, or is not instrumented.
+    /// Failed, and the callee has no span of it: it did not come there, or is not instrumented. Or the callee did its work,
+    /// and the answer did not come back.
     pub lost: u64,
     /// What the caller waited.
     pub duration: Spread,

@@ -12,10 +12,10 @@ use stats::ExponentialHistogram;
 
 use super::{
     aliases::Aliases,
-    errors::{Kinds, Known},
+    errors::{self, Kinds, Known},
     names::ByName,
     sampling::hash_of,
-    span::{Kind, Peer},
+    span::{Kind, Peer, Span},
     trace::Trace,
 };
 
@@ -157,7 +157,7 @@ struct Call<'a> {
     server: &'a Arc<str>,
     kind: EdgeKind,
     failed: bool,
-    /// Whether the callee has a span of it.
+    /// Whether the callee has a span of it, and its answer came back.
     is_answered: bool,
     nanos: u64,
     gap: Option<u64>,
@@ -203,11 +203,10 @@ impl Tally {
             overflow.steps += 1;
             return None;
         };
-        let has_failed_child = trace.children(at).iter().any(|child| trace.span(*child).failed);
         let nanos = own.get(at as usize).copied().unwrap_or_default();
         place.calls += 1;
         place.failed += u64::from(span.failed);
-        let failed_here = span.failed && !has_failed_child;
+        let failed_here = span.failed && !is_failed_below(trace, at);
         place.failed_here += u64::from(failed_here);
         place.own.add(nanos);
         place.exemplar = place.exemplar.max(Some(Example::new(trace, span.failed, nanos)));
@@ -260,7 +259,7 @@ fn call_of(trace: &Trace, at: u32) -> Option<Call<'_>> {
         server: &span.service,
         kind: if is_message { EdgeKind::Message } else { EdgeKind::Request },
         failed: measured.failed || span.failed,
-        is_answered: true,
+        is_answered: !is_call || !lost_its_answer(caller, span),
         nanos: measured.duration(),
         gap: match is_message {
             // From when it was sent until somebody took it.
@@ -268,6 +267,31 @@ fn call_of(trace: &Trace, at: u32) -> Option<Call<'_>> {
             false => is_call.then(|| caller.duration().saturating_sub(span.duration())),
         },
     })
+}
+
+/// Whether the caller failed although the callee had done its work before: the connection broke, say. A status that the
+/// caller failed with is an answer, and what the caller no longer waited for is none of it.
+fn lost_its_answer(caller: &Span, callee: &Span) -> bool {
+    let has_no_status = caller.error.as_deref().is_some_and(|kind| !errors::is_status(kind));
+    caller.failed && !callee.failed && callee.end <= caller.end && has_no_status
+}
+
+/// Whether a span failed by what it waited for. Spans within a service need not say that they failed: what is below
+/// them does.
+///
+/// *Cost*: spans below that say nothing; each stands below one that failed at most.
+fn is_failed_below(trace: &Trace, at: u32) -> bool {
+    let mut open = trace.children(at).to_vec();
+    while let Some(at) = open.pop() {
+        let span = trace.span(at);
+        if span.failed {
+            return true;
+        }
+        if span.kind == Kind::Internal {
+            open.extend(trace.children(at));
+        }
+    }
+    false
 }
 
 fn without_caller(trace: &Trace, at: u32) -> Option<Call<'_>> {

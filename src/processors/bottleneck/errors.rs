@@ -31,6 +31,32 @@ pub(super) fn failed_with(error_type: Option<Slot>, values: &[Slice], request: &
     crate::text::cut(words.collect::<Vec<_>>().join(" "), MOST_OF_MESSAGE)
 }
 
+/// Codes of gRPC that clients give themselves when no answer comes.
+const NO_ANSWER: [&str; 6] = ["1", "4", "14", "CANCELLED", "DEADLINE_EXCEEDED", "UNAVAILABLE"];
+
+/// All other codes of gRPC, by name.
+const ANSWERS: [&str; 13] = [
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// Whether what a call failed with is a status that the callee answered with.
+pub(super) fn is_status(kind: &str) -> bool {
+    let is_number = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number || ANSWERS.contains(&kind)) && !NO_ANSWER.contains(&kind)
+}
+
 /// What the failures of one step in one window were.
 #[derive(Default)]
 pub(super) struct Kinds(BTreeMap<Arc<str>, (u64, Timestamp)>);

@@ -317,7 +317,9 @@ pub(super) fn sentence(one: &Evidence) -> String {
         CauseKind::Unavailable if one.what == TAKEN => {
             "it takes no message, and who sends them goes on".to_owned()
         }
-        CauseKind::Unavailable => format!("calls from {what} do not come to it in {percent}"),
+        CauseKind::Unavailable => {
+            format!("calls from {what} do not come to it, or its answers back, in {percent}")
+        }
         CauseKind::Network => format!("the way between it and {what} takes {numbers}"),
         CauseKind::Database if one.unit == "1" => format!("statements {what} fail in {percent}"),
         CauseKind::Database => format!("statements {what} take {numbers}"),

@@ -130,6 +130,35 @@ fn a_call_that_fails_and_does_not_come_to_its_callee_is_lost() {
 }
 
 #[test]
+fn a_call_that_is_done_and_whose_answer_does_not_come_back_is_lost_and_no_failure_of_its_caller() {
+    let lost = |script: &str| {
+        let mut stage = Stage::new(&BottleneckConfig::default(), 1);
+        stage.push(0, &request(1, 0, script));
+        stage.pass(20);
+        let calls = stage.calls(0);
+        let edge = calls.edges.iter().find(|edge| &*edge.server == "cart").expect("it is called");
+        let of_shop = calls.steps.iter().filter(|step| &*step.service == "shop");
+        (edge.failed, edge.lost, of_shop.map(|step| step.failed_here).sum::<u64>())
+    };
+    let call = |mark: &str, callee: &str| {
+        lost(&format!(
+            "shop GET server 0..100 ! error=502
+  shop handler internal 1..99
+    shop call client 10..60 {mark}
+      cart get server 20..{callee}"
+        ))
+    };
+    assert_eq!(call("! error=UND_ERR_SOCKET", "50"), (1, 1, 0), "the handler does not say that it failed");
+    assert_eq!(call("! error=UNAVAILABLE", "50"), (1, 1, 0));
+    assert_eq!(call("! error=404", "50"), (1, 0, 0), "it was answered");
+    assert_eq!(call("! error=NOT_FOUND", "50"), (1, 0, 0), "it was answered");
+    assert_eq!(call("! error=TimeoutError", "70"), (1, 0, 0), "the caller did not wait for it");
+    assert_eq!(call("! error=TimeoutError", "50 ! error=Full"), (1, 0, 0), "the callee failed");
+    assert_eq!(call("!", "50"), (1, 0, 0), "nobody knows what it failed with");
+    assert_eq!(call("", "50"), (0, 0, 1), "it failed with a good answer");
+}
+
+#[test]
 fn traces_that_were_given_up_count_among_all() {
     let trace = TraceConfig { max_traces: 10, ..TraceConfig::default() };
     let mut stage = Stage::new(&BottleneckConfig { trace, ..BottleneckConfig::default() }, 1);
