@@ -3,6 +3,7 @@
 mod api;
 mod file_storage;
 mod health_check;
+mod pprof;
 mod serve;
 
 use component::ExtensionEntry;
@@ -13,5 +14,6 @@ pub fn table() -> Vec<ExtensionEntry> {
         ExtensionEntry::of::<api::Api>(),
         ExtensionEntry::of::<file_storage::FileStorage>(),
         ExtensionEntry::of::<health_check::HealthCheck>(),
+        ExtensionEntry::of::<pprof::Pprof>(),
     ]
 }

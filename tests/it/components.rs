@@ -69,6 +69,7 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: api
           - name: file_storage
           - name: health_check
+          - name: pprof
     "#]]
     .assert_eq(&listed);
     Ok(())

@@ -160,8 +160,10 @@ pub(crate) fn heal(active: Active, stores: &mut Stores, services: &mut Services<
         Kind::SlowWay | Kind::BrokenCalls => stores.toxiproxy().heal(),
         Kind::LossyWay => run(Command::new("tc").args(["qdisc", "del", "dev", "lo", "root"])),
         Kind::StarvedCpu => pin(services.process_id(Service::Catalog)?, "0-1023"),
-        // The session that held it is gone with its program.
-        Kind::Lock => Ok(()),
+        // The server does not notice that the program is gone while the session sleeps.
+        Kind::Lock => sql(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{LOCK}'"
+        )),
         Kind::BadDeployment | Kind::DeadService => services.deploy(Service::Payments, GOOD),
         Kind::SlowQuery => sql(&price_of("SELECT cents FROM products WHERE id = product")),
         Kind::DeadCache => stores.restart_redis(),
@@ -177,11 +179,14 @@ fn price_of(body: &str) -> String {
     )
 }
 
+/// How the session that holds the lock is called.
+const LOCK: &str = "lock";
+
 fn lock() -> Result<Process> {
     let held = "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600)";
     let command = psql();
     let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    Launch::new("lock", command.get_program())?.args(args).args(["-c", held]).start()
+    Launch::new(LOCK, command.get_program())?.env("PGAPPNAME", LOCK).args(args).args(["-c", held]).start()
 }
 
 /// Keeps a process on the first core and has others, which go before it, work there.

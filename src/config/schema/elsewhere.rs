@@ -74,7 +74,7 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Extension,
-        &["pprof", "zpages"],
+        &["zpages"],
         "it shows the insides of a Go program; self-metrics are on `service.telemetry.metrics`",
     ),
     (
