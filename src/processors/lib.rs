@@ -14,6 +14,7 @@
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`filter`], [`transform`]: what is dropped and changed, in the language of the collector, `ottl`.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
+//! * [`forward`], [`routing`]: connectors that pass on, to all pipelines or to chosen ones.
 //! * `glob`: patterns by which an operator chooses names.
 //! * [`memory_limiter`]: requests refused while the process holds too much memory.
 //! * [`promql`]: what is asked in the words of Prometheus, in terms of the series that stages see.
@@ -42,6 +43,7 @@ pub mod cumulativetodelta;
 pub mod enrichment;
 pub mod filter;
 pub mod forecast;
+pub mod forward;
 mod glob;
 pub mod memory_limiter;
 mod ottl;
@@ -50,6 +52,7 @@ pub mod promql;
 mod recall;
 pub mod redaction;
 pub mod resource;
+pub mod routing;
 mod schedule;
 mod seal;
 pub mod service_graph;
@@ -66,6 +69,8 @@ use component::ProcessorEntry;
 /// Connectors: their output enters other pipelines.
 pub fn connectors() -> Vec<ProcessorEntry> {
     vec![
+        ProcessorEntry::of::<forward::Forward>(),
+        ProcessorEntry::of::<routing::Routing>(),
         ProcessorEntry::of::<span_metrics::SpanMetrics>(),
         ProcessorEntry::of::<service_graph::ServiceGraph>(),
     ]

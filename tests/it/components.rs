@@ -48,6 +48,8 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: tail_sampling
           - name: transform
         connectors:
+          - name: forward
+          - name: routing
           - name: service_graph
             aliases: [servicegraph]
           - name: span_metrics

@@ -69,8 +69,8 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Connector,
-        &["forward", "routing", "count", "sum", "failover", "roundrobin", "exceptions", "signaltometrics"],
-        "there is no such connector yet; a receiver or an exporter may stand in several pipelines at once",
+        &["count", "sum", "failover", "roundrobin", "exceptions", "signaltometrics"],
+        "there is no such connector yet; `routing` and `forward` pass on what comes, `span_metrics` and `service_graph` count spans",
     ),
     (
         Extension,
