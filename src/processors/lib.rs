@@ -11,6 +11,7 @@
 //! * `consistent`: OpenTelemetry's sampling by thresholds, which samplers share.
 //! * [`correlation`]: which of all that is told is one incident, and what is behind it.
 //! * [`cumulativetodelta`]: totals into differences.
+//! * [`deltatocumulative`]: differences into totals; `temporality`: what it shares with the other way.
 //! * [`enrichment`]: what is known of a series, written into the telemetry that makes it.
 //! * [`filter`], [`transform`]: what is dropped and changed, in the language of the collector, `ottl`.
 //! * [`forecast`]: where series are heading, and when they reach their limits.
@@ -40,6 +41,7 @@ pub mod bottleneck;
 mod consistent;
 pub mod correlation;
 pub mod cumulativetodelta;
+pub mod deltatocumulative;
 pub mod enrichment;
 pub mod filter;
 pub mod forecast;
@@ -59,6 +61,7 @@ pub mod service_graph;
 pub mod sla;
 pub mod span_metrics;
 pub mod tail_sampling;
+mod temporality;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -85,6 +88,7 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<attributes::Attributes>(),
         ProcessorEntry::of::<correlation::Correlation>(),
         ProcessorEntry::of::<cumulativetodelta::CumulativeToDelta>(),
+        ProcessorEntry::of::<deltatocumulative::DeltaToCumulative>(),
         ProcessorEntry::of::<enrichment::Enrichment>(),
         ProcessorEntry::of::<baseline::Baseline>(),
         ProcessorEntry::of::<batch::Batch>(),

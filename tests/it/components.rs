@@ -36,6 +36,8 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: bottleneck
           - name: correlation
           - name: cumulativetodelta
+          - name: deltatocumulative
+            aliases: [delta_to_cumulative]
           - name: enrichment
           - name: filter
           - name: forecast

@@ -42,9 +42,8 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Processor,
-        &["cumulativetodelta", "deltatocumulative", "deltatorate", "interval", "metricsgeneration"],
-        "temporality is not converted in a pipeline; `aggregation` rolls metrics up, and the Prometheus \
-         exporters take deltas",
+        &["deltatorate", "interval", "metricsgeneration"],
+        "`aggregation` rolls metrics up over windows; `cumulativetodelta` and `deltatocumulative` change temporality",
     ),
     (Processor, &["spanmetrics"], "it is a connector: write it below `connectors` as `span_metrics`"),
     (Processor, &["servicegraph"], "it is a connector: write it below `connectors` as `service_graph`"),
