@@ -21,6 +21,7 @@
 //! * [`promql`]: what is asked in the words of Prometheus, in terms of the series that stages see.
 //! * [`probabilistic_sampler`]: a share of spans and log records.
 //! * [`redaction`]: what nobody shall see, removed and masked.
+//! * [`resource_detection`]: where telemetry was collected.
 //! * [`sla`]: whether promises are kept, and how fast their error budgets burn.
 //! * `recall`: earlier states of stages, for ranges of time that are excluded afterwards.
 //! * `schedule`: times of the week at which something holds.
@@ -54,6 +55,7 @@ pub mod promql;
 mod recall;
 pub mod redaction;
 pub mod resource;
+pub mod resource_detection;
 pub mod routing;
 mod schedule;
 mod seal;
@@ -99,6 +101,7 @@ pub fn processors() -> Vec<ProcessorEntry> {
         ProcessorEntry::of::<probabilistic_sampler::ProbabilisticSampler>(),
         ProcessorEntry::of::<redaction::Redaction>(),
         ProcessorEntry::of::<resource::Resource>(),
+        ProcessorEntry::of::<resource_detection::ResourceDetection>(),
         ProcessorEntry::of::<sla::Sla>(),
         ProcessorEntry::of::<tail_sampling::TailSampling>(),
         ProcessorEntry::of::<transform::Transform>(),

@@ -45,6 +45,8 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: probabilistic_sampler
           - name: redaction
           - name: resource
+          - name: resource_detection
+            aliases: [resourcedetection]
           - name: sla
             aliases: [slo]
           - name: tail_sampling

@@ -32,8 +32,9 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Processor,
-        &["k8sattributes", "resourcedetection"],
-        "nothing is detected yet; set what you know with `resource`, from the environment: `${env:NODE_NAME}`",
+        &["k8sattributes", "k8s_attributes"],
+        "the Kubernetes API is not asked; set what you know with `resource`, from the environment: `${env:POD_NAME}`, \
+         and the node with `resource_detection`",
     ),
     (
         Processor,
