@@ -23,6 +23,8 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           command: trueline
           version: VERSION
         receivers:
+          - name: host_metrics
+            aliases: [hostmetrics]
           - name: otlp
           - name: otlp_file
             aliases: [otlpjsonfile]

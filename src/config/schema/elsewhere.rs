@@ -50,8 +50,9 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     (Processor, &["servicegraph"], "it is a connector: write it below `connectors` as `service_graph`"),
     (
         Receiver,
-        &["prometheus", "prometheus_simple", "hostmetrics", "host_metrics", "kubeletstats", "docker_stats"],
-        "nothing is scraped yet; scrape with Prometheus or a collector that sends on over OTLP",
+        &["prometheus", "prometheus_simple", "kubeletstats", "docker_stats"],
+        "nothing is scraped over the network yet; scrape with Prometheus or a collector that sends on over OTLP, and the \
+         machine with `host_metrics`",
     ),
     (
         Receiver,
