@@ -20,24 +20,21 @@ pub(crate) struct Fork {
     at: Depth,
     /// What is done to the part that it holds for.
     group: Option<Group>,
+    /// Of the last request: what each resource, item or point said, true for one that stays.
+    stay: Vec<bool>,
+    /// Of the last request, where that has no table: what stays of it, and how many items do not.
+    rest: Option<Vec<u8>>,
+    n_taken: u64,
 }
 
 /// What a condition says of a request.
-pub(crate) enum Forked {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
     /// It holds for nothing.
-    None,
+    Nothing,
     /// It holds for everything: nothing has to be cut.
-    Whole,
-    Parts {
-        taken: Part,
-        rest: Part,
-    },
-}
-
-/// A part of a request and how many items it has.
-pub(crate) struct Part {
-    pub(crate) payload: Payload,
-    pub(crate) items: u64,
+    Everything,
+    Some,
 }
 
 /// A condition as an operator writes it: alone, or in a statement `route() where …`.
@@ -101,7 +98,8 @@ impl Fork {
             }
             let group =
                 read.deletes.then(|| group(signal, read.context, read.text, error_mode)).transpose()?;
-            forks[signal as usize] = Some(Self { sieve, at, group });
+            let (stay, rest, n_taken) = (Vec::new(), None, 0);
+            forks[signal as usize] = Some(Self { sieve, at, group, stay, rest, n_taken });
         }
         Ok((forks, doubts.iter().map(|doubt| doubt.told(rule.text())).collect()))
     }
@@ -116,15 +114,73 @@ impl Fork {
         std::mem::take(&mut self.sieve.failures)
     }
 
-    /// Parts a request of its signal.
+    /// Asks the condition of a request of its signal. What it says is kept for [`Fork::take`] and [`Fork::leave`].
     ///
-    /// *Cost*: what the condition looks at; one copy of a request that has both parts, none of another.
-    pub(crate) fn fork(&mut self, payload: &Payload, items: u64) -> Forked {
+    /// *Cost*: what the condition looks at, and for metrics and log records one copy of a request that has both parts.
+    pub(crate) fn judge(&mut self, payload: &Payload) -> Verdict {
+        self.rest = None;
+        self.stay.clear();
         match payload {
-            Payload::Traces(traces) => self.fork_traces(traces),
-            Payload::Metrics(bytes) => self.fork_bytes(bytes, items, Payload::Metrics),
-            Payload::Logs(bytes) => self.fork_bytes(bytes, items, Payload::Logs),
-            _ => Forked::None,
+            Payload::Traces(traces) => {
+                self.stay.extend_from_slice(self.sieve.judge(&traces.bytes, &traces.table));
+            }
+            Payload::Metrics(request) | Payload::Logs(request) => {
+                self.sieve.dropped = 0;
+                let (signal, item) = (self.sieve.signal(), Item::new(self.sieve.n_shared()));
+                let mut deciding = Deciding { sieve: &mut self.sieve, at: self.at, stay: &mut self.stay };
+                self.rest = rewritten(signal, request, item, &mut deciding);
+                self.n_taken = self.sieve.dropped;
+            }
+            _ => {}
+        }
+        match (self.stay.contains(&true), self.stay.contains(&false)) {
+            (_, false) => Verdict::Nothing,
+            (false, true) => Verdict::Everything,
+            (true, true) => Verdict::Some,
+        }
+    }
+
+    /// Cuts out of a request, which has been judged last, what the condition holds for.
+    ///
+    /// *Cost*: one copy of that, and of the table of all spans.
+    pub(crate) fn take(&self, payload: &Payload, items: u64) -> (Payload, u64) {
+        let cut = |request: &Bytes| {
+            let mut inverse = Inverse { at: self.at, stay: self.stay.iter() };
+            let taken = rewritten(self.sieve.signal(), request, Item::new(0), &mut inverse);
+            (taken.map_or_else(|| request.clone(), Bytes::from), self.n_taken.min(items))
+        };
+        match payload {
+            Payload::Traces(traces) => {
+                let taken: Vec<bool> = self.stay.iter().map(|stays| !stays).collect();
+                let mut part = traces.clone();
+                keep_spans(&mut part, &taken);
+                let n_taken = part.table.spans.len() as u64;
+                (Payload::Traces(part), n_taken)
+            }
+            Payload::Metrics(request) => {
+                let (part, n_taken) = cut(request);
+                (Payload::Metrics(part), n_taken)
+            }
+            Payload::Logs(request) => {
+                let (part, n_taken) = cut(request);
+                (Payload::Logs(part), n_taken)
+            }
+            other => (other.clone(), items),
+        }
+    }
+
+    /// Leaves of a request, which has been judged last, what the condition does not hold for.
+    pub(crate) fn leave(&mut self, payload: &mut Payload) {
+        match payload {
+            Payload::Traces(traces) => {
+                keep_spans(traces, &self.stay);
+            }
+            Payload::Metrics(request) | Payload::Logs(request) => {
+                if let Some(rest) = self.rest.take() {
+                    *request = rest.into();
+                }
+            }
+            _ => {}
         }
     }
 
@@ -147,57 +203,13 @@ impl Fork {
         // They are those of the condition, which have been counted.
         group.failures = Failures::default();
     }
-
-    fn fork_traces(&mut self, traces: &Traces) -> Forked {
-        let rest_of = self.sieve.judge(&traces.bytes, &traces.table);
-        let n_rest = rest_of.iter().filter(|stays| **stays).count();
-        if n_rest == rest_of.len() {
-            return Forked::None;
-        }
-        if n_rest == 0 {
-            return Forked::Whole;
-        }
-        let taken_of: Vec<bool> = rest_of.iter().map(|stays| !stays).collect();
-        let (mut taken, mut rest) = (traces.clone(), traces.clone());
-        keep_spans(&mut taken, &taken_of);
-        keep_spans(&mut rest, rest_of);
-        Forked::Parts { taken: Part::of_traces(taken), rest: Part::of_traces(rest) }
-    }
-
-    fn fork_bytes(&mut self, request: &Bytes, items: u64, payload: fn(Bytes) -> Payload) -> Forked {
-        self.sieve.dropped = 0;
-        let (signal, item) = (self.sieve.signal(), Item::new(self.sieve.n_shared()));
-        let mut first = Deciding { sieve: &mut self.sieve, at: self.at, stay: Vec::new() };
-        let rest = rewritten(signal, request, item, &mut first);
-        let stay = first.stay;
-        if stay.iter().all(|stays| *stays) {
-            return Forked::None;
-        }
-        if !stay.contains(&true) {
-            return Forked::Whole;
-        }
-        let mut second = Inverse { at: self.at, stay: stay.into_iter() };
-        let taken = rewritten(signal, request, Item::new(0), &mut second);
-        let n_taken = self.sieve.dropped.min(items);
-        let part = |bytes: Option<Vec<u8>>, items| Part {
-            payload: payload(bytes.map_or_else(|| request.clone(), Bytes::from)),
-            items,
-        };
-        Forked::Parts { taken: part(taken, n_taken), rest: part(rest, items - n_taken) }
-    }
-}
-
-impl Part {
-    fn of_traces(traces: Traces) -> Self {
-        Self { items: traces.table.spans.len() as u64, payload: Payload::Traces(traces) }
-    }
 }
 
 /// Cuts out what the condition holds for, and remembers what it said.
 struct Deciding<'s> {
     sieve: &'s mut Sieve,
     at: Depth,
-    stay: Vec<bool>,
+    stay: &'s mut Vec<bool>,
 }
 
 impl Visitor for Deciding<'_> {
@@ -224,12 +236,12 @@ impl Visitor for Deciding<'_> {
 }
 
 /// Cuts out what the condition did not hold for.
-struct Inverse {
+struct Inverse<'s> {
     at: Depth,
-    stay: std::vec::IntoIter<bool>,
+    stay: std::slice::Iter<'s, bool>,
 }
 
-impl Visitor for Inverse {
+impl Visitor for Inverse<'_> {
     fn deepest(&self) -> Depth {
         self.at
     }
@@ -239,7 +251,7 @@ impl Visitor for Inverse {
     }
 
     fn visit(&mut self, depth: Depth, _: &mut Item<'_>) -> bool {
-        depth != self.at || !self.stay.next().unwrap_or(true)
+        depth != self.at || !self.stay.next().copied().unwrap_or(true)
     }
 
     fn dropped(&mut self, _: u64) {}

@@ -48,7 +48,7 @@ pub(crate) use actions::{Action, Converted};
 pub(crate) use conditions::{ErrorMode, Faults, Sieve, error_mode};
 pub(crate) use context::Context;
 pub(crate) use everywhere::{Change, Everywhere};
-pub(crate) use fork::{Fork, Forked, Part, Rule};
+pub(crate) use fork::{Fork, Rule, Verdict};
 pub(crate) use group::{Chosen, Group};
 pub(crate) use matching::{Owner, Place, Property, Texts, Wanted};
 pub(crate) use replacing::Replacing;

@@ -23,8 +23,7 @@ pub(super) struct Settings {
     /// Asked in order: of two that tell the same attribute the first counts.
     pub(super) detectors: Vec<String>,
     /// Whether what is detected takes the place of what the sender says.
-    #[serde(rename = "override")]
-    pub(super) overrides: bool,
+    pub(super) r#override: bool,
     /// How long a program is waited for that is asked.
     pub(super) timeout: Duration,
     pub(super) system: SystemSettings,
@@ -66,7 +65,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             detectors: vec!["env".to_owned()],
-            overrides: true,
+            r#override: true,
             timeout: Duration::from_secs(5),
             system: SystemSettings::default(),
             docker: DetectorSettings::default(),
@@ -86,7 +85,7 @@ impl Default for KubernetesSettings {
 impl From<Settings> for ResourceDetectionConfig {
     fn from(settings: Settings) -> Self {
         let detected = detect(&settings, &SystemEnvironment);
-        Self { overrides: settings.overrides, detected, settings }
+        Self { overrides: settings.r#override, detected, settings }
     }
 }
 

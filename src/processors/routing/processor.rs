@@ -7,7 +7,7 @@ use super::{
     RoutingConfig,
     config::{Action, RouteRow},
 };
-use crate::ottl::{Forked, Part};
+use crate::ottl::Verdict;
 
 /// Chooses the pipelines behind it by conditions.
 pub struct Routing;
@@ -64,49 +64,51 @@ impl Processor for Router {
         self.rows.iter_mut().flat_map(|row| &mut row.forks).flatten().for_each(|fork| fork.want(keys));
     }
 
-    fn process(&mut self, mut batch: Batch, cx: &mut Cx<'_>) {
+    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         let Some(signal) = batch.payload.signal() else { return };
         let all = batch.items;
         let mut routed: Vec<(usize, Batch)> = Vec::new();
-        let mut is_left = true;
+        let mut rest = Some(batch);
         for row in &mut self.rows {
             let Some(fork) = &mut row.forks[signal as usize] else { continue };
-            let found = fork.fork(&batch.payload, batch.items);
+            let Some(batch) = &mut rest else { break };
+            let verdict = fork.judge(&batch.payload);
             let failures = fork.take_failures();
             self.failures.add(failures.count);
             if failures.ends_request {
                 let message = "a condition of a route could not be judged, and its error_mode is propagate";
                 batch.ack.report(Outcome::Permanent(message.to_owned()));
                 cx.reject(all, FAILED);
-                return cx.absorb(batch);
+                rest.into_iter().for_each(|batch| cx.absorb(batch));
+                return;
             }
-            let (mut taken, rest) = match found {
-                Forked::None => continue,
-                Forked::Whole => (batch.clone(), None),
-                Forked::Parts { taken: Part { payload, items }, rest } => {
-                    (Batch { payload, items, ack: batch.ack.clone() }, Some(rest))
+            let taken = match (verdict, row.action) {
+                (Verdict::Nothing, _) => None,
+                (Verdict::Everything, Action::Move) => rest.take(),
+                (Verdict::Everything, Action::Copy) => Some(batch.clone()),
+                (Verdict::Some, action) => {
+                    let (payload, items) = fork.take(&batch.payload, batch.items);
+                    if action == Action::Move {
+                        fork.leave(&mut batch.payload);
+                        batch.items -= items.min(batch.items);
+                    }
+                    Some(Batch { payload, items, ack: batch.ack.clone() })
                 }
             };
-            fork.edit(&mut taken.payload);
-            routed.push((row.index, taken));
-            match (row.action, rest) {
-                (Action::Copy, _) => {}
-                (Action::Move, Some(rest)) => (batch.payload, batch.items) = (rest.payload, rest.items),
-                (Action::Move, None) => {
-                    is_left = false;
-                    break;
-                }
+            if let Some(mut taken) = taken {
+                fork.edit(&mut taken.payload);
+                routed.push((row.index, taken));
             }
         }
         for (route, part) in routed {
             cx.pass_to(route, part);
         }
-        match self.rest {
-            _ if !is_left => cx.absorb(batch),
-            Some(route) => cx.pass_to(route, batch),
-            None => {
-                cx.reject(batch.items, NO_ROUTE);
-                cx.absorb(batch);
+        match (rest, self.rest) {
+            (None, _) => {}
+            (Some(rest), Some(route)) => cx.pass_to(route, rest),
+            (Some(rest), None) => {
+                cx.reject(rest.items, NO_ROUTE);
+                cx.absorb(rest);
             }
         }
     }

@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::{
     metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data},
     resource::v1::Resource,
 };
+use proptest::prelude::*;
 use prost::Message;
 
 use super::{Routing, RoutingConfig};
@@ -355,4 +356,80 @@ table:
     .assert_eq(&problems_of::<Routing>(
         "table: [{condition: 'true', pipelines: [a]}, {condition: 'true', pipelines: [b]}]",
     ));
+}
+
+proptest! {
+    /// Every span, point and record goes one way, as a reading of it says, whatever it stands in.
+    #[test]
+    fn each_item_goes_where_a_plain_reading_of_it_says(
+        resources in proptest::collection::vec((0_usize..3, proptest::collection::vec(0_u8..4, 0..6)), 0..5),
+        action in prop_oneof![Just("move"), Just("copy")],
+    ) {
+        let service = |place: usize| ["cart", "payment", "orders"][place];
+        let yaml = format!(
+            "
+default_pipelines: [rest]
+table:
+- {{action: {action}, condition: 'span.name == \"1\"', pipelines: [a]}}
+- {{action: {action}, condition: 'datapoint.attributes[\"state\"] == \"1\"', pipelines: [a]}}
+- {{action: {action}, condition: 'log.severity_number == 1', pipelines: [a]}}
+- {{condition: 'resource.attributes[\"service.name\"] == \"cart\"', pipelines: [b]}}
+"
+        );
+        let mut harness = harness(&yaml);
+        let mut traces = request(Vec::new());
+        let (mut metrics, mut logs) = (ExportMetricsServiceRequest::default(), ExportLogsServiceRequest::default());
+        let mut all: Vec<(String, u8)> = Vec::new();
+        for (place, items) in &resources {
+            let of = resource(service(*place));
+            all.extend(items.iter().map(|item| (service(*place).to_owned(), *item)));
+            let spans = items.iter().map(|item| span(&item.to_string(), 2, 0, 1, vec![])).collect();
+            let mut group = resource_spans(vec![], spans);
+            group.resource = of.clone();
+            traces.resource_spans.push(group);
+            // Each point in a metric of its own or together with the one before it.
+            let points: Vec<_> = items
+                .iter()
+                .map(|item| NumberDataPoint { attributes: vec![text("state", &item.to_string())], ..Default::default() })
+                .collect();
+            let metric = |points: &[NumberDataPoint]| Metric {
+                data: Some(Data::Gauge(Gauge { data_points: points.to_vec() })),
+                ..Metric::default()
+            };
+            let scope_metrics = vec![ScopeMetrics { metrics: points.chunks(2).map(metric).collect(), ..Default::default() }];
+            metrics.resource_metrics.push(ResourceMetrics { resource: of.clone(), scope_metrics, ..Default::default() });
+            let record = |item: &u8| LogRecord { severity_number: i32::from(*item), ..LogRecord::default() };
+            let scope_logs = vec![ScopeLogs { log_records: items.iter().map(record).collect(), ..Default::default() }];
+            logs.resource_logs.push(ResourceLogs { resource: of, scope_logs, ..Default::default() });
+        }
+        let expected = |route: usize| -> Vec<String> {
+            let goes = |(service, item): &&(String, u8)| {
+                let (is_first, is_cart, is_copied) = (*item == 1, service == "cart", action == "copy");
+                match route {
+                    0 => is_first,
+                    3 => is_cart && (!is_first || is_copied),
+                    _ => !is_cart && (!is_first || is_copied),
+                }
+            };
+            all.iter().filter(goes).map(|(service, item)| format!("{service}/{item}")).collect()
+        };
+        let sent = [
+            scanned(&traces, &harness),
+            (Payload::Metrics(metrics.encode_to_vec().into()), all.len() as u64),
+            (Payload::Logs(logs.encode_to_vec().into()), all.len() as u64),
+        ];
+        for (signal, (payload, items)) in sent.into_iter().enumerate() {
+            harness.push(0, payload, items);
+            let mut got = [const { Vec::new() }; 5];
+            for (route, batch) in std::mem::take(&mut harness.bench.routed) {
+                let told = told(&batch.payload, &harness);
+                prop_assert_eq!(batch.items, told.len() as u64);
+                got[route].extend(told);
+            }
+            for (route, wanted) in [(signal, expected(0)), (3, expected(3)), (4, expected(4))] {
+                prop_assert_eq!(&got[route], &wanted, "route {} of signal {}", route, signal);
+            }
+        }
+        prop_assert!(harness.bench.rejected.is_empty());
+    }
 }

@@ -35,6 +35,7 @@ pub(super) struct Scrapers {
     pub(super) filesystem: Section<FilesystemConfig>,
     pub(super) network: Section<NetworkConfig>,
     pub(super) processes: Section<PlainConfig>,
+    pub(super) system: Section<PlainConfig>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -105,7 +106,6 @@ impl Config for HostMetricsConfig {
                     "what NFS does is not read",
                     "remove it; `filesystem` tells how full mounts are",
                 ),
-                NotSupported::new("system", "how long the machine is up is not told", "remove it"),
             ],
         ),
     ];

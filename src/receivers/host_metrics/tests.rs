@@ -152,6 +152,7 @@ impl Machine {
             "proc/stat",
             "cpu  30 2 30 400 5 1 2 3 0 0\ncpu0 10 1 20 300 4 1 1 2 0 0\ncpu2 20 1 10 100 1 0 1 1 0 0\nintr 5\nctxt 7\nbtime 500\nprocesses 42\nprocs_running 2\nprocs_blocked 1\n",
         );
+        machine.write("proc/uptime", "4242.25 8000.00\n");
         machine.write("proc/loadavg", "0.53 1.20 2.00 2/300 4242\n");
         machine.write(
             "proc/meminfo",
@@ -234,7 +235,7 @@ fn check(scrapers: &str, expected: Expect) {
 #[test]
 fn what_is_usual_is_told_under_the_names_of_the_collector() {
     check(
-        "  {cpu: , load: , memory: , paging: , disk: , network: , processes: }",
+        "  {cpu: , load: , memory: , paging: , disk: , network: , processes: , system: }",
         expect![[r#"
         cpuscraper
           system.cpu.time [s] counter
@@ -355,6 +356,9 @@ fn what_is_usual_is_told_under_the_names_of_the_collector() {
             {status=zombies} 1
           system.processes.created [{processes}] counter
             {} 42
+        systemscraper
+          system.uptime [s] gauge
+            {} 4242.25
     "#]],
     );
 }

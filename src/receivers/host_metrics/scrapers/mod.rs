@@ -8,6 +8,7 @@ mod memory;
 mod network;
 mod paging;
 mod processes;
+mod system;
 
 use component::Checks;
 
@@ -68,6 +69,9 @@ pub(super) fn build(config: &Scrapers) -> Vec<Running> {
     if let Some(it) = config.processes.get() {
         add("processes", processes::KNOWN, &it.metrics, Box::new(processes::Processes));
     }
+    if let Some(it) = config.system.get() {
+        add("system", system::KNOWN, &it.metrics, Box::new(system::System));
+    }
     all
 }
 
@@ -82,6 +86,7 @@ pub(super) fn check_metrics(config: &Scrapers, checks: &mut Checks) {
         ("filesystem", filesystem::KNOWN, config.filesystem.get().map(|it| &it.metrics)),
         ("network", network::KNOWN, config.network.get().map(|it| &it.metrics)),
         ("processes", processes::KNOWN, config.processes.get().map(|it| &it.metrics)),
+        ("system", system::KNOWN, config.system.get().map(|it| &it.metrics)),
     ];
     for (name, known, toggles) in rows {
         if let Some(toggles) = toggles {
