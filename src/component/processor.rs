@@ -90,6 +90,8 @@ pub trait Processor {
 pub struct Workbench {
     /// What was emitted, in order.
     pub out: Vec<Batch>,
+    /// What a connector emitted for the pipelines of one of its routes alone, by the place in [`ProcessorDef::routes`].
+    pub routed: Vec<(usize, Batch)>,
     /// What was dropped, with reasons.
     pub rejected: Vec<(u64, &'static str)>,
     /// Tables whose request has been absorbed; their memory serves the next walk.
@@ -115,6 +117,11 @@ impl<'a> Cx<'a> {
     /// Passes a batch on, with its acknowledgement.
     pub fn pass(&mut self, batch: Batch) {
         self.bench.out.push(batch);
+    }
+
+    /// Passes a batch on to the pipelines of one route, by its place in [`ProcessorDef::routes`].
+    pub fn pass_to(&mut self, route: usize, batch: Batch) {
+        self.bench.routed.push((route, batch));
     }
 
     /// Emits something new that nobody upstream waits for.
@@ -169,6 +176,15 @@ pub struct BuildCx<'a> {
     pub is_watched: bool,
 }
 
+/// Pipelines among which a connector chooses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Keys from the component's own section to the list, joined by dots: `table.0.pipelines`.
+    pub key: String,
+    /// Ids of pipelines, as the operator wrote them.
+    pub pipelines: Vec<String>,
+}
+
 /// A Prometheus that knows what a stage would have seen. Stages do no I/O, so the program asks it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Past {
@@ -212,6 +228,12 @@ pub trait ProcessorDef: Send + Sync + 'static {
 
     /// Returns what a connector puts into its output pipelines. A processor keeps to what it consumes.
     fn emits(config: &Self::Config) -> SignalSet;
+
+    /// Returns the routes of a connector that chooses where a batch goes on. None for one whose output enters all
+    /// pipelines that it feeds; one with routes calls [`Cx::pass_to`] alone.
+    fn routes(_config: &Self::Config) -> Option<Vec<Route>> {
+        None
+    }
 
     /// Returns where its past may be asked for; the program then fills what the stage names under the topic `backfill`.
     fn past(_config: &Self::Config) -> Option<Past> {

@@ -8,7 +8,7 @@ use model::{Columns, SignalSet};
 use crate::{
     BatchConfig, BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension,
     ExtensionCx, ExtensionDef, Listen, MemoryLimit, Past, Placement, Processor, ProcessorDef, Receiver,
-    ReceiverCx, ReceiverDef, Widths,
+    ReceiverCx, ReceiverDef, Route, Widths,
 };
 
 /// Every component of the program, by layer.
@@ -75,6 +75,7 @@ pub trait ConfiguredProcessor: Send + Sync {
     fn read_widths(&self) -> Vec<Widths>;
     fn added_widths(&self) -> Vec<Widths>;
     fn topics(&self) -> &'static [&'static str];
+    fn routes(&self) -> Option<Vec<Route>>;
     fn past(&self) -> Option<Past>;
     fn batch(&self) -> Option<BatchConfig>;
     fn memory_limit(&self) -> Option<MemoryLimit>;
@@ -177,6 +178,9 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
     }
     fn topics(&self) -> &'static [&'static str] {
         D::TOPICS
+    }
+    fn routes(&self) -> Option<Vec<Route>> {
+        D::routes(&self.config)
     }
     fn past(&self) -> Option<Past> {
         D::past(&self.config)

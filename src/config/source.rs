@@ -3,8 +3,9 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::parse::MAX_SOURCE_BYTES;
@@ -24,6 +25,11 @@ pub trait Environment {
     ///
     /// *Errors*: what the system says.
     fn list_folder(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// Asks a program that listens at a socket of this machine for a path over HTTP, and returns the body of its answer.
+    ///
+    /// *Errors*: what the system says, and an answer that is no success or is larger than [`MAX_SOURCE_BYTES`].
+    fn ask(&self, socket: &Path, path: &str, patience: Duration) -> io::Result<String>;
 }
 
 /// The process's own variables and files.
@@ -52,6 +58,36 @@ impl Environment for SystemEnvironment {
             |entry: io::Result<std::fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok());
         std::fs::read_dir(path)?.filter_map(|entry| name(entry).transpose()).collect()
     }
+
+    #[cfg(unix)]
+    fn ask(&self, socket: &Path, path: &str, patience: Duration) -> io::Result<String> {
+        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(MAX_SOURCE_BYTES as u64 + 1).read_to_string(&mut answer)?;
+        if answer.len() > MAX_SOURCE_BYTES {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the answer is larger than 16 MiB"));
+        }
+        body_of(&answer)
+    }
+
+    #[cfg(not(unix))]
+    fn ask(&self, _: &Path, _: &str, _: Duration) -> io::Result<String> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Reads an answer of HTTP/1.0, which ends with the connection.
+fn body_of(answer: &str) -> io::Result<String> {
+    let (head, body) =
+        answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("the answer is no HTTP"))?;
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if status != "200" {
+        return Err(io::Error::other(format!("the answer has status {status}")));
+    }
+    Ok(body.to_owned())
 }
 
 /// Variables and files in memory, for tests and for `validate` of what is not on disk.
@@ -87,11 +123,17 @@ impl Environment for MapEnvironment {
         let first = below.filter_map(|rest| rest.components().next());
         let mut names: Vec<String> =
             first.map(|name| name.as_os_str().to_string_lossy().into_owned()).collect();
+        names.sort();
         names.dedup();
         if names.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "no such folder"));
         }
         Ok(names)
+    }
+
+    /// The answer is the file of that path below the socket.
+    fn ask(&self, socket: &Path, path: &str, _: Duration) -> io::Result<String> {
+        self.read_file(&socket.join(path.trim_start_matches('/')))
     }
 }
 

@@ -297,9 +297,13 @@ impl Graph {
         for (items, reason) in self.bench.rejected.drain(..) {
             node.meters.rejected(items, reason);
         }
+        for (route, batch) in std::mem::take(&mut self.bench.routed) {
+            self.follow_route(id, route, batch, now);
+        }
         if self.bench.out.is_empty() {
             return;
         }
+        let Some(node) = self.nodes.get(id) else { return };
         let has_analysis = node.analysis.is_some();
         let mut out = std::mem::take(&mut self.bench.out);
         for batch in out.drain(..) {
@@ -333,6 +337,22 @@ impl Graph {
             }
             After::Stage { .. } => node.meters.rejected(batch.items, "not_in_pipeline"),
             After::Pipelines(pipelines) => self.enter(&pipelines, batch, now),
+            After::Routes(_) => node.meters.rejected(batch.items, "no_route"),
+        }
+    }
+
+    /// Sends what a connector emitted for one of its routes into the pipelines of that.
+    fn follow_route(&mut self, id: NodeId, route: usize, batch: Batch, now: Timestamp) {
+        let Some(node) = self.nodes.get(id) else { return };
+        let After::Routes(routes) = node.after.clone() else { return };
+        let Some((signal, pipelines)) = batch.payload.signal().zip(routes.get(route)) else { return };
+        let carries =
+            |&index: &usize| self.pipelines.get(index).is_some_and(|line| line.signals.contains(signal));
+        if pipelines.iter().any(carries) {
+            node.meters.outgoing(signal, batch.items);
+            self.enter(pipelines, batch, now);
+        } else {
+            node.meters.rejected(batch.items, "not_in_pipeline");
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod build;
+mod routes;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -107,8 +108,15 @@ impl PlannedNode {
 /// Where a stage stands and where its output goes on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
-    Stage { pipeline: usize, stage: usize },
-    Connector { outputs: Vec<usize> },
+    Stage {
+        pipeline: usize,
+        stage: usize,
+    },
+    Connector {
+        outputs: Vec<usize>,
+        /// Those of each route, for a connector that chooses among them.
+        routes: Option<Vec<Vec<usize>>>,
+    },
 }
 
 /// A node as graphs see it while they are built.
@@ -207,13 +215,13 @@ impl Plan {
         if self.pipelines.get(into).is_some_and(|line| line.signals.contains(signal)) {
             ways = u64::from(starts.contains(&into));
             for (from, line) in self.pipelines.iter().enumerate() {
-                let passes = |output: &&Output| match output {
-                    Output::Connector(node) => self.passed_on(*node, signal).contains(&into),
-                    Output::Exporter(_) => false,
+                let passes = |output: &Output| match output {
+                    Output::Connector(node) => self.times_passed_on(*node, into, signal),
+                    Output::Exporter(_) => 0,
                 };
-                let n_connectors = line.outputs.iter().filter(passes).count() as u64;
-                if n_connectors > 0 {
-                    ways += n_connectors * self.ways_into(from, starts, signal, known);
+                let times: u64 = line.outputs.iter().map(passes).sum();
+                if times > 0 {
+                    ways += times * self.ways_into(from, starts, signal, known);
                 }
             }
         }
@@ -227,12 +235,16 @@ impl Plan {
         self.exporters.get(exporter).is_some_and(|exporter| exporter.configured.signals().contains(signal))
     }
 
-    fn passed_on(&self, node: NodeId, signal: Signal) -> &[usize] {
-        let Some(node) = self.nodes.get(node) else { return &[] };
+    /// Counts how often a connector may pass one request on to a pipeline: with routes, once for each that names it.
+    fn times_passed_on(&self, node: NodeId, into: usize, signal: Signal) -> u64 {
+        let Some(node) = self.nodes.get(node) else { return 0 };
         let passes = node.configured.consumes().contains(signal) && node.configured.emits().contains(signal);
         match &node.place {
-            Place::Connector { outputs } if passes => outputs,
-            _ => &[],
+            Place::Connector { outputs, routes: None } if passes => u64::from(outputs.contains(&into)),
+            Place::Connector { routes: Some(routes), .. } if passes => {
+                routes.iter().filter(|pipelines| pipelines.contains(&into)).count() as u64
+            }
+            _ => 0,
         }
     }
 }

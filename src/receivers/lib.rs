@@ -1,8 +1,10 @@
 //! Where telemetry comes in: one folder per receiver.
 //!
+//! * `host_metrics`: what the machine does, at an interval.
 //! * `otlp`: OTLP over gRPC and HTTP.
 //! * `otlp_file`: files of OTLP, as JSON lines or protobuf.
 
+mod host_metrics;
 mod otlp;
 mod otlp_file;
 #[cfg(test)]
@@ -18,5 +20,10 @@ pub mod recorded {
 
 /// Returns every receiver of this crate.
 pub fn table() -> Vec<component::ReceiverEntry> {
-    vec![component::ReceiverEntry::of::<otlp::Otlp>(), component::ReceiverEntry::of::<otlp_file::OtlpFile>()]
+    use component::ReceiverEntry;
+    vec![
+        ReceiverEntry::of::<host_metrics::HostMetrics>(),
+        ReceiverEntry::of::<otlp::Otlp>(),
+        ReceiverEntry::of::<otlp_file::OtlpFile>(),
+    ]
 }

@@ -23,6 +23,8 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           command: trueline
           version: VERSION
         receivers:
+          - name: host_metrics
+            aliases: [hostmetrics]
           - name: otlp
           - name: otlp_file
             aliases: [otlpjsonfile]
@@ -36,6 +38,8 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: bottleneck
           - name: correlation
           - name: cumulativetodelta
+          - name: deltatocumulative
+            aliases: [delta_to_cumulative]
           - name: enrichment
           - name: filter
           - name: forecast
@@ -43,11 +47,15 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: probabilistic_sampler
           - name: redaction
           - name: resource
+          - name: resource_detection
+            aliases: [resourcedetection]
           - name: sla
             aliases: [slo]
           - name: tail_sampling
           - name: transform
         connectors:
+          - name: forward
+          - name: routing
           - name: service_graph
             aliases: [servicegraph]
           - name: span_metrics

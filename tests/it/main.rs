@@ -32,6 +32,7 @@ mod quick_start;
 mod quiet_days;
 mod replay;
 mod rig;
+mod routes;
 mod secure_api;
 mod shards;
 mod state;

@@ -140,6 +140,7 @@ const NOT_A_COMPONENT: &[&str] = &[
     "ottl",
     "promql",
     "proptest-regressions",
+    "temporality",
     "testing",
 ];
 

@@ -32,8 +32,9 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Processor,
-        &["k8sattributes", "resourcedetection"],
-        "nothing is detected yet; set what you know with `resource`, from the environment: `${env:NODE_NAME}`",
+        &["k8sattributes", "k8s_attributes"],
+        "the Kubernetes API is not asked; set what you know with `resource`, from the environment: `${env:POD_NAME}`, \
+         and the node with `resource_detection`",
     ),
     (
         Processor,
@@ -42,16 +43,16 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Processor,
-        &["cumulativetodelta", "deltatocumulative", "deltatorate", "interval", "metricsgeneration"],
-        "temporality is not converted in a pipeline; `aggregation` rolls metrics up, and the Prometheus \
-         exporters take deltas",
+        &["deltatorate", "interval", "metricsgeneration"],
+        "`aggregation` rolls metrics up over windows; `cumulativetodelta` and `deltatocumulative` change temporality",
     ),
     (Processor, &["spanmetrics"], "it is a connector: write it below `connectors` as `span_metrics`"),
     (Processor, &["servicegraph"], "it is a connector: write it below `connectors` as `service_graph`"),
     (
         Receiver,
-        &["prometheus", "prometheus_simple", "hostmetrics", "host_metrics", "kubeletstats", "docker_stats"],
-        "nothing is scraped yet; scrape with Prometheus or a collector that sends on over OTLP",
+        &["prometheus", "prometheus_simple", "kubeletstats", "docker_stats"],
+        "nothing is scraped over the network yet; scrape with Prometheus or a collector that sends on over OTLP, and the \
+         machine with `host_metrics`",
     ),
     (
         Receiver,
@@ -69,8 +70,8 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Connector,
-        &["forward", "routing", "count", "sum", "failover", "roundrobin", "exceptions", "signaltometrics"],
-        "there is no such connector yet; a receiver or an exporter may stand in several pipelines at once",
+        &["count", "sum", "failover", "roundrobin", "exceptions", "signaltometrics"],
+        "there is no such connector yet; `routing` and `forward` pass on what comes, `span_metrics` and `service_graph` count spans",
     ),
     (
         Extension,

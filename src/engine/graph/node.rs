@@ -30,8 +30,13 @@ pub(super) struct Node {
 /// Where a stage's output goes on.
 #[derive(Clone)]
 pub(super) enum After {
-    Stage { pipeline: usize, stage: usize },
+    Stage {
+        pipeline: usize,
+        stage: usize,
+    },
     Pipelines(Rc<[usize]>),
+    /// The pipelines of each route.
+    Routes(Rc<[Vec<usize>]>),
 }
 
 impl Node {
@@ -59,7 +64,8 @@ impl Node {
         };
         let after = match &stage.place {
             Place::Stage { pipeline, stage } => After::Stage { pipeline: *pipeline, stage: stage + 1 },
-            Place::Connector { outputs } => After::Pipelines(outputs.as_slice().into()),
+            Place::Connector { routes: Some(routes), .. } => After::Routes(routes.as_slice().into()),
+            Place::Connector { outputs, routes: None } => After::Pipelines(outputs.as_slice().into()),
         };
         Self {
             ingest,

@@ -7,8 +7,8 @@ use component::{
     MemoryLimit, Registry, Sizer,
 };
 use config::{
-    Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline,
-    PipelineSignal, Problem, Problems, Reference, did_you_mean, instead_of,
+    Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline, Problem,
+    Problems, Reference, did_you_mean, instead_of,
 };
 use model::{Columns, SignalSet};
 
@@ -16,7 +16,11 @@ use crate::queue::Batching;
 
 use super::{
     Output, Place, Plan, PlannedBatch, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline,
-    PlannedReceiver, Settings, addresses::check_addresses, settings::EngineConfig, widths::check_widths,
+    PlannedReceiver, Settings,
+    addresses::check_addresses,
+    routes::{Routes, signals_of},
+    settings::EngineConfig,
+    widths::check_widths,
 };
 
 /// What a configuration amounts to.
@@ -56,11 +60,12 @@ fn load_with(
     let parts = Parts::read(&collector, registry, &mut problems);
     let engine = engine_config(&collector, &mut problems);
     let lines = Lines::connect(&collector, &parts, registry, &mut problems);
+    let routes = Routes::read(&collector, &parts.connectors, &mut problems);
     check(&collector, &parts, &mut problems);
     if problems.has_errors() {
         return Loaded { plan: None, telemetry: None, problems };
     }
-    let plan = lines.into_plan(&collector, parts, &engine);
+    let plan = lines.into_plan(&collector, parts, &routes, &engine);
     check_addresses(&plan, &collector, &mut problems);
     if problems.has_errors() {
         return Loaded { plan: None, telemetry: None, problems };
@@ -201,7 +206,7 @@ impl Lines {
         lines
     }
 
-    fn into_plan(self, collector: &Collector, parts: Parts, engine: &EngineConfig) -> Plan {
+    fn into_plan(self, collector: &Collector, parts: Parts, routes: &Routes, engine: &EngineConfig) -> Plan {
         let used_exporters = used(&self, |end| match end {
             End::Exporter(id) => Some(id.as_str()),
             End::Connector(_) => None,
@@ -229,7 +234,7 @@ impl Lines {
                 key: format!("connector/{id}"),
                 id: id.clone(),
                 configured: Arc::clone(&parts.connectors[id]),
-                place: Place::Connector { outputs: outputs.clone() },
+                place: Place::Connector { outputs: outputs.clone(), routes: routes.of(id) },
             });
         }
         let output = |end: &End| match end {
@@ -278,12 +283,7 @@ impl Line {
         registry: &Registry,
         problems: &mut Problems,
     ) -> Self {
-        let signals = match pipeline.id.signal {
-            PipelineSignal::Traces => SignalSet::TRACES,
-            PipelineSignal::Metrics => SignalSet::METRICS,
-            PipelineSignal::Logs => SignalSet::LOGS,
-            PipelineSignal::All => SignalSet::ALL,
-        };
+        let signals = signals_of(pipeline);
         let check = Check { pipeline, signals, registry };
         let receivers = check.receivers(collector, parts, problems);
         let processors = check.processors(parts, problems);
@@ -522,7 +522,7 @@ fn order(pipelines: &[PlannedPipeline], nodes: &[PlannedNode]) -> Vec<usize> {
 
 fn feeds(node: &PlannedNode, pipeline: usize) -> bool {
     match &node.place {
-        Place::Connector { outputs } => outputs.contains(&pipeline),
+        Place::Connector { outputs, .. } => outputs.contains(&pipeline),
         Place::Stage { .. } => false,
     }
 }

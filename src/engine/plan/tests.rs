@@ -5,7 +5,7 @@ use std::rc::Rc;
 use component::{
     BatchConfig, BuildCx, Cx, Delivery, Exporter, ExporterCx, ExporterDef, ExporterEntry, MemoryLimit,
     MemorySize, NoConfig, Placement, Processor, ProcessorDef, ProcessorEntry, QueueConfig, Receiver,
-    ReceiverCx, ReceiverDef, ReceiverEntry, Registry, RetryConfig,
+    ReceiverCx, ReceiverDef, ReceiverEntry, Registry, RetryConfig, Route,
 };
 use config::{ConfigUri, MapEnvironment};
 use expect_test::expect;
@@ -18,6 +18,8 @@ struct Sink;
 struct Stage;
 /// Passes traces on as they came.
 struct Forward;
+/// Passes traces on to `traces/2`, or to that and `traces/3`.
+struct Choose;
 /// Makes metrics of traces.
 struct Count;
 /// Closes windows.
@@ -99,6 +101,24 @@ stage!(
     Columns::ANOMALY
 );
 
+impl ProcessorDef for Choose {
+    const KIND: &'static str = "choose";
+    type Config = NoConfig;
+    fn consumes(_: &NoConfig) -> SignalSet {
+        SignalSet::TRACES
+    }
+    fn emits(_: &NoConfig) -> SignalSet {
+        SignalSet::TRACES
+    }
+    fn routes(_: &NoConfig) -> Option<Vec<Route>> {
+        let route = |key: &str, pipelines: &[&str]| Route {
+            key: key.to_owned(),
+            pipelines: pipelines.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        Some(vec![route("first", &["traces/2"]), route("second", &["traces/2", "traces/3"])])
+    }
+}
+
 impl ProcessorDef for Join {
     const KIND: &'static str = "join";
     type Config = NoConfig;
@@ -137,7 +157,7 @@ fn loaded(pipelines: &str) -> Loaded {
     let yaml = format!(
         "receivers: {{source: , source/unused: }}
 processors: {{stage: , roll: , learn: , judge: , join: , join/2: , limit: , limit/2: }}
-connectors: {{forward: , count: }}
+connectors: {{forward: , count: , choose: , choose/unused: }}
 exporters: {{sink: , sink/2: , sink/unused: }}
 service:
   pipelines:
@@ -153,7 +173,11 @@ service:
             ProcessorEntry::of::<Join>(),
             ProcessorEntry::of::<Limit>(),
         ],
-        connectors: vec![ProcessorEntry::of::<Forward>(), ProcessorEntry::of::<Count>()],
+        connectors: vec![
+            ProcessorEntry::of::<Forward>(),
+            ProcessorEntry::of::<Count>(),
+            ProcessorEntry::of::<Choose>(),
+        ],
         exporters: vec![ExporterEntry::of::<Sink>()],
         extensions: Vec::new(),
     };
@@ -195,6 +219,79 @@ fn every_way_to_an_exporter_counts() {
     );
     assert_eq!(reach(&plan, Signal::Traces), [(0, 3), (1, 2)]);
     assert_eq!(reach(&plan, Signal::Logs), [(0, 1)]);
+}
+
+#[test]
+fn room_is_taken_for_every_route_that_a_request_may_go() {
+    let plan = plan(
+        "
+    traces: {receivers: [source], exporters: [choose]}
+    traces/2: {receivers: [choose], exporters: [sink]}
+    traces/3: {receivers: [choose], exporters: [sink/2]}
+",
+    );
+    assert_eq!(reach(&plan, Signal::Traces), [(0, 2), (1, 1)]);
+}
+
+#[test]
+fn routes_to_pipelines_that_the_connector_does_not_feed_are_refused() {
+    expect![[r#"
+        error: connectors::choose::first::0: pipeline not found: "traces/2" does not have "choose" among its receivers
+         --> yaml::3:34
+          |
+        3 | connectors: {forward: , count: , choose: , choose/unused: }
+          |                                  ^^^^^^
+
+        error: connectors::choose::second::0: pipeline not found: "traces/2" does not have "choose" among its receivers
+         --> yaml::3:34
+          |
+        3 | connectors: {forward: , count: , choose: , choose/unused: }
+          |                                  ^^^^^^
+
+        error: connectors::choose::second::1: pipeline not found: "traces/3", did you mean "traces/33"? it feeds traces/33
+         --> yaml::3:34
+          |
+        3 | connectors: {forward: , count: , choose: , choose/unused: }
+          |                                  ^^^^^^
+
+        warning: service::pipelines::traces/33: no route of connector "choose" names this pipeline
+          --> yaml::10:29
+           |
+        10 |     traces/33: {receivers: [choose], exporters: [sink/2]}
+           |                             ^^^^^^
+           |
+           = help: name it in a route, or remove the connector from its receivers"#]].assert_eq(&problems(
+        "
+    traces: {receivers: [source], exporters: [choose]}
+    traces/2: {receivers: [source], exporters: [sink]}
+    traces/33: {receivers: [choose], exporters: [sink/2]}
+",
+    ));
+}
+
+#[test]
+fn a_connector_that_would_lose_a_signal_is_refused() {
+    expect![[r#"
+        error: service::pipelines::traces: connector "forward" used as exporter in pipeline "traces", but no pipeline that it feeds carries traces
+         --> yaml::8:47
+          |
+        8 |     traces: {receivers: [source], exporters: [forward]}
+          |                                               ^^^^^^^
+          |
+          = help: add `forward` to the receivers of a pipeline of traces
+
+        error: service::pipelines::logs: connector "forward" emits traces, the pipeline carries logs: telemetry type is not supported
+         --> yaml::9:24
+          |
+        9 |     logs: {receivers: [forward], exporters: [sink]}
+          |                        ^^^^^^^
+          |
+          = help: move it to a pipeline of traces"#]].assert_eq(&problems(
+        "
+    traces: {receivers: [source], exporters: [forward]}
+    logs: {receivers: [forward], exporters: [sink]}
+",
+    ));
 }
 
 #[test]

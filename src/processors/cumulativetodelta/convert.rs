@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use wire::{
     edit::{Fate, FieldChange, exponential_buckets, put_fields, put_points, rewrite_items},
-    view::{ExponentialPoint, Group, HistogramPoint, KeyValue, Metric, Number, NumberPoint, groups},
+    view::{ExponentialPoint, HistogramPoint, Metric, Number, NumberPoint, groups},
 };
 
 use super::{
     choice::Choice,
-    streams::{Buckets, Delta, Exponential, Histogram, Reason, Streams, Value},
+    streams::{Delta, Exponential, Histogram, Reason, Streams, Value},
 };
-use crate::aggregation::attributes::canonical;
+use crate::temporality::{Buckets, Key, Resource};
 
 /// OTLP's number of the temporality.
 const DELTA: u64 = 1;
@@ -60,63 +60,12 @@ pub(super) fn convert(request: &Bytes, choice: &Choice, streams: &mut Streams) -
     Converted { bytes: (n_points > 0).then_some(bytes), n_points, dropped }
 }
 
-/// The resource that was asked for last: metrics of one stand together.
-#[derive(Default)]
-struct Resource {
-    body: Vec<u8>,
-    key: Box<[u8]>,
-}
-
-impl Resource {
-    fn key_of(&mut self, group: &Group<'_>) -> &[u8] {
-        if self.key.is_empty() || self.body != group.resource.body {
-            self.body = group.resource.body.to_vec();
-            self.key = canonical(group.resource.body, |_| true);
-        }
-        &self.key
-    }
-}
-
-/// Tells streams apart: the parts of their identity, each behind its length.
-struct Key {
-    bytes: Vec<u8>,
-    /// What all points of the metric have in common.
-    common: usize,
-}
-
-impl Key {
-    fn new(kind: usize, resource: &[u8], group: &Group<'_>, metric: &Metric<'_>) -> Self {
-        let mut bytes = vec![kind as u8];
-        for part in [resource, group.scope.name, group.scope.version, metric.name, metric.unit] {
-            put_part(&mut bytes, part);
-        }
-        Self { common: bytes.len(), bytes }
-    }
-
-    fn of_point<'a>(
-        &mut self,
-        value: &Value,
-        start: u64,
-        attributes: impl Iterator<Item = KeyValue<'a>>,
-    ) -> &[u8] {
-        self.bytes.truncate(self.common);
-        self.bytes.push(u8::from(matches!(value, Value::Double(_))));
-        self.bytes.extend_from_slice(&start.to_le_bytes());
-        let mut sorted: Vec<_> = attributes.map(|attribute| (attribute.key, attribute.value)).collect();
-        // Stable, so that of duplicates the first stays.
-        sorted.sort_by_key(|(key, _)| *key);
-        sorted.dedup_by_key(|(key, _)| *key);
-        for (key, value) in sorted {
-            put_part(&mut self.bytes, key);
-            put_part(&mut self.bytes, value);
-        }
-        &self.bytes
-    }
-}
-
-fn put_part(out: &mut Vec<u8>, part: &[u8]) {
-    out.extend_from_slice(&(part.len() as u32).to_le_bytes());
-    out.extend_from_slice(part);
+/// Tells a point's stream apart from others of its metric: one that began anew, or counts in another kind of number.
+fn other(value: &Value, start: u64) -> [u8; 9] {
+    let mut other = [0; 9];
+    other[0] = u8::from(matches!(value, Value::Double(_)));
+    other[1..].copy_from_slice(&start.to_le_bytes());
+    other
 }
 
 fn convert_point(
@@ -150,7 +99,7 @@ fn convert_number(
         Some(Number::Int(number)) => Value::Int(number),
         None => Value::Int(0),
     };
-    let stream = key.of_point(&value, point.start, point.attributes());
+    let stream = key.of_point(&other(&value, point.start), point.attributes());
     let Delta { start, value } = streams.convert(stream, point.start, point.time, value)?;
     let (double, int) = match value {
         Value::Double(number) => (FieldChange::Fixed64(number.to_bits()), FieldChange::Removed),
@@ -186,7 +135,7 @@ fn convert_histogram(
         bounds: point.explicit_bounds().collect(),
         counts: point.bucket_counts().collect(),
     });
-    let stream = key.of_point(&value, point.start, point.attributes());
+    let stream = key.of_point(&other(&value, point.start), point.attributes());
     let Delta { start, value: Value::Histogram(delta) } =
         streams.convert(stream, point.start, point.time, value)?
     else {
@@ -226,7 +175,7 @@ fn convert_exponential(
         positive: buckets(&point.positive),
         negative: buckets(&point.negative),
     });
-    let stream = key.of_point(&value, point.start, point.attributes());
+    let stream = key.of_point(&other(&value, point.start), point.attributes());
     let Delta { start, value: Value::Exponential(delta) } =
         streams.convert(stream, point.start, point.time, value)?
     else {

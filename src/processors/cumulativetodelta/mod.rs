@@ -8,7 +8,6 @@
 mod choice;
 mod config;
 mod convert;
-mod partial;
 mod processor;
 mod snapshot;
 mod streams;

@@ -4,18 +4,17 @@ use std::{cell::RefCell, time::Duration};
 
 use bytes::Bytes;
 use component::{BuildCx, Counter, Cx, Gauge, Processor, ProcessorDef, RestoreError, Snapshot};
-use model::{Batch, Partial, Payload, Signal, SignalSet, Timestamp};
-use prost::Message;
+use model::{Batch, Payload, Signal, SignalSet, Timestamp};
 use wire::view::latest_time;
 
 use super::{
     CumulativeToDeltaConfig,
     choice::Choice,
     convert::{Converted, concerns, convert},
-    partial::{DeltaPartial, VERSION},
     snapshot,
     streams::Streams,
 };
+use crate::temporality::{IngestHalf, RequestsPartial};
 
 /// Turns cumulative metrics into differences.
 pub struct CumulativeToDelta;
@@ -33,7 +32,8 @@ impl ProcessorDef for CumulativeToDelta {
     }
 
     fn ingest(config: &CumulativeToDeltaConfig, _: &BuildCx<'_>) -> Box<dyn Processor> {
-        Box::new(IngestHalf { choice: Choice::new(config), requests: Vec::new(), n_bytes: 0, n_points: 0 })
+        let choice = Choice::new(config);
+        Box::new(IngestHalf::new(move |request| concerns(request, &choice)))
     }
 
     fn analysis(config: &CumulativeToDeltaConfig, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>> {
@@ -63,64 +63,8 @@ impl ProcessorDef for CumulativeToDelta {
     }
 }
 
-/// What one shard may keep between two ticks.
-const MAX_BYTES: usize = 128 << 20;
-/// A partial is closed when it is so large.
-const PARTIAL_BYTES: usize = 1 << 20;
 /// Streams that ended are looked for so often.
 const SWEEP: Duration = Duration::from_secs(60);
-
-/// Keeps requests of one shard that are to be converted until the next tick.
-struct IngestHalf {
-    choice: Choice,
-    requests: Vec<Bytes>,
-    n_bytes: usize,
-    n_points: u64,
-}
-
-impl Processor for IngestHalf {
-    fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
-        let request = match &batch.payload {
-            Payload::Metrics(request) if concerns(request, &self.choice) => request.clone(),
-            _ => return cx.pass(batch),
-        };
-        // One request is always taken, as else a large one never would be.
-        if self.n_bytes > 0 && self.n_bytes + request.len() > MAX_BYTES {
-            return cx.reject(batch.items, "more_than_a_shard_holds");
-        }
-        self.n_bytes += request.len();
-        self.n_points += batch.items;
-        self.requests.push(request);
-    }
-
-    fn tick(&mut self, cx: &mut Cx<'_>) {
-        let mut message = DeltaPartial { version: VERSION, requests: Vec::new() };
-        let mut n_bytes = 0;
-        for request in std::mem::take(&mut self.requests) {
-            n_bytes += request.len();
-            message.requests.push(request);
-            if n_bytes >= PARTIAL_BYTES {
-                n_bytes = 0;
-                emit(&mut message, cx);
-            }
-        }
-        emit(&mut message, cx);
-        (self.n_bytes, self.n_points) = (0, 0);
-    }
-
-    fn untold(&self) -> u64 {
-        self.n_points
-    }
-}
-
-fn emit(message: &mut DeltaPartial, cx: &mut Cx<'_>) {
-    if message.requests.is_empty() {
-        return;
-    }
-    let bytes = message.encode_to_vec().into();
-    message.requests.clear();
-    cx.emit(Payload::Partial(Partial { bytes, at: cx.now() }), 0);
-}
 
 /// Knows the last point of every stream.
 struct AnalysisHalf {
@@ -159,16 +103,9 @@ impl AnalysisHalf {
 impl Processor for AnalysisHalf {
     fn process(&mut self, batch: Batch, _: &mut Cx<'_>) {
         let Payload::Partial(partial) = batch.payload else { return };
-        match DeltaPartial::decode(partial.bytes) {
-            Ok(message) if message.version == VERSION => {
-                // Between processes bytes are as foreign as those of a sender.
-                let is_sound = |request: &Bytes| wire::check_metrics(request).is_ok();
-                let (sound, unsound): (Vec<_>, Vec<_>) = message.requests.into_iter().partition(is_sound);
-                self.unreadable.add(unsound.len() as u64);
-                self.state.get_mut().requests.extend(sound);
-            }
-            _ => self.unreadable.add(1),
-        }
+        let (requests, n_unreadable) = RequestsPartial::read(partial.bytes);
+        self.unreadable.add(n_unreadable);
+        self.state.get_mut().requests.extend(requests);
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {

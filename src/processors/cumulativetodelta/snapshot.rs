@@ -3,8 +3,11 @@
 use component::{RestoreError, Snapshot};
 use prost::Message;
 
-use super::streams::{Buckets, Exponential, Histogram, Last, Streams, Value};
-use crate::seal::{seal, unseal};
+use super::streams::{Exponential, Histogram, Last, Streams, Value};
+use crate::{
+    seal::{seal, unseal},
+    temporality::Buckets,
+};
 
 pub(super) const VERSION: u32 = 1;
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::config::Initial;
+use crate::temporality::{Buckets, last_bucket_below};
 
 /// A point's value, as it came or as it is to leave.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,12 +32,6 @@ pub(super) struct Exponential {
     pub(super) zero_threshold: f64,
     pub(super) positive: Buckets,
     pub(super) negative: Buckets,
-}
-
-#[derive(Clone, PartialEq, Debug, Default)]
-pub(super) struct Buckets {
-    pub(super) offset: i32,
-    pub(super) counts: Vec<u64>,
 }
 
 /// The last point of a stream.
@@ -225,7 +220,7 @@ impl Exponential {
         let mut old = old.clone();
         if self.zero_threshold > old.zero_threshold {
             // What is near zero now was in buckets before.
-            let last = old.last_bucket_below(self.zero_threshold);
+            let last = last_bucket_below(self.zero_threshold, old.scale);
             let moved = old.positive.cut_through(last).wrapping_add(old.negative.cut_through(last));
             old.zero_count = old.zero_count.wrapping_add(moved);
         }
@@ -239,36 +234,9 @@ impl Exponential {
             ..*self
         })
     }
-
-    /// The index of the last bucket that begins below a threshold: the greatest i with 2^(i / 2^scale) below it.
-    fn last_bucket_below(&self, threshold: f64) -> i32 {
-        let factor = std::f64::consts::LOG2_E * 2_f64.powi(self.scale);
-        ((threshold.ln() * factor).ceil() - 1.0) as i32
-    }
 }
 
 impl Buckets {
-    /// Removes the buckets up to an index and returns how much was in them.
-    fn cut_through(&mut self, last: i32) -> u64 {
-        let Ok(place) = usize::try_from(i64::from(last) - i64::from(self.offset)) else { return 0 };
-        let n_cut = place.saturating_add(1).min(self.counts.len());
-        self.offset = self.offset.saturating_add(n_cut as i32);
-        self.counts.drain(..n_cut).fold(0, u64::wrapping_add)
-    }
-
-    /// Returns the same at a scale that is lower by so much: pairs of buckets become one, so often.
-    fn coarser(&self, by: u32) -> Self {
-        let mut counts: Vec<u64> = Vec::new();
-        for (index, count) in (i64::from(self.offset)..).zip(&self.counts) {
-            let place = ((index >> by) - i64::from(self.offset >> by)) as usize;
-            if counts.len() <= place {
-                counts.resize(place + 1, 0);
-            }
-            counts[place] = counts[place].wrapping_add(*count);
-        }
-        Self { offset: self.offset >> by, counts }
-    }
-
     /// Returns what grew, from the first bucket that did to the last.
     fn since(&self, old: &Self) -> Self {
         let grown = (i64::from(self.offset)..).zip(&self.counts).filter_map(|(index, count)| {

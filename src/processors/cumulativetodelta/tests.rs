@@ -16,10 +16,9 @@ use prost::Message;
 
 use super::{
     CumulativeToDelta, CumulativeToDeltaConfig,
-    partial::DeltaPartial,
     snapshot::{DeltaSnapshot, SavedStream},
 };
-use crate::testing::*;
+use crate::{temporality::RequestsPartial, testing::*};
 
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
@@ -264,7 +263,7 @@ fn a_state_that_is_stored_before_a_tick_knows_what_leaves_then() {
     let told = |half: &mut Box<dyn Processor>, value: i64, secs: u64, is_stored: bool| {
         let mut bench = Workbench::default();
         let requests = vec![request_of(vec![sum("a", vec![int(1, secs, value)])]).bytes().unwrap().clone()];
-        let bytes = DeltaPartial { version: 1, requests }.encode_to_vec().into();
+        let bytes = RequestsPartial { version: 1, requests }.encode_to_vec().into();
         let payload = Payload::Partial(Partial { bytes, at: at(secs) });
         half.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(at(secs), &mut bench));
         let stored = is_stored.then(|| half.snapshot().expect("state survives"));
@@ -379,7 +378,7 @@ fn a_restart_goes_on_where_it_was() {
     let feed = |half: &mut Box<dyn Processor>, metrics: Vec<Metric>, secs: u64| {
         let mut bench = Workbench::default();
         let requests = vec![request_of(metrics).bytes().unwrap().clone()];
-        let bytes = DeltaPartial { version: 1, requests }.encode_to_vec().into();
+        let bytes = RequestsPartial { version: 1, requests }.encode_to_vec().into();
         let payload = Payload::Partial(Partial { bytes, at: at(secs) });
         half.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(at(secs), &mut bench));
         half.tick(&mut Cx::new(at(secs), &mut bench));
@@ -495,7 +494,7 @@ exclude: {match_type: regexp, metrics: ['a('], metric_types: [summary], regexp: 
 #[test]
 fn what_is_told_and_stored_is_as_described() {
     let mut schema = schemas::Schema::compile("cumulativetodelta.proto");
-    schema.holds::<DeltaPartial>("DeltaPartial");
+    schema.holds::<RequestsPartial>("DeltaPartial");
     schema.holds::<DeltaSnapshot>("DeltaSnapshot");
     schema.holds::<SavedStream>("SavedStream");
     schema.finish();

@@ -10,7 +10,7 @@ use super::{
     fields::Place,
     functions,
     item::Item,
-    syntax,
+    syntax::{self, Node},
     value::Failure,
     walk::{Visitor, rewritten},
 };
@@ -135,16 +135,25 @@ impl Sieve {
     }
 
     fn read(&mut self, text: &str, context: Option<Context>) -> Result<Vec<Fault>, Fault> {
-        let node = syntax::condition(text)?;
+        self.resolve(text, &syntax::condition(text)?, context)
+    }
+
+    /// Adds a condition that has been read already.
+    pub(super) fn resolve(
+        &mut self,
+        text: &str,
+        node: &Node,
+        context: Option<Context>,
+    ) -> Result<Vec<Fault>, Fault> {
         let dialect = Dialect::Filter;
         let context = match context {
             Some(context) => context,
-            None => inferred([&node].into_iter(), self.signal, |name, context| {
+            None => inferred([node].into_iter(), self.signal, |name, context| {
                 functions::is_known(name, context, dialect)
             })?,
         };
         let mut resolver = Resolver { context, dialect, n_shared: self.n_shared, doubts: Vec::new() };
-        let what = resolver.condition(&node)?;
+        let what = resolver.condition(node)?;
         self.n_shared = resolver.n_shared;
         let depth = context.depth();
         self.deepest = self.deepest.max(depth);
@@ -154,6 +163,18 @@ impl Sieve {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.levels.iter().all(Vec::is_empty)
+    }
+
+    pub(super) fn deepest(&self) -> Depth {
+        self.deepest
+    }
+
+    pub(super) fn n_shared(&self) -> usize {
+        self.n_shared
+    }
+
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
     }
 
     /// Whether whole spans are dropped and nothing within them, so that the span table tells all.

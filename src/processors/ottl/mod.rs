@@ -11,7 +11,7 @@
 //! * `expression`, `functions`, `arguments`, `convert`: the tree with its names resolved, and what it gives; `editors`,
 //!   `replace`: what it does.
 //! * `walk`, `conditions`, `group`: the way through a request, and what processors are made of: a [`Sieve`] of
-//!   conditions, a [`Group`] of statements.
+//!   conditions, a [`Group`] of statements. `fork`: one condition that tells two parts of a request apart.
 //!
 //! *Source*: the collector's package `ottl`, release 0.155, whose comparison, nil and errors this keeps. *Cost*: a
 //! condition reads the fields that it names; a request in which nothing holds is neither copied nor decoded.
@@ -27,6 +27,7 @@ mod everywhere;
 mod expression;
 mod fault;
 mod fields;
+mod fork;
 mod functions;
 mod group;
 mod item;
@@ -47,6 +48,7 @@ pub(crate) use actions::{Action, Converted};
 pub(crate) use conditions::{ErrorMode, Faults, Sieve, error_mode};
 pub(crate) use context::Context;
 pub(crate) use everywhere::{Change, Everywhere};
+pub(crate) use fork::{Fork, Rule, Verdict};
 pub(crate) use group::{Chosen, Group};
 pub(crate) use matching::{Owner, Place, Property, Texts, Wanted};
 pub(crate) use replacing::Replacing;

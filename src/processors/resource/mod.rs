@@ -9,4 +9,5 @@ mod processor;
 mod tests;
 
 pub use config::ResourceConfig;
+pub(crate) use processor::Editor;
 pub use processor::Resource;

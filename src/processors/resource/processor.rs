@@ -28,7 +28,7 @@ impl ProcessorDef for Resource {
     fn ingest(config: &ResourceConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
         let steps = steps(&config.attributes);
         match edits(&steps) {
-            Some(edits) => Box::new(Editor { edits }),
+            Some(edits) => Box::new(Editor::new(edits)),
             None => Box::new(Actor {
                 runner: Runner::new(Self::KIND, [Context::Resource; 3], &steps, |_| Chosen::default(), cx),
             }),
@@ -37,8 +37,14 @@ impl ProcessorDef for Resource {
 }
 
 /// Takes actions of which each can be spliced.
-struct Editor {
+pub(crate) struct Editor {
     edits: AttributeEdits,
+}
+
+impl Editor {
+    pub(crate) fn new(edits: AttributeEdits) -> Self {
+        Self { edits }
+    }
 }
 
 impl Processor for Editor {

@@ -1,0 +1,11 @@
+//! What the stages share that change the temporality of metrics: what shards tell, how streams are told apart, buckets.
+
+mod buckets;
+mod ingest;
+mod key;
+mod partial;
+
+pub(crate) use buckets::{Buckets, last_bucket_below};
+pub(crate) use ingest::IngestHalf;
+pub(crate) use key::{Key, Resource};
+pub(crate) use partial::RequestsPartial;
