@@ -35,7 +35,7 @@ pub use delivery::{
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
 pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
 pub use memory::{MemoryLimit, MemorySize};
-pub use processor::{BuildCx, Cx, Past, Processor, ProcessorDef, Workbench};
+pub use processor::{BuildCx, Cx, Past, PastTls, Processor, ProcessorDef, Workbench};
 pub use question::{Answer, AskError, Asks, Desk, Question, Responds};
 pub use receiver::{
     Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket,

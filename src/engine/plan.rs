@@ -5,6 +5,7 @@
 
 mod addresses;
 mod build;
+mod hop_tls;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;

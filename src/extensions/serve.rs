@@ -1,6 +1,6 @@
 //! Connections of an extension that answers requests over HTTP/1.1.
 
-use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+use std::{convert::Infallible, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use component::{BoxError, Permit, Sockets, Stop};
@@ -8,14 +8,13 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     task::spawn_local,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use transport::ServerTls;
 
 /// A client that has not sent its headers by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +27,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// When the runtime can not register a socket.
 pub(crate) async fn serve<A, F>(
     mut sockets: Sockets,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerTls>,
     stop: Stop,
     answer: A,
 ) -> Result<(), BoxError>
@@ -36,7 +35,7 @@ where
     A: Fn(Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<Full<Bytes>>> + 'static,
 {
-    let (answer, tls) = (Rc::new(answer), tls.map(TlsAcceptor::from));
+    let (answer, tls) = (Rc::new(answer), tls.map(Rc::new));
     loop {
         let socket = tokio::select! {
             socket = sockets.next() => socket,
@@ -49,7 +48,7 @@ where
 }
 
 /// A client that hangs up early is nothing to report, one that does not come over TLS neither.
-async fn connection<A, F>(stream: TcpStream, claim: Permit, tls: Option<TlsAcceptor>, answer: Rc<A>)
+async fn connection<A, F>(stream: TcpStream, claim: Permit, tls: Option<Rc<ServerTls>>, answer: Rc<A>)
 where
     A: Fn(Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<Full<Bytes>>> + 'static,

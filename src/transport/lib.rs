@@ -4,9 +4,12 @@
 mod corked;
 mod cryptography;
 mod executor;
-mod server_tls;
+mod tls;
 
 pub use corked::Corked;
 pub use cryptography::{UnknownName, crypto_provider};
 pub use executor::LocalExecutor;
-pub use server_tls::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig, ServerTlsProblem};
+pub use tls::{
+    ClientTls, ClientTlsConfig, ClientTlsError, ServerTls, ServerTlsConfig, ServerTlsProblem,
+    TLS_NOT_SUPPORTED, TlsVersion, warn_of_open_secret,
+};

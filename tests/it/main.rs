@@ -8,6 +8,7 @@ mod bad_traces;
 mod bottlenecks;
 mod broken_stage;
 mod causes;
+mod certificates;
 mod clean;
 mod components;
 mod determinism;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use component::{Checks, Clock, Config};
+use component::{Checks, Clock, Config, Telemetry};
 use config::{Node, Problems};
 
 use super::{
@@ -125,7 +125,7 @@ impl Replayer {
             .render(&told, &id, self.clock.now())
             .map_err(|problem| ReplayError::Failed(problem.to_string()))?;
         for target in destination.targets() {
-            let sender = sender_of(destination, target, &self.clock);
+            let sender = sender_of(destination, target, &self.clock, &Telemetry::default());
             match sender.send(&rendered.message, &rendered.secrets).await {
                 Outcome::Delivered => {}
                 Outcome::Retry { problem, .. } | Outcome::Refused { problem, .. } => {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
 use config::NotSupportedKeys;
 use serde::Deserialize;
+use transport::{ClientTlsConfig, TLS_NOT_SUPPORTED};
 
 use super::target::{Scheme, Target};
-use crate::http::{
-    CLIENT_NOT_SUPPORTED, Compression, HeadersConfig, TLS_NOT_SUPPORTED, TlsConfig, validate_headers,
-};
+use crate::http::{CLIENT_NOT_SUPPORTED, Compression, HeadersConfig, validate_headers};
 
 /// Settings of `otlp_grpc`.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,7 +16,7 @@ use crate::http::{
 pub(crate) struct OtlpGrpcConfig {
     pub(super) endpoint: String,
     pub(super) compression: Compression,
-    pub(super) tls: TlsConfig,
+    pub(super) tls: ClientTlsConfig,
     pub(super) headers: HeadersConfig,
     pub(super) keepalive: config::Section<KeepaliveConfig>,
     /// Taken for the collector's sake; buffers here grow with the requests.
@@ -61,7 +60,7 @@ impl Default for OtlpGrpcConfig {
         Self {
             endpoint: String::new(),
             compression: Compression::Gzip,
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
             headers: HeadersConfig::new(),
             keepalive: config::Section::default(),
             read_buffer_size: 0,
@@ -140,7 +139,7 @@ impl Config for OtlpGrpcConfig {
             let time = keepalive.time.get();
             checks.error("keepalive.time", format!("time is {time:?}, must be at least 1s"));
         }
-        self.tls.validate(checks);
+        self.tls.validate("tls", checks);
         validate_headers(&self.headers, RESERVED_HEADERS, checks);
         self.retry_on_failure.validate("retry_on_failure", checks);
         self.sending_queue.validate("sending_queue", checks);

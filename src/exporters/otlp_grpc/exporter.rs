@@ -9,6 +9,7 @@ use component::{
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderValue, Uri, header::USER_AGENT};
 use model::{Export, Signal, SignalSet};
+use transport::ClientTls;
 
 use super::{
     OtlpGrpcConfig,
@@ -16,7 +17,7 @@ use super::{
     channel::{Channel, ChannelSettings, ConnectError, Connection},
     target::Target,
 };
-use crate::http::{Encoder, Rejections, TlsLoader, delivered_of_protobuf, header_map, user_agent};
+use crate::http::{Encoder, Rejections, delivered_of_protobuf, header_map, user_agent};
 
 /// The definition of `otlp_grpc`.
 pub(crate) struct OtlpGrpc;
@@ -63,7 +64,7 @@ impl GrpcExporter {
         headers.insert(USER_AGENT, HeaderValue::try_from(agent).expect("validate has checked user_agent"));
         let settings = ChannelSettings {
             target,
-            tls: is_secure.then(|| TlsLoader::new(config.tls.clone(), Arc::clone(&cx.clock))),
+            tls: is_secure.then(|| ClientTls::new(config.tls.clone(), Arc::clone(&cx.clock), &cx.telemetry)),
             keepalive: config.keepalive.get().cloned(),
             balancer: config.balancer_name,
         };

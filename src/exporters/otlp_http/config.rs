@@ -7,10 +7,10 @@ use config::{NotSupported, NotSupportedKeys};
 use http::Uri;
 use model::Signal;
 use serde::Deserialize;
+use transport::{ClientTlsConfig, TLS_NOT_SUPPORTED};
 
 use crate::http::{
-    CLIENT_NOT_SUPPORTED, Compression, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, TLS_NOT_SUPPORTED,
-    TlsConfig, validate_headers,
+    CLIENT_NOT_SUPPORTED, Compression, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, validate_headers,
 };
 
 /// Settings of `otlp_http`.
@@ -26,7 +26,7 @@ pub(crate) struct OtlpHttpConfig {
     pub(super) encoding: Encoding,
     pub(super) compression: Compression,
     pub(super) compression_params: CompressionParams,
-    pub(super) tls: TlsConfig,
+    pub(super) tls: ClientTlsConfig,
     pub(super) headers: HeadersConfig,
     /// Taken for the collector's sake; buffers here grow with the requests.
     pub(super) read_buffer_size: u64,
@@ -76,7 +76,7 @@ impl Default for OtlpHttpConfig {
             encoding: Encoding::Proto,
             compression: Compression::Gzip,
             compression_params: CompressionParams::default(),
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
             headers: HeadersConfig::new(),
             read_buffer_size: 0,
             write_buffer_size: 512 * 1024,
@@ -122,7 +122,7 @@ impl Config for OtlpHttpConfig {
             checks
                 .error("compression_params.level", format!("compression {name} has no levels, remove level"));
         }
-        self.tls.validate(checks);
+        self.tls.validate("tls", checks);
         validate_headers(&self.headers, RESERVED_HEADERS, checks);
         self.retry_on_failure.validate("retry_on_failure", checks);
         self.sending_queue.validate("sending_queue", checks);

@@ -8,13 +8,13 @@ use component::{
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Export, SignalSet};
+use transport::ServerTls;
 
 use super::{
     config::PrometheusConfig,
     server::{Pages, serve},
     table::Table,
     text::{Format, write},
-    tls::acceptor,
 };
 use crate::prometheus_names::{Dropped, Translator};
 
@@ -121,10 +121,12 @@ impl Exporter for Shown {
 
     fn run(self: Rc<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
-            let tls = match &self.config.tls {
-                Some(tls) => Some(acceptor(tls.clone()).await?),
-                None => None,
-            };
+            let tls = self
+                .config
+                .tls
+                .as_ref()
+                .map(|tls| ServerTls::new(tls, &[b"http/1.1"], Arc::clone(&self.clock), &self.telemetry));
+            let tls = tls.transpose()?.map(Rc::new);
             let sockets = self.sockets.borrow_mut().take();
             let Some(sockets) = sockets else {
                 return Err("the engine has handed out no socket to listen on".into());

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use transport::ServerTls;
 
 use super::text::Format;
 use crate::http::{Compression, Encoder};
@@ -28,7 +28,7 @@ pub(super) trait Pages {
 /// Answers until told to stop; then finishes the scrapes that are under way.
 pub(super) async fn serve<P: Pages>(
     mut sockets: Sockets,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Rc<ServerTls>>,
     pages: Rc<P>,
     stop: Stop,
 ) {
@@ -50,7 +50,7 @@ pub(super) async fn serve<P: Pages>(
 }
 
 /// Serves one connection. What goes wrong on it concerns its client alone.
-async fn connection<P: Pages>(socket: Socket, tls: Option<TlsAcceptor>, pages: Rc<P>, stop: Stop) {
+async fn connection<P: Pages>(socket: Socket, tls: Option<Rc<ServerTls>>, pages: Rc<P>, stop: Stop) {
     // The claim on the limit of connections is given back at the end.
     let Ok((tcp, peer, _claim)) = socket.into_tokio() else { return };
     match tls {

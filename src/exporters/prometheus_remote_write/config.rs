@@ -6,12 +6,10 @@ use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueC
 use config::{NotSupported, NotSupportedKeys};
 use http::Uri;
 use serde::Deserialize;
+use transport::{ClientTlsConfig, TLS_NOT_SUPPORTED};
 
 use crate::{
-    http::{
-        CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, TLS_NOT_SUPPORTED, TlsConfig,
-        validate_headers,
-    },
+    http::{CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, validate_headers},
     prometheus_names::{Label, ResourceLabelsConfig, TranslationStrategy, label_name},
 };
 
@@ -26,7 +24,7 @@ pub(crate) struct PrometheusRemoteWriteConfig {
     pub http: Option<HttpKeys>,
     // The older place of what `http` holds.
     pub endpoint: Option<String>,
-    pub tls: Option<TlsConfig>,
+    pub tls: Option<ClientTlsConfig>,
     pub headers: Option<HeadersConfig>,
     pub timeout: Option<config::Duration>,
     pub compression: Option<String>,
@@ -62,7 +60,7 @@ pub(crate) struct PrometheusRemoteWriteConfig {
 #[serde(default)]
 pub(crate) struct HttpKeys {
     pub endpoint: Option<String>,
-    pub tls: Option<TlsConfig>,
+    pub tls: Option<ClientTlsConfig>,
     pub headers: Option<HeadersConfig>,
     pub timeout: Option<config::Duration>,
     pub compression: Option<String>,
@@ -321,7 +319,7 @@ impl PrometheusRemoteWriteConfig {
             validate_headers(headers, &RESERVED_HEADERS, checks);
         }
         if let Some(tls) = &client.tls {
-            tls.validate(checks);
+            tls.validate("tls", checks);
         }
     }
 

@@ -8,11 +8,12 @@ use std::{future::ready, sync::Arc};
 
 use component::{
     BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets,
-    Stop,
+    Stop, Telemetry,
 };
-use config::{NotSupported, NotSupportedKeys};
+use config::{NotSupported, NotSupportedKeys, Section};
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
+use transport::{ServerTls, ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use crate::serve::serve;
 
@@ -21,6 +22,7 @@ use crate::serve::serve;
 #[serde(default)]
 pub(crate) struct HealthCheckConfig {
     pub endpoint: String,
+    pub tls: Section<ServerTlsConfig>,
     pub path: String,
     pub response_body: Option<Bodies>,
 }
@@ -35,17 +37,17 @@ pub(crate) struct Bodies {
 
 impl Default for HealthCheckConfig {
     fn default() -> Self {
-        Self { endpoint: "localhost:13133".to_owned(), path: "/".to_owned(), response_body: None }
+        Self {
+            endpoint: "localhost:13133".to_owned(),
+            tls: Section::default(),
+            path: "/".to_owned(),
+            response_body: None,
+        }
     }
 }
 
 /// Keys of the collector's servers, and of its second version of this extension.
 const NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new(
-        "tls",
-        "the answer is plain HTTP and holds no secret",
-        "remove it, and keep `endpoint` on an address that only the prober reaches",
-    ),
     NotSupported::new(
         "check_collector_pipeline",
         "the answer always tells whether the pipelines move",
@@ -63,7 +65,7 @@ const NOT_SUPPORTED: &[NotSupported] = &[
 ];
 
 impl Config for HealthCheckConfig {
-    const NOT_SUPPORTED: NotSupportedKeys = &[("", NOT_SUPPORTED)];
+    const NOT_SUPPORTED: NotSupportedKeys = &[("", NOT_SUPPORTED), ("tls", TLS_NOT_SUPPORTED)];
 
     fn validate(&self, checks: &mut Checks) {
         if !self.path.starts_with('/') {
@@ -71,6 +73,9 @@ impl Config for HealthCheckConfig {
         }
         if !self.endpoint.contains(':') {
             checks.error("endpoint", format!("endpoint is {:?}, must be host:port", self.endpoint));
+        }
+        if let Some(tls) = self.tls.get() {
+            tls.validate("tls", checks);
         }
     }
 }
@@ -80,6 +85,7 @@ pub(crate) struct HealthCheck {
     sockets: Vec<Sockets>,
     state: Arc<dyn ServiceState>,
     clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
 }
 
 impl ExtensionDef for HealthCheck {
@@ -91,18 +97,27 @@ impl ExtensionDef for HealthCheck {
     }
 
     fn build(config: &HealthCheckConfig, cx: ExtensionCx) -> Box<dyn Extension> {
-        let ExtensionCx { sockets, state, clock, .. } = cx;
-        Box::new(HealthCheck { config: config.clone(), sockets: sockets.into_inner(), state, clock })
+        let ExtensionCx { sockets, state, clock, telemetry, .. } = cx;
+        Box::new(HealthCheck {
+            config: config.clone(),
+            sockets: sockets.into_inner(),
+            state,
+            clock,
+            telemetry,
+        })
     }
 }
 
 impl Extension for HealthCheck {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
-            let Self { config, mut sockets, state, clock } = *self;
+            let Self { config, mut sockets, state, clock, telemetry } = *self;
+            let tls = config.tls.get();
+            let tls = tls.map(|tls| ServerTls::new(tls, &[b"http/1.1"], Arc::clone(&clock), &telemetry));
+            let tls = tls.transpose()?;
             let answers = answer::Answers { config, state, clock };
             let Some(sockets) = sockets.pop() else { return Ok(()) };
-            serve(sockets, None, stop, move |request| ready(answers.to(&request))).await
+            serve(sockets, tls, stop, move |request| ready(answers.to(&request))).await
         })
     }
 }

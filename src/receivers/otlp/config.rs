@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use component::Checks;
 use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
-use transport::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig};
+use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use super::body::Encoding;
 
@@ -232,7 +232,7 @@ pub(super) fn listen_address(endpoint: &str) -> String {
 impl component::Config for OtlpConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[
         ("protocols.*", SERVER_NOT_SUPPORTED),
-        ("protocols.*.tls", SERVER_TLS_NOT_SUPPORTED),
+        ("protocols.*.tls", TLS_NOT_SUPPORTED),
         (
             "protocols.http",
             &[NotSupported::new("profiles_url_path", "profiles are not a signal here", "remove it")],

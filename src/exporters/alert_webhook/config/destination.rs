@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use model::AlertState;
 use serde::Deserialize;
+use transport::ClientTlsConfig;
 
 use super::SecretSource;
 use crate::{
     alert_webhook::alert::{Alert, AlertSeverity},
-    http::{HeadersConfig, TlsConfig},
+    http::HeadersConfig,
 };
 
 /// PagerDuty has one address for all.
@@ -47,7 +48,7 @@ pub(in super::super) struct DestinationConfig {
     #[serde(deserialize_with = "config::empty_is_unset")]
     pub(in super::super) template_file: Option<PathBuf>,
     pub(in super::super) content_type: String,
-    pub(in super::super) tls: TlsConfig,
+    pub(in super::super) tls: ClientTlsConfig,
     pub(in super::super) allow_private: Vec<String>,
     pub(in super::super) group_by: Vec<String>,
     pub(in super::super) group_wait: config::Duration,
@@ -128,7 +129,7 @@ impl Default for DestinationConfig {
             template: String::new(),
             template_file: None,
             content_type: "application/json".to_owned(),
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
             allow_private: Vec::new(),
             group_by: vec!["alertname".to_owned()],
             group_wait: config::Duration::from_secs(30),

@@ -83,6 +83,12 @@ protocols:
     metrics_url_path: /b
     logs_url_path: /c
 ");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(files.path().join("key.pem"), std::fs::Permissions::from_mode(0o600))
+            .unwrap();
+    }
     let (config, told) = check(&yaml).unwrap();
     assert_eq!(told, [""; 0]);
     let (grpc, http) = (config.protocols.grpc.get().unwrap(), config.protocols.http.get().unwrap());
