@@ -1,8 +1,13 @@
 //! What runs beside the pipelines.
 
 mod api;
+mod basicauth;
+mod bearertokenauth;
 mod file_storage;
+mod headers_setter;
 mod health_check;
+mod oauth2client;
+mod rotating;
 mod serve;
 
 use component::ExtensionEntry;
@@ -11,7 +16,11 @@ use component::ExtensionEntry;
 pub fn table() -> Vec<ExtensionEntry> {
     vec![
         ExtensionEntry::of::<api::Api>(),
+        ExtensionEntry::of::<basicauth::BasicAuth>(),
+        ExtensionEntry::of::<bearertokenauth::BearerTokenAuth>(),
         ExtensionEntry::of::<file_storage::FileStorage>(),
+        ExtensionEntry::of::<headers_setter::HeadersSetter>(),
         ExtensionEntry::of::<health_check::HealthCheck>(),
+        ExtensionEntry::of::<oauth2client::OAuth2Client>(),
     ]
 }

@@ -1,13 +1,15 @@
 //! What receivers, exporters and extensions share below HTTP: how bytes go to sockets, on which thread connections
-//! work, what TLS offers, and whom servers say they are.
+//! work, what TLS offers, whom servers say they are, and whom they let in.
 
 mod corked;
 mod cryptography;
+mod door;
 mod executor;
 mod tls;
 
 pub use corked::Corked;
 pub use cryptography::{UnknownName, crypto_provider};
+pub use door::Door;
 pub use executor::LocalExecutor;
 pub use tls::{
     ClientTls, ClientTlsConfig, ClientTlsError, ServerTls, ServerTlsConfig, ServerTlsProblem,

@@ -16,7 +16,11 @@ use crate::queue::Batching;
 
 use super::{
     Output, Place, Plan, PlannedBatch, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline,
-    PlannedReceiver, Settings, addresses::check_addresses, settings::EngineConfig, widths::check_widths,
+    PlannedReceiver, Settings,
+    addresses::check_addresses,
+    auth::{authenticators, check_auth},
+    settings::EngineConfig,
+    widths::check_widths,
 };
 
 /// What a configuration amounts to.
@@ -57,6 +61,7 @@ fn load_with(
     let engine = engine_config(&collector, &mut problems);
     let lines = Lines::connect(&collector, &parts, registry, &mut problems);
     check(&collector, &parts, &mut problems);
+    check_auth(&collector, &parts, &mut problems);
     if problems.has_errors() {
         return Loaded { plan: None, telemetry: None, problems };
     }
@@ -83,12 +88,12 @@ fn engine_config(collector: &Collector, problems: &mut Problems) -> EngineConfig
 }
 
 /// Every component with its settings read, whether it is used or not.
-struct Parts {
-    receivers: BTreeMap<String, Arc<dyn ConfiguredReceiver>>,
+pub(super) struct Parts {
+    pub(super) receivers: BTreeMap<String, Arc<dyn ConfiguredReceiver>>,
     processors: BTreeMap<String, Arc<dyn ConfiguredProcessor>>,
     connectors: BTreeMap<String, Arc<dyn ConfiguredProcessor>>,
-    exporters: BTreeMap<String, Arc<dyn ConfiguredExporter>>,
-    extensions: BTreeMap<String, Arc<dyn ConfiguredExtension>>,
+    pub(super) exporters: BTreeMap<String, Arc<dyn ConfiguredExporter>>,
+    pub(super) extensions: BTreeMap<String, Arc<dyn ConfiguredExtension>>,
 }
 
 impl Parts {
@@ -250,6 +255,7 @@ impl Lines {
             .collect();
         let order = order(&pipelines, &nodes);
         let state_directory = state_directory(collector, &parts);
+        let authenticators = authenticators(collector, &parts);
         Plan {
             receivers: planned_receivers(&self, &parts),
             exporters: used_exporters
@@ -262,6 +268,7 @@ impl Lines {
             order,
             memory_limits,
             settings: Settings::new(engine, state_directory),
+            authenticators,
         }
     }
 }

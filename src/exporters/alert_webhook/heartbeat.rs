@@ -42,6 +42,7 @@ impl Heartbeat {
             signer: None,
             timeout: config.timeout.get(),
             telemetry: cx.telemetry.clone(),
+            auth: None,
         };
         let counter = |name: &str, what| {
             cx.telemetry.counter(&format!("trueline_alert_webhook_heartbeats_{name}"), what, "{beat}")

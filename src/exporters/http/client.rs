@@ -3,7 +3,7 @@
 use std::{cell::RefCell, error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{BoxError, Clock, ExportError, Telemetry};
+use component::{BoxError, ClientAuth, Clock, ExportError, Telemetry};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
@@ -92,6 +92,8 @@ pub(crate) struct ClientSettings {
     pub(crate) max_answer_bytes: usize,
     /// Where certificates that were read again are counted.
     pub(crate) telemetry: Telemetry,
+    /// Adds what the server wants to see to each request.
+    pub(crate) auth: Option<Arc<dyn ClientAuth>>,
 }
 
 impl Default for ClientSettings {
@@ -109,6 +111,7 @@ impl Default for ClientSettings {
             guard: None,
             max_answer_bytes: MAX_ANSWER_BYTES,
             telemetry: Telemetry::default(),
+            auth: None,
         }
     }
 }
@@ -128,6 +131,7 @@ type Pool = Client<HttpsConnector<HttpConnector<Lookup>>, Full<Bytes>>;
 pub(crate) struct HttpClient {
     settings: ClientSettings,
     tls: ClientTls,
+    clock: Arc<dyn Clock>,
     /// The pool, and the certificates it was made with.
     pool: RefCell<Option<(Arc<ClientConfig>, Pool)>>,
 }
@@ -139,8 +143,8 @@ impl HttpClient {
         {
             settings.headers.insert(USER_AGENT, agent);
         }
-        let tls = ClientTls::new(settings.tls.clone(), clock, &settings.telemetry);
-        Self { settings, tls, pool: RefCell::new(None) }
+        let tls = ClientTls::new(settings.tls.clone(), Arc::clone(&clock), &settings.telemetry);
+        Self { settings, tls, clock, pool: RefCell::new(None) }
     }
 
     /// Posts a body and returns the answer, whatever its status.
@@ -171,6 +175,9 @@ impl HttpClient {
         let mut request = request.map_err(retryable)?;
         request.headers_mut().clone_from(&self.settings.headers);
         request.headers_mut().extend(headers);
+        if let Some(auth) = &self.settings.auth {
+            auth.authenticate(request.headers_mut(), self.clock.now()).await.map_err(retryable)?;
+        }
         let pool = self.pool().await?;
         let sent = pool.request(request).await;
         let answer = sent.map_err(|error| unreachable_at(uri, &error))?;

@@ -37,6 +37,7 @@ pub(crate) fn exporter_cx(clock: &ManualClock) -> ExporterCx {
         telemetry: Telemetry::default(),
         instance_id: "test".to_owned(),
         desk: component::Desk::default(),
+        authenticators: component::Authenticators::default(),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
+use component::{
+    AuthConfig, AuthSide, AuthUse, BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig,
+    RetryConfig,
+};
 use config::NotSupportedKeys;
 use serde::Deserialize;
 use transport::{ClientTlsConfig, TLS_NOT_SUPPORTED};
@@ -18,6 +21,7 @@ pub(crate) struct OtlpGrpcConfig {
     pub(super) compression: Compression,
     pub(super) tls: ClientTlsConfig,
     pub(super) headers: HeadersConfig,
+    pub(super) auth: config::Section<AuthConfig>,
     pub(super) keepalive: config::Section<KeepaliveConfig>,
     /// Taken for the collector's sake; buffers here grow with the requests.
     pub(super) read_buffer_size: u64,
@@ -62,6 +66,7 @@ impl Default for OtlpGrpcConfig {
             compression: Compression::Gzip,
             tls: ClientTlsConfig::default(),
             headers: HeadersConfig::new(),
+            auth: config::Section::default(),
             keepalive: config::Section::default(),
             read_buffer_size: 0,
             write_buffer_size: 512 * 1024,
@@ -108,7 +113,12 @@ impl Config for OtlpGrpcConfig {
         ("sending_queue.batch", BATCH_NOT_SUPPORTED),
     ];
 
+    fn auth(&self) -> Vec<AuthUse> {
+        AuthConfig::uses(&self.auth, "auth", AuthSide::Client).into_iter().collect()
+    }
+
     fn validate(&self, checks: &mut Checks) {
+        AuthConfig::validate(&self.auth, "auth", checks);
         match Target::parse(&self.endpoint) {
             Err(problem) => checks.error("endpoint", problem),
             Ok(target) => self.validate_scheme(&target, checks),

@@ -4,7 +4,8 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{
-    BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement,
+    BoxError, ClientAuth, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef,
+    Placement,
 };
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderValue, Uri, header::USER_AGENT};
@@ -48,6 +49,7 @@ struct GrpcExporter {
     /// Where each signal's service is, in the order of [`Signal::ALL`].
     uris: [Uri; 3],
     waits_for_ready: bool,
+    auth: Option<Arc<dyn ClientAuth>>,
     clock: Arc<dyn Clock>,
     rejections: Rejections,
 }
@@ -74,6 +76,7 @@ impl GrpcExporter {
             encoder,
             uris: Signal::ALL.map(|signal| service_uri(signal, &authority, is_secure)),
             waits_for_ready: config.wait_for_ready,
+            auth: cx.authenticators.client(&config.auth),
             clock: Arc::clone(&cx.clock),
             rejections: Rejections::new(&cx.id, &cx.clock),
         }
@@ -83,7 +86,10 @@ impl GrpcExporter {
         let message =
             self.encoder.encode(export.bytes).map_err(|error| ExportError::Permanent(error.into()))?;
         let uri = self.uris.get(export.signal as usize).expect("every signal has its service");
-        let request = self.call.request(uri, message)?;
+        let mut request = self.call.request(uri, message)?;
+        if let Some(auth) = &self.auth {
+            auth.authenticate(request.headers_mut(), self.clock.now()).await.map_err(retryable)?;
+        }
         let answer = self.send(request).await?;
         let delivered = delivered_of_protobuf(&answer);
         self.rejections.report(export.signal, &delivered);

@@ -157,6 +157,7 @@ fn client_settings(config: &OtlpHttpConfig, uses_tls: bool, cx: &ExporterCx) -> 
         http2_ping_interval: config.http2_read_idle_timeout.get(),
         http2_ping_timeout: if ping_timeout.is_zero() { defaults.http2_ping_timeout } else { ping_timeout },
         telemetry: cx.telemetry.clone(),
+        auth: cx.authenticators.client(&config.auth),
         ..defaults
     }
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use component::{
-    BATCH_NOT_SUPPORTED, Checks, Config, Delivery, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig,
+    AuthConfig, AuthSide, AuthUse, BATCH_NOT_SUPPORTED, Checks, Config, Delivery, QUEUE_NOT_SUPPORTED,
+    QueueConfig, RetryConfig,
 };
 use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
@@ -18,6 +19,7 @@ pub(crate) struct PrometheusConfig {
     /// `host:port` to listen on.
     pub endpoint: Option<String>,
     pub tls: Option<ServerTlsConfig>,
+    pub auth: config::Section<AuthConfig>,
     pub namespace: String,
     pub const_labels: BTreeMap<String, String>,
     pub send_timestamps: bool,
@@ -37,6 +39,7 @@ impl Default for PrometheusConfig {
         Self {
             endpoint: None,
             tls: None,
+            auth: config::Section::default(),
             namespace: String::new(),
             const_labels: BTreeMap::new(),
             send_timestamps: false,
@@ -89,11 +92,6 @@ impl PrometheusConfig {
 
 /// Keys of the collector's servers.
 const SERVER_NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new(
-        "auth",
-        "there are no authenticator extensions",
-        "set `tls.client_ca_file`, so that only known clients may scrape",
-    ),
     NotSupported::new("middlewares", "there are no middleware extensions", "remove it"),
     NotSupported::new("cors", "the page is for Prometheus, not for scripts in browsers", "remove it"),
     NotSupported::new("response_headers", "the page has the headers that Prometheus reads", "remove it"),
@@ -115,7 +113,12 @@ impl Config for PrometheusConfig {
         ("sending_queue.batch", BATCH_NOT_SUPPORTED),
     ];
 
+    fn auth(&self) -> Vec<AuthUse> {
+        AuthConfig::uses(&self.auth, "auth", AuthSide::Server).into_iter().collect()
+    }
+
     fn validate(&self, checks: &mut Checks) {
+        AuthConfig::validate(&self.auth, "auth", checks);
         if self.endpoint.as_deref().is_none_or(str::is_empty) {
             checks.error("endpoint", "endpoint is missing, set the address to listen on: localhost:8889");
         }

@@ -4,15 +4,15 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use component::{
     BoxError, Clock, Counter, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Gauge,
-    Listen, Placement, Sockets, Stop, Telemetry,
+    Listen, Placement, ServerAuth, Sockets, Stop, Telemetry,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Export, SignalSet};
-use transport::ServerTls;
+use transport::{Door, ServerTls};
 
 use super::{
     config::PrometheusConfig,
-    server::{Pages, serve},
+    server::{Locks, Pages, serve},
     table::Table,
     text::{Format, write},
 };
@@ -51,6 +51,7 @@ struct Shown {
     telemetry: Telemetry,
     dropped: RefCell<BTreeMap<&'static str, Counter>>,
     clock: Arc<dyn Clock>,
+    auth: Option<Arc<dyn ServerAuth>>,
 }
 
 impl Shown {
@@ -68,6 +69,7 @@ impl Shown {
             telemetry,
             dropped: RefCell::default(),
             clock: Arc::clone(&cx.clock),
+            auth: cx.authenticators.server(&config.auth),
             config: config.clone(),
         }
     }
@@ -131,7 +133,8 @@ impl Exporter for Shown {
             let Some(sockets) = sockets else {
                 return Err("the engine has handed out no socket to listen on".into());
             };
-            serve(sockets, tls, self, stop).await;
+            let door = self.auth.clone().map(|auth| Rc::new(Door::new(auth, &self.telemetry)));
+            serve(sockets, Locks { tls, door }, self, stop).await;
             Ok(())
         })
     }

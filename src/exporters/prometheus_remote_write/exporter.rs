@@ -102,6 +102,7 @@ impl Writer {
             tls: client.tls.unwrap_or_default(),
             headers: header_map(&client.headers.unwrap_or_default()),
             telemetry: cx.telemetry.clone(),
+            auth: cx.authenticators.client(&client.auth),
             ..ClientSettings::default()
         };
         settings.max_idle_connections = client.max_idle_conns.unwrap_or(settings.max_idle_connections);

@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use transport::{ServerTls, ServerTlsConfig};
 
 pub(crate) use self::config::ApiConfig;
-use crate::serve::serve;
+use crate::serve::{Locks, serve};
 
 /// The extension `api`.
 pub(crate) struct Api {
@@ -60,7 +60,7 @@ impl Extension for Api {
                 let answers = Rc::clone(&answers);
                 async move { answers.to(request).await }
             };
-            serve(sockets, tls, stop, answer).await
+            serve(sockets, Locks { tls, door: None }, stop, answer).await
         })
     }
 }

@@ -7,15 +7,15 @@ mod tests;
 use std::{future::ready, sync::Arc};
 
 use component::{
-    BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets,
-    Stop, Telemetry,
+    AuthConfig, AuthSide, AuthUse, BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef,
+    Listen, ServerAuth, ServiceState, Sockets, Stop, Telemetry,
 };
 use config::{NotSupported, NotSupportedKeys, Section};
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
-use transport::{ServerTls, ServerTlsConfig, TLS_NOT_SUPPORTED};
+use transport::{Door, ServerTls, ServerTlsConfig, TLS_NOT_SUPPORTED};
 
-use crate::serve::serve;
+use crate::serve::{Locks, serve};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +23,7 @@ use crate::serve::serve;
 pub(crate) struct HealthCheckConfig {
     pub endpoint: String,
     pub tls: Section<ServerTlsConfig>,
+    pub auth: Section<AuthConfig>,
     pub path: String,
     pub response_body: Option<Bodies>,
 }
@@ -40,6 +41,7 @@ impl Default for HealthCheckConfig {
         Self {
             endpoint: "localhost:13133".to_owned(),
             tls: Section::default(),
+            auth: Section::default(),
             path: "/".to_owned(),
             response_body: None,
         }
@@ -53,7 +55,6 @@ const NOT_SUPPORTED: &[NotSupported] = &[
         "the answer always tells whether the pipelines move",
         "remove it",
     ),
-    NotSupported::new("auth", "there are no authenticator extensions", "remove it"),
     NotSupported::new("middlewares", "there are no middleware extensions", "remove it"),
     NotSupported::new("cors", "the answer is for probers, not for scripts in browsers", "remove it"),
     NotSupported::new("response_headers", "the answer has the headers that probers read", "remove it"),
@@ -67,7 +68,12 @@ const NOT_SUPPORTED: &[NotSupported] = &[
 impl Config for HealthCheckConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[("", NOT_SUPPORTED), ("tls", TLS_NOT_SUPPORTED)];
 
+    fn auth(&self) -> Vec<AuthUse> {
+        AuthConfig::uses(&self.auth, "auth", AuthSide::Server).into_iter().collect()
+    }
+
     fn validate(&self, checks: &mut Checks) {
+        AuthConfig::validate(&self.auth, "auth", checks);
         if !self.path.starts_with('/') {
             checks.error("path", format!("path is {:?}, must start with /", self.path));
         }
@@ -86,6 +92,7 @@ pub(crate) struct HealthCheck {
     state: Arc<dyn ServiceState>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
+    auth: Option<Arc<dyn ServerAuth>>,
 }
 
 impl ExtensionDef for HealthCheck {
@@ -97,13 +104,15 @@ impl ExtensionDef for HealthCheck {
     }
 
     fn build(config: &HealthCheckConfig, cx: ExtensionCx) -> Box<dyn Extension> {
-        let ExtensionCx { sockets, state, clock, telemetry, .. } = cx;
+        let ExtensionCx { sockets, state, clock, telemetry, authenticators, .. } = cx;
+        let auth = authenticators.server(&config.auth);
         Box::new(HealthCheck {
             config: config.clone(),
             sockets: sockets.into_inner(),
             state,
             clock,
             telemetry,
+            auth,
         })
     }
 }
@@ -111,13 +120,14 @@ impl ExtensionDef for HealthCheck {
 impl Extension for HealthCheck {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
-            let Self { config, mut sockets, state, clock, telemetry } = *self;
+            let Self { config, mut sockets, state, clock, telemetry, auth } = *self;
             let tls = config.tls.get();
             let tls = tls.map(|tls| ServerTls::new(tls, &[b"http/1.1"], Arc::clone(&clock), &telemetry));
             let tls = tls.transpose()?;
+            let door = auth.map(|auth| Door::new(auth, &telemetry));
             let answers = answer::Answers { config, state, clock };
             let Some(sockets) = sockets.pop() else { return Ok(()) };
-            serve(sockets, tls, stop, move |request| ready(answers.to(&request))).await
+            serve(sockets, Locks { tls, door }, stop, move |request| ready(answers.to(&request))).await
         })
     }
 }

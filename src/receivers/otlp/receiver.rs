@@ -40,16 +40,19 @@ impl ReceiverDef for Otlp {
     }
 
     fn build(config: &OtlpConfig, cx: &ReceiverCx) -> Box<dyn Receiver> {
-        let shard = |transport| Shard::new(cx.inlet.clone(), cx.signals, &cx.telemetry, transport);
+        let shard = |transport, auth| {
+            let auth = cx.authenticators.server(auth);
+            Shard::new(cx.inlet.clone(), cx.signals, &cx.telemetry, transport, auth)
+        };
         let protocols = &config.protocols;
         let servers = cx.sockets.take().into_iter().filter_map(|sockets| match sockets.name {
             GRPC => protocols.grpc.get().map(|grpc| Listener {
-                server: Server::Grpc(Rc::new(Grpc::new(grpc, shard(GRPC)))),
+                server: Server::Grpc(Rc::new(Grpc::new(grpc, shard(GRPC, &grpc.auth)))),
                 tls: grpc.tls.get().cloned(),
                 sockets,
             }),
             HTTP => protocols.http.get().map(|http| Listener {
-                server: Server::Http(Rc::new(Http::new(http, shard(HTTP)))),
+                server: Server::Http(Rc::new(Http::new(http, shard(HTTP, &http.auth)))),
                 tls: http.tls.get().cloned(),
                 sockets,
             }),

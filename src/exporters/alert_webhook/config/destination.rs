@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use component::AuthConfig;
 use model::AlertState;
 use serde::Deserialize;
 use transport::ClientTlsConfig;
@@ -49,6 +50,7 @@ pub(in super::super) struct DestinationConfig {
     pub(in super::super) template_file: Option<PathBuf>,
     pub(in super::super) content_type: String,
     pub(in super::super) tls: ClientTlsConfig,
+    pub(in super::super) auth: config::Section<AuthConfig>,
     pub(in super::super) allow_private: Vec<String>,
     pub(in super::super) group_by: Vec<String>,
     pub(in super::super) group_wait: config::Duration,
@@ -130,6 +132,7 @@ impl Default for DestinationConfig {
             template_file: None,
             content_type: "application/json".to_owned(),
             tls: ClientTlsConfig::default(),
+            auth: config::Section::default(),
             allow_private: Vec::new(),
             group_by: vec!["alertname".to_owned()],
             group_wait: config::Duration::from_secs(30),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use component::Checks;
+use component::{AuthConfig, Checks};
 use config::{NotSupported, NotSupportedKeys};
 use transport::TLS_NOT_SUPPORTED;
 
@@ -73,6 +73,7 @@ pub(super) fn check(config: &AlertWebhookConfig, checks: &mut Checks) {
         below(&at, checks, |checks| {
             validate_headers(&destination.headers, &RESERVED_HEADERS, checks);
             destination.tls.validate("tls", checks);
+            AuthConfig::validate(&destination.auth, "auth", checks);
         });
     }
     check_queue(config, checks);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Clock, ExportError, Telemetry};
+use component::{ClientAuth, Clock, ExportError, Telemetry};
 use config::Secret;
 use http::{HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE};
 use transport::ClientTlsConfig;
@@ -69,6 +69,7 @@ pub(in super::super) struct SenderSettings<'a> {
     pub(in super::super) signer: Option<Signer>,
     pub(in super::super) timeout: Duration,
     pub(in super::super) telemetry: Telemetry,
+    pub(in super::super) auth: Option<Arc<dyn ClientAuth>>,
 }
 
 /// Reads a URL.
@@ -98,6 +99,7 @@ impl Sender {
                 guard: Some(Arc::new(settings.guard.for_scheme(is_plaintext))),
                 max_answer_bytes: MAX_ANSWER_BYTES,
                 telemetry: settings.telemetry.clone(),
+                auth: settings.auth.clone(),
                 ..ClientSettings::default()
             };
             HttpClient::new(settings, Arc::clone(clock))

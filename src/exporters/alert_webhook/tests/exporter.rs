@@ -224,6 +224,7 @@ async fn send_once(destination: String) -> Outcome {
         destination.targets().remove(0),
         &(clock as _),
         &component::Telemetry::default(),
+        &component::Authenticators::default(),
     );
     sender.send(&Message { id: "1".into(), content_type: String::new(), body: "x".into() }, &[]).await
 }

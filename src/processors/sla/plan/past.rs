@@ -102,6 +102,11 @@ pub(super) fn check(config: &BackfillConfig, checks: &mut Checks) {
     if config.tls != PastTls::default() && url.starts_with("http://") {
         checks.error("backfill.tls", format!("tls is for https, but prometheus is `{url}`"));
     }
+    if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+        let message =
+            "prometheus holds a user name or a password; send them as a header: headers: {Authorization: …}";
+        return checks.error("backfill.prometheus", message);
+    }
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     if !rest
         .is_some_and(|rest| !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c.is_control()))
