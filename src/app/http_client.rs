@@ -12,10 +12,13 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{PrivateKeyDer, pem::PemObject},
+};
 use tokio::runtime::Runtime;
 
-use crate::trust;
+use crate::trust::{self, TlsProblem};
 
 /// Nothing answers at the address.
 #[derive(Debug)]
@@ -70,23 +73,60 @@ pub(crate) struct HttpClient {
 pub(crate) struct Server<'a> {
     /// As [`base_of`] returns it.
     pub(crate) base: &'a str,
+    pub(crate) files: TlsFiles<'a>,
+}
+
+/// Whom to trust, and who we are, by the names under which people write that.
+#[derive(Clone, Copy)]
+pub(crate) struct TlsFiles<'a> {
     /// Authorities to trust in place of the system's.
     pub(crate) ca_file: Option<&'a Path>,
+    /// Our own certificate and its key: both or none.
+    pub(crate) cert_file: Option<&'a Path>,
+    pub(crate) key_file: Option<&'a Path>,
+    pub(crate) names: [&'static str; 3],
+}
+
+impl<'a> TlsFiles<'a> {
+    /// Makes those of the command line.
+    pub(crate) fn of_options(
+        ca_file: Option<&'a Path>,
+        cert_file: Option<&'a Path>,
+        key_file: Option<&'a Path>,
+    ) -> Self {
+        Self { ca_file, cert_file, key_file, names: ["--ca-file", "--cert-file", "--key-file"] }
+    }
 }
 
 impl Server<'_> {
     /// Nothing is read for a server that speaks no TLS.
     fn tls(&self) -> anyhow::Result<ClientConfig> {
-        const CA_FILE: &str = "--ca-file";
-        let roots = match (self.base.starts_with("https:"), self.ca_file) {
-            (true, None) => trust::of_system(),
-            (true, Some(path)) => trust::of_file(CA_FILE, path, &trust::read(CA_FILE, path)?)?,
-            (false, None) => RootCertStore::empty(),
-            (false, Some(_)) => {
-                bail!("{CA_FILE} is for https, but the URL is `{}`; write https, or leave it out", self.base)
+        let TlsFiles { ca_file, cert_file, key_file, names } = self.files;
+        let [ca_name, cert_name, key_name] = names;
+        let set = [(ca_name, ca_file), (cert_name, cert_file), (key_name, key_file)];
+        if !self.base.starts_with("https:") {
+            if let Some((name, _)) = set.iter().find(|(_, file)| file.is_some()) {
+                bail!("{name} is for https, but the URL is `{}`; write https, or leave it out", self.base)
             }
+            return Ok(trust::client(RootCertStore::empty()).with_no_client_auth());
+        }
+        let roots = match ca_file {
+            None => trust::of_system(),
+            Some(path) => trust::of_file(ca_name, path, &trust::read(ca_name, path)?)?,
         };
-        Ok(trust::client(roots).with_no_client_auth())
+        let client = trust::client(roots);
+        match (cert_file, key_file) {
+            (None, None) => Ok(client.with_no_client_auth()),
+            (Some(cert), Some(key)) => {
+                let chain = trust::certificates(cert_name, cert, &trust::read(cert_name, cert)?)?;
+                let pem = trust::read(key_name, key)?;
+                let private = PrivateKeyDer::from_pem_slice(&pem)
+                    .map_err(|problem| TlsProblem::new(key_name, key, &problem))?;
+                let fits = client.with_client_auth_cert(chain, private);
+                Ok(fits.map_err(|problem| TlsProblem::new(key_name, key, &problem))?)
+            }
+            _ => bail!("{cert_name} and {key_name} belong together; write both"),
+        }
     }
 }
 
@@ -186,11 +226,14 @@ mod tests {
     #[test]
     fn authorities_are_read_for_https_alone() {
         let file = Path::new("/no/such/ca.pem");
-        let tls = |base, ca_file| Server { base, ca_file }.tls();
+        let tls = |base, ca_file| Server { base, files: TlsFiles::of_options(ca_file, None, None) }.tls();
         assert!(tls("http://localhost:8390", None).is_ok());
         let problem = tls("https://localhost:8390", Some(file)).unwrap_err().to_string();
         assert!(problem.starts_with("/no/such/ca.pem can not be read"), "{problem}");
         let problem = tls("http://localhost:8390", Some(file)).unwrap_err().to_string();
         assert!(problem.contains("--ca-file is for https"), "{problem}");
+        let halves = TlsFiles::of_options(None, Some(file), None);
+        let problem = Server { base: "https://localhost", files: halves }.tls().unwrap_err().to_string();
+        assert!(problem.contains("--cert-file and --key-file belong together"), "{problem}");
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use model::Columns;
 use serde::{Deserialize, de::DeserializeOwned};
 
+use crate::AuthUse;
+
 /// A component's part of the configuration file.
 ///
 /// `Default` is what an operator gets who writes only the component's name.
@@ -14,6 +16,11 @@ pub trait Config: DeserializeOwned + Default + Clone + Send + Sync + 'static {
 
     /// Checks what types cannot say, and reports every problem, not the first.
     fn validate(&self, checks: &mut Checks);
+
+    /// Returns which keys name an authenticator.
+    fn auth(&self) -> Vec<AuthUse> {
+        Vec::new()
+    }
 
     /// Returns of closed windows of which widths a processor reads columns; none for one that takes all that come.
     fn read_widths(&self) -> Vec<Widths> {

@@ -5,7 +5,9 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use futures_util::future::LocalBoxFuture;
 use model::{Export, SignalSet, Timestamp};
 
-use crate::{BoxError, Clock, Config, Delivery, Desk, Listen, Placement, Sockets, Stop, Telemetry};
+use crate::{
+    Authenticators, BoxError, Clock, Config, Delivery, Desk, Listen, Placement, Sockets, Stop, Telemetry,
+};
 
 /// A kind of exporter: one row of its layer's table.
 pub trait ExporterDef: Send + Sync + 'static {
@@ -61,6 +63,7 @@ pub struct ExporterCx {
     pub instance_id: String,
     /// Where it offers answers to those who ask the running service.
     pub desk: Desk,
+    pub authenticators: Authenticators,
 }
 
 /// What a destination took.

@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::{Asks, BoxError, Clock, Config, Listen, Sockets, Stop, Telemetry};
+use crate::{Asks, Authenticator, Authenticators, BoxError, Clock, Config, Listen, Sockets, Stop, Telemetry};
 
 /// A kind of extension: one row of its layer's table.
 pub trait ExtensionDef: Send + Sync + 'static {
@@ -18,6 +18,11 @@ pub trait ExtensionDef: Send + Sync + 'static {
 
     /// Returns the directory that this extension offers for state, as `file_storage` does.
     fn storage_directory(_config: &Self::Config) -> Option<std::path::PathBuf> {
+        None
+    }
+
+    /// Returns what this extension offers to servers and clients; they may ask before it runs.
+    fn authenticator(_config: &Self::Config) -> Option<Authenticator> {
         None
     }
 
@@ -40,6 +45,7 @@ pub struct ExtensionCx {
     pub state: Arc<dyn ServiceState>,
     /// The stages, for those who ask.
     pub stages: Arc<dyn Asks>,
+    pub authenticators: Authenticators,
 }
 
 /// How the service is, for health checks.

@@ -1,6 +1,7 @@
 //! The contract between components and the engine.
 //!
 //! # Layout
+//! * [`auth`](Authenticators): who may come in, and who we are.
 //! * [`config`](Config): what every component's configuration must do.
 //! * [`receiver`](ReceiverDef), [`processor`](ProcessorDef), [`exporter`](ExporterDef), [`extension`](ExtensionDef):
 //!   one definition per kind of component, and what it builds.
@@ -13,6 +14,7 @@
 //! Components are built on the thread that runs them and stay there: futures are local, and only
 //! payloads, acknowledgements and telemetry cross threads.
 
+mod auth;
 mod clock;
 mod config;
 mod delivery;
@@ -27,6 +29,9 @@ mod snapshot;
 mod telemetry;
 pub mod testing;
 
+pub use auth::{
+    AuthConfig, AuthSide, AuthUse, Authenticator, Authenticators, ClientAuth, Denied, ServerAuth,
+};
 pub use clock::Clock;
 pub use config::{Checks, Config, Finding, NoConfig, WidthSetting, Widths};
 pub use delivery::{
@@ -35,7 +40,7 @@ pub use delivery::{
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
 pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
 pub use memory::{MemoryLimit, MemorySize};
-pub use processor::{BuildCx, Cx, Past, Processor, ProcessorDef, Route, Workbench};
+pub use processor::{BuildCx, Cx, Past, PastTls, Processor, ProcessorDef, Route, Workbench};
 pub use question::{Answer, AskError, Asks, Desk, Question, Responds};
 pub use receiver::{
     Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket,

@@ -191,8 +191,18 @@ pub struct Past {
     /// `http://HOST:PORT`, perhaps with a path.
     pub prometheus: String,
     pub headers: Vec<(String, config::Secret)>,
+    pub tls: PastTls,
     /// How long an answer is waited for.
     pub timeout: std::time::Duration,
+}
+
+/// Whom to trust of those who are asked for the past, and who we are. The files are read when the asking begins.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct PastTls {
+    pub ca_file: Option<std::path::PathBuf>,
+    pub cert_file: Option<std::path::PathBuf>,
+    pub key_file: Option<std::path::PathBuf>,
 }
 
 /// A kind of processor or connector: one row of its layer's table.

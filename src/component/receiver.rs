@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use model::{Signal, SignalSet};
 use tokio::{net::TcpStream, sync::mpsc};
 
-use crate::{BoxError, Clock, Config, Stop, Telemetry};
+use crate::{Authenticators, BoxError, Clock, Config, Stop, Telemetry};
 
 /// A kind of receiver: one row of its layer's table.
 pub trait ReceiverDef: Send + Sync + 'static {
@@ -64,6 +64,7 @@ pub struct ReceiverCx {
     /// The signals that pipelines take from this receiver; others are refused as not implemented.
     pub signals: SignalSet,
     pub clock: Arc<dyn Clock>,
+    pub authenticators: Authenticators,
     pub telemetry: Telemetry,
 }
 

@@ -6,9 +6,9 @@ use config::{Node, Problems};
 use model::{Columns, SignalSet};
 
 use crate::{
-    BatchConfig, BuildCx, Checks, Config, Delivery, Exporter, ExporterCx, ExporterDef, Extension,
-    ExtensionCx, ExtensionDef, Listen, MemoryLimit, Past, Placement, Processor, ProcessorDef, Receiver,
-    ReceiverCx, ReceiverDef, Route, Widths,
+    AuthUse, Authenticator, BatchConfig, BuildCx, Checks, Config, Delivery, Exporter, ExporterCx,
+    ExporterDef, Extension, ExtensionCx, ExtensionDef, Listen, MemoryLimit, Past, Placement, Processor,
+    ProcessorDef, Receiver, ReceiverCx, ReceiverDef, Route, Widths,
 };
 
 /// Every component of the program, by layer.
@@ -58,6 +58,7 @@ fn read<C: Config>(node: &Node, path: &str, problems: &mut Problems) -> Option<C
 
 /// A receiver with its configuration, ready to be built on any thread.
 pub trait ConfiguredReceiver: Send + Sync {
+    fn auth(&self) -> Vec<AuthUse>;
     fn signals(&self) -> SignalSet;
     fn placement(&self) -> Placement;
     fn listens(&self) -> Vec<Listen>;
@@ -85,6 +86,7 @@ pub trait ConfiguredProcessor: Send + Sync {
 
 /// An exporter with its configuration.
 pub trait ConfiguredExporter: Send + Sync {
+    fn auth(&self) -> Vec<AuthUse>;
     fn signals(&self) -> SignalSet;
     fn placement(&self) -> Placement;
     fn delivery(&self) -> Delivery;
@@ -94,8 +96,10 @@ pub trait ConfiguredExporter: Send + Sync {
 
 /// An extension with its configuration.
 pub trait ConfiguredExtension: Send + Sync {
+    fn auth(&self) -> Vec<AuthUse>;
     fn listens(&self) -> Vec<Listen>;
     fn storage_directory(&self) -> Option<PathBuf>;
+    fn authenticator(&self) -> Option<Authenticator>;
     fn build(&self, cx: ExtensionCx) -> Box<dyn Extension>;
 }
 
@@ -126,6 +130,9 @@ impl ReceiverEntry {
 }
 
 impl<D: ReceiverDef> ConfiguredReceiver for Configured<D, D::Config> {
+    fn auth(&self) -> Vec<AuthUse> {
+        self.config.auth()
+    }
     fn signals(&self) -> SignalSet {
         D::SIGNALS
     }
@@ -217,6 +224,9 @@ impl ExporterEntry {
 }
 
 impl<D: ExporterDef> ConfiguredExporter for Configured<D, D::Config> {
+    fn auth(&self) -> Vec<AuthUse> {
+        self.config.auth()
+    }
     fn signals(&self) -> SignalSet {
         D::SIGNALS
     }
@@ -249,11 +259,17 @@ impl ExtensionEntry {
 }
 
 impl<D: ExtensionDef> ConfiguredExtension for Configured<D, D::Config> {
+    fn auth(&self) -> Vec<AuthUse> {
+        self.config.auth()
+    }
     fn listens(&self) -> Vec<Listen> {
         D::listens(&self.config)
     }
     fn storage_directory(&self) -> Option<PathBuf> {
         D::storage_directory(&self.config)
+    }
+    fn authenticator(&self) -> Option<Authenticator> {
+        D::authenticator(&self.config)
     }
     fn build(&self, cx: ExtensionCx) -> Box<dyn Extension> {
         D::build(&self.config, cx)

@@ -126,6 +126,7 @@ fn start_extensions(shared: &Arc<Shared>, sockets: Vec<Vec<Sockets>>, stop: &Sto
             telemetry: shared.telemetry.with("extension", &planned.id),
             state: Arc::clone(&shared.health) as Arc<dyn component::ServiceState>,
             stages: Arc::clone(&shared.questions) as Arc<dyn component::Asks>,
+            authenticators: shared.plan.authenticators.clone(),
         };
         let extension: Box<dyn Extension> = planned.configured.build(cx);
         let (id, stop, shared) = (planned.id.clone(), stop.clone(), Arc::clone(shared));

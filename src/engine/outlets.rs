@@ -95,6 +95,7 @@ impl Outlets {
             telemetry: shared.telemetry.with("exporter", &planned.id),
             instance_id: shared.instance_id.clone(),
             desk: shared.questions.desk.clone(),
+            authenticators: shared.plan.authenticators.clone(),
         };
         let exporter = planned.configured.build(&cx);
         let (sender, items) = match placement {

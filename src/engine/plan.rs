@@ -4,7 +4,9 @@
 //! starts. A plan is data: building it opens nothing and starts nothing.
 
 mod addresses;
+mod auth;
 mod build;
+mod hop_tls;
 mod routes;
 mod settings;
 #[cfg(test)]
@@ -14,7 +16,8 @@ mod widths;
 use std::{collections::BTreeMap, sync::Arc};
 
 use component::{
-    ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver, MemoryLimit, Telemetry,
+    Authenticators, ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver,
+    MemoryLimit, Telemetry,
 };
 use model::{Columns, Signal, SignalSet};
 
@@ -35,6 +38,7 @@ pub struct Plan {
     /// What `memory_limiter`s allow, by their ids.
     pub(crate) memory_limits: Vec<(String, MemoryLimit)>,
     pub(crate) settings: Settings,
+    pub(crate) authenticators: Authenticators,
 }
 
 pub(crate) struct PlannedReceiver {

@@ -236,6 +236,7 @@ impl Receivers {
                 sockets: RefCell::new(sockets.collect()),
                 signals: planned.signals,
                 clock: Arc::clone(&shared.clock),
+                authenticators: shared.plan.authenticators.clone(),
                 telemetry: shared.telemetry.with("receiver", &planned.id),
             };
             let receiver: Box<dyn Receiver> = planned.configured.build(&cx);

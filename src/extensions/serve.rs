@@ -1,6 +1,6 @@
 //! Connections of an extension that answers requests over HTTP/1.1.
 
-use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
+use std::{convert::Infallible, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use component::{BoxError, Permit, Sockets, Stop};
@@ -8,19 +8,25 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     task::spawn_local,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use transport::{Door, ServerTls};
 
 /// A client that has not sent its headers by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client that has not agreed on keys by then is closed.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who may come in; none lets everybody in.
+#[derive(Default)]
+pub(crate) struct Locks {
+    pub(crate) tls: Option<ServerTls>,
+    pub(crate) door: Option<Door>,
+}
 
 /// Answers every request until told to stop; with `tls` those alone that come over it.
 ///
@@ -28,7 +34,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// When the runtime can not register a socket.
 pub(crate) async fn serve<A, F>(
     mut sockets: Sockets,
-    tls: Option<Arc<ServerConfig>>,
+    Locks { tls, door }: Locks,
     stop: Stop,
     answer: A,
 ) -> Result<(), BoxError>
@@ -36,7 +42,7 @@ where
     A: Fn(Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<Full<Bytes>>> + 'static,
 {
-    let (answer, tls) = (Rc::new(answer), tls.map(TlsAcceptor::from));
+    let (answer, tls, door) = (Rc::new(answer), tls.map(Rc::new), door.map(Rc::new));
     loop {
         let socket = tokio::select! {
             socket = sockets.next() => socket,
@@ -44,36 +50,47 @@ where
         };
         let Some(socket) = socket else { return Ok(()) };
         let (stream, _, claim) = socket.into_tokio()?;
-        spawn_local(connection(stream, claim, tls.clone(), Rc::clone(&answer)));
+        spawn_local(connection(stream, claim, (tls.clone(), door.clone()), Rc::clone(&answer)));
     }
 }
 
 /// A client that hangs up early is nothing to report, one that does not come over TLS neither.
-async fn connection<A, F>(stream: TcpStream, claim: Permit, tls: Option<TlsAcceptor>, answer: Rc<A>)
-where
+async fn connection<A, F>(
+    stream: TcpStream,
+    claim: Permit,
+    (tls, door): (Option<Rc<ServerTls>>, Option<Rc<Door>>),
+    answer: Rc<A>,
+) where
     A: Fn(Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<Full<Bytes>>> + 'static,
 {
     match tls {
-        None => requests(stream, answer).await,
+        None => requests(stream, door, answer).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                requests(stream, answer).await;
+                requests(stream, door, answer).await;
             }
         }
     }
     drop(claim);
 }
 
-async fn requests<S, A, F>(stream: S, answer: Rc<A>)
+async fn requests<S, A, F>(stream: S, door: Option<Rc<Door>>, answer: Rc<A>)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     A: Fn(Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<Full<Bytes>>> + 'static,
 {
-    let service = service_fn(move |request| {
-        let answer = answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (door, answer) = (door.clone(), Rc::clone(&answer));
+        async move {
+            if let Some(door) = &door
+                && let Err(refusal) = door.check(request.headers()).await
+            {
+                return Ok::<_, Infallible>(refusal);
+            }
+            Ok(answer(request).await)
+        }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);

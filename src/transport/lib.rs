@@ -1,12 +1,17 @@
 //! What receivers, exporters and extensions share below HTTP: how bytes go to sockets, on which thread connections
-//! work, what TLS offers, and whom servers say they are.
+//! work, what TLS offers, whom servers say they are, and whom they let in.
 
 mod corked;
 mod cryptography;
+mod door;
 mod executor;
-mod server_tls;
+mod tls;
 
 pub use corked::Corked;
 pub use cryptography::{UnknownName, crypto_provider};
+pub use door::Door;
 pub use executor::LocalExecutor;
-pub use server_tls::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig, ServerTlsProblem};
+pub use tls::{
+    ClientTls, ClientTlsConfig, ClientTlsError, ServerTls, ServerTlsConfig, ServerTlsProblem,
+    TLS_NOT_SUPPORTED, TlsVersion, warn_of_open_secret,
+};

@@ -378,7 +378,7 @@ fn what_the_collector_has_and_we_do_not_is_refused_with_what_to_do_instead() {
 receivers:
   otlp:
     protocols:
-      grpc: {auth: {authenticator: oidc}}
+      grpc:
 processors:
   batch: {timeout: 1s}
   memory_limiter:
@@ -398,14 +398,6 @@ service:
     traces: {receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp, otlphttp]}
 ",
         expect![[r#"
-            error: receivers::otlp::protocols::grpc: key `auth` of the collector is not supported: there are no authenticator extensions, and nobody shall believe to be protected
-             --> yaml::5:14
-              |
-            5 |       grpc: {auth: {authenticator: oidc}}
-              |              ^^^^
-              |
-              = help: set `tls.client_ca_file`, so that clients must show a certificate, or authenticate in front of it
-
             error: processors::memory_limiter::check_interval: check_interval is 0s, 'check_interval' must be greater than zero: at least 10ms
                    write `check_interval: 1s`
              --> yaml::8:3
@@ -480,5 +472,85 @@ service:
                |                  ^^^^^^^^^^^^^^^^^^^^^^^^
                |
                = help: remove it"#]],
+    );
+}
+
+#[test]
+fn an_authenticator_that_is_missing_or_of_the_other_side_is_shown_where_it_is_named() {
+    check(
+        "
+receivers:
+  otlp:
+    protocols:
+      grpc: {auth: {authenticator: basicauth/sever}}
+      http: {auth: {authenticator: oauth2client}}
+exporters:
+  otlp: {endpoint: 'tempo:4317', auth: {authenticator: basicauth/server}}
+  otlphttp: {endpoint: 'http://tempo:4318', auth: {authenticator: health_check}}
+  prometheusremotewrite: {endpoint: 'http://prometheus/write', auth: {authenticator: headers_setter}}
+extensions:
+  health_check:
+  basicauth/server: {htpasswd: {inline: 'me:secret'}}
+  oauth2client: {client_id: us, client_secret: secret, token_url: 'https://login.example.com/token'}
+  headers_setter: {headers: [{key: x-a, from_context: x-a}]}
+  bearertokenauth: {token: secret}
+service:
+  extensions: [health_check, basicauth/server, oauth2client, headers_setter]
+  pipelines:
+    traces: {receivers: [otlp], exporters: [otlp, otlphttp]}
+    metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
+",
+        expect![[r#"
+            error: receivers::otlp::protocols::grpc::auth::authenticator: failed to resolve authenticator "basicauth/sever": authenticator not found; did you mean `basicauth/server`?
+             --> yaml::5:36
+              |
+            5 |       grpc: {auth: {authenticator: basicauth/sever}}
+              |                                    ^^^^^^^^^^^^^^^
+
+            error: receivers::otlp::protocols::http::auth::authenticator: extension "oauth2client" is not for servers; it says who we are, not whom to let in
+             --> yaml::6:36
+              |
+            6 |       http: {auth: {authenticator: oauth2client}}
+              |                                    ^^^^^^^^^^^^
+
+            error: exporters::otlp::auth::authenticator: extension "basicauth/server" is not for clients; it says whom to let in, not who we are
+             --> yaml::8:56
+              |
+            8 |   otlp: {endpoint: 'tempo:4317', auth: {authenticator: basicauth/server}}
+              |                                                        ^^^^^^^^^^^^^^^^
+
+            error: exporters::otlphttp::auth::authenticator: extension "health_check" is no authenticator
+             --> yaml::9:67
+              |
+            9 |   otlphttp: {endpoint: 'http://tempo:4318', auth: {authenticator: health_check}}
+              |                                                                   ^^^^^^^^^^^^
+
+            error: extensions::headers_setter::headers::0::value: value is missing
+              --> yaml::15:30
+               |
+            15 |   headers_setter: {headers: [{key: x-a, from_context: x-a}]}
+               |                              ^
+
+            error: extensions::headers_setter::headers::0: key `from_context` of the collector is not supported: headers of requests that came in are not kept with what they brought
+              --> yaml::15:41
+               |
+            15 |   headers_setter: {headers: [{key: x-a, from_context: x-a}]}
+               |                                         ^^^^^^^^^^^^
+               |
+               = help: write `value`, and one exporter for each"#]],
+    );
+    check(
+        "
+receivers: {otlp: {protocols: {grpc: {auth: {authenticator: bearertokenauth}}}}}
+exporters: {nop: }
+extensions: {bearertokenauth: {token: secret}}
+service: {pipelines: {traces: {receivers: [otlp], exporters: [nop]}}}
+",
+        expect![[r#"
+            error: receivers::otlp::protocols::grpc::auth::authenticator: extension "bearertokenauth" is not started, add it to `service::extensions`
+             --> yaml::2:61
+              |
+            2 | receivers: {otlp: {protocols: {grpc: {auth: {authenticator: bearertokenauth}}}}}
+              |                                                             ^^^^^^^^^^^^^^^"#]],
     );
 }

@@ -75,8 +75,12 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
             aliases: [prometheusremotewrite]
         extensions:
           - name: api
+          - name: basicauth
+          - name: bearertokenauth
           - name: file_storage
+          - name: headers_setter
           - name: health_check
+          - name: oauth2client
           - name: pprof
     "#]]
     .assert_eq(&listed);

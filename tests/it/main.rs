@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may wait for the wall clock")]
 
 mod admission;
+mod authentication;
 mod bad_config;
 mod bad_input;
 mod bad_traces;
@@ -9,6 +10,7 @@ mod bottlenecks;
 mod broken;
 mod broken_stage;
 mod causes;
+mod certificates;
 mod clean;
 mod components;
 mod determinism;

@@ -1,29 +1,14 @@
 //! The API of the running program is asked over https, by the commands that people use.
 
 use std::{
-    fs,
     process::{Command, Output},
     time::Duration,
 };
 
 use anyhow::{Result, ensure};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use testbed::{Trueline, Watch, eventually, free_port, get, trueline_binary};
 
-/// Writes an authority, and a certificate for `localhost` of it.
-fn write_certificates(folder: &std::path::Path) -> Result<()> {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let own = CertificateParams::new(["localhost".to_owned()])?.signed_by(&key, &authority)?;
-    for (file, pem) in
-        [("ca.pem", authority.pem()), ("own.pem", own.pem()), ("own-key.pem", key.serialize_pem())]
-    {
-        fs::write(folder.join(file), pem)?;
-    }
-    Ok(())
-}
+use crate::certificates::write_certificates;
 
 fn start(folder: &std::path::Path, api: u16) -> Result<Trueline> {
     let [health, otlp] = [free_port(), free_port()];
@@ -37,7 +22,7 @@ extensions:
   health_check: {{endpoint: '127.0.0.1:{health}'}}
   api:
     endpoint: 127.0.0.1:{api}
-    tls: {{cert_file: {folder}/own.pem, key_file: {folder}/own-key.pem}}
+    tls: {{cert_file: {folder}/server.pem, key_file: {folder}/server-key.pem}}
     tokens: [{{name: wall, token: 0123456789abcdef}}]
 service:
   extensions: [health_check, api]

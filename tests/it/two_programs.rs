@@ -11,7 +11,10 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use testbed::{Exposition, Trueline, Watch, eventually, free_port, get};
 
-use crate::rig::{Client, Folder};
+use crate::{
+    certificates::write_certificates,
+    rig::{Client, Folder},
+};
 
 const SOON: Duration = Duration::from_secs(120);
 const CALLS: &str = "traces_span_metrics_calls_total";
@@ -33,6 +36,11 @@ impl Place {
 
     /// Starts the same configuration in one of the roles.
     fn start(&self, role: &str, hop: SocketAddr, state: &Path) -> Result<Trueline> {
+        self.start_with(role, hop, state, "")
+    }
+
+    /// `more` is added to the section of the hop.
+    fn start_with(&self, role: &str, hop: SocketAddr, state: &Path, more: &str) -> Result<Trueline> {
         let Self { data, page, health, metrics } = self;
         let yaml = format!(
             "
@@ -44,7 +52,7 @@ extensions:
   file_storage: {{directory: {state:?}}}
 service:
   extensions: [health_check, file_storage]
-  trueline: {{shards: 2, hop: {{role: {role}, endpoint: '{hop}'}}}}
+  trueline: {{shards: 2, hop: {{role: {role}, endpoint: '{hop}'{more}}}}}
   telemetry:
     metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {port}}}}}}}}}]}}
   pipelines:
@@ -144,5 +152,44 @@ fn two_programs_count_exactly_also_when_the_one_that_analyses_ends_and_comes_bac
     wait_until_counted(&analysis_place, "what the end told is counted", &sent)?;
     ensure!(ingest.stop(SOON)?.success(), "it did not end well:\n{}", ingest.log());
     ensure!(analysis.stop(SOON)?.success(), "it did not end well:\n{}", analysis.log());
+    Ok(())
+}
+
+#[test]
+fn partials_cross_the_hop_over_mutual_tls_and_a_stranger_tells_nothing() -> Result<()> {
+    let (folder, certificates, strange) = (Folder::new()?, tempfile::tempdir()?, tempfile::tempdir()?);
+    write_certificates(certificates.path())?;
+    write_certificates(strange.path())?;
+    let tls = |folder: &Path, own: &str, ca: &str| {
+        let folder = folder.display();
+        format!(
+            ", tls: {{cert_file: {folder}/{own}.pem, key_file: {folder}/{own}-key.pem, {ca}: {folder}/ca.pem}}"
+        )
+    };
+    let hop = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let (analysis_place, ingest_place, stranger_place) = (Place::new(), Place::new(), Place::new());
+    let served = tls(certificates.path(), "server", "client_ca_file");
+    let analysis = analysis_place.start_with("analysis", hop, &folder.file("analysis"), &served)?;
+
+    // Trusts the server, and shows a certificate of somebody else.
+    let own = certificates.path().display();
+    let foreign = tls(strange.path(), "client", "client_ca_file").replace(
+        &format!("client_ca_file: {}/ca.pem", strange.path().display()),
+        &format!("ca_file: {own}/ca.pem"),
+    );
+    let stranger = stranger_place.start_with("ingest", hop, &folder.file("stranger"), &foreign)?;
+    eventually("a refusal", SOON, || {
+        let failed = analysis.metrics()?.sum("trueline_hop_failed_handshakes", &[]).unwrap_or_default();
+        ensure!(failed > 0.0, "nobody was turned away");
+        Ok(())
+    })?;
+
+    let known = tls(certificates.path(), "client", "ca_file");
+    let ingest = ingest_place.start_with("ingest", hop, &folder.file("ingest"), &known)?;
+    let mut sent = Counts::new();
+    send(&stranger_place, 100..108, &mut Counts::new())?;
+    send(&ingest_place, 0..8, &mut sent)?;
+    wait_until_counted(&analysis_place, "all is counted over TLS", &sent)?;
+    drop((stranger, ingest));
     Ok(())
 }

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, header::AUTHORIZATION};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::http_client::{HttpClient, Server, base_of, encoded};
+use crate::http_client::{HttpClient, Server, TlsFiles, base_of, encoded};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -78,7 +78,8 @@ impl Service {
             value.set_sensitive(true);
             headers.push((AUTHORIZATION, value));
         }
-        let server = Server { base: &base, ca_file: args.ca_file.as_deref() };
+        let files = TlsFiles::of_options(args.ca_file.as_deref(), None, None);
+        let server = Server { base: &base, files };
         let http = HttpClient::new(&server, headers, PATIENCE, MAX_ANSWER_BYTES)?;
         Ok(Self { http, base, component: args.component.clone() })
     }

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info, warn};
 
 use super::counts::{self, Failed, Slot, Wanted};
-use crate::range_query::Client;
+use crate::{http_client::TlsFiles, range_query::Client};
 
 /// Of so many slots a stage is told at once; it stores all its counts each time.
 const SLOTS_AT_ONCE: usize = 100_000;
@@ -95,7 +95,11 @@ impl Filler {
             value.set_sensitive(true);
             headers.push((name, value));
         }
-        let client = Client::new("backfill.prometheus", &past.prometheus, headers, past.timeout)?;
+        let [ca_file, cert_file, key_file] =
+            [&past.tls.ca_file, &past.tls.cert_file, &past.tls.key_file].map(|file| file.as_deref());
+        let names = ["backfill.tls.ca_file", "backfill.tls.cert_file", "backfill.tls.key_file"];
+        let files = TlsFiles { ca_file, cert_file, key_file, names };
+        let client = Client::new("backfill.prometheus", &past.prometheus, headers, files, past.timeout)?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         Ok(Self { component, client, stages, stop, meters, runtime })
     }

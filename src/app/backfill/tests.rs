@@ -111,7 +111,8 @@ fn what_a_stage_did_not_see_is_asked_for_in_its_parts_and_told_in_whole_events()
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let prometheus = format!("http://{}", listener.local_addr().unwrap());
     let headers = vec![("X-Scope-OrgID".to_owned(), Secret::new("shop"))];
-    let past = Past { prometheus, headers, timeout: Duration::from_secs(30) };
+    let past =
+        Past { prometheus, headers, tls: component::PastTls::default(), timeout: Duration::from_secs(30) };
     let (stage, telemetry, stop) = (Arc::new(Stage::default()), Telemetry::default(), Stop::new());
     let stages = Arc::clone(&stage) as Arc<dyn Asks>;
     start(BTreeMap::from([("sla/x".to_owned(), past)]), stages, stop.clone(), &telemetry);

@@ -12,7 +12,7 @@ use super::{
     Range,
     answer::{self, Answered},
 };
-use crate::http_client::{HttpClient, Server, Unreached, base_of, encoded};
+use crate::http_client::{HttpClient, Server, TlsFiles, Unreached, base_of, encoded};
 
 /// A larger answer is refused: it and what is made of it are held in memory.
 const MAX_ANSWER_BYTES: usize = 512 << 20;
@@ -33,10 +33,11 @@ impl Client {
         option: &str,
         url: &str,
         headers: Vec<(HeaderName, HeaderValue)>,
+        files: TlsFiles<'_>,
         patience: Duration,
     ) -> anyhow::Result<Self> {
         let base = base_of(option, url)?;
-        let server = Server { base: &base, ca_file: None };
+        let server = Server { base: &base, files };
         let http = HttpClient::new(&server, headers, patience, MAX_ANSWER_BYTES)?;
         Ok(Self { http, place: format!("{base}/api/v1/query_range") })
     }

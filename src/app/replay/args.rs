@@ -65,6 +65,15 @@ pub(crate) struct PrometheusArgs {
     /// A header of every request: `--header 'X-Scope-OrgID: shop'`; repeatable
     #[arg(long, value_name = "NAME: VALUE", requires = "prometheus", value_parser = header)]
     pub(crate) header: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// File of the authorities to trust in place of the system's, where Prometheus is served over https
+    #[arg(long, value_name = "FILE", requires = "prometheus")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// File of our own certificate, where Prometheus asks for one
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// File of the key of our certificate
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {

@@ -85,8 +85,9 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Extension,
-        &["basicauth", "bearertokenauth", "oauth2client", "oidc", "headers_setter", "sigv4auth"],
-        "there are no authenticator extensions; set `headers` in exporters and `tls.client_ca_file` in receivers",
+        &["oidc", "sigv4auth", "asapclient", "azure_auth", "googleclientauth"],
+        "there is no such authenticator; take `basicauth`, `bearertokenauth`, `oauth2client` or `headers_setter`, or set \
+         `tls.client_ca_file` in receivers",
     ),
     (Extension, &["healthcheckv2", "health_check_v2"], "write `health_check`"),
 ];

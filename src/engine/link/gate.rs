@@ -1,16 +1,17 @@
 //! The end that is told: listens for processes that ingest.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Duration};
 
 use component::Stop;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, split},
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::spawn_local,
     time::timeout,
 };
 use tracing::{info, warn};
+use transport::ServerTls;
 
 use super::{
     answer::{Answer, Confirmation, Teller},
@@ -27,6 +28,8 @@ pub(super) const SILENCE: Duration = Duration::from_secs(15);
 /// A peer that sends slower is as good as silent. *Units*: bytes in a second.
 const SLOWEST_PEER: usize = 1 << 20;
 const MAX_PEERS: usize = 256;
+/// How long a peer may take to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The receiving end.
 pub(crate) struct Gate {
@@ -80,19 +83,58 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, s
         "{connection}",
     );
     let peers = Arc::new(Semaphore::new(MAX_PEERS));
+    let failed = shared.telemetry.counter(
+        "trueline_hop_failed_handshakes",
+        "Connections of ingest processes on which no TLS was agreed.",
+        "{connection}",
+    );
+    let tls = shared.plan.settings.hop.tls.get().map(|tls| {
+        ServerTls::new(&tls.server(), &[], Arc::clone(&shared.clock), &shared.telemetry.with("server", "hop"))
+    });
+    let tls = match tls.transpose() {
+        Ok(tls) => tls.map(Rc::new),
+        Err(problem) => return shared.health.fail(format!("can not listen for partials: {problem}")),
+    };
     // One message of the largest size, or many small ones.
     let room = Arc::new(Semaphore::new(MAX_FRAME));
     while let Some((stream, peer, claim)) = next_connection(&listener, &peers, &refused, &stop).await {
         info!(%peer, "a process that ingests has connected");
         let (events, room, teller) = (events.clone(), Arc::clone(&room), Teller::new(Arc::clone(shared)));
+        let (tls, failed) = (tls.clone(), failed.clone());
         spawn_local(async move {
-            let (reader, writer) = stream.into_split();
-            let (confirm, confirmations) = mpsc::unbounded_channel();
-            spawn_local(answer(writer, confirmations, teller));
-            listen_to(reader, confirm, &events, &room).await;
+            match tls {
+                None => {
+                    let (reader, writer) = stream.into_split();
+                    attend(reader, writer, teller, &events, &room).await;
+                }
+                Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let (reader, writer) = split(stream);
+                        attend(reader, writer, teller, &events, &room).await;
+                    }
+                    Ok(Err(problem)) => {
+                        failed.add(1);
+                        warn!(%peer, error = %problem, "no TLS was agreed with a process that ingests");
+                    }
+                    Err(_elapsed) => failed.add(1),
+                },
+            }
             drop(claim);
         });
     }
+}
+
+/// Serves one connection to its end.
+async fn attend(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin + 'static,
+    teller: Teller,
+    events: &mpsc::Sender<Event>,
+    room: &Arc<Semaphore>,
+) {
+    let (confirm, confirmations) = mpsc::unbounded_channel();
+    spawn_local(answer(writer, confirmations, teller));
+    listen_to(reader, confirm, events, room).await;
 }
 
 pub(super) async fn listen_to(
@@ -168,7 +210,12 @@ pub(super) async fn answer(
         };
         for answer in answers {
             let frame = frame(&answer);
-            if !matches!(timeout(patience(frame.len()), writer.write_all(&frame)).await, Ok(Ok(()))) {
+            // TLS keeps what the socket did not take at once, until it is flushed.
+            let told = async {
+                writer.write_all(&frame).await?;
+                writer.flush().await
+            };
+            if !matches!(timeout(patience(frame.len()), told).await, Ok(Ok(()))) {
                 // The sender tells again what it has no confirmation for, and hears the latest verdicts then.
                 return;
             }

@@ -17,7 +17,9 @@ use tokio::{
     task::{JoinHandle, spawn_local},
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsConnector;
 use tracing::{error, warn};
+use transport::ClientTls;
 
 use super::{
     answer::{Confirmation, Listener, MAX_ANSWER},
@@ -35,9 +37,19 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// for so long leads nowhere.
 pub(super) const CONFIRMATION_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the other side may take to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A connection in the clear, or over TLS.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
+
 /// The sending end.
 pub(crate) struct Link {
     address: String,
+    /// None for the clear.
+    tls: Option<ClientTls>,
     /// Sources that have not ended: the other side waits for them at every second.
     sources: BTreeSet<String>,
     unconfirmed: VecDeque<Unconfirmed>,
@@ -76,8 +88,13 @@ impl Link {
             "Messages between the ingest and the analysis process that were given up.",
             "{message}",
         );
+        let hop = &shared.plan.settings.hop;
+        let telemetry = shared.telemetry.with("client", "hop");
+        let tls = hop.tls.get();
+        let tls = tls.map(|tls| ClientTls::new(tls.client(), Arc::clone(&shared.clock), &telemetry));
         Self {
-            address: shared.plan.settings.hop.endpoint.clone(),
+            address: hop.endpoint.clone(),
+            tls,
             sources: sources.into_iter().collect(),
             unconfirmed: VecDeque::new(),
             unconfirmed_bytes: 0,
@@ -108,9 +125,9 @@ impl Link {
     }
 
     /// Connects, for as long as it takes.
-    async fn connect(&self) -> TcpStream {
+    async fn connect(&self) -> Box<dyn Duplex> {
         loop {
-            match open(&self.address).await {
+            match self.open().await {
                 Ok(stream) => return stream,
                 Err(problem) => {
                     warn!(address = self.address, error = %problem, "no connection to the analysis process, trying again");
@@ -118,6 +135,17 @@ impl Link {
             }
             sleep(RECONNECT_PAUSE).await;
         }
+    }
+
+    async fn open(&self) -> std::io::Result<Box<dyn Duplex>> {
+        let stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
+        let name = tls.config().server_name(host).map_err(std::io::Error::other)?;
+        let trust = tls.get().await.map_err(std::io::Error::other)?;
+        let agreed = timeout(HANDSHAKE, TlsConnector::from(trust).connect(name, stream)).await?;
+        Ok(Box::new(agreed?))
     }
 
     /// Tells over one connection: first what is unconfirmed, then what comes.
@@ -191,12 +219,6 @@ impl Link {
     }
 }
 
-async fn open(address: &str) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 impl<S: AsyncRead + AsyncWrite + 'static> Connection<S> {
     fn begin(stream: S, mut listener: Listener) -> Self {
         let (mut reader, writer) = split(stream);
@@ -220,6 +242,11 @@ impl<S: AsyncRead + AsyncWrite + 'static> Connection<S> {
     }
 
     async fn write(&mut self, frame: &Bytes) -> std::io::Result<()> {
-        timeout(CONFIRMATION_PATIENCE, self.writer.write_all(frame)).await?
+        // TLS keeps what the socket did not take at once, until it is flushed.
+        let write = async {
+            self.writer.write_all(frame).await?;
+            self.writer.flush().await
+        };
+        timeout(CONFIRMATION_PATIENCE, write).await?
     }
 }

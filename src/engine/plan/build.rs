@@ -18,6 +18,7 @@ use super::{
     Output, Place, Plan, PlannedBatch, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline,
     PlannedReceiver, Settings,
     addresses::check_addresses,
+    auth::{authenticators, check_auth},
     routes::{Routes, signals_of},
     settings::EngineConfig,
     widths::check_widths,
@@ -62,6 +63,7 @@ fn load_with(
     let lines = Lines::connect(&collector, &parts, registry, &mut problems);
     let routes = Routes::read(&collector, &parts.connectors, &mut problems);
     check(&collector, &parts, &mut problems);
+    check_auth(&collector, &parts, &mut problems);
     if problems.has_errors() {
         return Loaded { plan: None, telemetry: None, problems };
     }
@@ -88,12 +90,12 @@ fn engine_config(collector: &Collector, problems: &mut Problems) -> EngineConfig
 }
 
 /// Every component with its settings read, whether it is used or not.
-struct Parts {
-    receivers: BTreeMap<String, Arc<dyn ConfiguredReceiver>>,
+pub(super) struct Parts {
+    pub(super) receivers: BTreeMap<String, Arc<dyn ConfiguredReceiver>>,
     processors: BTreeMap<String, Arc<dyn ConfiguredProcessor>>,
     connectors: BTreeMap<String, Arc<dyn ConfiguredProcessor>>,
-    exporters: BTreeMap<String, Arc<dyn ConfiguredExporter>>,
-    extensions: BTreeMap<String, Arc<dyn ConfiguredExtension>>,
+    pub(super) exporters: BTreeMap<String, Arc<dyn ConfiguredExporter>>,
+    pub(super) extensions: BTreeMap<String, Arc<dyn ConfiguredExtension>>,
 }
 
 impl Parts {
@@ -255,6 +257,7 @@ impl Lines {
             .collect();
         let order = order(&pipelines, &nodes);
         let state_directory = state_directory(collector, &parts);
+        let authenticators = authenticators(collector, &parts);
         Plan {
             receivers: planned_receivers(&self, &parts),
             exporters: used_exporters
@@ -267,6 +270,7 @@ impl Lines {
             order,
             memory_limits,
             settings: Settings::new(engine, state_directory),
+            authenticators,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use component::{Checks, Config};
 use serde::Deserialize;
 
+use super::hop_tls::HopTlsConfig;
+
 /// Our keys below `service`; the collector has none of them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -30,6 +32,8 @@ pub(crate) struct HopConfig {
     pub(crate) role: HopRole,
     /// `host:port`: where the analysis process listens and ingest processes connect.
     pub(crate) endpoint: String,
+    /// Without it partials go in the clear.
+    pub(crate) tls: config::Section<HopTlsConfig>,
 }
 
 /// Which halves this process runs.
@@ -56,7 +60,7 @@ impl Default for EngineConfig {
 
 impl Default for HopConfig {
     fn default() -> Self {
-        Self { role: HopRole::All, endpoint: "localhost:4319".to_owned() }
+        Self { role: HopRole::All, endpoint: "localhost:4319".to_owned(), tls: config::Section::off() }
     }
 }
 
@@ -79,6 +83,11 @@ impl Config for EngineConfig {
         }
         if self.hop.role != HopRole::All && !self.hop.endpoint.contains(':') {
             checks.error("hop.endpoint", format!("endpoint is {:?}, must be host:port", self.hop.endpoint));
+        }
+        match (self.hop.role, self.hop.tls.get()) {
+            (HopRole::Analysis, Some(tls)) => tls.server().validate("hop.tls", checks),
+            (HopRole::Ingest, Some(tls)) => tls.client().validate("hop.tls", checks),
+            _ => {}
         }
         if self.instance_id.as_deref().is_some_and(|id| id.trim().is_empty()) {
             checks.error("instance_id", "instance_id is empty, name this process or remove the key");

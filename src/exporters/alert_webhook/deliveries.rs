@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use component::{Checks, Clock, Config};
+use component::{Authenticators, Checks, Clock, Config, Telemetry};
 use config::{Node, Problems};
 
 use super::{
@@ -124,8 +124,21 @@ impl Replayer {
         let rendered = renderer
             .render(&told, &id, self.clock.now())
             .map_err(|problem| ReplayError::Failed(problem.to_string()))?;
+        if let Some(auth) = destination.auth.get() {
+            let message = format!(
+                "destination {} authenticates by {}, which only a running service can; replay with `headers` in its place",
+                destination.name, auth.authenticator
+            );
+            return Err(ReplayError::Failed(message));
+        }
         for target in destination.targets() {
-            let sender = sender_of(destination, target, &self.clock);
+            let sender = sender_of(
+                destination,
+                target,
+                &self.clock,
+                &Telemetry::default(),
+                &Authenticators::default(),
+            );
             match sender.send(&rendered.message, &rendered.secrets).await {
                 Outcome::Delivered => {}
                 Outcome::Retry { problem, .. } | Outcome::Refused { problem, .. } => {

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use component::{Clock, Counter, ExporterCx, Stop};
 use http::Method;
 use model::Timestamp;
+use transport::ClientTlsConfig;
 
 use super::{
     config::{HeartbeatConfig, HeartbeatMethod},
     sending::{Guard, Message, Network, Outcome, Sender, SenderSettings},
 };
-use crate::http::{TlsConfig, Warnings};
+use crate::http::Warnings;
 
 /// The stage reminds of what fires every minute; two reminders may be lost.
 const SILENT_AFTER: Duration = Duration::from_secs(180);
@@ -37,9 +38,11 @@ impl Heartbeat {
             method: if is_post { Method::POST } else { Method::GET },
             guard: Guard::new(false, allowed),
             headers: &config.headers,
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
             signer: None,
             timeout: config.timeout.get(),
+            telemetry: cx.telemetry.clone(),
+            auth: None,
         };
         let counter = |name: &str, what| {
             cx.telemetry.counter(&format!("trueline_alert_webhook_heartbeats_{name}"), what, "{beat}")

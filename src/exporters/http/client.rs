@@ -3,7 +3,7 @@
 use std::{cell::RefCell, error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{BoxError, Clock, ExportError};
+use component::{BoxError, ClientAuth, Clock, ExportError, Telemetry};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header::USER_AGENT};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
@@ -12,8 +12,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore};
+use transport::{ClientTls, ClientTlsConfig};
 
-use super::{AddressGuard, AddressRefused, TlsConfig, TlsLoader, lookup::Lookup};
+use super::{AddressGuard, AddressRefused, lookup::Lookup};
 
 /// The most that is read of an answer, as OTLP 1.11 recommends.
 pub(crate) const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -72,9 +73,9 @@ pub(crate) fn quote(said: &str) -> String {
 }
 
 /// How connections are made and kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ClientSettings {
-    pub(crate) tls: TlsConfig,
+    pub(crate) tls: ClientTlsConfig,
     /// Whether any endpoint is `https`; without one no certificates are loaded.
     pub(crate) uses_tls: bool,
     /// Sent with every request; must not hold names that the caller sets.
@@ -89,13 +90,17 @@ pub(crate) struct ClientSettings {
     /// Has a say in which addresses a name may have; addresses in URLs are the caller's to check.
     pub(crate) guard: Option<Arc<dyn AddressGuard>>,
     pub(crate) max_answer_bytes: usize,
+    /// Where certificates that were read again are counted.
+    pub(crate) telemetry: Telemetry,
+    /// Adds what the server wants to see to each request.
+    pub(crate) auth: Option<Arc<dyn ClientAuth>>,
 }
 
 impl Default for ClientSettings {
     /// The collector's defaults.
     fn default() -> Self {
         Self {
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
             uses_tls: false,
             headers: HeaderMap::new(),
             max_idle_connections: 100,
@@ -105,6 +110,8 @@ impl Default for ClientSettings {
             http2_ping_timeout: Duration::from_secs(15),
             guard: None,
             max_answer_bytes: MAX_ANSWER_BYTES,
+            telemetry: Telemetry::default(),
+            auth: None,
         }
     }
 }
@@ -123,7 +130,8 @@ type Pool = Client<HttpsConnector<HttpConnector<Lookup>>, Full<Bytes>>;
 /// Sends requests over connections that it keeps.
 pub(crate) struct HttpClient {
     settings: ClientSettings,
-    tls: TlsLoader,
+    tls: ClientTls,
+    clock: Arc<dyn Clock>,
     /// The pool, and the certificates it was made with.
     pool: RefCell<Option<(Arc<ClientConfig>, Pool)>>,
 }
@@ -135,8 +143,8 @@ impl HttpClient {
         {
             settings.headers.insert(USER_AGENT, agent);
         }
-        let tls = TlsLoader::new(settings.tls.clone(), clock);
-        Self { settings, tls, pool: RefCell::new(None) }
+        let tls = ClientTls::new(settings.tls.clone(), Arc::clone(&clock), &settings.telemetry);
+        Self { settings, tls, clock, pool: RefCell::new(None) }
     }
 
     /// Posts a body and returns the answer, whatever its status.
@@ -167,6 +175,9 @@ impl HttpClient {
         let mut request = request.map_err(retryable)?;
         request.headers_mut().clone_from(&self.settings.headers);
         request.headers_mut().extend(headers);
+        if let Some(auth) = &self.settings.auth {
+            auth.authenticate(request.headers_mut(), self.clock.now()).await.map_err(retryable)?;
+        }
         let pool = self.pool().await?;
         let sent = pool.request(request).await;
         let answer = sent.map_err(|error| unreachable_at(uri, &error))?;

@@ -1,7 +1,6 @@
 //! What exporters over the network share.
 //!
 //! # Layout
-//! * [`tls`](TlsConfig): the collector's `tls` section of a client, read when a connection is first needed.
 //! * [`compression`](Encoder): request bodies in the encodings that the collector speaks.
 //! * [`headers`](HeadersConfig): what the operator adds to every request.
 //! * [`lookup`](AddressGuard): names to addresses, with a say in which may be connected to.
@@ -24,7 +23,6 @@ mod retry;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod warnings;
 
 pub(crate) use answers::{
@@ -39,5 +37,4 @@ pub(crate) use lookup::{AddressGuard, AddressRefused};
 pub(crate) use not_supported::{CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED};
 pub(crate) use rejections::Rejections;
 pub(crate) use retry::{is_retryable, retry_after};
-pub(crate) use tls::{TLS_NOT_SUPPORTED, TlsConfig, TlsLoader};
 pub(crate) use warnings::Warnings;

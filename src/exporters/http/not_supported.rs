@@ -4,11 +4,6 @@ use config::NotSupported;
 
 /// Keys of every client.
 pub(crate) const CLIENT_NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new(
-        "auth",
-        "there are no authenticator extensions",
-        "set the credential in `headers`: `Authorization: \"Bearer ${env:TOKEN}\"`",
-    ),
     NotSupported::new("middlewares", "there are no middleware extensions", "remove it"),
     NotSupported::new("batcher", "it has another place now", "write `sending_queue: {batch: …}`"),
 ];

@@ -37,6 +37,17 @@ pub(crate) fn exporter_cx(clock: &ManualClock) -> ExporterCx {
         telemetry: Telemetry::default(),
         instance_id: "test".to_owned(),
         desk: component::Desk::default(),
+        authenticators: component::Authenticators::default(),
+    }
+}
+
+/// Writes a file that only we can read.
+pub(crate) fn write_secret(path: impl AsRef<std::path::Path>, secret: &str) {
+    std::fs::write(&path, secret).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
 

@@ -1,15 +1,14 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use component::testing::ManualClock;
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use model::Timestamp;
 use proptest::prelude::*;
 
 use super::{
-    Compression, Encoder, TlsLoader, Warnings, delivered_of_json, delivered_of_protobuf, is_retryable,
+    Compression, Encoder, Warnings, delivered_of_json, delivered_of_protobuf, is_retryable,
     message_of_status, quote, retry_after, retry_delay_of_status,
-    testing::{Authority, NOW, on_a_shard, unpack},
+    testing::{NOW, unpack},
     user_agent,
 };
 
@@ -114,27 +113,6 @@ fn a_warning_comes_once_in_ten_seconds_and_counts_the_others() {
     assert_eq!(warnings.due(at(9)), None);
     assert_eq!(warnings.due(at(10)), Some(2));
     assert_eq!(warnings.due(at(25)), Some(0));
-}
-
-#[test]
-fn certificates_are_read_again_and_the_last_good_ones_outlive_a_bad_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("ca.pem");
-    std::fs::write(&path, Authority::new().pem).unwrap();
-    let settings = serde_json::json!({"ca_file": path.to_str().unwrap(), "reload_interval": "10s"});
-    let clock = ManualClock::new(NOW);
-    let loader = TlsLoader::new(serde_json::from_value(settings).unwrap(), Arc::new(clock.clone()));
-    on_a_shard(async {
-        let first = loader.get().await.unwrap();
-        clock.advance_to(NOW + Duration::from_secs(9));
-        assert!(Arc::ptr_eq(&first, &loader.get().await.unwrap()));
-        clock.advance_to(NOW + Duration::from_secs(10));
-        let second = loader.get().await.unwrap();
-        assert!(!Arc::ptr_eq(&first, &second));
-        std::fs::write(&path, "nonsense").unwrap();
-        clock.advance_to(NOW + Duration::from_secs(20));
-        assert!(Arc::ptr_eq(&second, &loader.get().await.unwrap()));
-    });
 }
 
 #[test]

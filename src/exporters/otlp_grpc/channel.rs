@@ -19,14 +19,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use model::Timestamp;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use transport::{Corked, LocalExecutor};
+use transport::{ClientTls, Corked, LocalExecutor};
 
 use super::{
     call::MessageBody,
     config::{Balancer, KeepaliveConfig},
     target::Target,
 };
-use crate::http::{TlsLoader, UNACKNOWLEDGED_TIMEOUT, describe};
+use crate::http::{UNACKNOWLEDGED_TIMEOUT, describe};
 
 /// What a call is sent through.
 pub(super) type Connection = SendRequest<MessageBody<Chain<Bytes, Bytes>>>;
@@ -53,7 +53,7 @@ const SEND_BUFFER: usize = 1 << 20;
 pub(super) struct ChannelSettings {
     pub(super) target: Target,
     /// None for plaintext.
-    pub(super) tls: Option<TlsLoader>,
+    pub(super) tls: Option<ClientTls>,
     pub(super) keepalive: Option<KeepaliveConfig>,
     pub(super) balancer: Balancer,
 }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
+use component::{
+    AuthConfig, AuthSide, AuthUse, BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig,
+    RetryConfig,
+};
 use config::NotSupportedKeys;
 use serde::Deserialize;
+use transport::{ClientTlsConfig, TLS_NOT_SUPPORTED};
 
 use super::target::{Scheme, Target};
-use crate::http::{
-    CLIENT_NOT_SUPPORTED, Compression, HeadersConfig, TLS_NOT_SUPPORTED, TlsConfig, validate_headers,
-};
+use crate::http::{CLIENT_NOT_SUPPORTED, Compression, HeadersConfig, validate_headers};
 
 /// Settings of `otlp_grpc`.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,8 +19,9 @@ use crate::http::{
 pub(crate) struct OtlpGrpcConfig {
     pub(super) endpoint: String,
     pub(super) compression: Compression,
-    pub(super) tls: TlsConfig,
+    pub(super) tls: ClientTlsConfig,
     pub(super) headers: HeadersConfig,
+    pub(super) auth: config::Section<AuthConfig>,
     pub(super) keepalive: config::Section<KeepaliveConfig>,
     /// Taken for the collector's sake; buffers here grow with the requests.
     pub(super) read_buffer_size: u64,
@@ -61,8 +64,9 @@ impl Default for OtlpGrpcConfig {
         Self {
             endpoint: String::new(),
             compression: Compression::Gzip,
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
             headers: HeadersConfig::new(),
+            auth: config::Section::default(),
             keepalive: config::Section::default(),
             read_buffer_size: 0,
             write_buffer_size: 512 * 1024,
@@ -109,7 +113,12 @@ impl Config for OtlpGrpcConfig {
         ("sending_queue.batch", BATCH_NOT_SUPPORTED),
     ];
 
+    fn auth(&self) -> Vec<AuthUse> {
+        AuthConfig::uses(&self.auth, "auth", AuthSide::Client).into_iter().collect()
+    }
+
     fn validate(&self, checks: &mut Checks) {
+        AuthConfig::validate(&self.auth, "auth", checks);
         match Target::parse(&self.endpoint) {
             Err(problem) => checks.error("endpoint", problem),
             Ok(target) => self.validate_scheme(&target, checks),
@@ -140,7 +149,7 @@ impl Config for OtlpGrpcConfig {
             let time = keepalive.time.get();
             checks.error("keepalive.time", format!("time is {time:?}, must be at least 1s"));
         }
-        self.tls.validate(checks);
+        self.tls.validate("tls", checks);
         validate_headers(&self.headers, RESERVED_HEADERS, checks);
         self.retry_on_failure.validate("retry_on_failure", checks);
         self.sending_queue.validate("sending_queue", checks);

@@ -4,11 +4,13 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{
-    BoxError, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement,
+    BoxError, ClientAuth, Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef,
+    Placement,
 };
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderValue, Uri, header::USER_AGENT};
 use model::{Export, Signal, SignalSet};
+use transport::ClientTls;
 
 use super::{
     OtlpGrpcConfig,
@@ -16,7 +18,7 @@ use super::{
     channel::{Channel, ChannelSettings, ConnectError, Connection},
     target::Target,
 };
-use crate::http::{Encoder, Rejections, TlsLoader, delivered_of_protobuf, header_map, user_agent};
+use crate::http::{Encoder, Rejections, delivered_of_protobuf, header_map, user_agent};
 
 /// The definition of `otlp_grpc`.
 pub(crate) struct OtlpGrpc;
@@ -47,6 +49,7 @@ struct GrpcExporter {
     /// Where each signal's service is, in the order of [`Signal::ALL`].
     uris: [Uri; 3],
     waits_for_ready: bool,
+    auth: Option<Arc<dyn ClientAuth>>,
     clock: Arc<dyn Clock>,
     rejections: Rejections,
 }
@@ -63,7 +66,7 @@ impl GrpcExporter {
         headers.insert(USER_AGENT, HeaderValue::try_from(agent).expect("validate has checked user_agent"));
         let settings = ChannelSettings {
             target,
-            tls: is_secure.then(|| TlsLoader::new(config.tls.clone(), Arc::clone(&cx.clock))),
+            tls: is_secure.then(|| ClientTls::new(config.tls.clone(), Arc::clone(&cx.clock), &cx.telemetry)),
             keepalive: config.keepalive.get().cloned(),
             balancer: config.balancer_name,
         };
@@ -73,6 +76,7 @@ impl GrpcExporter {
             encoder,
             uris: Signal::ALL.map(|signal| service_uri(signal, &authority, is_secure)),
             waits_for_ready: config.wait_for_ready,
+            auth: cx.authenticators.client(&config.auth),
             clock: Arc::clone(&cx.clock),
             rejections: Rejections::new(&cx.id, &cx.clock),
         }
@@ -82,7 +86,10 @@ impl GrpcExporter {
         let message =
             self.encoder.encode(export.bytes).map_err(|error| ExportError::Permanent(error.into()))?;
         let uri = self.uris.get(export.signal as usize).expect("every signal has its service");
-        let request = self.call.request(uri, message)?;
+        let mut request = self.call.request(uri, message)?;
+        if let Some(auth) = &self.auth {
+            auth.authenticate(request.headers_mut(), self.clock.now()).await.map_err(retryable)?;
+        }
         let answer = self.send(request).await?;
         let delivered = delivered_of_protobuf(&answer);
         self.rejections.report(export.signal, &delivered);

@@ -517,7 +517,7 @@ fn tls_checks_the_name_and_shows_who_we_are() {
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
         std::fs::write(path("ca.pem"), &authority.pem).unwrap();
         std::fs::write(path("cert.pem"), certificate).unwrap();
-        std::fs::write(path("key.pem"), key).unwrap();
+        crate::http::testing::write_secret(path("key.pem"), &key);
         let endpoint = format!("https://{}", server.address);
         let known = json!({
             "ca_file": path("ca.pem"), "cert_file": path("cert.pem"), "key_file": path("key.pem"),

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig};
+use component::{
+    AuthConfig, AuthSide, AuthUse, BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig,
+    RetryConfig,
+};
 use config::{NotSupported, NotSupportedKeys};
 use http::Uri;
 use model::Signal;
 use serde::Deserialize;
+use transport::{ClientTlsConfig, TLS_NOT_SUPPORTED};
 
 use crate::http::{
-    CLIENT_NOT_SUPPORTED, Compression, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, TLS_NOT_SUPPORTED,
-    TlsConfig, validate_headers,
+    CLIENT_NOT_SUPPORTED, Compression, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, validate_headers,
 };
 
 /// Settings of `otlp_http`.
@@ -26,8 +29,9 @@ pub(crate) struct OtlpHttpConfig {
     pub(super) encoding: Encoding,
     pub(super) compression: Compression,
     pub(super) compression_params: CompressionParams,
-    pub(super) tls: TlsConfig,
+    pub(super) tls: ClientTlsConfig,
     pub(super) headers: HeadersConfig,
+    pub(super) auth: config::Section<AuthConfig>,
     /// Taken for the collector's sake; buffers here grow with the requests.
     pub(super) read_buffer_size: u64,
     /// Taken for the collector's sake; requests are written without a buffer.
@@ -76,8 +80,9 @@ impl Default for OtlpHttpConfig {
             encoding: Encoding::Proto,
             compression: Compression::Gzip,
             compression_params: CompressionParams::default(),
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
             headers: HeadersConfig::new(),
+            auth: config::Section::default(),
             read_buffer_size: 0,
             write_buffer_size: 512 * 1024,
             max_idle_conns: 100,
@@ -108,8 +113,13 @@ impl Config for OtlpHttpConfig {
         ("sending_queue.batch", BATCH_NOT_SUPPORTED),
     ];
 
+    fn auth(&self) -> Vec<AuthUse> {
+        AuthConfig::uses(&self.auth, "auth", AuthSide::Client).into_iter().collect()
+    }
+
     fn validate(&self, checks: &mut Checks) {
         self.validate_endpoints(checks);
+        AuthConfig::validate(&self.auth, "auth", checks);
         if let (Some(level), Some((least, most))) = (self.level(), self.compression.levels())
             && !(least..=most).contains(&level)
         {
@@ -122,7 +132,7 @@ impl Config for OtlpHttpConfig {
             checks
                 .error("compression_params.level", format!("compression {name} has no levels, remove level"));
         }
-        self.tls.validate(checks);
+        self.tls.validate("tls", checks);
         validate_headers(&self.headers, RESERVED_HEADERS, checks);
         self.retry_on_failure.validate("retry_on_failure", checks);
         self.sending_queue.validate("sending_queue", checks);
@@ -186,7 +196,12 @@ fn parse(key: &'static str, written: &str, full: String) -> Result<Uri, (&'stati
     let authority = uri.authority().filter(|authority| !authority.host().is_empty());
     let authority = authority.ok_or_else(|| problem("must name a host"))?;
     if authority.as_str().contains('@') {
-        return Err(problem("credentials belong into headers: Authorization"));
+        return Err((
+            key,
+            format!(
+                "{key} holds a user name or a password; name an authenticator, or set headers: Authorization"
+            ),
+        ));
     }
     Ok(uri)
 }

@@ -72,7 +72,7 @@ impl HttpExporter {
         }
         let uses_tls = uris.iter().flatten().any(|uri| uri.scheme_str() == Some("https"));
         Self {
-            client: HttpClient::new(client_settings(config, uses_tls), Arc::clone(&cx.clock)),
+            client: HttpClient::new(client_settings(config, uses_tls, cx), Arc::clone(&cx.clock)),
             encoding: config.encoding,
             encoder,
             headers,
@@ -142,7 +142,7 @@ pub(crate) fn judge(uri: &Uri, answer: &Answer, now: Timestamp) -> Result<Delive
     Err(permanent(problem))
 }
 
-fn client_settings(config: &OtlpHttpConfig, uses_tls: bool) -> ClientSettings {
+fn client_settings(config: &OtlpHttpConfig, uses_tls: bool, cx: &ExporterCx) -> ClientSettings {
     let defaults = ClientSettings::default();
     let limits = [config.max_idle_conns, config.max_idle_conns_per_host];
     let max_idle = limits.into_iter().filter(|limit| *limit > 0).min().unwrap_or(usize::MAX);
@@ -156,6 +156,8 @@ fn client_settings(config: &OtlpHttpConfig, uses_tls: bool) -> ClientSettings {
         offers_http2: config.force_attempt_http2 && !config.disable_keep_alives,
         http2_ping_interval: config.http2_read_idle_timeout.get(),
         http2_ping_timeout: if ping_timeout.is_zero() { defaults.http2_ping_timeout } else { ping_timeout },
+        telemetry: cx.telemetry.clone(),
+        auth: cx.authenticators.client(&config.auth),
         ..defaults
     }
 }

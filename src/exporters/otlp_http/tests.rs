@@ -361,7 +361,7 @@ fn every_problem_of_a_configuration_is_reported() {
     .unwrap();
     expect_test::expect![[r#"
         endpoint: endpoint is "collector:4318", must be a URL: http://host:4318
-        metrics_endpoint: metrics_endpoint is "https://me:secret@host/", credentials belong into headers: Authorization
+        metrics_endpoint: metrics_endpoint holds a user name or a password; name an authenticator, or set headers: Authorization
         logs_endpoint: logs_endpoint is "http://", must be a URL: http://host:4318
         compression_params.level: level is 12, must be between 0 and 9 for gzip
         tls: key_file is set without cert_file, a client certificate needs both

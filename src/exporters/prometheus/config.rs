@@ -1,12 +1,14 @@
 //! The collector's keys of `prometheus`.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use component::{
-    BATCH_NOT_SUPPORTED, Checks, Config, Delivery, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig,
+    AuthConfig, AuthSide, AuthUse, BATCH_NOT_SUPPORTED, Checks, Config, Delivery, QUEUE_NOT_SUPPORTED,
+    QueueConfig, RetryConfig,
 };
 use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
+use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use crate::prometheus_names::{Label, ResourceLabelsConfig, Settings, TranslationStrategy, label_name};
 
@@ -17,6 +19,7 @@ pub(crate) struct PrometheusConfig {
     /// `host:port` to listen on.
     pub endpoint: Option<String>,
     pub tls: Option<ServerTlsConfig>,
+    pub auth: config::Section<AuthConfig>,
     pub namespace: String,
     pub const_labels: BTreeMap<String, String>,
     pub send_timestamps: bool,
@@ -31,24 +34,12 @@ pub(crate) struct PrometheusConfig {
     pub sending_queue: Option<QueueConfig>,
 }
 
-/// The collector's `tls` section of a server.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ServerTlsConfig {
-    #[serde(deserialize_with = "config::empty_is_unset")]
-    pub cert_file: Option<PathBuf>,
-    #[serde(deserialize_with = "config::empty_is_unset")]
-    pub key_file: Option<PathBuf>,
-    /// Only clients with a certificate of this authority are served.
-    #[serde(deserialize_with = "config::empty_is_unset")]
-    pub client_ca_file: Option<PathBuf>,
-}
-
 impl Default for PrometheusConfig {
     fn default() -> Self {
         Self {
             endpoint: None,
             tls: None,
+            auth: config::Section::default(),
             namespace: String::new(),
             const_labels: BTreeMap::new(),
             send_timestamps: false,
@@ -101,11 +92,6 @@ impl PrometheusConfig {
 
 /// Keys of the collector's servers.
 const SERVER_NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new(
-        "auth",
-        "there are no authenticator extensions",
-        "set `tls.client_ca_file`, so that only known clients may scrape",
-    ),
     NotSupported::new("middlewares", "there are no middleware extensions", "remove it"),
     NotSupported::new("cors", "the page is for Prometheus, not for scripts in browsers", "remove it"),
     NotSupported::new("response_headers", "the page has the headers that Prometheus reads", "remove it"),
@@ -119,22 +105,6 @@ const SERVER_NOT_SUPPORTED: &[NotSupported] = &[
     NotSupported::new("keep_alives_enabled", "connections are kept", "remove it"),
 ];
 
-/// Keys of a server's `tls`.
-const TLS_NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new("cert_pem", "the certificate is read from a file", "write `cert_file`"),
-    NotSupported::new("key_pem", "the key is read from a file", "write `key_file`"),
-    NotSupported::new("ca_file", "it is for clients", "write `client_ca_file`"),
-    NotSupported::new("ca_pem", "it is for clients", "write `client_ca_file`"),
-    NotSupported::new("min_version", "TLS 1.2 and 1.3 are offered", "remove it"),
-    NotSupported::new("max_version", "TLS 1.2 and 1.3 are offered", "remove it"),
-    NotSupported::new("cipher_suites", "all that are safe are offered", "remove it"),
-    NotSupported::new("curve_preferences", "all that are safe are offered", "remove it"),
-    NotSupported::new("include_insecure_cipher_suites", "no insecure one is offered", "remove it"),
-    NotSupported::new("reload_interval", "files are read once, at the start", "remove it"),
-    NotSupported::new("client_ca_file_reload", "files are read once, at the start", "remove it"),
-    NotSupported::new("tpm", "keys are read from files", "write `key_file`"),
-];
-
 impl Config for PrometheusConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[
         ("", SERVER_NOT_SUPPORTED),
@@ -143,7 +113,12 @@ impl Config for PrometheusConfig {
         ("sending_queue.batch", BATCH_NOT_SUPPORTED),
     ];
 
+    fn auth(&self) -> Vec<AuthUse> {
+        AuthConfig::uses(&self.auth, "auth", AuthSide::Server).into_iter().collect()
+    }
+
     fn validate(&self, checks: &mut Checks) {
+        AuthConfig::validate(&self.auth, "auth", checks);
         if self.endpoint.as_deref().is_none_or(str::is_empty) {
             checks.error("endpoint", "endpoint is missing, set the address to listen on: localhost:8889");
         }
@@ -163,7 +138,7 @@ impl Config for PrometheusConfig {
             }
         }
         if let Some(tls) = &self.tls {
-            tls.validate(checks);
+            tls.validate("tls", checks);
         }
         if let Some(queue) = &self.sending_queue {
             queue.validate("sending_queue", checks);

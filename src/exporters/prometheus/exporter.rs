@@ -4,17 +4,17 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use component::{
     BoxError, Clock, Counter, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Gauge,
-    Listen, Placement, Sockets, Stop, Telemetry,
+    Listen, Placement, ServerAuth, Sockets, Stop, Telemetry,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Export, SignalSet};
+use transport::{Door, ServerTls};
 
 use super::{
     config::PrometheusConfig,
-    server::{Pages, serve},
+    server::{Locks, Pages, serve},
     table::Table,
     text::{Format, write},
-    tls::acceptor,
 };
 use crate::prometheus_names::{Dropped, Translator};
 
@@ -51,6 +51,7 @@ struct Shown {
     telemetry: Telemetry,
     dropped: RefCell<BTreeMap<&'static str, Counter>>,
     clock: Arc<dyn Clock>,
+    auth: Option<Arc<dyn ServerAuth>>,
 }
 
 impl Shown {
@@ -68,6 +69,7 @@ impl Shown {
             telemetry,
             dropped: RefCell::default(),
             clock: Arc::clone(&cx.clock),
+            auth: cx.authenticators.server(&config.auth),
             config: config.clone(),
         }
     }
@@ -121,15 +123,18 @@ impl Exporter for Shown {
 
     fn run(self: Rc<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
-            let tls = match &self.config.tls {
-                Some(tls) => Some(acceptor(tls.clone()).await?),
-                None => None,
-            };
+            let tls = self
+                .config
+                .tls
+                .as_ref()
+                .map(|tls| ServerTls::new(tls, &[b"http/1.1"], Arc::clone(&self.clock), &self.telemetry));
+            let tls = tls.transpose()?.map(Rc::new);
             let sockets = self.sockets.borrow_mut().take();
             let Some(sockets) = sockets else {
                 return Err("the engine has handed out no socket to listen on".into());
             };
-            serve(sockets, tls, self, stop).await;
+            let door = self.auth.clone().map(|auth| Rc::new(Door::new(auth, &self.telemetry)));
+            serve(sockets, Locks { tls, door }, self, stop).await;
             Ok(())
         })
     }

@@ -15,6 +15,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
-mod tls;
 
 pub(crate) use exporter::Prometheus;

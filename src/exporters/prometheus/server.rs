@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use transport::{Door, ServerTls};
 
 use super::text::Format;
 use crate::http::{Compression, Encoder};
@@ -25,19 +25,21 @@ pub(super) trait Pages {
     fn page(&self, format: Format) -> String;
 }
 
+/// Who may come in; none lets everybody in.
+#[derive(Clone)]
+pub(super) struct Locks {
+    pub(super) tls: Option<Rc<ServerTls>>,
+    pub(super) door: Option<Rc<Door>>,
+}
+
 /// Answers until told to stop; then finishes the scrapes that are under way.
-pub(super) async fn serve<P: Pages>(
-    mut sockets: Sockets,
-    tls: Option<TlsAcceptor>,
-    pages: Rc<P>,
-    stop: Stop,
-) {
+pub(super) async fn serve<P: Pages>(mut sockets: Sockets, locks: Locks, pages: Rc<P>, stop: Stop) {
     let mut open = FuturesUnordered::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             next = sockets.next() => match next {
-                Some(socket) => open.push(connection(socket, tls.clone(), Rc::clone(&pages), stop.clone())),
+                Some(socket) => open.push(connection(socket, locks.clone(), Rc::clone(&pages), stop.clone())),
                 None => {
                     stop.cancelled().await;
                     break;
@@ -50,18 +52,18 @@ pub(super) async fn serve<P: Pages>(
 }
 
 /// Serves one connection. What goes wrong on it concerns its client alone.
-async fn connection<P: Pages>(socket: Socket, tls: Option<TlsAcceptor>, pages: Rc<P>, stop: Stop) {
+async fn connection<P: Pages>(socket: Socket, Locks { tls, door }: Locks, pages: Rc<P>, stop: Stop) {
     // The claim on the limit of connections is given back at the end.
     let Ok((tcp, peer, _claim)) = socket.into_tokio() else { return };
     match tls {
-        None => speak(tcp, pages, stop).await,
+        None => speak(tcp, door, pages, stop).await,
         Some(tls) => {
             let shaken = tokio::select! {
                 shaken = tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(tcp)) => shaken,
                 () = stop.cancelled() => return,
             };
             match shaken {
-                Ok(Ok(stream)) => speak(stream, pages, stop).await,
+                Ok(Ok(stream)) => speak(stream, door, pages, stop).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a scraper's TLS handshake failed"),
                 Err(_elapsed) => tracing::debug!(%peer, "a scraper's TLS handshake took too long"),
             }
@@ -69,10 +71,22 @@ async fn connection<P: Pages>(socket: Socket, tls: Option<TlsAcceptor>, pages: R
     }
 }
 
-async fn speak<P: Pages>(stream: impl AsyncRead + AsyncWrite + Unpin, pages: Rc<P>, stop: Stop) {
+async fn speak<P: Pages>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    door: Option<Rc<Door>>,
+    pages: Rc<P>,
+    stop: Stop,
+) {
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), request.headers(), &*pages);
-        std::future::ready(Ok::<_, Infallible>(answer))
+        let (door, pages) = (door.clone(), Rc::clone(&pages));
+        async move {
+            if let Some(door) = &door
+                && let Err(refusal) = door.check(request.headers()).await
+            {
+                return Ok::<_, Infallible>(refusal);
+            }
+            Ok(answer(request.method(), request.uri().path(), request.headers(), &*pages))
+        }
     });
     // The timer bounds how long a client may take to send its request.
     let served =

@@ -2,16 +2,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use component::{BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig, Sizer};
+use component::{
+    AuthConfig, AuthSide, AuthUse, BATCH_NOT_SUPPORTED, Checks, Config, QUEUE_NOT_SUPPORTED, QueueConfig,
+    RetryConfig, Sizer,
+};
 use config::{NotSupported, NotSupportedKeys};
 use http::Uri;
 use serde::Deserialize;
+use transport::{ClientTlsConfig, TLS_NOT_SUPPORTED};
 
 use crate::{
-    http::{
-        CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, TLS_NOT_SUPPORTED, TlsConfig,
-        validate_headers,
-    },
+    http::{CLIENT_NOT_SUPPORTED, HTTP_CLIENT_NOT_SUPPORTED, HeadersConfig, validate_headers},
     prometheus_names::{Label, ResourceLabelsConfig, TranslationStrategy, label_name},
 };
 
@@ -26,8 +27,9 @@ pub(crate) struct PrometheusRemoteWriteConfig {
     pub http: Option<HttpKeys>,
     // The older place of what `http` holds.
     pub endpoint: Option<String>,
-    pub tls: Option<TlsConfig>,
+    pub tls: Option<ClientTlsConfig>,
     pub headers: Option<HeadersConfig>,
+    pub auth: config::Section<AuthConfig>,
     pub timeout: Option<config::Duration>,
     pub compression: Option<String>,
     pub read_buffer_size: Option<u64>,
@@ -62,8 +64,9 @@ pub(crate) struct PrometheusRemoteWriteConfig {
 #[serde(default)]
 pub(crate) struct HttpKeys {
     pub endpoint: Option<String>,
-    pub tls: Option<TlsConfig>,
+    pub tls: Option<ClientTlsConfig>,
     pub headers: Option<HeadersConfig>,
+    pub auth: config::Section<AuthConfig>,
     pub timeout: Option<config::Duration>,
     pub compression: Option<String>,
     pub read_buffer_size: Option<u64>,
@@ -129,6 +132,7 @@ impl Default for PrometheusRemoteWriteConfig {
             endpoint: None,
             tls: None,
             headers: None,
+            auth: config::Section::default(),
             timeout: None,
             compression: None,
             read_buffer_size: None,
@@ -175,6 +179,7 @@ impl PrometheusRemoteWriteConfig {
             endpoint: self.endpoint.clone(),
             tls: self.tls.clone(),
             headers: self.headers.clone(),
+            auth: self.auth.clone(),
             timeout: self.timeout,
             compression: self.compression.clone(),
             read_buffer_size: self.read_buffer_size,
@@ -262,6 +267,11 @@ impl Config for PrometheusRemoteWriteConfig {
         ("sending_queue.batch", BATCH_NOT_SUPPORTED),
     ];
 
+    fn auth(&self) -> Vec<AuthUse> {
+        let path = if self.http.is_some() { "http.auth" } else { "auth" };
+        AuthConfig::uses(&self.client().auth, path, AuthSide::Client).into_iter().collect()
+    }
+
     fn validate(&self, checks: &mut Checks) {
         self.validate_client(checks);
         self.validate_labels(checks);
@@ -309,6 +319,11 @@ impl PrometheusRemoteWriteConfig {
                     format!("endpoint is {endpoint:?}, must be a URL that begins with http:// or https://");
                 checks.error(&at("endpoint"), message);
             }
+            Some(endpoint) if has_user_info(endpoint) => {
+                let message = "endpoint holds a user name or a password; name an authenticator: \
+                               auth: {authenticator: basicauth}";
+                checks.error(&at("endpoint"), message);
+            }
             Some(_) => {}
         }
         if let Some(compression) = client.compression.filter(|name| !name.is_empty() && name != "snappy") {
@@ -317,11 +332,12 @@ impl PrometheusRemoteWriteConfig {
                 format!("compression is {compression:?}, remote write knows only snappy"),
             );
         }
+        AuthConfig::validate(&client.auth, &at("auth"), checks);
         if let Some(headers) = &client.headers {
             validate_headers(headers, &RESERVED_HEADERS, checks);
         }
         if let Some(tls) = &client.tls {
-            tls.validate(checks);
+            tls.validate(&at("tls"), checks);
         }
     }
 
@@ -331,6 +347,7 @@ impl PrometheusRemoteWriteConfig {
             ("endpoint", self.endpoint.is_some()),
             ("tls", self.tls.is_some()),
             ("headers", self.headers.is_some()),
+            ("auth", self.auth.is_on()),
             ("timeout", self.timeout.is_some()),
             ("compression", self.compression.is_some()),
             ("read_buffer_size", self.read_buffer_size.is_some()),
@@ -394,6 +411,10 @@ impl PrometheusRemoteWriteConfig {
             queue.validate("sending_queue", checks);
         }
     }
+}
+
+fn has_user_info(endpoint: &str) -> bool {
+    endpoint.parse().is_ok_and(|uri: Uri| uri.authority().is_some_and(|it| it.as_str().contains('@')))
 }
 
 fn is_url(endpoint: &str) -> bool {

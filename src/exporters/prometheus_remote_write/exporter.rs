@@ -101,6 +101,8 @@ impl Writer {
             uses_tls: uri.as_ref().is_some_and(|uri| uri.scheme_str() == Some("https")),
             tls: client.tls.unwrap_or_default(),
             headers: header_map(&client.headers.unwrap_or_default()),
+            telemetry: cx.telemetry.clone(),
+            auth: cx.authenticators.client(&client.auth),
             ..ClientSettings::default()
         };
         settings.max_idle_connections = client.max_idle_conns.unwrap_or(settings.max_idle_connections);

@@ -3,9 +3,9 @@
 use std::{net::IpAddr, sync::OnceLock};
 
 use component::{Checks, Config};
-use config::{NotSupportedKeys, Secret, Section};
+use config::{NotSupported, NotSupportedKeys, Secret, Section};
 use serde::Deserialize;
-use transport::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig};
+use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use super::access::{Access, Right, Token};
 
@@ -46,7 +46,17 @@ impl Default for ApiConfig {
 const SHORTEST_TOKEN: usize = 16;
 
 impl Config for ApiConfig {
-    const NOT_SUPPORTED: NotSupportedKeys = &[("tls", SERVER_TLS_NOT_SUPPORTED)];
+    const NOT_SUPPORTED: NotSupportedKeys = &[
+        (
+            "",
+            &[NotSupported::new(
+                "auth",
+                "an authenticator does not tell who asks, nor who may change something",
+                "set `tokens`, each with a `name` and `access`",
+            )],
+        ),
+        ("tls", TLS_NOT_SUPPORTED),
+    ];
 
     fn validate(&self, checks: &mut Checks) {
         if let Some(tls) = self.tls.get() {

@@ -6,20 +6,22 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
-use component::{BoxError, Extension, ExtensionCx, ExtensionDef, Listen, Sockets, Stop};
+use component::{BoxError, Clock, Extension, ExtensionCx, ExtensionDef, Listen, Sockets, Stop, Telemetry};
 use futures_util::future::LocalBoxFuture;
-use transport::ServerTlsConfig;
+use transport::{ServerTls, ServerTlsConfig};
 
 pub(crate) use self::config::ApiConfig;
-use crate::serve::serve;
+use crate::serve::{Locks, serve};
 
 /// The extension `api`.
 pub(crate) struct Api {
     sockets: Vec<Sockets>,
     tls: Option<ServerTlsConfig>,
     answers: answer::Answers,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
 }
 
 impl ExtensionDef for Api {
@@ -37,22 +39,28 @@ impl ExtensionDef for Api {
             "{request}",
         );
         let answers = answer::Answers { access: config.access(), stages: cx.stages, refused };
-        Box::new(Api { sockets: cx.sockets.into_inner(), tls: config.tls.get().cloned(), answers })
+        Box::new(Api {
+            sockets: cx.sockets.into_inner(),
+            tls: config.tls.get().cloned(),
+            answers,
+            clock: cx.clock,
+            telemetry: cx.telemetry,
+        })
     }
 }
 
 impl Extension for Api {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
-            let Self { mut sockets, tls, answers } = *self;
+            let Self { mut sockets, tls, answers, clock, telemetry } = *self;
             let Some(sockets) = sockets.pop() else { return Ok(()) };
-            let tls = tls.map(|tls| tls.server(&[b"http/1.1"])).transpose()?;
+            let tls = tls.map(|tls| ServerTls::new(&tls, &[b"http/1.1"], clock, &telemetry)).transpose()?;
             let answers = Rc::new(answers);
             let answer = move |request| {
                 let answers = Rc::clone(&answers);
                 async move { answers.to(request).await }
             };
-            serve(sockets, tls, stop, answer).await
+            serve(sockets, Locks { tls, door: None }, stop, answer).await
         })
     }
 }

@@ -7,20 +7,23 @@ mod tests;
 use std::{future::ready, sync::Arc};
 
 use component::{
-    BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef, Listen, ServiceState, Sockets,
-    Stop,
+    AuthConfig, AuthSide, AuthUse, BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef,
+    Listen, ServerAuth, ServiceState, Sockets, Stop, Telemetry,
 };
-use config::{NotSupported, NotSupportedKeys};
+use config::{NotSupported, NotSupportedKeys, Section};
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
+use transport::{Door, ServerTls, ServerTlsConfig, TLS_NOT_SUPPORTED};
 
-use crate::serve::serve;
+use crate::serve::{Locks, serve};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct HealthCheckConfig {
     pub endpoint: String,
+    pub tls: Section<ServerTlsConfig>,
+    pub auth: Section<AuthConfig>,
     pub path: String,
     pub response_body: Option<Bodies>,
 }
@@ -35,23 +38,23 @@ pub(crate) struct Bodies {
 
 impl Default for HealthCheckConfig {
     fn default() -> Self {
-        Self { endpoint: "localhost:13133".to_owned(), path: "/".to_owned(), response_body: None }
+        Self {
+            endpoint: "localhost:13133".to_owned(),
+            tls: Section::default(),
+            auth: Section::default(),
+            path: "/".to_owned(),
+            response_body: None,
+        }
     }
 }
 
 /// Keys of the collector's servers, and of its second version of this extension.
 const NOT_SUPPORTED: &[NotSupported] = &[
     NotSupported::new(
-        "tls",
-        "the answer is plain HTTP and holds no secret",
-        "remove it, and keep `endpoint` on an address that only the prober reaches",
-    ),
-    NotSupported::new(
         "check_collector_pipeline",
         "the answer always tells whether the pipelines move",
         "remove it",
     ),
-    NotSupported::new("auth", "there are no authenticator extensions", "remove it"),
     NotSupported::new("middlewares", "there are no middleware extensions", "remove it"),
     NotSupported::new("cors", "the answer is for probers, not for scripts in browsers", "remove it"),
     NotSupported::new("response_headers", "the answer has the headers that probers read", "remove it"),
@@ -63,14 +66,22 @@ const NOT_SUPPORTED: &[NotSupported] = &[
 ];
 
 impl Config for HealthCheckConfig {
-    const NOT_SUPPORTED: NotSupportedKeys = &[("", NOT_SUPPORTED)];
+    const NOT_SUPPORTED: NotSupportedKeys = &[("", NOT_SUPPORTED), ("tls", TLS_NOT_SUPPORTED)];
+
+    fn auth(&self) -> Vec<AuthUse> {
+        AuthConfig::uses(&self.auth, "auth", AuthSide::Server).into_iter().collect()
+    }
 
     fn validate(&self, checks: &mut Checks) {
+        AuthConfig::validate(&self.auth, "auth", checks);
         if !self.path.starts_with('/') {
             checks.error("path", format!("path is {:?}, must start with /", self.path));
         }
         if !self.endpoint.contains(':') {
             checks.error("endpoint", format!("endpoint is {:?}, must be host:port", self.endpoint));
+        }
+        if let Some(tls) = self.tls.get() {
+            tls.validate("tls", checks);
         }
     }
 }
@@ -80,6 +91,8 @@ pub(crate) struct HealthCheck {
     sockets: Vec<Sockets>,
     state: Arc<dyn ServiceState>,
     clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    auth: Option<Arc<dyn ServerAuth>>,
 }
 
 impl ExtensionDef for HealthCheck {
@@ -91,18 +104,30 @@ impl ExtensionDef for HealthCheck {
     }
 
     fn build(config: &HealthCheckConfig, cx: ExtensionCx) -> Box<dyn Extension> {
-        let ExtensionCx { sockets, state, clock, .. } = cx;
-        Box::new(HealthCheck { config: config.clone(), sockets: sockets.into_inner(), state, clock })
+        let ExtensionCx { sockets, state, clock, telemetry, authenticators, .. } = cx;
+        let auth = authenticators.server(&config.auth);
+        Box::new(HealthCheck {
+            config: config.clone(),
+            sockets: sockets.into_inner(),
+            state,
+            clock,
+            telemetry,
+            auth,
+        })
     }
 }
 
 impl Extension for HealthCheck {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
-            let Self { config, mut sockets, state, clock } = *self;
+            let Self { config, mut sockets, state, clock, telemetry, auth } = *self;
+            let tls = config.tls.get();
+            let tls = tls.map(|tls| ServerTls::new(tls, &[b"http/1.1"], Arc::clone(&clock), &telemetry));
+            let tls = tls.transpose()?;
+            let door = auth.map(|auth| Door::new(auth, &telemetry));
             let answers = answer::Answers { config, state, clock };
             let Some(sockets) = sockets.pop() else { return Ok(()) };
-            serve(sockets, None, stop, move |request| ready(answers.to(&request))).await
+            serve(sockets, Locks { tls, door }, stop, move |request| ready(answers.to(&request))).await
         })
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Failure {
     Malformed(String),
     /// The body is not what its content encoding says.
     Undecodable(String),
+    /// Who sends has not shown what the operator wants; what was shown is never repeated.
+    Unauthenticated { why: &'static str, challenge: HeaderValue },
     /// Larger than the operator allows. *Units*: bytes.
     TooLarge { limit: usize },
     /// The sender was too slow.
@@ -43,6 +45,7 @@ pub(super) enum Code {
     Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
+    Unauthenticated = 16,
 }
 
 /// The body of an answer: at most one frame of data, then at most one of trailers.
@@ -86,6 +89,7 @@ impl Failure {
     fn code(&self) -> Code {
         match self {
             Self::Malformed(_) | Self::Undecodable(_) => Code::InvalidArgument,
+            Self::Unauthenticated { .. } => Code::Unauthenticated,
             Self::TooLarge { .. } => Code::ResourceExhausted,
             Self::Stalled(_) => Code::DeadlineExceeded,
             Self::Busy { .. } => Code::Unavailable,
@@ -97,6 +101,7 @@ impl Failure {
     fn http_status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Undecodable(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -147,6 +152,9 @@ impl Failure {
             let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Self::Unauthenticated { challenge, .. } = self {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge.clone());
+        }
         if matches!(self, Self::Encoding(_)) {
             let accepted =
                 HeaderValue::from_static("gzip, zstd, zlib, deflate, snappy, x-snappy-framed, lz4");
@@ -179,6 +187,7 @@ impl From<Refusal> for Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Unauthenticated { why, .. } => f.write_str(why),
             Self::TooLarge { limit } => {
                 write!(f, "request is larger than the limit of {limit} bytes, send less at once")
             }

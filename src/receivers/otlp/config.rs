@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use component::Checks;
+use component::{AuthConfig, AuthSide, AuthUse, Checks};
 use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
-use transport::{SERVER_TLS_NOT_SUPPORTED, ServerTlsConfig};
+use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use super::body::Encoding;
 
@@ -39,6 +39,7 @@ pub(crate) struct GrpcConfig {
     /// How much of an answer may wait to be sent on one stream.
     pub(crate) write_buffer_size: config::ByteSize,
     pub(crate) keepalive: config::Section<KeepaliveConfig>,
+    pub(crate) auth: config::Section<AuthConfig>,
     pub(crate) include_metadata: bool,
 }
 
@@ -50,6 +51,7 @@ pub(crate) struct HttpConfig {
     pub(crate) transport: Transport,
     pub(crate) tls: config::Section<ServerTlsConfig>,
     pub(crate) cors: config::Section<CorsConfig>,
+    pub(crate) auth: config::Section<AuthConfig>,
     /// The largest body, before and after decompression. *Units*: bytes; 0 means the default.
     pub(crate) max_request_body_size: config::ByteSize,
     pub(crate) include_metadata: bool,
@@ -114,18 +116,11 @@ pub(crate) enum Transport {
 }
 
 /// The collector's keys of both servers that are refused.
-const SERVER_NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new(
-        "auth",
-        "there are no authenticator extensions, and nobody shall believe to be protected",
-        "set `tls.client_ca_file`, so that clients must show a certificate, or authenticate in front of it",
-    ),
-    NotSupported::new(
-        "middlewares",
-        "there are no middleware extensions",
-        "remove it; requests are bounded in bytes by `service.trueline.max_in_flight`",
-    ),
-];
+const SERVER_NOT_SUPPORTED: &[NotSupported] = &[NotSupported::new(
+    "middlewares",
+    "there are no middleware extensions",
+    "remove it; requests are bounded in bytes by `service.trueline.max_in_flight`",
+)];
 
 const DEFAULT_GRPC_ENDPOINT: &str = "localhost:4317";
 const DEFAULT_HTTP_ENDPOINT: &str = "localhost:4318";
@@ -156,6 +151,7 @@ impl Default for GrpcConfig {
             read_buffer_size: config::ByteSize(512 << 10),
             write_buffer_size: config::ByteSize(32 << 10),
             keepalive: config::Section::default(),
+            auth: config::Section::default(),
             include_metadata: false,
         }
     }
@@ -168,6 +164,7 @@ impl Default for HttpConfig {
             transport: Transport::Tcp,
             tls: config::Section::default(),
             cors: config::Section::default(),
+            auth: config::Section::default(),
             max_request_body_size: config::ByteSize(DEFAULT_MAX_BODY),
             include_metadata: false,
             response_headers: BTreeMap::new(),
@@ -232,12 +229,24 @@ pub(super) fn listen_address(endpoint: &str) -> String {
 impl component::Config for OtlpConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[
         ("protocols.*", SERVER_NOT_SUPPORTED),
-        ("protocols.*.tls", SERVER_TLS_NOT_SUPPORTED),
+        ("protocols.*.tls", TLS_NOT_SUPPORTED),
+        (
+            "protocols.*.auth",
+            &[NotSupported::new("request_params", "authenticators look at headers alone", "remove it")],
+        ),
         (
             "protocols.http",
             &[NotSupported::new("profiles_url_path", "profiles are not a signal here", "remove it")],
         ),
     ];
+
+    fn auth(&self) -> Vec<AuthUse> {
+        let ProtocolsConfig { grpc, http } = &self.protocols;
+        let uses = |auth, path| AuthConfig::uses(auth, path, AuthSide::Server);
+        let grpc = grpc.get().and_then(|grpc| uses(&grpc.auth, "protocols.grpc.auth"));
+        let http = http.get().and_then(|http| uses(&http.auth, "protocols.http.auth"));
+        grpc.into_iter().chain(http).collect()
+    }
 
     fn validate(&self, checks: &mut Checks) {
         let protocols = &self.protocols;
@@ -264,6 +273,7 @@ impl GrpcConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
         check_metadata(self.include_metadata, path, checks);
+        AuthConfig::validate(&self.auth, &format!("{path}.auth"), checks);
         if self.max_recv_msg_size_mib > LARGEST_MAX_MESSAGE_MIB {
             let message = format!(
                 "max_recv_msg_size_mib is {}, must not exceed {LARGEST_MAX_MESSAGE_MIB}",
@@ -281,6 +291,7 @@ impl HttpConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
         check_metadata(self.include_metadata, path, checks);
+        AuthConfig::validate(&self.auth, &format!("{path}.auth"), checks);
         if self.max_request_body_size.0 > LARGEST_MAX_MESSAGE_MIB << 20 {
             let message = format!(
                 "max_request_body_size is {}, must not exceed {} (2 GiB)",

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    fmt,
+    error::Error,
     future::{self, Future},
     io::{self, IoSlice},
     pin::{Pin, pin},
@@ -11,11 +11,13 @@ use std::{
     time::Duration,
 };
 
-use component::Stop;
+use component::{BoxError, Stop};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, sleep_until, timeout},
 };
+
+use super::faults::{Closed, Faults};
 
 /// How long a client may take for the TLS handshake, and for its first words after that.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -111,20 +113,21 @@ impl Drop for Active {
 
 /// Serves a connection until the client leaves, the connection wears out, or the service stops; then
 /// lets the requests under way finish. `finish` is the connection's graceful shutdown.
-pub(super) async fn drive<C, E: fmt::Display>(
+pub(super) async fn drive<C, E: Into<BoxError>>(
     connection: C,
     finish: fn(Pin<&mut C>),
     life: &Life,
     limits: Lifetimes,
-    stop: &Stop,
+    (stop, faults): (&Stop, &Faults),
 ) where
     C: Future<Output = Result<(), E>>,
 {
+    let report = |end: Result<(), E>| report(end, faults);
     let mut connection = pin!(connection);
     let grace = tokio::select! {
         biased;
         end = connection.as_mut() => return report(end),
-        () = life.stays_silent() => return,
+        () = life.stays_silent() => return faults.closed(Closed::Silent),
         () = life.wears_out(limits) => limits.grace,
         () = stop.cancelled() => Duration::ZERO,
     };
@@ -137,10 +140,25 @@ pub(super) async fn drive<C, E: fmt::Display>(
     }
 }
 
-/// A client that breaks the connection is its own affair.
-fn report<E: fmt::Display>(end: Result<(), E>) {
-    if let Err(error) = end {
-        tracing::debug!(%error, "connection ended early");
+/// A client that breaks the connection is its own affair; one that we turn out is counted.
+fn report<E: Into<BoxError>>(end: Result<(), E>, faults: &Faults) {
+    let Err(error) = end else { return };
+    let error: BoxError = error.into();
+    tracing::debug!(%error, "connection ended early");
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error.as_ref());
+    while let Some(error) = cause {
+        if error.downcast_ref().is_some_and(hyper::Error::is_timeout) {
+            return faults.closed(Closed::SlowHead);
+        }
+        // The HTTP/2 layer ends connections that cost it more than they bring, and says calm down.
+        if let Some(error) = error.downcast_ref::<h2::Error>()
+            && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+            && error.is_library()
+        {
+            let is_headers = error.to_string().contains("too_many_continuations");
+            return faults.closed(if is_headers { Closed::HeaderFlood } else { Closed::ResetFlood });
+        }
+        cause = error.source();
     }
 }
 

@@ -9,7 +9,34 @@ use super::answer::Failure;
 /// One counter per reason, made when it first counts.
 pub(super) struct Faults {
     telemetry: Telemetry,
+    closed: [OnceCell<Counter>; Closed::N],
     counters: [OnceCell<Counter>; Reason::ALL.len()],
+}
+
+/// Why a connection was closed from our side although it has done no wrong by its age. The order is that of the counters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Closed {
+    /// It opened streams and took them back, over and over (CVE-2023-44487), or made us do so (CVE-2025-8671).
+    ResetFlood,
+    /// Its headers went on without an end.
+    HeaderFlood,
+    /// Nothing came after it was made.
+    Silent,
+    /// The head of a request did not come to its end in time.
+    SlowHead,
+}
+
+impl Closed {
+    const N: usize = 4;
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::ResetFlood => "reset_flood",
+            Self::HeaderFlood => "header_flood",
+            Self::Silent => "silent",
+            Self::SlowHead => "slow_head",
+        }
+    }
 }
 
 /// Why a request was turned away before the engine saw it. The order is that of the counters.
@@ -22,10 +49,11 @@ pub(super) enum Reason {
     Stalled,
     NotAdmitted,
     Tls,
+    Unauthenticated,
 }
 
 impl Reason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::TooLarge,
         Self::Malformed,
         Self::Undecodable,
@@ -33,6 +61,7 @@ impl Reason {
         Self::Stalled,
         Self::NotAdmitted,
         Self::Tls,
+        Self::Unauthenticated,
     ];
 
     const fn label(self) -> &'static str {
@@ -44,13 +73,18 @@ impl Reason {
             Self::Stalled => "stalled",
             Self::NotAdmitted => "no_room",
             Self::Tls => "tls",
+            Self::Unauthenticated => "unauthenticated",
         }
     }
 }
 
 impl Faults {
     pub(super) fn new(telemetry: &Telemetry, transport: &'static str) -> Self {
-        Self { telemetry: telemetry.with("transport", transport), counters: Default::default() }
+        Self {
+            telemetry: telemetry.with("transport", transport),
+            closed: Default::default(),
+            counters: Default::default(),
+        }
     }
 
     /// Counts a failure that happened before the request was handed to the engine.
@@ -61,8 +95,21 @@ impl Faults {
             Failure::Undecodable(_) => Reason::Undecodable,
             Failure::Stalled(_) => Reason::Stalled,
             Failure::Busy { .. } => Reason::NotAdmitted,
+            Failure::Unauthenticated { .. } => Reason::Unauthenticated,
             Failure::Unimplemented(_) | Failure::Encoding(_) | Failure::Permanent(_) => Reason::Unsupported,
         });
+    }
+
+    /// Counts a connection that we closed.
+    pub(super) fn closed(&self, reason: Closed) {
+        let counter = self.closed[reason as usize].get_or_init(|| {
+            self.telemetry.with("reason", reason.label()).counter(
+                "trueline_receiver_closed_connections",
+                "Connections that were closed because of what the client did or did not do.",
+                "{connection}",
+            )
+        });
+        counter.add(1);
     }
 
     pub(super) fn add(&self, reason: Reason) {

@@ -87,7 +87,14 @@ impl Grpc {
             }
         });
         let connection = self.http2.serve_connection(stream, service);
-        drive(connection, |connection| connection.graceful_shutdown(), &life, self.lifetimes, &stop).await;
+        drive(
+            connection,
+            |connection| connection.graceful_shutdown(),
+            &life,
+            self.lifetimes,
+            (&stop, &self.shard.faults),
+        )
+        .await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
@@ -95,6 +102,9 @@ impl Grpc {
         if let Some(answer) = mismatch(&head) {
             self.shard.faults.add(Reason::Unsupported);
             return answer;
+        }
+        if let Err(failure) = self.shard.authenticate(&head.headers).await {
+            return failure.grpc();
         }
         let mut reader = Reader::new(body, Duration::ZERO);
         match self.export(&head, &mut reader).await {

@@ -108,7 +108,14 @@ impl Http {
             }
         });
         let connection = self.builder.serve_connection(stream, service);
-        drive(connection, |connection| connection.graceful_shutdown(), &life, self.lifetimes, &stop).await;
+        drive(
+            connection,
+            |connection| connection.graceful_shutdown(),
+            &life,
+            self.lifetimes,
+            (&stop, &self.shard.faults),
+        )
+        .await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
@@ -127,6 +134,10 @@ impl Http {
     }
 
     async fn answer_export(&self, head: &request::Parts, body: Incoming) -> Response<Reply> {
+        if let Err(failure) = self.shard.authenticate(&head.headers).await {
+            // Of who is not known nothing is read, so over HTTP/1.1 the connection ends.
+            return failure.http(format(&head.headers).unwrap_or(Format::Json));
+        }
         let mut reader = Reader::new(body, self.read_timeout);
         let target = match self.target(head) {
             Ok(target) => target,

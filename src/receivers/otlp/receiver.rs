@@ -1,8 +1,10 @@
 //! Takes connections from the engine and serves each until it ends.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
-use component::{BoxError, Listen, Placement, Receiver, ReceiverCx, ReceiverDef, Socket, Sockets, Stop};
+use component::{
+    BoxError, Clock, Listen, Placement, Receiver, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry,
+};
 use futures_util::future::{LocalBoxFuture, join_all};
 use model::SignalSet;
 use tokio::{
@@ -10,8 +12,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
-use transport::ServerTlsConfig;
+use transport::{ServerTls, ServerTlsConfig};
 
 use super::{
     config::{OtlpConfig, listen_address},
@@ -39,22 +40,29 @@ impl ReceiverDef for Otlp {
     }
 
     fn build(config: &OtlpConfig, cx: &ReceiverCx) -> Box<dyn Receiver> {
-        let shard = |transport| Shard::new(cx.inlet.clone(), cx.signals, &cx.telemetry, transport);
+        let shard = |transport, auth| {
+            let auth = cx.authenticators.server(auth);
+            Shard::new(cx.inlet.clone(), cx.signals, &cx.telemetry, transport, auth)
+        };
         let protocols = &config.protocols;
         let servers = cx.sockets.take().into_iter().filter_map(|sockets| match sockets.name {
             GRPC => protocols.grpc.get().map(|grpc| Listener {
-                server: Server::Grpc(Rc::new(Grpc::new(grpc, shard(GRPC)))),
+                server: Server::Grpc(Rc::new(Grpc::new(grpc, shard(GRPC, &grpc.auth)))),
                 tls: grpc.tls.get().cloned(),
                 sockets,
             }),
             HTTP => protocols.http.get().map(|http| Listener {
-                server: Server::Http(Rc::new(Http::new(http, shard(HTTP)))),
+                server: Server::Http(Rc::new(Http::new(http, shard(HTTP, &http.auth)))),
                 tls: http.tls.get().cloned(),
                 sockets,
             }),
             _ => None,
         });
-        Box::new(Running { listeners: servers.collect() })
+        Box::new(Running {
+            listeners: servers.collect(),
+            clock: Arc::clone(&cx.clock),
+            telemetry: cx.telemetry.clone(),
+        })
     }
 }
 
@@ -63,6 +71,8 @@ const HTTP: &str = "http";
 
 struct Running {
     listeners: Vec<Listener>,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
 }
 
 struct Listener {
@@ -82,13 +92,12 @@ impl Receiver for Running {
         Box::pin(async move {
             let mut serving = Vec::new();
             for listener in self.listeners {
-                let tls = listener.tls.as_ref().map(|tls| tls.server(listener.server.alpn())).transpose()?;
-                serving.push(serve(
-                    listener.server,
-                    tls.map(TlsAcceptor::from),
-                    listener.sockets,
-                    stop.clone(),
-                ));
+                let tls = |config| {
+                    let clock = Arc::clone(&self.clock);
+                    ServerTls::new(config, listener.server.alpn(), clock, &self.telemetry)
+                };
+                let tls = listener.tls.as_ref().map(tls).transpose()?.map(Rc::new);
+                serving.push(serve(listener.server, tls, listener.sockets, stop.clone()));
             }
             join_all(serving).await;
             Ok(())
@@ -114,7 +123,7 @@ impl Server {
 
 /// Serves every socket until told to stop, then waits for the requests under way. Dropping the future
 /// ends what is left.
-async fn serve(server: Server, tls: Option<TlsAcceptor>, mut sockets: Sockets, stop: Stop) {
+async fn serve(server: Server, tls: Option<Rc<ServerTls>>, mut sockets: Sockets, stop: Stop) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -141,7 +150,7 @@ fn report(end: Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn connect(server: Server, tls: Option<TlsAcceptor>, socket: Socket, stop: Stop) {
+async fn connect(server: Server, tls: Option<Rc<ServerTls>>, socket: Socket, stop: Stop) {
     let (stream, peer, _claim) = match socket.into_tokio() {
         Ok(parts) => parts,
         Err(error) => return tracing::warn!(%error, "a connection can not be served"),

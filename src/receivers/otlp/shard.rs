@@ -1,9 +1,10 @@
 //! What all connections of one thread share.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Inlet, Permit, Receipt, Telemetry};
+use component::{Denied, Inlet, Permit, Receipt, ServerAuth, Telemetry};
+use http::HeaderMap;
 use model::{Signal, SignalSet};
 
 use super::{
@@ -22,6 +23,8 @@ pub(super) struct Shard {
     pub(super) pool: Pool,
     pub(super) inflater: RefCell<Inflater>,
     pub(super) faults: Faults,
+    /// None where everybody is let in.
+    auth: Option<Arc<dyn ServerAuth>>,
 }
 
 impl Shard {
@@ -30,6 +33,7 @@ impl Shard {
         signals: SignalSet,
         telemetry: &Telemetry,
         transport: &'static str,
+        auth: Option<Arc<dyn ServerAuth>>,
     ) -> Self {
         Self {
             inlet,
@@ -37,7 +41,20 @@ impl Shard {
             pool: Pool::new(KEPT_BYTES),
             inflater: RefCell::default(),
             faults: Faults::new(telemetry, transport),
+            auth,
         }
+    }
+
+    /// Lets in who shows what the operator wants, by the head of a request alone.
+    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        let Some(auth) = &self.auth else { return Ok(()) };
+        let checked = auth.check(headers).await.map_err(|denied| match denied {
+            Denied::Unauthenticated(why) => Failure::Unauthenticated { why, challenge: auth.challenge() },
+            Denied::Busy => {
+                Failure::Busy { retry_after: Duration::from_secs(1), message: denied.to_string() }
+            }
+        });
+        checked.inspect_err(|failure| self.faults.count(failure))
     }
 
     /// Whether a pipeline takes the signal.

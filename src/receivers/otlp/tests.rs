@@ -1,5 +1,6 @@
 //! Real sockets on the loopback, a recorder in the engine's place.
 
+mod auth;
 mod config;
 mod fixture;
 mod grpc;

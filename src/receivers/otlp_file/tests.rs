@@ -74,6 +74,7 @@ impl Playing {
             sockets: RefCell::default(),
             signals: SignalSet::ALL,
             clock: Arc::new(clock.clone()),
+            authenticators: component::Authenticators::default(),
             telemetry: telemetry.clone(),
         };
         let receiver = OtlpFile::build(&config, &cx);

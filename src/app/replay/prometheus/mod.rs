@@ -22,7 +22,10 @@ use wire::{
 
 use super::{args::PrometheusArgs, console::Console, source::Recorded};
 pub(super) use crate::http_client::Unreached;
-use crate::range_query::{Answered, Client, Range};
+use crate::{
+    http_client::TlsFiles,
+    range_query::{Answered, Client, Range},
+};
 use series::{Identity, Names};
 
 /// As long as Prometheus works on a query by default.
@@ -62,8 +65,10 @@ impl<'a> History<'a> {
         range: Range,
         console: &'a Console,
     ) -> anyhow::Result<Self> {
+        let [ca, cert, key] = [&args.ca_file, &args.cert_file, &args.key_file].map(|file| file.as_deref());
+        let files = TlsFiles::of_options(ca, cert, key);
         Ok(Self {
-            client: Client::new("--prometheus", url, args.header.clone(), PATIENCE)?,
+            client: Client::new("--prometheus", url, args.header.clone(), files, PATIENCE)?,
             queries: args.query.clone(),
             names: Names::new(&args.rename, &args.unit),
             left: range,

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock, time::Duration};
 
+use component::AuthConfig;
 use model::AlertState;
 use serde::Deserialize;
+use transport::ClientTlsConfig;
 
 use super::SecretSource;
 use crate::{
     alert_webhook::alert::{Alert, AlertSeverity, INCIDENT},
-    http::{HeadersConfig, TlsConfig},
+    http::HeadersConfig,
 };
 
 /// PagerDuty has one address for all.
@@ -48,7 +50,8 @@ pub(in super::super) struct DestinationConfig {
     #[serde(deserialize_with = "config::empty_is_unset")]
     pub(in super::super) template_file: Option<PathBuf>,
     pub(in super::super) content_type: String,
-    pub(in super::super) tls: TlsConfig,
+    pub(in super::super) tls: ClientTlsConfig,
+    pub(in super::super) auth: config::Section<AuthConfig>,
     pub(in super::super) allow_private: Vec<String>,
     pub(in super::super) group_by: Vec<String>,
     pub(in super::super) group_wait: config::Duration,
@@ -138,7 +141,8 @@ impl Default for DestinationConfig {
             template: String::new(),
             template_file: None,
             content_type: "application/json".to_owned(),
-            tls: TlsConfig::default(),
+            tls: ClientTlsConfig::default(),
+            auth: config::Section::default(),
             allow_private: Vec::new(),
             group_by: vec!["alertname".to_owned()],
             group_wait: config::Duration::from_secs(30),

@@ -6,7 +6,7 @@ mod validate;
 
 use std::path::PathBuf;
 
-use component::Config;
+use component::{AuthConfig, AuthSide, AuthUse, Config};
 use serde::Deserialize;
 
 pub(super) use destination::{DestinationConfig, Format, Scheme, SigningConfig, Tells, WATCHDOG};
@@ -155,6 +155,14 @@ impl AlertWebhookConfig {
 
 impl Config for AlertWebhookConfig {
     const NOT_SUPPORTED: config::NotSupportedKeys = validate::NOT_SUPPORTED;
+
+    fn auth(&self) -> Vec<AuthUse> {
+        let destinations = self.destinations.iter().enumerate();
+        let uses = |(index, it): (usize, &DestinationConfig)| {
+            AuthConfig::uses(&it.auth, &format!("destinations.{index}.auth"), AuthSide::Client)
+        };
+        destinations.filter_map(uses).collect()
+    }
 
     fn validate(&self, checks: &mut component::Checks) {
         validate::check(self, checks);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use component::Checks;
+use component::{AuthConfig, Checks};
 use config::{NotSupported, NotSupportedKeys};
+use transport::TLS_NOT_SUPPORTED;
 
 use super::{AlertWebhookConfig, DestinationConfig, Format, HeartbeatConfig, Scheme, SecretSource, Tells};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         formats::Template,
         sending::{Guard, Network, SigningKey, uri_of},
     },
-    http::{TLS_NOT_SUPPORTED, validate_headers},
+    http::validate_headers,
 };
 
 /// Keys of the collector and of Alertmanager that people write here.
@@ -71,7 +72,8 @@ pub(super) fn check(config: &AlertWebhookConfig, checks: &mut Checks) {
         check_times(destination, &at, checks);
         below(&at, checks, |checks| {
             validate_headers(&destination.headers, &RESERVED_HEADERS, checks);
-            destination.tls.validate(checks);
+            destination.tls.validate("tls", checks);
+            AuthConfig::validate(&destination.auth, "auth", checks);
         });
     }
     check_queue(config, checks);

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use component::{Clock, Stop};
+use component::{Authenticators, Clock, Stop, Telemetry};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Method;
 use model::{AlertState, Timestamp};
@@ -131,7 +131,7 @@ impl Lane {
         let seed = cx.clock.now().as_nanos() ^ rapidhash::v3::rapidhash_v3(folder.as_bytes());
         Self {
             renderer: Renderer::new(destination, &config.external_url),
-            sender: sender_of(destination, target, &cx.clock),
+            sender: sender_of(destination, target, &cx.clock, &cx.telemetry, &cx.authenticators),
             book: RefCell::new(Book::new(bounds, destination.group_by())),
             journal: RefCell::default(),
             unsaved: RefCell::default(),
@@ -376,6 +376,8 @@ pub(super) fn sender_of(
     destination: &DestinationConfig,
     target: SecretSource,
     clock: &Arc<dyn Clock>,
+    telemetry: &Telemetry,
+    authenticators: &Authenticators,
 ) -> Sender {
     let is_alertmanager = destination.format == Format::AlertmanagerV2;
     let allowed = destination.allow_private.iter().filter_map(|text| Network::parse(text)).collect();
@@ -388,6 +390,8 @@ pub(super) fn sender_of(
         tls: destination.tls.clone(),
         signer: destination.signing.get().map(Signer::new),
         timeout: destination.timeout.get(),
+        telemetry: telemetry.clone(),
+        auth: authenticators.client(&destination.auth),
     };
     Sender::new(settings, clock)
 }

@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Clock, ExportError};
+use component::{ClientAuth, Clock, ExportError, Telemetry};
 use config::Secret;
 use http::{HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE};
+use transport::ClientTlsConfig;
 
 use super::{Guard, Signer};
 use crate::{
     alert_webhook::config::SecretSource,
-    http::{Answer, ClientSettings, HeadersConfig, HttpClient, TlsConfig, header_map, quote, retry_after},
+    http::{Answer, ClientSettings, HeadersConfig, HttpClient, header_map, quote, retry_after},
 };
 
 /// More of an answer is of no use to anybody.
@@ -64,9 +65,11 @@ pub(in super::super) struct SenderSettings<'a> {
     pub(in super::super) method: Method,
     pub(in super::super) guard: Guard,
     pub(in super::super) headers: &'a HeadersConfig,
-    pub(in super::super) tls: TlsConfig,
+    pub(in super::super) tls: ClientTlsConfig,
     pub(in super::super) signer: Option<Signer>,
     pub(in super::super) timeout: Duration,
+    pub(in super::super) telemetry: Telemetry,
+    pub(in super::super) auth: Option<Arc<dyn ClientAuth>>,
 }
 
 /// Reads a URL.
@@ -95,6 +98,8 @@ impl Sender {
                 headers: header_map(settings.headers),
                 guard: Some(Arc::new(settings.guard.for_scheme(is_plaintext))),
                 max_answer_bytes: MAX_ANSWER_BYTES,
+                telemetry: settings.telemetry.clone(),
+                auth: settings.auth.clone(),
                 ..ClientSettings::default()
             };
             HttpClient::new(settings, Arc::clone(clock))

@@ -219,7 +219,13 @@ async fn send_once(destination: String) -> Outcome {
     let (config, _) = parse(&format!("destinations: [{{name: events, format: cloudevents, {destination}}}]"));
     let destination = &config.destinations[0];
     let clock = std::sync::Arc::new(component::testing::ManualClock::new(crate::http::testing::NOW));
-    let sender = sender_of(destination, destination.targets().remove(0), &(clock as _));
+    let sender = sender_of(
+        destination,
+        destination.targets().remove(0),
+        &(clock as _),
+        &component::Telemetry::default(),
+        &component::Authenticators::default(),
+    );
     sender.send(&Message { id: "1".into(), content_type: String::new(), body: "x".into() }, &[]).await
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use component::PastTls;
 use config::{Duration, Secret};
 use serde::Deserialize;
 
@@ -13,6 +14,7 @@ pub(crate) struct BackfillConfig {
     pub(crate) prometheus: Option<String>,
     /// Of every request, such as a tenant or a token.
     pub(crate) headers: BTreeMap<String, Secret>,
+    pub(crate) tls: PastTls,
     /// Width of the parts of the last three days; older ones are an hour wide.
     pub(crate) step: Duration,
     /// How long an answer is waited for.
@@ -24,6 +26,7 @@ impl Default for BackfillConfig {
         Self {
             prometheus: None,
             headers: BTreeMap::new(),
+            tls: PastTls::default(),
             step: Duration::from_secs(300),
             timeout: Duration::from_secs(120),
         }

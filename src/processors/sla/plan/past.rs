@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use component::{Checks, Past};
+use component::{Checks, Past, PastTls};
 
 use super::{
     indicator::{Counters, Indicator},
@@ -95,7 +95,18 @@ pub(super) fn check(config: &BackfillConfig, checks: &mut Checks) {
             checks.error("backfill.headers", format!("`{name}` is no name of a header"));
         }
     }
+    if config.tls.cert_file.is_some() != config.tls.key_file.is_some() {
+        checks.error("backfill.tls", "cert_file and key_file belong together, set both");
+    }
     let Some(url) = &config.prometheus else { return };
+    if config.tls != PastTls::default() && url.starts_with("http://") {
+        checks.error("backfill.tls", format!("tls is for https, but prometheus is `{url}`"));
+    }
+    if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+        let message =
+            "prometheus holds a user name or a password; send them as a header: headers: {Authorization: …}";
+        return checks.error("backfill.prometheus", message);
+    }
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     if !rest
         .is_some_and(|rest| !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c.is_control()))
@@ -111,7 +122,7 @@ pub(super) fn check(config: &BackfillConfig, checks: &mut Checks) {
 
 /// Returns where the past is asked for.
 pub(in crate::sla) fn source(config: &SlaConfig) -> Option<Past> {
-    let BackfillConfig { prometheus, headers, timeout, .. } = &config.backfill;
+    let BackfillConfig { prometheus, headers, tls, timeout, .. } = &config.backfill;
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Some(Past { prometheus: prometheus.clone()?, headers, timeout: timeout.get() })
+    Some(Past { prometheus: prometheus.clone()?, headers, tls: tls.clone(), timeout: timeout.get() })
 }

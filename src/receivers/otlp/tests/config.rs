@@ -83,6 +83,12 @@ protocols:
     metrics_url_path: /b
     logs_url_path: /c
 ");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(files.path().join("key.pem"), std::fs::Permissions::from_mode(0o600))
+            .unwrap();
+    }
     let (config, told) = check(&yaml).unwrap();
     assert_eq!(told, [""; 0]);
     let (grpc, http) = (config.protocols.grpc.get().unwrap(), config.protocols.http.get().unwrap());
@@ -106,7 +112,7 @@ fn every_problem_is_told_at_once_with_its_key() {
 protocols:
   grpc:
     endpoint: http://localhost:4317
-    auth: {authenticator: oidc}
+    auth:
     max_recv_msg_size_mib: 9999
     tls: {cert_file: a, min_version: '1.0'}
   http:
@@ -119,7 +125,7 @@ protocols:
     let told = check(yaml).unwrap_err().join("\n");
     for expected in [
         "protocols.grpc.endpoint: endpoint is \"http://localhost:4317\", must be host:port without scheme",
-        "protocols.grpc: key `auth` of the collector is not supported: there are no authenticator extensions",
+        "protocols.grpc.auth.authenticator: authenticator is missing, name an extension",
         "protocols.grpc.max_recv_msg_size_mib: max_recv_msg_size_mib is 9999, must not exceed 2048",
         "protocols.grpc.tls: tls of a server needs a key, set key_file or key_pem",
         "protocols.grpc.tls.min_version: min_version is \"1.0\", must be \"1.2\" or \"1.3\"",

@@ -7,7 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use component::{
-    Inlet, Intake, Permit, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry, testing::ManualClock,
+    Authenticators, Inlet, Intake, Permit, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry,
+    testing::ManualClock,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -73,6 +74,15 @@ pub(super) async fn start(config: &OtlpConfig) -> Server {
 
 /// Starts a receiver whose ports are free ones, whatever the configuration says.
 pub(super) async fn start_with(config: &OtlpConfig, signals: SignalSet) -> Server {
+    start_guarded(config, signals, Authenticators::default()).await
+}
+
+/// The same with authenticators.
+pub(super) async fn start_guarded(
+    config: &OtlpConfig,
+    signals: SignalSet,
+    authenticators: Authenticators,
+) -> Server {
     let (mut addresses, mut sockets) = (Vec::new(), Vec::new());
     for listen in Otlp::listens(config) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -95,6 +105,7 @@ pub(super) async fn start_with(config: &OtlpConfig, signals: SignalSet) -> Serve
         sockets: RefCell::new(sockets),
         signals,
         clock: Arc::new(ManualClock::new(Timestamp(0))),
+        authenticators,
         telemetry: telemetry.clone(),
     };
     let receiver = Otlp::build(config, &cx);

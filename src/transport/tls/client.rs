@@ -2,8 +2,7 @@
 
 use std::{cell::RefCell, path::PathBuf, sync::Arc, time::Duration};
 
-use component::{Checks, Clock};
-use config::NotSupported;
+use component::{Checks, Clock, Telemetry};
 use model::Timestamp;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
@@ -12,53 +11,49 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use serde::Deserialize;
-use transport::crypto_provider;
+
+use super::{Counts, warn_of_open_secret};
+use crate::crypto_provider;
 
 /// Whom to trust, and who we are.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct TlsConfig {
+pub struct ClientTlsConfig {
     /// Plaintext. Only gRPC heeds it: an HTTP endpoint has a scheme.
-    pub(crate) insecure: bool,
-    pub(crate) insecure_skip_verify: bool,
+    pub insecure: bool,
+    pub insecure_skip_verify: bool,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) ca_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) ca_pem: Option<config::Secret>,
+    pub ca_pem: Option<config::Secret>,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) cert_file: Option<PathBuf>,
+    pub cert_file: Option<PathBuf>,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) cert_pem: Option<config::Secret>,
+    pub cert_pem: Option<config::Secret>,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) key_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) key_pem: Option<config::Secret>,
+    pub key_pem: Option<config::Secret>,
     /// Trust the system's authorities beside `ca_file`; without `ca_file` they are trusted anyway.
-    pub(crate) include_system_ca_certs_pool: bool,
+    pub include_system_ca_certs_pool: bool,
     /// The name that the server's certificate must bear, where it is not the endpoint's.
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) server_name_override: Option<String>,
+    pub server_name_override: Option<String>,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) min_version: Option<TlsVersion>,
+    pub min_version: Option<TlsVersion>,
     #[serde(deserialize_with = "config::empty_is_unset")]
-    pub(crate) max_version: Option<TlsVersion>,
+    pub max_version: Option<TlsVersion>,
     /// Which of TLS 1.2 are offered; absent means all that are safe.
-    pub(crate) cipher_suites: Vec<String>,
+    pub cipher_suites: Vec<String>,
     /// The key exchanges, the best first; absent means all that are safe.
-    pub(crate) curve_preferences: Vec<String>,
+    pub curve_preferences: Vec<String>,
     /// Read the files again for connections made this long after; absent or zero means never.
-    pub(crate) reload_interval: Option<config::Duration>,
+    pub reload_interval: Option<config::Duration>,
 }
-
-/// The collector's keys of `tls` that are refused.
-pub(crate) const TLS_NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new("include_insecure_cipher_suites", "no insecure cipher suite is offered", "remove it"),
-    NotSupported::new("tpm", "keys are read from files or from `key_pem`", "set `key_file`"),
-];
 
 /// A version of TLS that is still safe to speak.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
-pub(crate) enum TlsVersion {
+pub enum TlsVersion {
     #[serde(rename = "1.2")]
     V1_2,
     #[serde(rename = "1.3")]
@@ -67,7 +62,7 @@ pub(crate) enum TlsVersion {
 
 /// Why no TLS connection can be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
+pub enum ClientTlsError {
     #[error("tls.{key} {path} can not be read: {source}; make the file readable or change tls.{key}")]
     Read { key: &'static str, path: String, source: std::io::Error },
     #[error("tls.{key} holds no usable PEM {what}: {problem}")]
@@ -78,76 +73,90 @@ pub(crate) enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-impl TlsConfig {
-    /// Checks the section, which stands at `tls`.
-    pub(crate) fn validate(&self, checks: &mut Checks) {
-        both_forms(self.ca_file.is_some(), self.ca_pem.is_some(), "ca", checks);
-        both_forms(self.cert_file.is_some(), self.cert_pem.is_some(), "cert", checks);
-        both_forms(self.key_file.is_some(), self.key_pem.is_some(), "key", checks);
+impl ClientTlsConfig {
+    /// Checks every key; `path` is where the section stands.
+    pub fn validate(&self, path: &str, checks: &mut Checks) {
+        both_forms(path, self.ca_file.is_some(), self.ca_pem.is_some(), "ca", checks);
+        both_forms(path, self.cert_file.is_some(), self.cert_pem.is_some(), "cert", checks);
+        both_forms(path, self.key_file.is_some(), self.key_pem.is_some(), "key", checks);
         let has_cert = self.cert_file.is_some() || self.cert_pem.is_some();
         let has_key = self.key_file.is_some() || self.key_pem.is_some();
         if has_cert != has_key {
             let (have, lack) = if has_cert { ("cert", "key") } else { ("key", "cert") };
             checks.error(
-                "tls",
+                path,
                 format!("{have}_file is set without {lack}_file, a client certificate needs both"),
             );
         }
         if let (Some(least), Some(most)) = (self.min_version, self.max_version)
             && least > most
         {
-            checks.error("tls.max_version", "max_version is below min_version");
+            checks.error(&format!("{path}.max_version"), "max_version is below min_version");
         }
         if let Err(unknown) = crypto_provider(&self.cipher_suites, &self.curve_preferences) {
-            checks.error(&format!("tls.{}.{}", unknown.key, unknown.index), unknown.to_string());
+            checks.error(&format!("{path}.{}.{}", unknown.key, unknown.index), unknown.to_string());
         }
         if let Some(name) = &self.server_name_override
             && ServerName::try_from(name.as_str()).is_err()
         {
             let message = format!("server_name_override is {name:?}, must be a host name or an address");
-            checks.error("tls.server_name_override", message);
+            checks.error(&format!("{path}.server_name_override"), message);
         }
         for (key, file) in
             [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)]
         {
-            if let Some(path) = file
-                && !path.exists()
+            if let Some(file) = file
+                && !file.exists()
             {
-                checks.warn(&format!("tls.{key}"), format!("{} does not exist here", path.display()));
+                checks.warn(&format!("{path}.{key}"), format!("{} does not exist here", file.display()));
             }
         }
-        self.validate_pem(checks);
+        if let Some(file) = &self.key_file {
+            warn_of_open_secret(&format!("{path}.key_file"), file, checks);
+        }
+        self.validate_pem(path, checks);
     }
 
-    fn validate_pem(&self, checks: &mut Checks) {
+    fn validate_pem(&self, path: &str, checks: &mut Checks) {
         if let Some(pem) = &self.ca_pem
             && let Err(error) = certificates("ca_pem", pem.expose().as_bytes())
         {
-            checks.error("tls.ca_pem", error.to_string());
+            checks.error(&format!("{path}.ca_pem"), error.to_string());
         }
         if let Some(pem) = &self.cert_pem
             && let Err(error) = certificates("cert_pem", pem.expose().as_bytes())
         {
-            checks.error("tls.cert_pem", error.to_string());
+            checks.error(&format!("{path}.cert_pem"), error.to_string());
         }
         if let Some(pem) = &self.key_pem
             && let Err(error) = private_key("key_pem", pem.expose().as_bytes())
         {
-            checks.error("tls.key_pem", error.to_string());
+            checks.error(&format!("{path}.key_pem"), error.to_string());
         }
     }
 
     /// Returns the name that the server's certificate must bear.
-    pub(crate) fn server_name(&self, host: &str) -> Result<ServerName<'static>, TlsError> {
+    pub fn server_name(&self, host: &str) -> Result<ServerName<'static>, ClientTlsError> {
         let name = self.server_name_override.as_deref().unwrap_or(host).trim_matches(['[', ']']).to_owned();
         let problem = format!("{name:?} is neither a host name nor an address");
-        ServerName::try_from(name).map_err(|_| TlsError::Rustls(rustls::Error::General(problem)))
+        ServerName::try_from(name).map_err(|_| ClientTlsError::Rustls(rustls::Error::General(problem)))
     }
 
-    /// Reads the files and returns what connections are made with.
+    /// Reads the files.
     ///
-    /// *Cost*: reads files, among them the system's authorities; call it where blocking is allowed.
-    fn load(&self) -> Result<ClientConfig, TlsError> {
+    /// *Cost*: blocks; call it where that is allowed.
+    fn read(&self) -> Result<Pem, ClientTlsError> {
+        Ok(Pem {
+            ca: pem_of("ca_file", &self.ca_file, &self.ca_pem)?,
+            cert: pem_of("cert_file", &self.cert_file, &self.cert_pem)?,
+            key: pem_of("key_file", &self.key_file, &self.key_pem)?,
+        })
+    }
+
+    /// Returns what connections are made with.
+    ///
+    /// *Cost*: may read the system's authorities; call it where blocking is allowed.
+    fn build(&self, pem: &Pem) -> Result<ClientConfig, ClientTlsError> {
         let provider = crypto_provider(&self.cipher_suites, &self.curve_preferences);
         let provider = Arc::new(provider.map_err(|unknown| rustls::Error::General(unknown.to_string()))?);
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
@@ -155,15 +164,13 @@ impl TlsConfig {
         let builder = if self.insecure_skip_verify {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         } else {
-            builder.with_root_certificates(self.roots()?)
+            builder.with_root_certificates(self.roots(pem.ca.as_deref())?)
         };
-        let certificate = pem_of("cert_file", &self.cert_file, &self.cert_pem)?;
-        let key = pem_of("key_file", &self.key_file, &self.key_pem)?;
-        let (Some(certificate), Some(key)) = (certificate, key) else {
+        let (Some(certificate), Some(key)) = (&pem.cert, &pem.key) else {
             return Ok(builder.with_no_client_auth());
         };
-        let chain = certificates("cert_file", &certificate)?;
-        Ok(builder.with_client_auth_cert(chain, private_key("key_file", &key)?)?)
+        let chain = certificates("cert_file", certificate)?;
+        Ok(builder.with_client_auth_cert(chain, private_key("key_file", key)?)?)
     }
 
     fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
@@ -173,18 +180,17 @@ impl TlsConfig {
         all.into_iter().filter(|(version, _)| (least..=most).contains(version)).map(|(_, tls)| tls).collect()
     }
 
-    fn roots(&self) -> Result<RootCertStore, TlsError> {
+    fn roots(&self, own: Option<&[u8]>) -> Result<RootCertStore, ClientTlsError> {
         let mut roots = RootCertStore::empty();
-        let own = pem_of("ca_file", &self.ca_file, &self.ca_pem)?;
         if own.is_none() || self.include_system_ca_certs_pool {
             // Some systems hold certificates that no one can parse; the rest still count.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() && own.is_none() {
-                return Err(TlsError::NoSystemRoots);
+                return Err(ClientTlsError::NoSystemRoots);
             }
         }
         if let Some(pem) = own {
-            for certificate in certificates("ca_file", &pem)? {
+            for certificate in certificates("ca_file", pem)? {
                 roots.add(certificate)?;
             }
         }
@@ -192,9 +198,9 @@ impl TlsConfig {
     }
 }
 
-fn both_forms(file: bool, pem: bool, what: &str, checks: &mut Checks) {
+fn both_forms(path: &str, file: bool, pem: bool, what: &str, checks: &mut Checks) {
     if file && pem {
-        checks.error("tls", format!("{what}_file and {what}_pem are both set, keep one"));
+        checks.error(path, format!("{what}_file and {what}_pem are both set, keep one"));
     }
 }
 
@@ -202,75 +208,99 @@ fn pem_of(
     key: &'static str,
     file: &Option<PathBuf>,
     pem: &Option<config::Secret>,
-) -> Result<Option<Vec<u8>>, TlsError> {
+) -> Result<Option<Vec<u8>>, ClientTlsError> {
     if let Some(pem) = pem {
         return Ok(Some(pem.expose().as_bytes().to_vec()));
     }
     let Some(path) = file else { return Ok(None) };
     let bytes = std::fs::read(path);
-    bytes.map(Some).map_err(|source| TlsError::Read { key, path: path.display().to_string(), source })
+    bytes.map(Some).map_err(|source| ClientTlsError::Read { key, path: path.display().to_string(), source })
 }
 
-fn certificates(key: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(key: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ClientTlsError> {
     let what = "certificate";
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(TlsError::Pem { key, what, problem: "none found".into() }),
+        Ok(found) if found.is_empty() => Err(ClientTlsError::Pem { key, what, problem: "none found".into() }),
         Ok(found) => Ok(found),
-        Err(error) => Err(TlsError::Pem { key, what, problem: error.to_string() }),
+        Err(error) => Err(ClientTlsError::Pem { key, what, problem: error.to_string() }),
     }
 }
 
-fn private_key(key: &'static str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::Pem {
+fn private_key(key: &'static str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, ClientTlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| ClientTlsError::Pem {
         key,
         what: "private key",
         problem: error.to_string(),
     })
 }
 
-/// Loads a section once, and again when its files may have changed.
-pub(crate) struct TlsLoader {
-    config: TlsConfig,
-    clock: Arc<dyn Clock>,
-    loaded: RefCell<Option<(Timestamp, Arc<ClientConfig>)>>,
+/// What the files hold; empty for those that are not set.
+#[derive(Clone, PartialEq, Eq)]
+struct Pem {
+    ca: Option<Vec<u8>>,
+    cert: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
 }
 
-impl TlsLoader {
-    pub(crate) fn new(config: TlsConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, loaded: RefCell::new(None) }
+/// The client's side of TLS: read once, and again when the files may have changed.
+pub struct ClientTls {
+    config: ClientTlsConfig,
+    clock: Arc<dyn Clock>,
+    loaded: RefCell<Option<Loaded>>,
+    counts: Counts,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    at: Timestamp,
+    pem: Arc<Pem>,
+    client: Arc<ClientConfig>,
+}
+
+impl ClientTls {
+    pub fn new(config: ClientTlsConfig, clock: Arc<dyn Clock>, telemetry: &Telemetry) -> Self {
+        Self { config, clock, loaded: RefCell::new(None), counts: Counts::new(telemetry) }
     }
 
-    pub(crate) const fn config(&self) -> &TlsConfig {
+    pub const fn config(&self) -> &ClientTlsConfig {
         &self.config
     }
 
-    /// Returns what connections are made with now; the same `Arc` until the files are read again.
+    /// Returns what connections are made with now; the same `Arc` until the files hold something else.
     ///
     /// # Errors
     /// When files are missing or hold no PEM. Try again later: certificates are often put in place by
-    /// something that starts at the same time. A file that spoils while we run is reported in the log
-    /// and the last good one kept.
-    pub(crate) async fn get(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    /// something that starts at the same time. A file that spoils while we run is counted and told in the log, and
+    /// the last good one kept.
+    pub async fn get(&self) -> Result<Arc<ClientConfig>, ClientTlsError> {
         let now = self.clock.now();
         let last = self.loaded.borrow().clone();
-        if let Some((at, loaded)) = &last
-            && !self.is_stale(now.since(*at))
-        {
-            return Ok(Arc::clone(loaded));
+        let Some(last) = last else {
+            let (pem, client) = self.load(None).await?.expect("nothing is known that could be the same");
+            let (pem, client) = (Arc::new(pem), Arc::new(client));
+            *self.loaded.borrow_mut() = Some(Loaded { at: now, pem, client: Arc::clone(&client) });
+            return Ok(client);
+        };
+        if !self.is_stale(now.since(last.at)) {
+            return Ok(last.client);
         }
-        match (self.load().await, last) {
-            (Ok(loaded), _) => {
-                let loaded = Arc::new(loaded);
-                *self.loaded.borrow_mut() = Some((now, Arc::clone(&loaded)));
-                Ok(loaded)
+        // Those who come meanwhile take what there is.
+        *self.loaded.borrow_mut() = Some(Loaded { at: now, ..last.clone() });
+        match self.load(Some(Arc::clone(&last.pem))).await {
+            Ok(None) => Ok(last.client),
+            Ok(Some((pem, client))) => {
+                self.counts.reloads.add(1);
+                let client = Arc::new(client);
+                *self.loaded.borrow_mut() =
+                    Some(Loaded { at: now, pem: Arc::new(pem), client: Arc::clone(&client) });
+                Ok(client)
             }
-            (Err(error), Some((_, kept))) => {
-                tracing::warn!(%error, "certificates can not be reloaded, the last ones stay in use");
-                *self.loaded.borrow_mut() = Some((now, Arc::clone(&kept)));
-                Ok(kept)
+            Err(error) => {
+                self.counts.failures.add(1);
+                tracing::warn!(%error, "certificates can not be read again, the last ones stay in use");
+                Ok(last.client)
             }
-            (Err(error), None) => Err(error),
         }
     }
 
@@ -279,12 +309,18 @@ impl TlsLoader {
         !interval.is_zero() && age >= interval
     }
 
-    async fn load(&self) -> Result<ClientConfig, TlsError> {
+    /// Reads the files; none when they hold what is known.
+    async fn load(&self, known: Option<Arc<Pem>>) -> Result<Option<(Pem, ClientConfig)>, ClientTlsError> {
         let config = self.config.clone();
-        match tokio::task::spawn_blocking(move || config.load()).await {
-            Ok(loaded) => loaded,
-            Err(error) => Err(TlsError::Rustls(rustls::Error::General(error.to_string()))),
-        }
+        let loading = tokio::task::spawn_blocking(move || {
+            let pem = config.read()?;
+            if known.is_some_and(|known| *known == pem) {
+                return Ok(None);
+            }
+            let client = config.build(&pem)?;
+            Ok(Some((pem, client)))
+        });
+        loading.await.unwrap_or_else(|error| Err(rustls::Error::General(error.to_string()).into()))
     }
 }
 
