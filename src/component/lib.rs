@@ -33,7 +33,7 @@ pub use delivery::{
     BATCH_NOT_SUPPORTED, BatchConfig, Delivery, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig, Sizer,
 };
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
-pub use extension::{Extension, ExtensionCx, ExtensionDef, ServiceState};
+pub use extension::{ConfigState, Extension, ExtensionCx, ExtensionDef, RefusedConfig, ServiceState};
 pub use memory::{MemoryLimit, MemorySize};
 pub use processor::{BuildCx, Cx, Past, Processor, ProcessorDef, Workbench};
 pub use question::{Answer, AskError, Asks, Desk, Question, Responds};

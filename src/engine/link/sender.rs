@@ -77,7 +77,7 @@ impl Link {
             "{message}",
         );
         Self {
-            address: shared.plan.settings.hop.endpoint.clone(),
+            address: shared.edition().plan.settings.hop.endpoint.clone(),
             sources: sources.into_iter().collect(),
             unconfirmed: VecDeque::new(),
             unconfirmed_bytes: 0,

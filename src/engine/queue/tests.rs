@@ -80,6 +80,8 @@ fn rig(delivery: Delivery, answers: Vec<Answer>) -> Rig {
         clock: Arc::new(clock.clone()),
         closing: Stop::new(),
         hurry: hurry.clone(),
+        handover: Rc::default(),
+        before: None,
     };
     let consumer = spawn_local(consumer.run(items));
     let inbox = Inbox::new("test", &delivery, bound, meters, sender);
