@@ -309,7 +309,6 @@ fn refused_counter(shared: &Shared) -> Counter {
 }
 
 /// Hands a connection to whoever serves it; gives it back when there is nobody now.
-#[expect(clippy::result_large_err, reason = "the connection itself comes back")]
 fn hand_out(mut socket: Socket, target: Target, shared: &Shared) -> Result<(), Socket> {
     let sender = match target {
         Target::One(sender) => sender,

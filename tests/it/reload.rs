@@ -13,13 +13,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use model::Signal;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use component::{Clock, testing::ManualClock};
+use model::{Signal, Timestamp};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value},
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
 use prost::Message;
 use serde_json::Value;
 use testbed::{Exposition, Trueline, Watch, eventually, free_port, get};
 
-use crate::rig::{Client, Folder, lines};
+use crate::rig::{Client, Folder, Rig, lines};
 
 const SOON: Duration = Duration::from_secs(120);
 const CALLS: &str = "traces_span_metrics_calls_total";
@@ -230,6 +236,11 @@ fn exported_spans(path: &Path) -> Result<u64> {
 
 /// Returns the sum of the last values of a counter's series, none of which may go back or begin anew.
 fn cumulative(path: &Path, metric: &str) -> Result<u64> {
+    cumulative_of(path, metric, "")
+}
+
+/// The same of series in whose attributes there is a word.
+fn cumulative_of(path: &Path, metric: &str, word: &str) -> Result<u64> {
     let mut series: BTreeMap<String, (String, u64)> = BTreeMap::new();
     for line in lines(path)? {
         for resource in array(&line["resourceMetrics"]) {
@@ -238,6 +249,9 @@ fn cumulative(path: &Path, metric: &str) -> Result<u64> {
                 metrics.filter(|it| it["name"] == metric).flat_map(|it| array(&it["sum"]["dataPoints"]))
             {
                 let key = format!("{}{}", resource["resource"], point["attributes"]);
+                if !key.contains(word) {
+                    continue;
+                }
                 let value: u64 = point["asInt"].as_str().context("an integer")?.parse()?;
                 let start = point["startTimeUnixNano"].to_string();
                 let (known_start, last) = series.entry(key.clone()).or_insert((start.clone(), value));
@@ -484,5 +498,67 @@ fn a_file_that_a_symlink_leads_to_is_watched() -> Result<()> {
     ensure!(reloads(&program, "applied")? == 1.0);
     ensure!(program.log().contains("a file has changed"), "{}", program.log());
     ensure!(program.stop(SOON)?.success());
+    Ok(())
+}
+
+/// Server spans of one service that begin at a time.
+fn spans_at(at: Timestamp, n_spans: u8) -> Vec<u8> {
+    let value = Some(AnyValue { value: Some(any_value::Value::StringValue("frontend".to_owned())) });
+    let name = KeyValue { key: "service.name".to_owned(), value, ..KeyValue::default() };
+    let span = |number: u8| Span {
+        trace_id: vec![number + 1; 16],
+        span_id: vec![number + 1; 8],
+        name: "GET /".to_owned(),
+        kind: 2,
+        start_time_unix_nano: at.as_nanos(),
+        end_time_unix_nano: at.as_nanos() + 1_000_000,
+        ..Span::default()
+    };
+    let scope_spans = vec![ScopeSpans { spans: (0..n_spans).map(span).collect(), ..ScopeSpans::default() }];
+    let resource = Some(Resource { attributes: vec![name], ..Resource::default() });
+    let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+#[test]
+fn an_objective_that_is_changed_leaves_the_budgets_of_the_others_as_they_are() -> Result<()> {
+    const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+    let folder = Folder::new()?;
+    let out = folder.file("out.json");
+    let yaml = |target: &str| {
+        format!(
+            "
+receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0'}}}}}}}}
+processors:
+  sla:
+    emit: {{interval: 10s}}
+    state: {{snapshot_interval: 10s}}
+    slos:
+      - {{name: first, service: frontend, sli: {{type: success_rate}}, target: 0.9, window: {{rolling: 1h}}, burn_alerts: none}}
+      - {{name: second, service: frontend, sli: {{type: success_rate}}, target: {target}, window: {{rolling: 1h}}, burn_alerts: none}}
+exporters: {{file: {{path: {out:?}, sending_queue: {{num_consumers: 1}}}}}}
+service:
+  trueline: {{shards: 2}}
+  pipelines:
+    telemetry: {{receivers: [otlp], processors: [sla], exporters: [file]}}
+"
+        )
+    };
+    let clock = ManualClock::new(START);
+    let rig = Rig::start(&yaml("0.9"), &clock)?;
+    let mut client = rig.connect()?;
+    let mut send = || client.send(Signal::Traces, &spans_at(clock.now(), 20));
+    assert_eq!(send()?, 200);
+    let seconds = |n: u64| (0..n).try_for_each(|_| rig.advance_to(clock.now() + Duration::from_secs(1)));
+    seconds(60)?;
+    let difference = rig.reload(&yaml("0.95"))?.difference;
+    assert_eq!(difference.changed, ["pipeline/telemetry/sla"]);
+    assert_eq!(difference.kept, ["receiver otlp", "exporter file"]);
+    assert_eq!(send()?, 200, "over the same connection");
+    seconds(60)?;
+    rig.stop();
+    for name in ["first", "second"] {
+        assert_eq!(cumulative_of(&out, "trueline.slo.events", name)?, 40, "{name}");
+    }
     Ok(())
 }

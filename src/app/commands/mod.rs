@@ -2,10 +2,8 @@
 
 mod components;
 mod deliveries;
-mod reload;
 mod run;
 pub(crate) mod validate;
-mod watch;
 
 use std::process::ExitCode;
 

@@ -8,14 +8,12 @@ use engine::{Loaded, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, info_span};
 
-use super::{
-    reload::{LOOK_EVERY, Pasts, Reloader},
-    validate::{check, render},
-};
+use super::validate::{check, render};
 use crate::{
     backfill,
     config_args::ConfigArgs,
     exit::{self, fail},
+    reload::{LOOK_EVERY, Pasts, Reloader},
     telemetry,
 };
 
@@ -125,7 +123,7 @@ async fn reload_again_and_again(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "files are looked at by the wall's time, not the pipelines'")]
+/// By the wall's time, not the pipelines'.
 async fn look_again() {
     tokio::time::sleep(LOOK_EVERY).await;
 }

@@ -47,6 +47,16 @@ impl AnalysisHalf {
             }
         }
         self.edition = edition;
+        self.tell_what_was_found();
+    }
+
+    /// Ingest halves of this thread are new and have to hear what analysis halves have found before.
+    fn tell_what_was_found(&mut self) {
+        for (stage, verdicts) in self.shared.verdicts.since(&mut 0) {
+            if let Some(node) = self.edition.plan.stage_by_key(&stage) {
+                self.graph.tell(node, verdicts, self.reached);
+            }
+        }
     }
 
     /// As at a stop: what a stage emits at its end is stored before.

@@ -1,18 +1,16 @@
-//! Other configurations for the running service: read again on SIGHUP, and with `--watch` when a file changes.
+//! Reads the configuration again, puts it in place, and tells what came of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use component::{Answer, Counter, Desk, Gauge, Question, Responds, ServiceState, Telemetry};
+use component::{Answer, Counter, Desk, Gauge, Past, Question, Responds, ServiceState, Telemetry};
 use config::{ConfigUri, FileRead};
-use engine::{Difference, Loaded, Plan, Reloaded, Reloads};
+use engine::{Difference, Loaded, Plan, ReloadError, Reloaded, Reloads};
 use model::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
-use super::{
-    validate::{check, render},
-    watch::Watch,
-};
+use super::watch::Watch;
+use crate::commands::validate::{check, render};
 
 /// The topic under which the API tells which configuration is in force.
 const TOPIC: &str = "config";
@@ -20,7 +18,7 @@ const TOPIC: &str = "config";
 const SERVICE: &str = "service";
 
 /// Reads the configuration again and puts it in place.
-pub(super) struct Reloader {
+pub(crate) struct Reloader {
     uris: Vec<ConfigUri>,
     reloads: Reloads,
     state: Arc<dyn ServiceState>,
@@ -41,7 +39,7 @@ struct Meters {
 }
 
 impl Reloader {
-    pub(super) fn new(
+    pub(crate) fn new(
         uris: Vec<ConfigUri>,
         files: Vec<FileRead>,
         reloads: Reloads,
@@ -54,18 +52,18 @@ impl Reloader {
     }
 
     /// Answers about the configuration in force, for those who ask over the API.
-    pub(super) fn tell_at(&self, desk: &Desk) {
+    pub(crate) fn tell_at(&self, desk: &Desk) {
         desk.open(TOPIC, SERVICE, Arc::new(Told(Arc::clone(&self.state))));
     }
 
     /// Whether a file has changed since the configuration was read, and has been quiet since.
-    pub(super) fn is_due(&mut self) -> bool {
+    pub(crate) fn is_due(&mut self) -> bool {
         self.watch.is_due()
     }
 
     /// Reads the configuration and puts it in place if it is another and good. Returns the plan's sources of the past
     /// when it did.
-    pub(super) fn reload(&mut self, why: &str) -> Option<Pasts> {
+    pub(crate) fn reload(&mut self, why: &str) -> Option<Pasts> {
         let Loaded { plan, problems, files, .. } = check(&self.uris);
         self.watch = Watch::on(files);
         match plan {
@@ -112,14 +110,13 @@ impl Reloader {
                 self.meters.duration.set(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
                 self.meters.runs(&config.hash);
                 self.meters.succeeded(config.since);
-                let is_new = |id: &String| {
-                    let names = added.iter().chain(&changed);
-                    names
-                        .into_iter()
-                        .any(|name| name.rsplit_once('/').is_some_and(|_| name.ends_with(id.as_str())))
+                let is_new = |id: &str| {
+                    let end = format!("/{id}");
+                    added.iter().chain(&changed).any(|name| name.ends_with(&end))
                 };
                 Some(pasts.into_iter().filter(|(id, _)| is_new(id)).collect())
             }
+            Err(ReloadError::Ends) => None,
             Err(problem) => {
                 self.refuse(why, problem.to_string());
                 None
@@ -136,7 +133,7 @@ impl Reloader {
 }
 
 /// Stages whose past can be asked for.
-pub(super) type Pasts = std::collections::BTreeMap<String, component::Past>;
+pub(crate) type Pasts = BTreeMap<String, Past>;
 
 impl Meters {
     fn new(telemetry: &Telemetry, hash: &str, since: Timestamp) -> Self {
@@ -215,4 +212,4 @@ impl Responds for Told {
 }
 
 /// How often files are looked at.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
