@@ -9,7 +9,7 @@ use std::{
 };
 
 use component::{Counter, Listen, Permit, Socket, Stop};
-use socket2::{Domain, Protocol, SockAddr, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -52,6 +52,8 @@ pub(crate) struct Listening {
     pub(crate) owner: Owner,
     configured: String,
     pub(crate) address: SocketAddr,
+    /// Held open here too, until the address is left.
+    socket: Arc<TcpListener>,
 }
 
 /// A wanted address, and how it is come by.
@@ -124,7 +126,7 @@ pub(crate) fn doors(wanted: Vec<Wanted>, open: &[Listening]) -> Result<Vec<Door>
         let moved = || take(&|open| open.configured == wanted.configured && !is_any_port);
         let way = match same.or_else(moved) {
             Some(owner) => Way::Taken(owner),
-            None => bind(&wanted)?,
+            None => bind(&wanted, open)?,
         };
         Ok(Door { wanted, way })
     };
@@ -132,25 +134,36 @@ pub(crate) fn doors(wanted: Vec<Wanted>, open: &[Listening]) -> Result<Vec<Door>
 }
 
 /// Returns who listens where once these doors are open.
-pub(crate) fn listening(doors: &[Door], before: &[Listening]) -> Vec<Listening> {
-    let address = |door: &Door| match &door.way {
-        Way::Bound { address, .. } => Some(*address),
-        Way::Taken(owner) => before.iter().find(|open| open.owner == *owner).map(|open| open.address),
-    };
-    let listening = |door: &Door| {
-        let Wanted { owner, configured } = &door.wanted;
-        Some(Listening { owner: owner.clone(), configured: configured.clone(), address: address(door)? })
-    };
-    doors.iter().filter_map(listening).collect()
+///
+/// # Errors
+/// When the system has no room for another handle of a socket.
+pub(crate) fn listening(doors: &[Door], before: &[Listening]) -> std::io::Result<Vec<Listening>> {
+    let mut all = Vec::new();
+    for Door { wanted: Wanted { owner, configured }, way } in doors {
+        let (address, socket) = match way {
+            Way::Bound { address, listener } => (*address, Arc::new(listener.try_clone()?)),
+            Way::Taken(old) => {
+                let Some(open) = before.iter().find(|open| open.owner == *old) else { continue };
+                (open.address, Arc::clone(&open.socket))
+            }
+        };
+        all.push(Listening { owner: owner.clone(), configured: configured.clone(), address, socket });
+    }
+    Ok(all)
 }
 
-fn bind(wanted: &Wanted) -> Result<Way, BindError> {
+fn bind(wanted: &Wanted, open: &[Listening]) -> Result<Way, BindError> {
     let bound = wanted.configured.to_socket_addrs().and_then(|mut addresses| {
         // A name with both families is bound on IPv4, where its clients look first.
         let all: Vec<_> = addresses.by_ref().collect();
         let address = all.iter().find(|address| address.is_ipv4()).or(all.first()).copied();
         let address = address.ok_or_else(|| std::io::Error::other("the name has no address"))?;
-        let listener = open(address)?;
+        let listener = match open_at(address, Port::Whole) {
+            Err(problem) if problem.kind() == std::io::ErrorKind::AddrInUse => {
+                beside_own(address, open).unwrap_or(Err(problem))?
+            }
+            bound => bound?,
+        };
         Ok(Way::Bound { address: listener.local_addr()?, listener })
     });
     let component = match wanted.owner.kind {
@@ -160,12 +173,37 @@ fn bind(wanted: &Wanted) -> Result<Way, BindError> {
     bound.map_err(|source| BindError { component, address: wanted.configured.clone(), source })
 }
 
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Binds an address whose port an open socket of ours has, such as `0.0.0.0` where `127.0.0.1` is listened on, so that
+/// there is no moment without any of the two. None where no socket of ours has the port.
+fn beside_own(address: SocketAddr, open: &[Listening]) -> Option<std::io::Result<TcpListener>> {
+    let own: Vec<_> = open.iter().filter(|open| open.address.port() == address.port()).collect();
+    if own.is_empty() {
+        return None;
+    }
+    let share = |shares| own.iter().try_for_each(|open| SockRef::from(&*open.socket).set_reuse_port(shares));
+    let bound = share(true).and_then(|()| open_at(address, Port::Shared));
+    // Only for this moment: nobody else shall share the port.
+    Some(bound.and_then(|bound| share(false).map(|()| bound)))
+}
+
+/// Whether a socket is to be the only one of its port.
+enum Port {
+    Whole,
+    Shared,
+}
+
+fn open_at(address: SocketAddr, port: Port) -> std::io::Result<TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Lets a restarted service bind while old connections linger.
     socket.set_reuse_address(true)?;
+    if let Port::Shared = port {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
+    if let Port::Shared = port {
+        socket.set_reuse_port(false)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

@@ -19,7 +19,7 @@ use crate::{
     edition::Edition,
     graph::{Graph, Identity, Side},
     health::Health,
-    listen::{self, BindError, Door},
+    listen::{self, BindError, Door, Listening},
     plan::{Changes, Difference, Plan},
     service::Shared,
 };
@@ -33,8 +33,8 @@ pub enum ReloadError {
     Bind(#[from] BindError),
     #[error("a stage could not be built; the log says why")]
     Stage,
-    #[error("could not start a thread: {0}")]
-    Thread(#[from] std::io::Error),
+    #[error("the system refuses what is needed: {0}")]
+    System(#[from] std::io::Error),
     #[error("the configuration before is still being put in place")]
     Busy,
     #[error("the service ends")]
@@ -109,6 +109,7 @@ pub(crate) struct Prepared {
     pub(crate) edition: Arc<Edition>,
     pub(crate) changes: Arc<Changes>,
     pub(crate) doors: Vec<Door>,
+    pub(crate) listening: Vec<Listening>,
     pub(crate) difference: Difference,
 }
 
@@ -127,8 +128,9 @@ impl Prepared {
         build_on_trial(&plan, &shared.instance_id, now)?;
         let open = shared.listening.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let doors = listen::doors(listen::wanted(&plan), &open)?;
+        let listening = listen::listening(&doors, &open)?;
         let edition = before.next(plan, &changes, now, &shared.telemetry);
-        Ok(Self { edition: Arc::new(edition), changes: Arc::new(changes), doors, difference })
+        Ok(Self { edition: Arc::new(edition), changes: Arc::new(changes), doors, listening, difference })
     }
 }
 

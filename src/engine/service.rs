@@ -177,7 +177,7 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
     };
     let states: Vec<_> = (0..shard_count).map(|_| Arc::new(ShardState::default())).collect();
     let shared = Arc::new(share(plan, clock, telemetry, states.clone()));
-    *shared.listening.lock().unwrap_or_else(PoisonError::into_inner) = listen::listening(&doors, &[]);
+    *shared.listening.lock().unwrap_or_else(PoisonError::into_inner) = listen::listening(&doors, &[])?;
     let (hop, partials) = mpsc::channel(HOP_DEPTH * shard_count.max(1));
     let (stop, (ready, is_ready)) = (Stop::new(), oneshot::channel());
     let mut shards = Vec::new();
@@ -328,6 +328,8 @@ impl Running {
         info!("stopping");
         self.shared.health.stopping();
         self.stop.cancel();
+        // The acceptors have the sockets too; when they close theirs, nobody shall listen.
+        self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if self.supervisor.join().is_err() {
             error!("the supervisor panicked");
         }

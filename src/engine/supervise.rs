@@ -13,7 +13,6 @@ use tracing::error;
 
 use crate::{
     hop::{self, HopMessage},
-    listen,
     reload::{Pending, Prepared, Reload, ReloadError, Reloaded, Swap},
     service::Shared,
     shard::{self, Ended, NextEdition, SECOND, Shard, ShardState},
@@ -170,7 +169,7 @@ impl Supervisor {
             Some(_) => Err(ReloadError::Busy),
             None => Prepared::of(plan, &self.shared),
         };
-        let Prepared { edition, changes, doors, difference } = match begun {
+        let Prepared { edition, changes, doors, listening, difference } = match begun {
             Ok(prepared) => prepared,
             Err(problem) => {
                 // Who asked may have gone.
@@ -178,10 +177,7 @@ impl Supervisor {
                 return;
             }
         };
-        {
-            let mut listening = self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner);
-            *listening = listen::listening(&doors, &listening);
-        }
+        *self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner) = listening;
         // From here on there is no way back; shards that are built anew are built by this one.
         self.shared.replace_edition(Arc::clone(&edition));
         let source = |shard: &Supervised| Shard::source(&self.shared, shard.index, shard.generation);

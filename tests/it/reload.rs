@@ -171,9 +171,13 @@ fn reload(program: &mut Trueline, yaml: &str, result: &str) -> Result<()> {
 /// Sends over connections that stay open, until told to stop; each request must be taken at once.
 fn send_until(data: SocketAddr, stop: &AtomicBool, spans: usize, pause: Duration) -> Result<u64> {
     let mut client = Client::connect(data)?;
+    let requests: Vec<_> = (0..20).map(|seed| wire::testing::trace_request(seed, spans)).collect();
     let (mut sent, mut due) = (0, Instant::now());
-    while !stop.load(Ordering::Acquire) {
-        let status = client.send(Signal::Traces, &wire::testing::trace_request(sent, spans))?;
+    for request in requests.iter().cycle() {
+        if stop.load(Ordering::Acquire) {
+            break;
+        }
+        let status = client.send(Signal::Traces, request)?;
         ensure!(status == 200, "a request is answered with {status}");
         sent += spans as u64;
         due += pause;
@@ -346,6 +350,9 @@ fn no_connection_is_refused_while_the_receiver_itself_is_replaced() -> Result<()
         let renamed =
             place.yaml(&LESS).replace("  otlp: ", "  otlp/renamed: ").replace("[otlp]", "[otlp/renamed]");
         reloaded = reloaded.and_then(|()| reload(&mut program, &renamed, "applied"));
+        // The same port on all addresses.
+        let all = renamed.replace(&place.data.to_string(), &format!("0.0.0.0:{}", place.data.port()));
+        reloaded = reloaded.and_then(|()| reload(&mut program, &all, "applied"));
         stop.store(true, Ordering::Release);
         sender.join().expect("the sender does not panic")?;
         reloaded
