@@ -13,6 +13,7 @@ mod inbox;
 mod load;
 mod range_query;
 mod registry;
+mod reload;
 mod replay;
 mod telemetry;
 mod terminal;

@@ -102,6 +102,15 @@ impl Authenticators {
         Self(Arc::new(all))
     }
 
+    /// Takes those of extensions that go on from the ones that run.
+    pub fn keep(&mut self, running: &Self, goes_on: impl Fn(&str) -> bool) {
+        let of = |(id, new): (&String, &Authenticator)| {
+            let kept = running.0.get(id).filter(|_| goes_on(id));
+            (id.clone(), kept.unwrap_or(new).clone())
+        };
+        *self = Self::new(self.0.iter().map(of).collect());
+    }
+
     /// Returns who says whom to let in; none where the section is off. Where it names nobody, which the plan has
     /// refused, nobody is let in.
     pub fn server(&self, section: &Section<AuthConfig>) -> Option<Arc<dyn ServerAuth>> {

@@ -61,6 +61,30 @@ pub trait ServiceState: Send + Sync {
         String::new()
     }
 
+    /// Returns which configuration is in force.
+    fn config(&self) -> ConfigState {
+        ConfigState::default()
+    }
+
     /// When the service became ready first.
     fn up_since(&self) -> model::Timestamp;
+}
+
+/// Which configuration is in force, and what became of the one that was read last.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ConfigState {
+    /// A name that no other configuration has.
+    pub hash: String,
+    /// When it came in force.
+    pub since: model::Timestamp,
+    /// None when the one that was read last is in force.
+    pub refused: Option<RefusedConfig>,
+}
+
+/// A configuration that was read while the service ran, and not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefusedConfig {
+    pub at: model::Timestamp,
+    /// For people, each with its place.
+    pub problems: String,
 }

@@ -97,6 +97,13 @@ impl Desk {
         self.lock().entry(topic).or_default().insert(component.to_owned(), responds);
     }
 
+    /// Forgets the offers of components that are no more.
+    pub fn keep(&self, is_kept: impl Fn(&str) -> bool) {
+        let mut offers = self.lock();
+        offers.values_mut().for_each(|known| known.retain(|component, _| is_kept(component)));
+        offers.retain(|_, known| !known.is_empty());
+    }
+
     /// Returns who answers about a topic; nobody for one that is not offered.
     pub fn of(&self, topic: &str) -> Vec<(String, Arc<dyn Responds>)> {
         let offers = self.lock();

@@ -36,7 +36,7 @@ pub use schema::{
     Service, SimpleProcessor, SpanProcessor, TargetProblem, Telemetry, TelemetryCompression,
     TemporalityPreference, TracesLevel, TracesTelemetry, instead_of,
 };
-pub use source::{Environment, MapEnvironment, SystemEnvironment};
+pub use source::{Environment, FileRead, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
 pub use values::{ByteSize, Duration, Secret, SignedDuration, empty_is_unset};
 pub use write::write;

@@ -1,6 +1,7 @@
 //! Where configuration text and the values in `${…}` come from.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs::File,
     io::{self, Read, Write},
@@ -32,7 +33,65 @@ pub trait Environment {
     fn ask(&self, socket: &Path, path: &str, patience: Duration) -> io::Result<String>;
 }
 
-/// The process's own variables and files.
+/// A file or folder that was looked at, and what was found.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct FileRead {
+    pub path: PathBuf,
+    /// Of a file's text or a folder's names; none for what could not be read.
+    pub content: Option<u64>,
+}
+
+thread_local! {
+    /// A component's settings are decoded far from whoever asks for the configuration, so what they read is noted here.
+    static READ: RefCell<Vec<FileRead>> = const { RefCell::new(Vec::new()) };
+}
+
+impl FileRead {
+    /// Takes what was read on this thread since the last call.
+    pub fn take_all() -> Vec<Self> {
+        READ.with_borrow_mut(std::mem::take)
+    }
+
+    /// Reads a file for no more than what it holds. Relative paths start at the working directory.
+    pub fn of(path: &Path) -> Self {
+        let content = if path.is_dir() {
+            names(path).map(|names| of_names(&names))
+        } else {
+            bytes(path).map(|bytes| of_bytes(&bytes))
+        };
+        Self { path: path.to_owned(), content: content.ok() }
+    }
+
+    fn note(path: &Path, content: Option<u64>) {
+        READ.with_borrow_mut(|read| read.push(Self { path: path.to_owned(), content }));
+    }
+}
+
+fn of_bytes(bytes: &[u8]) -> u64 {
+    rapidhash::v3::rapidhash_v3(bytes)
+}
+
+fn of_names(names: &[String]) -> u64 {
+    let mut sorted = names.to_vec();
+    sorted.sort_unstable();
+    of_bytes(sorted.join("\0").as_bytes())
+}
+
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a full file from one that is too large.
+    File::open(path)?.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn names(path: &Path) -> io::Result<Vec<String>> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    // A name that is no UTF-8 is one that nobody can write in a configuration.
+    let name = |entry: io::Result<std::fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok());
+    std::fs::read_dir(path)?.filter_map(|entry| name(entry).transpose()).collect()
+}
+
+/// The process's own variables and files. What is read is noted, see [`FileRead::take_all`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemEnvironment;
 
@@ -42,21 +101,20 @@ impl Environment for SystemEnvironment {
     }
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
-        let mut text = String::new();
-        // One byte more than allowed tells a full file from one that is too large.
-        File::open(path)?.take(MAX_SOURCE_BYTES as u64 + 1).read_to_string(&mut text)?;
-        if text.len() > MAX_SOURCE_BYTES {
+        let read = bytes(path);
+        FileRead::note(path, read.as_ref().ok().map(|bytes| of_bytes(bytes)));
+        let bytes = read?;
+        if bytes.len() > MAX_SOURCE_BYTES {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 16 MiB"));
         }
-        Ok(text)
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
     }
 
     fn list_folder(&self, path: &Path) -> io::Result<Vec<String>> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        // A name that is no UTF-8 is one that nobody can write in a configuration.
-        let name =
-            |entry: io::Result<std::fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok());
-        std::fs::read_dir(path)?.filter_map(|entry| name(entry).transpose()).collect()
+        let listed = names(path);
+        FileRead::note(path, listed.as_ref().ok().map(|names| of_names(names)));
+        listed
     }
 
     #[cfg(unix)]

@@ -1,33 +1,35 @@
 //! The analysis thread: merges partials in one order, owns the state, and holds what exists once.
 
 mod half;
+mod rim;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
-use component::{Extension, ExtensionCx, Sockets, Stop};
+use component::Stop;
 use store::SnapshotStore;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::{JoinHandle, LocalSet, spawn_local},
+    task::LocalSet,
 };
-use tracing::error;
 
 use crate::{
     graph::{Graph, Identity, Side},
     hop::{HopMessage, Merger},
     link::{Confirmation, Event, Gate, Link, Told},
-    listen::{self, Bound, Owner, Target},
-    outlets::Outlets,
+    listen::Door,
     plan::HopRole,
     questions::Asked,
+    reload::Swap,
     service::Shared,
 };
 use half::AnalysisHalf;
+use rim::Rim;
 
 /// Everything the analysis thread needs, made on another thread.
 pub(crate) struct Analysis {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) bound: Vec<Bound>,
+    pub(crate) doors: Vec<Door>,
+    pub(crate) swaps: mpsc::UnboundedReceiver<Swap>,
     pub(crate) hop: mpsc::Receiver<HopMessage>,
     /// The sources that exist from the start.
     pub(crate) sources: Vec<String>,
@@ -50,58 +52,40 @@ impl Analysis {
     }
 
     async fn work(self) {
-        let Self { shared, bound, mut hop, sources, store, stop, ready } = self;
-        let beside = Stop::new();
-        let mut exporter_sockets: Vec<_> = shared.plan.exporters.iter().map(|_| Vec::new()).collect();
-        let mut extension_sockets: Vec<_> = shared.plan.extensions.iter().map(|_| Vec::new()).collect();
-        let mut hop_listener = None;
-        for socket in bound {
-            let (target, until) = match socket.owner {
-                Owner::Hop => {
-                    hop_listener = Some(socket.listener);
-                    continue;
-                }
-                Owner::Receiver { index, listen } => {
-                    (Target::Shards { receiver: index, listen }, stop.clone())
-                }
-                Owner::Exporter { index, .. } => (one(&mut exporter_sockets[index]), beside.clone()),
-                Owner::Extension { index, .. } => (one(&mut extension_sockets[index]), beside.clone()),
-            };
-            spawn_local(listen::accept(socket.listener, target, Arc::clone(&shared), until));
-        }
-        let extensions = start_extensions(&shared, extension_sockets, &beside);
-        let outlets = Outlets::for_analysis(&shared, exporter_sockets);
-        match shared.plan.settings.hop.role {
+        let Self { shared, doors, swaps, mut hop, sources, store, stop, ready } = self;
+        let edition = shared.edition();
+        let (mut rim, hop_listener) = Rim::start(&shared, &edition, doors, &stop);
+        let settings = &edition.plan.settings;
+        match settings.hop.role {
             HopRole::Ingest => {
                 announce(ready);
-                let patience = shared.plan.settings.delivery_grace();
                 let mut link = Link::new(&shared, sources);
-                let is_late = tokio::select! {
-                    () = link.relay(&mut hop, &shared) => false,
-                    () = late(&stop, patience) => true,
-                };
-                if is_late {
+                if relay(&mut link, &mut hop, swaps, &mut rim, late(&stop, settings.delivery_grace())).await {
                     link.give_up(&mut hop);
                 }
             }
             HopRole::All | HopRole::Analysis => {
                 let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
-                let inboxes = outlets.inboxes.clone();
-                let graph = Graph::new(&shared.plan, Side::Both, inboxes, &shared.telemetry, &identity);
+                let inboxes = rim.outlets.inboxes.clone();
+                let graph = Graph::new(&edition.plan, Side::Both, inboxes, &shared.telemetry, &identity);
                 announce(ready);
-                let half = AnalysisHalf::new(Arc::clone(&shared), graph, store);
-                let gate = hop_listener.map(|listener| Gate::open(listener, &shared, &stop));
-                let questions = shared.questions.inbox();
-                merge(half, hop, sources, gate, questions, &stop).await;
+                let mut half = AnalysisHalf::new(Arc::clone(&shared), Arc::clone(&edition), graph, store);
+                half.restore();
+                let mut merger = Merger::default();
+                sources.iter().for_each(|source| merger.expect(source));
+                let work = Work {
+                    half,
+                    merger,
+                    pending: None,
+                    rim: &mut rim,
+                    remote: hop_listener.map(|listener| Gate::open(listener, &shared, &stop)),
+                    peers: Peers::default(),
+                };
+                work.merge(hop, shared.questions.inbox(), swaps, &stop).await;
             }
         }
-        shared.close_queues();
-        outlets.finish().await;
-        beside.cancel();
-        for extension in extensions {
-            // A failure has been reported by the task itself.
-            let _ended = tokio::time::timeout(Duration::from_secs(1), extension).await;
-        }
+        shared.edition().close_queues();
+        rim.finish().await;
     }
 }
 
@@ -110,89 +94,150 @@ fn announce(ready: oneshot::Sender<()>) {
     let _gone = ready.send(());
 }
 
-fn one(sockets: &mut Vec<Sockets>) -> Target {
-    let (sender, accepted) = mpsc::unbounded_channel();
-    sockets.push(Sockets { name: "", accepted });
-    Target::One(sender)
-}
-
-fn start_extensions(shared: &Arc<Shared>, sockets: Vec<Vec<Sockets>>, stop: &Stop) -> Vec<JoinHandle<()>> {
-    let mut running = Vec::new();
-    for (planned, sockets) in shared.plan.extensions.iter().zip(sockets) {
-        let cx = ExtensionCx {
-            id: planned.id.clone(),
-            sockets: sockets.into(),
-            clock: Arc::clone(&shared.clock),
-            telemetry: shared.telemetry.with("extension", &planned.id),
-            state: Arc::clone(&shared.health) as Arc<dyn component::ServiceState>,
-            stages: Arc::clone(&shared.questions) as Arc<dyn component::Asks>,
-            authenticators: shared.plan.authenticators.clone(),
-        };
-        let extension: Box<dyn Extension> = planned.configured.build(cx);
-        let (id, stop, shared) = (planned.id.clone(), stop.clone(), Arc::clone(shared));
-        running.push(spawn_local(async move {
-            if let Err(problem) = extension.run(stop).await {
-                error!(extension = id, error = %problem, "extension ended");
-                shared.health.fail(format!("extension {id} ended: {problem}"));
-            }
-        }));
-    }
-    running
-}
-
-/// Merges what shards tell, in this process or others, until all have ended.
-async fn merge(
-    mut half: AnalysisHalf,
-    mut hop: mpsc::Receiver<HopMessage>,
-    sources: Vec<String>,
-    mut remote: Option<Gate>,
-    mut questions: Option<mpsc::Receiver<Asked>>,
-    stop: &Stop,
-) {
-    half.restore();
-    let (mut merger, mut peers) = (Merger::default(), Peers::default());
-    sources.iter().for_each(|source| merger.expect(source));
-    let mut has_shards = true;
-    while has_shards || remote.is_some() {
+/// Passes on what shards tell until all have ended. Whether that took too long.
+async fn relay(
+    link: &mut Link,
+    hop: &mut mpsc::Receiver<HopMessage>,
+    mut swaps: mpsc::UnboundedReceiver<Swap>,
+    rim: &mut Rim,
+    late: impl Future<Output = ()>,
+) -> bool {
+    let shared = Arc::clone(&rim.shared);
+    let (mut relaying, mut late) = (pin!(link.relay(hop, &shared)), pin!(late));
+    let mut pending: Option<Swap> = None;
+    loop {
         tokio::select! {
-            message = hop.recv(), if has_shards => match message {
-                Some(message) => {
-                    half.heard(&message);
-                    half.take(&mut merger, message);
+            () = &mut relaying => return false,
+            () = &mut late => return true,
+            Some(swap) = swaps.recv(), if pending.is_none() => pending = Some(swap),
+            () = shards_changed(&mut pending) => {
+                if let Some(swap) = pending.take() {
+                    let (leaving, ways) = rim.begin(&swap);
+                    rim.end(swap, leaving, ways);
                 }
-                // All shards have ended; other processes may still tell.
-                None => has_shards = false,
-            },
-            event = Gate::next(&mut remote) => match event {
-                Some(Event::Told(Told { message, confirm, claim })) => {
-                    peers.heard(&message, confirm);
-                    half.take(&mut merger, message);
-                    drop(claim);
-                }
-                Some(Event::Lost { source, confirm }) => {
-                    if peers.has_lost(&source, &confirm) {
-                        merger.forget(&source);
-                    }
-                }
-                None => remote = None,
-            },
-            asked = next(&mut questions) => {
-                half.answer(asked).await;
-                continue;
             }
-            () = stop.cancelled(), if remote.is_some() => break,
-        }
-        half.advance(merger.complete()).await;
-        if remote.is_some() {
-            half.store_if_due(peers.wait_to_end(&merger)).await;
-            peers.confirm(&merger, &half);
         }
     }
-    // Nobody is waited for any more: what has been told is merged and stored before the end.
-    merger.forget_all();
-    half.advance(merger.complete()).await;
-    half.end().await;
-    peers.confirm(&merger, &half);
+}
+
+/// Resolves when all shards work by the next configuration; never when there is none.
+async fn shards_changed(pending: &mut Option<Swap>) {
+    match pending {
+        Some(swap) => while swap.changed.recv().await.is_some() {},
+        None => std::future::pending().await,
+    }
+}
+
+/// The analysis thread at work.
+struct Work<'a> {
+    half: AnalysisHalf,
+    merger: Merger,
+    /// A configuration that waits for the last words of those that tell by the one before.
+    pending: Option<Pending>,
+    rim: &'a mut Rim,
+    remote: Option<Gate>,
+    peers: Peers,
+}
+
+struct Pending {
+    swap: Swap,
+    /// Of those that tell by it already.
+    merger: Merger,
+}
+
+impl Work<'_> {
+    /// Merges what shards tell, in this process or others, until all have ended.
+    async fn merge(
+        mut self,
+        mut hop: mpsc::Receiver<HopMessage>,
+        mut questions: Option<mpsc::Receiver<Asked>>,
+        mut swaps: mpsc::UnboundedReceiver<Swap>,
+        stop: &Stop,
+    ) {
+        let mut has_shards = true;
+        while has_shards || self.remote.is_some() {
+            tokio::select! {
+                Some(swap) = swaps.recv(), if self.pending.is_none() => self.expect(swap),
+                () = stop.cancelled(), if self.remote.is_some() => break,
+                asked = next(&mut questions) => {
+                    self.half.answer(asked).await;
+                    continue;
+                }
+                message = hop.recv(), if has_shards => match message {
+                    Some(message) => {
+                        // Who tells by a configuration tells later than it comes.
+                        if self.pending.is_none() && let Ok(swap) = swaps.try_recv() {
+                            self.expect(swap);
+                        }
+                        self.told(message);
+                    }
+                    // All shards have ended; other processes may still tell.
+                    None => has_shards = false,
+                },
+                event = Gate::next(&mut self.remote) => self.happened(event),
+            }
+            self.half.advance(self.merger.complete()).await;
+            if self.remote.is_some() {
+                self.half.store_if_due(self.peers.wait_to_end(&self.merger)).await;
+                self.peers.confirm(&self.merger, &self.half);
+            }
+            self.change_if_due().await;
+        }
+        // Nobody is waited for any more: what has been told is merged and stored before the end.
+        self.merger.forget_all();
+        self.half.advance(self.merger.complete()).await;
+        self.change_if_due().await;
+        self.merger.forget_all();
+        self.half.advance(self.merger.complete()).await;
+        self.half.end().await;
+        self.peers.confirm(&self.merger, &self.half);
+    }
+
+    fn told(&mut self, message: HopMessage) {
+        self.half.heard(&message);
+        let merger = match &mut self.pending {
+            Some(Pending { swap, merger }) if !swap.old_sources.contains(&message.source) => merger,
+            _ => &mut self.merger,
+        };
+        self.half.take(merger, message);
+    }
+
+    fn happened(&mut self, event: Option<Event>) {
+        match event {
+            Some(Event::Told(Told { message, confirm, claim })) => {
+                self.peers.heard(&message, confirm);
+                self.half.take(&mut self.merger, message);
+                drop(claim);
+            }
+            Some(Event::Lost { source, confirm }) => {
+                if self.peers.has_lost(&source, &confirm) {
+                    self.merger.forget(&source);
+                }
+            }
+            None => self.remote = None,
+        }
+    }
+
+    fn expect(&mut self, swap: Swap) {
+        let mut merger = Merger::default();
+        swap.new_sources.iter().for_each(|source| merger.expect(source));
+        self.pending = Some(Pending { swap, merger });
+    }
+
+    /// Changes to the next configuration once all that was told by the one before is merged.
+    async fn change_if_due(&mut self) {
+        let merger = &self.merger;
+        let due = self.pending.take_if(|pending| merger.have_ended(&pending.swap.old_sources));
+        let Some(Pending { swap, merger }) = due else { return };
+        // Other processes go on as the sources that they are.
+        if !swap.new_sources.is_empty() {
+            self.merger = merger;
+        }
+        let (leaving, ways) = self.rim.begin(&swap);
+        self.half.change(&swap, self.rim.outlets.inboxes.clone()).await;
+        self.rim.end(swap, leaving, ways);
+        self.half.advance(self.merger.complete()).await;
+    }
 }
 
 /// Returns the next question; never resolves when nobody can ask.

@@ -176,6 +176,32 @@ impl Graph {
         }
     }
 
+    /// Ends the ingest halves, which are built anew with every configuration, and the analysis halves that leave.
+    pub(crate) fn end_halves(&mut self, order: &[NodeId], now: Timestamp, leaves: impl Fn(NodeId) -> bool) {
+        for &node in order {
+            self.work(node, Half::Ingest, now, |half, cx| half.drain(cx));
+            if leaves(node) {
+                self.work(node, Half::Analysis, now, |half, cx| half.drain(cx));
+            }
+        }
+    }
+
+    pub(crate) fn half(&mut self, node: NodeId) -> Option<&mut dyn Processor> {
+        self.nodes.get_mut(node)?.analysis.as_mut().map(|half| &mut **half as &mut dyn Processor)
+    }
+
+    /// Takes an analysis half out, for the graph of another configuration.
+    pub(crate) fn take_half(&mut self, node: NodeId) -> Option<Box<dyn Processor>> {
+        self.nodes.get_mut(node)?.analysis.take()
+    }
+
+    /// Puts the analysis half of another graph in place of the one that was built.
+    pub(crate) fn put_half(&mut self, node: NodeId, half: Box<dyn Processor>) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.analysis = Some(half);
+        }
+    }
+
     /// Takes what is to cross the hop.
     pub(crate) fn take_partials(&mut self) -> Vec<(NodeId, model::Partial)> {
         self.untold_before.clear();

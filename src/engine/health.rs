@@ -5,13 +5,16 @@ use std::{
     time::Duration,
 };
 
-use component::{Clock, ServiceState};
+use component::{Clock, ConfigState, RefusedConfig, ServiceState};
 use model::Timestamp;
 
 use crate::shard::ShardState;
 
 /// A shard that has not closed a second for so long stands still.
 const STANDSTILL: Duration = Duration::from_secs(10);
+
+/// So many losses are told of one by one.
+const MAX_DEGRADED: usize = 100;
 
 /// The health of the service, as the data path shows it.
 pub(crate) struct Health {
@@ -27,6 +30,7 @@ struct State {
     /// What is worse than it should be, and does not keep the service from working.
     degraded: Vec<String>,
     shards: Vec<Arc<ShardState>>,
+    config: ConfigState,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +42,23 @@ enum Phase {
 }
 
 impl Health {
-    pub(crate) fn new(clock: Arc<dyn Clock>, shards: Vec<Arc<ShardState>>) -> Self {
-        Self { clock, state: Mutex::new(State { shards, ..State::default() }) }
+    /// `config` names the configuration in force.
+    pub(crate) fn new(clock: Arc<dyn Clock>, shards: Vec<Arc<ShardState>>, config: &str) -> Self {
+        let config = ConfigState { hash: config.to_owned(), since: clock.now(), refused: None };
+        Self { clock, state: Mutex::new(State { shards, config, ..State::default() }) }
+    }
+
+    /// Notes that another configuration is in force.
+    pub(crate) fn runs_by(&self, config: &str) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.config = ConfigState { hash: config.to_owned(), since: now, refused: None };
+    }
+
+    /// Notes what is wrong with the configuration that was read last; none when it is in force already.
+    pub(crate) fn refuse_config(&self, problems: Option<String>) {
+        let at = self.clock.now();
+        self.lock().config.refused = problems.map(|problems| RefusedConfig { at, problems });
     }
 
     pub(crate) fn running(&self) {
@@ -58,9 +77,12 @@ impl Health {
         self.lock().failure.get_or_insert(what);
     }
 
-    /// Notes that a part works and has lost something. Called at the start, at most once for each stage.
+    /// Notes that a part works and has lost something. Called at the start and at reloads, at most once for each stage.
     pub(crate) fn degrade(&self, what: String) {
-        self.lock().degraded.push(what);
+        let mut state = self.lock();
+        if state.degraded.len() < MAX_DEGRADED && !state.degraded.contains(&what) {
+            state.degraded.push(what);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -92,7 +114,17 @@ impl ServiceState for Health {
     }
 
     fn degraded(&self) -> String {
-        self.lock().degraded.join("; ")
+        let state = self.lock();
+        let mut degraded = state.degraded.clone();
+        if state.config.refused.is_some() {
+            degraded
+                .push("the configuration that was read last is refused; the one before runs on".to_owned());
+        }
+        degraded.join("; ")
+    }
+
+    fn config(&self) -> ConfigState {
+        self.lock().config.clone()
     }
 
     fn up_since(&self) -> Timestamp {
@@ -110,7 +142,7 @@ mod tests {
     fn a_service_is_ready_while_every_shard_moves() {
         let clock = ManualClock::new(Timestamp::from_secs(1000));
         let shards = vec![Arc::new(ShardState::default()), Arc::new(ShardState::default())];
-        let health = Health::new(Arc::new(clock.clone()), shards.clone());
+        let health = Health::new(Arc::new(clock.clone()), shards.clone(), "first");
         assert_eq!(health.reason(), "starting");
         health.running();
         assert!(health.is_ready(), "shards have time to tell for the first time");
@@ -128,6 +160,21 @@ mod tests {
         health.degrade("connector/b too".to_owned());
         assert_eq!(health.degraded(), "connector/a started without its state; connector/b too");
         assert!(health.is_ready(), "what was lost does not come back by keeping requests away");
+        health.refuse_config(Some("no such component".to_owned()));
+        assert!(
+            health
+                .degraded()
+                .ends_with("; the configuration that was read last is refused; the one before runs on")
+        );
+        let refused = health.config().refused.unwrap();
+        assert_eq!(
+            (refused.at, refused.problems.as_str()),
+            (Timestamp::from_secs(1060), "no such component")
+        );
+        assert!(health.is_ready());
+        health.runs_by("second");
+        assert_eq!(health.config().hash, "second");
+        assert_eq!(health.degraded(), "connector/a started without its state; connector/b too");
         health.fail("receiver otlp ended".to_owned());
         health.fail("and another".to_owned());
         assert_eq!(health.reason(), "receiver otlp ended");

@@ -150,6 +150,11 @@ impl Merger {
         }
     }
 
+    /// Whether nothing more comes from these sources, as far as somebody waits for it.
+    pub(crate) fn have_ended(&self, sources: &[String]) -> bool {
+        sources.iter().all(|source| self.sources.get(source).is_none_or(|source| source.ended))
+    }
+
     /// Gives up on all sources, so that everything that waits is complete.
     pub(crate) fn forget_all(&mut self) {
         self.sources.values_mut().for_each(|source| source.ended = true);

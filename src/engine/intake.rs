@@ -16,8 +16,9 @@ use model::{Ack, AckFuture, Batch, Outcome, Payload, Signal};
 use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
 use crate::{
+    edition::Edition,
     outlets::Outlets,
-    pressure,
+    pressure::{self, Pressure},
     queue::{Inbox, Reached, Reservation},
     shard::{Core, Job},
 };
@@ -29,11 +30,12 @@ const ADMISSION_PATIENCE: Duration = Duration::from_secs(1);
 /// With more requests than this waiting, a shard looks for an idle one.
 const BACKLOG: usize = 4;
 
-/// One receiver's way into one shard.
+/// One receiver's way into one shard. It stays when the pipelines behind it are replaced.
 pub(crate) struct ShardIntake {
     core: Rc<Core>,
-    receiver: usize,
-    routes: [Route; 3],
+    receiver: Arc<str>,
+    /// By signal.
+    routes: RefCell<[Rc<Route>; 3]>,
     meters: RefCell<Vec<TransportMeters>>,
     implausible: Counter,
     telemetry: Telemetry,
@@ -42,6 +44,8 @@ pub(crate) struct ShardIntake {
 /// Where the requests of one signal go.
 #[derive(Default)]
 struct Route {
+    /// The configuration that says so.
+    edition: u64,
     pipelines: Vec<usize>,
     /// The queues that a request reaches before its answer.
     reach: Vec<Reached>,
@@ -49,12 +53,31 @@ struct Route {
     waits: bool,
     /// Limits on the memory of the process, on the way.
     memory_limits: Vec<usize>,
+    pressure: Option<Arc<Pressure>>,
+}
+
+/// Another configuration came while a request waited for room: it is read again, for the stages of that one.
+struct Replaced {
+    unread: Bytes,
 }
 
 impl ShardIntake {
-    pub(crate) fn new(core: &Rc<Core>, receiver: usize, outlets: &Outlets) -> Rc<Self> {
-        let plan = &core.shared.plan;
-        let routes = Signal::ALL.map(|signal| {
+    pub(crate) fn new(core: &Rc<Core>, receiver: &str) -> Rc<Self> {
+        let telemetry = core.shared.telemetry.with("receiver", receiver);
+        let implausible = telemetry.counter(
+            "otelcol_receiver_implausible_durations",
+            "Spans of more than a year, whose duration counts as zero",
+            "{span}",
+        );
+        let (core, receiver) = (Rc::clone(core), receiver.into());
+        let (routes, meters) = (RefCell::default(), RefCell::default());
+        Rc::new(Self { core, receiver, routes, meters, implausible, telemetry })
+    }
+
+    /// Leads from now on to the pipelines of this configuration, in which the receiver has this place.
+    pub(crate) fn lead_to(&self, edition: &Edition, receiver: usize, outlets: &Outlets) {
+        let plan = &edition.plan;
+        *self.routes.borrow_mut() = Signal::ALL.map(|signal| {
             let pipelines = plan.pipelines_of(receiver, signal);
             let reach: Vec<_> = plan
                 .reach(&pipelines, signal)
@@ -65,17 +88,18 @@ impl ShardIntake {
                 .collect();
             let waits = reach.iter().any(|reached| reached.inbox.keeps_ack());
             let memory_limits = plan.memory_limits_on_the_way(&pipelines, signal);
-            Route { pipelines, reach, waits, memory_limits }
+            let pressure = Some(Arc::clone(&edition.pressure));
+            Rc::new(Route { edition: edition.number, pipelines, reach, waits, memory_limits, pressure })
         });
-        let id = plan.receivers.get(receiver).map_or("", |planned| planned.id.as_str());
-        let telemetry = core.shared.telemetry.with("receiver", id);
-        let implausible = telemetry.counter(
-            "otelcol_receiver_implausible_durations",
-            "Spans of more than a year, whose duration counts as zero",
-            "{span}",
-        );
-        let (core, meters) = (Rc::clone(core), RefCell::default());
-        Rc::new(Self { core, receiver, routes, meters, implausible, telemetry })
+    }
+
+    /// Whether a pipeline takes the signal.
+    pub(crate) fn takes(&self, signal: Signal) -> bool {
+        !self.route(signal).pipelines.is_empty()
+    }
+
+    fn route(&self, signal: Signal) -> Rc<Route> {
+        Rc::clone(&self.routes.borrow()[signal as usize])
     }
 
     /// Takes a request on this shard, and counts it as accepted or refused.
@@ -90,32 +114,51 @@ impl ShardIntake {
         result
     }
 
-    async fn read_and_fold(&self, signal: Signal, bytes: Bytes) -> (u64, Result<Receipt, Refusal>) {
-        let route = &self.routes[signal as usize];
+    async fn read_and_fold(&self, signal: Signal, mut bytes: Bytes) -> (u64, Result<Receipt, Refusal>) {
+        loop {
+            let route = self.route(signal);
+            match self.read_and_fold_into(&route, signal, bytes).await {
+                Ok(answered) => return answered,
+                Err(Replaced { unread }) => bytes = unread,
+            }
+        }
+    }
+
+    async fn read_and_fold_into(
+        &self,
+        route: &Route,
+        signal: Signal,
+        bytes: Bytes,
+    ) -> Result<(u64, Result<Receipt, Refusal>), Replaced> {
         let length = bytes.len();
         let (payload, items) = match self.read(signal, bytes) {
             Ok(read) => read,
-            Err(refusal) => return (0, Err(refusal)),
+            Err(refusal) => return Ok((0, Err(refusal))),
         };
         let reservation = match self.reserve(route, signal, items, length).await {
-            Ok(reservation) => reservation,
+            Ok(Some(reservation)) => reservation,
+            Ok(None) => {
+                let unread = payload.bytes().cloned().unwrap_or_default();
+                self.core.graph.borrow_mut().give_up(payload);
+                return Err(Replaced { unread });
+            }
             Err(refusal) => {
                 self.core.graph.borrow_mut().give_up(payload);
-                return (items, Err(refusal));
+                return Ok((items, Err(refusal)));
             }
         };
         let n_implausible = implausible_spans(&payload);
         // No step of another task between the reservation and the fold: it belongs to this request.
         let answer = match self.fold(route, payload, items) {
             Ok(answer) => answer,
-            Err(refusal) => return (items, Err(refusal)),
+            Err(refusal) => return Ok((items, Err(refusal))),
         };
         drop(reservation);
         self.implausible.add(n_implausible);
-        match answer {
+        Ok(match answer {
             Some(answer) => (items, receipt(answer.await)),
             None => (items, Ok(Receipt::default())),
-        }
+        })
     }
 
     fn read(&self, signal: Signal, bytes: Bytes) -> Result<(Payload, u64), Refusal> {
@@ -123,7 +166,7 @@ impl ShardIntake {
         read.map_err(|problem| Refusal::Malformed(problem.to_string()))
     }
 
-    /// Reserves room in every queue that the request reaches. What waits for room keeps its table: that
+    /// Reserves room in every queue that the request reaches; none when another configuration came. What waits for room keeps its table: that
     /// is bounded, as its bytes count as in flight.
     async fn reserve<'a>(
         &self,
@@ -131,9 +174,12 @@ impl ShardIntake {
         signal: Signal,
         items: u64,
         length: usize,
-    ) -> Result<Reservation<'a>, Refusal> {
+    ) -> Result<Option<Reservation<'a>>, Refusal> {
         let mut has_waited: Option<&Rc<Inbox>> = None;
         loop {
+            if self.core.edition().number != route.edition {
+                return Ok(None);
+            }
             // A task of a connection that was cut off may still come: what it brings would never be told.
             if self.core.closed.is_cancelled() {
                 return Err(busy("the shard has ended"));
@@ -143,7 +189,7 @@ impl ShardIntake {
                     if let Some(inbox) = has_waited {
                         inbox.pass_on_room();
                     }
-                    return Ok(reservation);
+                    return Ok(Some(reservation));
                 }
                 Err(full) => full,
             };
@@ -153,6 +199,7 @@ impl ShardIntake {
             }
             tokio::select! {
                 () = full.wait_for_room() => has_waited = Some(full),
+                () = self.core.has_changed.notified() => {}
                 () = self.core.closed.cancelled() => {}
             }
         }
@@ -192,9 +239,12 @@ impl ShardIntake {
         let backlog = core.waiting.get() > BACKLOG;
         drop(waiting);
         if backlog && let Some(answer) = self.hand_over(signal, &bytes, transport) {
-            return answer
-                .await
-                .unwrap_or_else(|_gone| Err(busy("the shard that had the request is built anew")));
+            match answer.await {
+                Ok(Some(answer)) => return answer,
+                // It does not know the receiver yet, or not any more.
+                Ok(None) => {}
+                Err(_gone) => return Err(busy("the shard that had the request is built anew")),
+            }
         }
         self.take(signal, bytes, transport).await
     }
@@ -206,7 +256,13 @@ impl ShardIntake {
         idle.is_idle.store(false, Ordering::Release);
         let (reply, answer) = oneshot::channel();
         idle.jobs
-            .send(Job { receiver: self.receiver, signal, bytes: bytes.clone(), transport, reply })
+            .send(Job {
+                receiver: Arc::clone(&self.receiver),
+                signal,
+                bytes: bytes.clone(),
+                transport,
+                reply,
+            })
             .ok()?;
         Some(answer)
     }
@@ -245,13 +301,14 @@ impl Drop for Waiting<'_> {
 }
 
 /// The answer of another shard.
-type Answer = oneshot::Receiver<Result<Receipt, Refusal>>;
+type Answer = oneshot::Receiver<Option<Result<Receipt, Refusal>>>;
 
 impl Intake for ShardIntake {
     fn admit(&self, signal: Signal, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
         let room = Arc::clone(&self.core.shared.room);
         let most = self.core.shared.room_kib;
-        let refuses = self.core.shared.pressure.refuses(&self.routes[signal as usize].memory_limits);
+        let route = self.route(signal);
+        let refuses = route.pressure.as_ref().is_some_and(|pressure| pressure.refuses(&route.memory_limits));
         Box::pin(async move {
             if refuses {
                 return Err(busy(pressure::REFUSAL));
@@ -274,10 +331,10 @@ impl Intake for ShardIntake {
         transport: &'static str,
     ) -> LocalBoxFuture<'_, Result<Receipt, Refusal>> {
         Box::pin(async move {
-            if self.routes[signal as usize].pipelines.is_empty() {
+            if !self.takes(signal) {
                 return Err(Refusal::NotConfigured);
             }
-            match self.core.shared.plan.settings.shards {
+            match self.core.edition().plan.settings.shards {
                 0 | 1 => self.take(signal, bytes, transport).await,
                 _ => self.share(signal, bytes, transport).await,
             }

@@ -3,19 +3,21 @@
 //! # Layout, in the order in which data meets it
 //! * [`plan`](Plan): components and how they are connected; made alike by `validate` and `run`.
 //! * `service`: starts and stops the threads; `supervise`: builds broken shards anew.
+//! * `edition`: a configuration in force; `reload`: how the next one takes its place.
 //! * `listen`: binds and accepts sockets, hands them to shards.
 //! * `shard`: an ingest thread; `intake`: read, reserve, fold, acknowledge; `graph`: the pipelines of one thread.
 //! * `hop`: what crosses between the halves, and in which order it is merged; `link`: the same between processes.
 //! * `analysis`: the thread that owns the state.
 //! * `outlets`, `queue`: exporters with their queues, batches, retries and timeouts.
 //! * `pressure`: whether the process holds more memory than it may.
-//! * `health`, `clock`: whether the data path moves; what time it is.
+//! * `health`, `clock`: whether the data path moves, and by which configuration; what time it is.
 //!
 //! The engine knows no component and components know no engine: they meet in the tables that `app`
 //! puts side by side.
 
 mod analysis;
 mod clock;
+mod edition;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
 mod graph;
@@ -30,6 +32,7 @@ mod plan;
 mod pressure;
 mod questions;
 mod queue;
+mod reload;
 mod service;
 mod shard;
 mod supervise;
@@ -41,6 +44,7 @@ pub const SPANS: &str = "trueline::spans";
 pub use clock::SystemClock;
 pub use listen::BindError;
 pub use offline::{NothingJudges, Offline, Told};
-pub use plan::{Loaded, Plan, load, load_for_given_windows};
+pub use plan::{Difference, Loaded, Plan, load, load_for_given_windows};
 pub use pressure::resident_bytes;
+pub use reload::{ReloadError, Reloaded, Reloads};
 pub use service::{Running, StartError, start};

@@ -1,45 +1,74 @@
 //! Listening sockets: all bound before anything starts, accepted in one place, handed to shards.
 
 use std::{
+    cell::RefCell,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
+    rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use component::{Counter, Listen, Permit, Socket, Stop};
-use socket2::{Domain, Protocol, SockAddr, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::spawn_local,
 };
 use tracing::warn;
 
-use crate::{service::Shared, shard::ShardState};
+use crate::{
+    plan::{HopRole, Plan},
+    service::Shared,
+    shard::ShardState,
+};
 
-/// A bound socket and who it is for.
-pub(crate) struct Bound {
-    pub(crate) owner: Owner,
-    pub(crate) address: SocketAddr,
-    pub(crate) listener: TcpListener,
+/// Whose socket it is: a component, and what it knows the address by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Owner {
+    pub(crate) kind: OwnerKind,
+    pub(crate) id: String,
+    pub(crate) listen: &'static str,
 }
 
-/// Whose socket it is: the component's index in the plan, and which of its addresses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Owner {
-    Receiver {
-        index: usize,
-        listen: usize,
-    },
-    Exporter {
-        index: usize,
-        listen: usize,
-    },
-    Extension {
-        index: usize,
-        listen: usize,
-    },
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum OwnerKind {
+    Receiver,
+    Exporter,
+    Extension,
     /// The process that analyses, told by those that ingest.
     Hop,
+}
+
+/// An address that a plan wants to be listened on, as it is configured.
+pub(crate) struct Wanted {
+    pub(crate) owner: Owner,
+    configured: String,
+}
+
+/// An address that is listened on.
+#[derive(Clone)]
+pub(crate) struct Listening {
+    pub(crate) owner: Owner,
+    configured: String,
+    pub(crate) address: SocketAddr,
+    /// Held open here too, until the address is left.
+    socket: Arc<TcpListener>,
+}
+
+/// A wanted address, and how it is come by.
+pub(crate) struct Door {
+    pub(crate) wanted: Wanted,
+    pub(crate) way: Way,
+}
+
+pub(crate) enum Way {
+    Bound {
+        address: SocketAddr,
+        listener: TcpListener,
+    },
+    /// The socket is open and was this one's.
+    Taken(Owner),
 }
 
 /// An address that could not be bound.
@@ -57,45 +86,197 @@ const MAX_QUESTIONERS: usize = 256;
 /// After a failed accept (no file descriptors left) the acceptor waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Binds one address.
+/// Returns every address that a plan listens on.
+pub(crate) fn wanted(plan: &Plan) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    let mut add = |kind, id: &str, listens: Vec<Listen>| {
+        wanted.extend(listens.into_iter().map(|Listen { name, address }| Wanted {
+            owner: Owner { kind, id: id.to_owned(), listen: name },
+            configured: address,
+        }));
+    };
+    let hop = &plan.settings.hop;
+    if hop.role != HopRole::Analysis {
+        plan.receivers.iter().for_each(|it| add(OwnerKind::Receiver, &it.id, it.configured.listens()));
+    }
+    plan.exporters.iter().for_each(|it| add(OwnerKind::Exporter, &it.id, it.configured.listens()));
+    plan.extensions.iter().for_each(|it| add(OwnerKind::Extension, &it.id, it.configured.listens()));
+    if hop.role == HopRole::Analysis {
+        add(OwnerKind::Hop, "", vec![Listen { name: "hop", address: hop.endpoint.clone() }]);
+    }
+    wanted
+}
+
+/// Binds what is not open already. An open socket stays with its owner, or goes to whoever has its address now.
 ///
 /// # Errors
-/// When the name does not resolve or the address is taken; the message names the component.
-pub(crate) fn bind(component: &str, owner: Owner, listen: &Listen) -> Result<Bound, BindError> {
-    let bound = listen.address.to_socket_addrs().and_then(|mut addresses| {
+/// When a name does not resolve or an address is taken; the message names the component.
+pub(crate) fn doors(wanted: Vec<Wanted>, open: &[Listening]) -> Result<Vec<Door>, BindError> {
+    let mut left: Vec<&Listening> = open.iter().collect();
+    let mut take = |is_it: &dyn Fn(&Listening) -> bool| {
+        let place = left.iter().position(|listening| is_it(listening))?;
+        Some(left.swap_remove(place).owner.clone())
+    };
+    let same: Vec<_> = wanted
+        .iter()
+        .map(|wanted| take(&|open| open.owner == wanted.owner && open.configured == wanted.configured))
+        .collect();
+    let door = |(wanted, same): (Wanted, Option<Owner>)| {
+        let is_any_port = wanted.configured.ends_with(":0");
+        let moved = || take(&|open| open.configured == wanted.configured && !is_any_port);
+        let way = match same.or_else(moved) {
+            Some(owner) => Way::Taken(owner),
+            None => bind(&wanted, open)?,
+        };
+        Ok(Door { wanted, way })
+    };
+    wanted.into_iter().zip(same).map(door).collect()
+}
+
+/// Returns who listens where once these doors are open.
+///
+/// # Errors
+/// When the system has no room for another handle of a socket.
+pub(crate) fn listening(doors: &[Door], before: &[Listening]) -> std::io::Result<Vec<Listening>> {
+    let mut all = Vec::new();
+    for Door { wanted: Wanted { owner, configured }, way } in doors {
+        let (address, socket) = match way {
+            Way::Bound { address, listener } => (*address, Arc::new(listener.try_clone()?)),
+            Way::Taken(old) => {
+                let Some(open) = before.iter().find(|open| open.owner == *old) else { continue };
+                (open.address, Arc::clone(&open.socket))
+            }
+        };
+        all.push(Listening { owner: owner.clone(), configured: configured.clone(), address, socket });
+    }
+    Ok(all)
+}
+
+fn bind(wanted: &Wanted, open: &[Listening]) -> Result<Way, BindError> {
+    let bound = wanted.configured.to_socket_addrs().and_then(|mut addresses| {
         // A name with both families is bound on IPv4, where its clients look first.
         let all: Vec<_> = addresses.by_ref().collect();
         let address = all.iter().find(|address| address.is_ipv4()).or(all.first()).copied();
         let address = address.ok_or_else(|| std::io::Error::other("the name has no address"))?;
-        open(address)
+        let listener = match open_at(address, Port::Whole) {
+            Err(problem) if problem.kind() == std::io::ErrorKind::AddrInUse => {
+                beside_own(address, open).unwrap_or(Err(problem))?
+            }
+            bound => bound?,
+        };
+        Ok(Way::Bound { address: listener.local_addr()?, listener })
     });
-    let named =
-        |source| BindError { component: component.to_owned(), address: listen.address.clone(), source };
-    let listener = bound.map_err(named)?;
-    let address = listener.local_addr().map_err(named)?;
-    Ok(Bound { owner, address, listener })
+    let component = match wanted.owner.kind {
+        OwnerKind::Hop => "service::trueline::hop".to_owned(),
+        _ => wanted.owner.id.clone(),
+    };
+    bound.map_err(|source| BindError { component, address: wanted.configured.clone(), source })
 }
 
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Binds an address whose port an open socket of ours has, such as `0.0.0.0` where `127.0.0.1` is listened on, so that
+/// there is no moment without any of the two. None where no socket of ours has the port.
+fn beside_own(address: SocketAddr, open: &[Listening]) -> Option<std::io::Result<TcpListener>> {
+    let own: Vec<_> = open.iter().filter(|open| open.address.port() == address.port()).collect();
+    if own.is_empty() {
+        return None;
+    }
+    let share = |shares| own.iter().try_for_each(|open| SockRef::from(&*open.socket).set_reuse_port(shares));
+    let bound = share(true).and_then(|()| open_at(address, Port::Shared));
+    // Only for this moment: nobody else shall share the port.
+    Some(bound.and_then(|bound| share(false).map(|()| bound)))
+}
+
+/// Whether a socket is to be the only one of its port.
+enum Port {
+    Whole,
+    Shared,
+}
+
+fn open_at(address: SocketAddr, port: Port) -> std::io::Result<TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Lets a restarted service bind while old connections linger.
     socket.set_reuse_address(true)?;
+    if let Port::Shared = port {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
+    if let Port::Shared = port {
+        socket.set_reuse_port(false)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
 /// Where accepted sockets go.
+#[derive(Clone)]
 pub(crate) enum Target {
     /// To the shard with the fewest open sockets.
-    Shards { receiver: usize, listen: usize },
+    Shards(Owner),
     /// To the one instance.
     One(mpsc::UnboundedSender<Socket>),
 }
 
+/// The sockets that are accepted on this thread.
+pub(crate) struct Acceptors {
+    shared: Arc<Shared>,
+    open: Vec<Acceptor>,
+}
+
+struct Acceptor {
+    owner: Owner,
+    target: Rc<RefCell<Target>>,
+    until: Stop,
+}
+
+impl Acceptors {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), open: Vec::new() }
+    }
+
+    /// Opens doors, and closes what is behind none of them. `target` is none where accepted sockets go on to where
+    /// they went; `until` ends an acceptor with others.
+    pub(crate) fn change(
+        &mut self,
+        doors: Vec<Door>,
+        mut target: impl FnMut(&Owner) -> Option<Target>,
+        until: impl Fn(&Owner) -> Stop,
+    ) {
+        let mut before = std::mem::take(&mut self.open);
+        for Door { wanted: Wanted { owner, .. }, way } in doors {
+            let target = target(&owner);
+            match way {
+                Way::Taken(old) => {
+                    let place = before.iter().position(|acceptor| acceptor.owner == old);
+                    let Some(acceptor) = place.map(|place| before.swap_remove(place)) else { continue };
+                    if let Some(target) = target {
+                        *acceptor.target.borrow_mut() = target;
+                    }
+                    self.open.push(Acceptor { owner, ..acceptor });
+                }
+                Way::Bound { listener, .. } => {
+                    let Some(target) = target else { continue };
+                    let (target, until) = (Rc::new(RefCell::new(target)), until(&owner));
+                    spawn_local(accept(
+                        listener,
+                        Rc::clone(&target),
+                        Arc::clone(&self.shared),
+                        until.clone(),
+                    ));
+                    self.open.push(Acceptor { owner, target, until });
+                }
+            }
+        }
+        before.iter().for_each(|acceptor| acceptor.until.cancel());
+    }
+}
+
+/// So often it is tried to hand a connection out whose receiver is just being replaced.
+const HAND_OUT_TRIES: usize = 400;
+const HAND_OUT_PAUSE: Duration = Duration::from_millis(25);
+
 /// Accepts until stopped.
-pub(crate) async fn accept(listener: TcpListener, target: Target, shared: Arc<Shared>, stop: Stop) {
+async fn accept(listener: TcpListener, target: Rc<RefCell<Target>>, shared: Arc<Shared>, stop: Stop) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(problem) => {
@@ -105,15 +286,30 @@ pub(crate) async fn accept(listener: TcpListener, target: Target, shared: Arc<Sh
     };
     let refused = refused_counter(&shared);
     // Health checks and scrapes have room of their own, however many senders there are.
-    let limit = match target {
-        Target::Shards { .. } => Arc::clone(&shared.connections),
+    let limit = match *target.borrow() {
+        Target::Shards(_) => Arc::clone(&shared.connections),
         Target::One(_) => connection_limit(MAX_QUESTIONERS),
     };
     while let Some((stream, peer, claim)) = next_connection(&listener, &limit, &refused, &stop).await {
-        if let Err(problem) =
-            stream.set_nodelay(true).and_then(|()| hand_out(stream, peer, claim, &target, &shared))
-        {
-            warn!(error = %problem, %peer, "could not hand a connection to its receiver");
+        let stream = stream.set_nodelay(true).and_then(|()| stream.into_std());
+        let mut socket = match stream {
+            Ok(stream) => Socket { stream, peer, claim: Permit(Some(Box::new(claim))) },
+            Err(problem) => {
+                warn!(error = %problem, %peer, "could not hand a connection to its receiver");
+                continue;
+            }
+        };
+        for tried in 1..=HAND_OUT_TRIES {
+            let goal = target.borrow().clone();
+            match hand_out(socket, goal, &shared) {
+                Ok(()) => break,
+                Err(_) if tried == HAND_OUT_TRIES || stop.is_cancelled() => {
+                    warn!(%peer, "could not hand a connection to its receiver, which has ended");
+                    break;
+                }
+                Err(unsent) => socket = unsent,
+            }
+            tokio::time::sleep(HAND_OUT_PAUSE).await;
         }
     }
 }
@@ -150,28 +346,18 @@ fn refused_counter(shared: &Shared) -> Counter {
     shared.telemetry.counter(name, "Connections closed at once because too many were open.", "{connection}")
 }
 
-fn hand_out(
-    stream: TcpStream,
-    peer: SocketAddr,
-    limit: OwnedSemaphorePermit,
-    target: &Target,
-    shared: &Shared,
-) -> std::io::Result<()> {
-    let stream = stream.into_std()?;
-    let gone = || std::io::Error::other("the receiver has ended");
-    match target {
-        Target::One(sender) => {
-            let claim = Permit(Some(Box::new(limit)));
-            sender.send(Socket { stream, peer, claim }).map_err(|_| gone())
+/// Hands a connection to whoever serves it; gives it back when there is nobody now.
+fn hand_out(mut socket: Socket, target: Target, shared: &Shared) -> Result<(), Socket> {
+    let sender = match target {
+        Target::One(sender) => sender,
+        Target::Shards(owner) => {
+            let Some((shard, sender)) = shared.calmest_shard(&owner) else { return Err(socket) };
+            let claim = std::mem::replace(&mut socket.claim, Permit(None));
+            socket.claim = Permit(Some(Box::new((claim, OpenSocket::new(shard.state)))));
+            sender
         }
-        Target::Shards { receiver, listen } => {
-            let shard = shared.calmest_shard().ok_or_else(gone)?;
-            let claim = Permit(Some(Box::new((limit, OpenSocket::new(shard.state)))));
-            let sender =
-                shard.sockets.get(*receiver).and_then(|listens| listens.get(*listen)).ok_or_else(gone)?;
-            sender.send(Socket { stream, peer, claim }).map_err(|_| gone())
-        }
-    }
+    };
+    sender.send(socket).map_err(|unsent| unsent.0)
 }
 
 /// Counts a socket of a shard for as long as it is open.

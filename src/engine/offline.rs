@@ -99,7 +99,7 @@ impl Offline {
         let items = table.len() as u64;
         let batch = Batch { payload: Payload::Rollups(Box::new(table)), items, ack: Ack::none() };
         self.analysis.judge(first, batch, self.now);
-        self.verdicts.publish(self.analysis.take_verdicts());
+        self.publish();
         Ok(())
     }
 
@@ -130,8 +130,10 @@ impl Offline {
 
     /// Lets the shard's half close, and merges what it tells.
     fn close_ingest(&mut self, beat: Beat, at: Timestamp) {
-        for (node, verdicts) in self.verdicts.since(&mut self.verdicts_seen) {
-            self.ingest.tell(node, verdicts, at);
+        for (stage, verdicts) in self.verdicts.since(&mut self.verdicts_seen) {
+            if let Some(node) = self.plan.stage_by_key(&stage) {
+                self.ingest.tell(node, verdicts, at);
+            }
         }
         self.ingest.beat(beat, &self.plan.order, at);
         for (node, partial) in self.ingest.take_partials() {
@@ -142,7 +144,11 @@ impl Offline {
 
     fn close_analysis(&mut self, beat: Beat, at: Timestamp) {
         self.analysis.beat(beat, &self.plan.order, at);
-        self.verdicts.publish(self.analysis.take_verdicts());
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        self.verdicts.publish(self.plan.keyed(self.analysis.take_verdicts()));
     }
 
     /// The pipelines that receivers feed with a signal.

@@ -6,12 +6,14 @@
 mod addresses;
 mod auth;
 mod build;
+mod changes;
 mod hop_tls;
 mod routes;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
 mod widths;
+mod written;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,12 +21,15 @@ use component::{
     Authenticators, ConfiguredExporter, ConfiguredExtension, ConfiguredProcessor, ConfiguredReceiver,
     MemoryLimit, Telemetry,
 };
-use model::{Columns, Signal, SignalSet};
+use model::{Columns, Signal, SignalSet, Timestamp};
 
 use crate::{graph::NodeId, queue::Batching};
 
 pub use build::{Loaded, load, load_for_given_windows};
+pub use changes::Difference;
+pub(crate) use changes::{Changes, Fate};
 pub(crate) use settings::{HopRole, Settings};
+pub(crate) use written::Written;
 
 /// Every component that is used, and how they are connected.
 pub struct Plan {
@@ -39,11 +44,16 @@ pub struct Plan {
     pub(crate) memory_limits: Vec<(String, MemoryLimit)>,
     pub(crate) settings: Settings,
     pub(crate) authenticators: Authenticators,
+    /// A name that another configuration does not have.
+    pub(crate) hash: String,
+    /// What the program tells of itself.
+    pub(crate) telemetry: config::Telemetry,
 }
 
 pub(crate) struct PlannedReceiver {
     pub(crate) id: String,
     pub(crate) configured: Arc<dyn ConfiguredReceiver>,
+    pub(crate) written: Arc<Written>,
     /// What pipelines take from it.
     pub(crate) signals: SignalSet,
     pub(crate) pipelines: Vec<usize>,
@@ -52,11 +62,13 @@ pub(crate) struct PlannedReceiver {
 pub(crate) struct PlannedExporter {
     pub(crate) id: String,
     pub(crate) configured: Arc<dyn ConfiguredExporter>,
+    pub(crate) written: Arc<Written>,
 }
 
 pub(crate) struct PlannedExtension {
     pub(crate) id: String,
     pub(crate) configured: Arc<dyn ConfiguredExtension>,
+    pub(crate) written: Arc<Written>,
 }
 
 pub(crate) struct PlannedPipeline {
@@ -99,7 +111,10 @@ pub(crate) struct PlannedNode {
     pub(crate) key: String,
     pub(crate) id: String,
     pub(crate) configured: Arc<dyn ConfiguredProcessor>,
+    pub(crate) written: Arc<Written>,
     pub(crate) place: Place,
+    /// Since when it counts; none from the start of the process.
+    pub(crate) since: Option<Timestamp>,
 }
 
 impl PlannedNode {
@@ -131,12 +146,18 @@ pub(crate) struct Stage<'a> {
     pub(crate) is_connector: bool,
     /// Whether a later stage of its pipeline reads closed windows.
     pub(crate) is_watched: bool,
+    pub(crate) since: Option<Timestamp>,
 }
 
 impl Plan {
     /// Returns the stages whose past can be asked for, by their ids.
     pub fn pasts(&self) -> BTreeMap<String, component::Past> {
         self.nodes.iter().filter_map(|node| Some((node.id.clone(), node.configured.past()?))).collect()
+    }
+
+    /// Returns a name that no other configuration has.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// Returns every node, in the order of their numbers.
@@ -147,6 +168,7 @@ impl Plan {
             place: node.place.clone(),
             is_connector: matches!(node.place, Place::Connector { .. }),
             is_watched: self.is_watched(&node.place),
+            since: node.since,
         })
     }
 
@@ -159,6 +181,11 @@ impl Plan {
 
     pub(crate) fn stage_key(&self, node: NodeId) -> &str {
         self.nodes.get(node).map_or("", |node| &node.key)
+    }
+
+    /// Names stages as other graphs know them.
+    pub(crate) fn keyed<T>(&self, of_nodes: Vec<(NodeId, T)>) -> Vec<(String, T)> {
+        of_nodes.into_iter().map(|(node, what)| (self.stage_key(node).to_owned(), what)).collect()
     }
 
     pub(crate) fn stage_by_key(&self, key: &str) -> Option<NodeId> {

@@ -4,7 +4,10 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,6 +16,9 @@ use tracing::{error, info, warn};
 
 /// What senders are told, in the collector's words.
 pub(crate) const REFUSAL: &str = "data refused due to high memory usage";
+
+/// How often it is looked whether there is a limit.
+const UNLIMITED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Every limit of the plan, and which of them are passed.
 pub(crate) struct Pressure {
@@ -56,26 +62,11 @@ impl Pressure {
         first.inspect(|limit| limit.refused.add(1)).is_some()
     }
 
-    /// Looks again and again until the stop.
-    pub(crate) fn watch(&self, stop: &Stop) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .expect("a runtime without threads needs nothing that can be missing");
-        let mut was_read = true;
-        runtime.block_on(stop.run_until_cancelled(async {
-            loop {
-                let resident = resident_bytes();
-                if was_read && resident.is_none() {
-                    error!(
-                        "the memory of this process can not be read from /proc/self/status; no limit holds"
-                    );
-                }
-                was_read = resident.is_some();
-                self.judge(resident.unwrap_or(0));
-                tokio::time::sleep(self.interval).await;
-            }
-        }));
+    /// Looks once; it then knows which limits are passed. Returns whether the memory could be read.
+    pub(crate) fn look(&self) -> bool {
+        let resident = if self.is_limited() { resident_bytes() } else { Some(0) };
+        self.judge(resident.unwrap_or(0));
+        resident.is_some()
     }
 
     fn judge(&self, resident: u64) {
@@ -101,6 +92,28 @@ impl Pressure {
             }
         }
     }
+}
+
+/// Looks at the limits in force again and again until the stop.
+pub(crate) fn watch(limits: impl Fn() -> Arc<Pressure>, stop: &Stop) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime without threads needs nothing that can be missing");
+    let mut was_read = true;
+    runtime.block_on(stop.run_until_cancelled(async {
+        loop {
+            let pressure = limits();
+            let is_read = pressure.look();
+            if was_read && !is_read {
+                error!("the memory of this process can not be read from /proc/self/status; no limit holds");
+            }
+            was_read = is_read;
+            // Without a limit it is looked whether a later configuration has one.
+            let interval = if pressure.is_limited() { pressure.interval } else { UNLIMITED_INTERVAL };
+            tokio::time::sleep(interval).await;
+        }
+    }));
 }
 
 /// Returns the resident set of this process. It is read where the kernel tells it in bytes, as pages are larger on
@@ -217,10 +230,11 @@ mod tests {
             limit: MemorySize::Bytes(1),
             spike: Some(MemorySize::Bytes(0)),
         };
-        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
+        let limits = [("memory_limiter".to_owned(), limit)];
+        let pressure = Arc::new(Pressure::new(&limits, &Telemetry::default()));
         let stop = Stop::new();
         std::thread::scope(|scope| {
-            scope.spawn(|| pressure.watch(&stop));
+            scope.spawn(|| watch(|| Arc::clone(&pressure), &stop));
             let mut looks = 0;
             while !pressure.refuses(&[0]) {
                 std::thread::sleep(Duration::from_millis(5));

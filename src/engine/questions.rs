@@ -2,31 +2,36 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use component::{Answer, AskError, Asks, Desk, Question, Responds};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{graph::NodeId, plan::Plan};
+use crate::plan::Plan;
 
 /// So many questions may wait; more are refused.
 const MAX_WAITING: usize = 64;
 /// Names the component that is meant, where several have the topic.
 const COMPONENT: &str = "component";
+/// Under which the program itself offers answers.
+const SERVICE: &str = "service";
 
 /// A question that waits for the analysis thread.
 pub(crate) struct Asked {
-    pub(crate) node: NodeId,
+    /// The key of the stage.
+    pub(crate) stage: String,
     pub(crate) question: Question,
     pub(crate) reply: oneshot::Sender<Answer>,
 }
 
+/// By topic: the components that have it, and the keys of their stages.
+type Topics = BTreeMap<&'static str, Vec<(String, String)>>;
+
 /// Who answers about what, and the channel to them.
 pub(crate) struct Questions {
-    /// By topic: the components that have it.
-    topics: BTreeMap<&'static str, Vec<(String, NodeId)>>,
+    topics: RwLock<Topics>,
     asked: mpsc::Sender<Asked>,
     /// Until the analysis thread takes it.
     inbox: Mutex<Option<mpsc::Receiver<Asked>>>,
@@ -37,14 +42,16 @@ pub(crate) struct Questions {
 
 impl Questions {
     pub(crate) fn of(plan: &Plan, analyses: bool) -> Self {
-        let mut topics: BTreeMap<&'static str, Vec<(String, NodeId)>> = BTreeMap::new();
-        for (node, stage) in plan.stages().enumerate() {
-            for topic in stage.configured.topics() {
-                topics.entry(topic).or_default().push((stage.id.to_owned(), node));
-            }
-        }
         let (asked, inbox) = mpsc::channel(MAX_WAITING);
+        let topics = RwLock::new(topics_of(plan));
         Self { topics, asked, inbox: Mutex::new(Some(inbox)), analyses, desk: Desk::default() }
+    }
+
+    /// From now on questions are for the stages of another plan, and for its exporters.
+    pub(crate) fn change(&self, plan: &Plan) {
+        *self.topics.write().unwrap_or_else(PoisonError::into_inner) = topics_of(plan);
+        let is_planned = |id: &str| plan.exporters.iter().any(|planned| planned.id == id);
+        self.desk.keep(|component| component == SERVICE || is_planned(component));
     }
 
     /// Takes the end that is asked.
@@ -52,25 +59,36 @@ impl Questions {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn node(&self, question: &Question) -> Result<NodeId, AskError> {
-        let Some(known) = self.topics.get(question.topic()) else {
+    fn stage(&self, question: &Question) -> Result<String, AskError> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = topics.get(question.topic()) else {
             return Err(AskError::UnknownTopic(question.topic().to_owned()));
         };
-        the_one(question, known).copied()
+        the_one(question, known).cloned()
     }
 
     fn send(&self, question: Question) -> Result<oneshot::Receiver<Answer>, AskError> {
         if !self.analyses {
             return Err(AskError::NotHere);
         }
-        let node = self.node(&question)?;
+        let stage = self.stage(&question)?;
         let (reply, answer) = oneshot::channel();
-        self.asked.try_send(Asked { node, question, reply }).map_err(|problem| match problem {
+        self.asked.try_send(Asked { stage, question, reply }).map_err(|problem| match problem {
             mpsc::error::TrySendError::Full(_) => AskError::Busy,
             mpsc::error::TrySendError::Closed(_) => AskError::Ends,
         })?;
         Ok(answer)
     }
+}
+
+fn topics_of(plan: &Plan) -> Topics {
+    let mut topics = Topics::new();
+    for node in &plan.nodes {
+        for topic in node.configured.topics() {
+            topics.entry(topic).or_default().push((node.id.clone(), node.key.clone()));
+        }
+    }
+    topics
 }
 
 /// Chooses the component that a question is for.
@@ -103,8 +121,9 @@ impl Asks for Questions {
     }
 
     fn topics(&self) -> BTreeMap<&'static str, Vec<String>> {
-        let names = |known: &Vec<(String, NodeId)>| known.iter().map(|(id, _)| id.clone()).collect();
-        let stages = self.topics.iter().map(|(topic, known)| (*topic, names(known)));
+        let names = |known: &Vec<(String, String)>| known.iter().map(|(id, _)| id.clone()).collect();
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let stages = topics.iter().map(|(topic, known)| (*topic, names(known)));
         stages.chain(self.desk.topics()).collect()
     }
 }

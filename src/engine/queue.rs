@@ -8,6 +8,7 @@ mod batcher;
 mod batching;
 mod bound;
 mod deliver;
+mod handover;
 mod meters;
 mod owed;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 pub(crate) use batching::Batching;
 pub(crate) use bound::{Bound, Cost};
 pub(crate) use deliver::Consumer;
+pub(crate) use handover::{Before, Handover};
 pub(crate) use meters::Meters;
 use owed::Owed;
 

@@ -4,12 +4,12 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
 };
 
-use component::{Clock, Counter, Listen, Placement, ServiceState, Stop, Telemetry};
+use component::{Clock, Counter, Desk, ServiceState, Stop, Telemetry};
 use model::Timestamp;
 use rapidhash::v3::rapidhash_v3 as rapidhash;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -17,20 +17,22 @@ use tracing::{error, info};
 
 use crate::{
     analysis::Analysis,
+    edition::Edition,
     health::Health,
-    listen::{self, BindError, Bound, Owner},
+    listen::{self, BindError, Listening, Owner, OwnerKind},
     plan::{HopRole, Plan, Settings},
-    pressure::Pressure,
+    pressure,
     questions::Questions,
-    queue,
+    reload::{Reload, Reloads},
     shard::{Shard, ShardHandle, ShardState},
-    supervise::{self, Supervised},
+    supervise::{Supervised, Supervisor},
     verdicts::Verdicts,
 };
 
 /// What all threads of a service share. Nothing here is touched per span.
 pub(crate) struct Shared {
-    pub(crate) plan: Arc<Plan>,
+    /// The configuration in force. Threads that are about to change to it may still work by the one before.
+    edition: RwLock<Arc<Edition>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) telemetry: Telemetry,
     pub(crate) instance_id: String,
@@ -40,60 +42,28 @@ pub(crate) struct Shared {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) room_kib: u32,
     pub(crate) connections: Arc<Semaphore>,
-    pub(crate) pressure: Pressure,
     pub(crate) snapshot_failures: Counter,
     pub(crate) verdicts: Verdicts,
     /// Bytes of partials that shards have told and nobody has taken from the channel yet.
     pub(crate) told_bytes: AtomicU64,
     /// What is asked of stages.
     pub(crate) questions: Arc<Questions>,
-    outlets: Vec<Outlet>,
+    /// Who listens where.
+    pub(crate) listening: Mutex<Vec<Listening>>,
+    watches_memory: AtomicBool,
     shards: RwLock<Vec<ShardHandle>>,
     reached: AtomicU64,
 }
 
-/// What all threads share of one exporter.
-pub(crate) struct Outlet {
-    pub(crate) bound: Arc<queue::Bound>,
-    pub(crate) meters: Arc<queue::Meters>,
-    queue: Mutex<SharedQueue>,
-}
-
-/// The queue of an exporter that exists once.
-#[derive(Default)]
-struct SharedQueue {
-    sender: Option<mpsc::UnboundedSender<queue::Item>>,
-    receiver: Option<mpsc::UnboundedReceiver<queue::Item>>,
-}
-
 impl Shared {
-    pub(crate) fn outlet(&self, exporter: usize) -> &Outlet {
-        &self.outlets[exporter]
+    /// Returns the configuration in force.
+    pub(crate) fn edition(&self) -> Arc<Edition> {
+        Arc::clone(&self.edition.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the way to an exporter that exists once; none after the stop.
-    pub(crate) fn queue_of(&self, exporter: usize) -> Option<mpsc::UnboundedSender<queue::Item>> {
-        let queue = self.outlets[exporter].queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.sender.clone()
-    }
-
-    /// Takes the queue of an exporter that exists once; its thread asks for it, once.
-    pub(crate) fn take_queue(
-        &self,
-        exporter: usize,
-    ) -> (mpsc::UnboundedSender<queue::Item>, mpsc::UnboundedReceiver<queue::Item>) {
-        let mut queue = self.outlets[exporter].queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match (queue.sender.clone(), queue.receiver.take()) {
-            (Some(sender), Some(receiver)) => (sender, receiver),
-            _ => mpsc::unbounded_channel(),
-        }
-    }
-
-    /// Lets queues of exporters that exist once end when their last sender is gone.
-    pub(crate) fn close_queues(&self) {
-        for outlet in &self.outlets {
-            outlet.queue.lock().unwrap_or_else(PoisonError::into_inner).sender = None;
-        }
+    /// Puts the next configuration in force; threads change to it when they are told.
+    pub(crate) fn replace_edition(&self, edition: Arc<Edition>) {
+        *self.edition.write().unwrap_or_else(PoisonError::into_inner) = edition;
     }
 
     /// Returns a shard that waits for something to do, other than the one that asks.
@@ -104,16 +74,47 @@ impl Shared {
         others.find(|(_, shard)| is_free(shard)).map(|(_, shard)| shard.clone())
     }
 
-    /// Returns the shard with the fewest open sockets, of those that take any.
-    pub(crate) fn calmest_shard(&self) -> Option<ShardHandle> {
+    /// Returns the shard with the fewest open sockets of those that serve an address, and the way to it.
+    pub(crate) fn calmest_shard(
+        &self,
+        owner: &Owner,
+    ) -> Option<(ShardHandle, mpsc::UnboundedSender<component::Socket>)> {
         let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+        let way =
+            |shard: &ShardHandle| shard.sockets.get(owner).filter(|sender| !sender.is_closed()).cloned();
         let alive = shards.iter().filter(|shard| shard.is_alive());
-        alive.min_by_key(|shard| shard.state.open_sockets.load(Ordering::Acquire)).cloned()
+        let serving = alive.filter_map(|shard| Some((shard, way(shard)?)));
+        let calmest = serving.min_by_key(|(shard, _)| shard.state.open_sockets.load(Ordering::Acquire));
+        calmest.map(|(shard, sender)| (shard.clone(), sender))
+    }
+
+    /// Returns every shard, in order.
+    pub(crate) fn shards(&self) -> Vec<ShardHandle> {
+        self.shards.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Watches the memory from now on if the configuration in force limits it.
+    pub(crate) fn watch_memory(self: &Arc<Self>, stop: &Stop) -> std::io::Result<()> {
+        if self.edition().pressure.is_limited() && !self.watches_memory.swap(true, Ordering::AcqRel) {
+            let (shared, stop) = (Arc::clone(self), stop.clone());
+            std::thread::Builder::new()
+                .name("memory".to_owned())
+                .spawn(move || pressure::watch(|| Arc::clone(&shared.edition().pressure), &stop))?;
+        }
+        Ok(())
     }
 
     /// Lets go of the channels to shards, so that they end when nobody holds them any more.
     pub(crate) fn forget_shards(&self) {
         self.shards.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Tells anew how a shard is reached, unless all have been forgotten.
+    pub(crate) fn update_shard(&self, index: usize, handle: ShardHandle) {
+        let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shard) = shards.get_mut(index) {
+            *shard = handle;
+        }
     }
 
     pub(crate) fn replace_shard(&self, index: usize, handle: ShardHandle) {
@@ -127,7 +128,7 @@ impl Shared {
     /// Notes the time up to which the analysis half has seen everything.
     pub(crate) fn reached(&self, at: Timestamp) {
         self.reached.fetch_max(at.as_nanos(), Ordering::AcqRel);
-        for outlet in &self.outlets {
+        for outlet in self.edition().outlets() {
             outlet.meters.queue_size.set(outlet.bound.used());
         }
     }
@@ -149,7 +150,7 @@ pub enum StartError {
 /// A service that runs.
 pub struct Running {
     shared: Arc<Shared>,
-    addresses: Vec<(Owner, SocketAddr)>,
+    reloads: std::sync::mpsc::Sender<Reload>,
     stop: Stop,
     supervisor: JoinHandle<()>,
     analysis: JoinHandle<()>,
@@ -166,17 +167,17 @@ const HOP_DEPTH: usize = 64;
 /// When an address can not be bound, the state directory not be used or a thread not be started;
 /// nothing runs then.
 pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<Running, StartError> {
-    let plan = Arc::new(plan);
     let open = |directory| store::SnapshotStore::open(directory, RELEASE);
     let store = plan.settings.state_directory.as_deref().map(open).transpose()?;
-    let bound = bind_all(&plan)?;
-    let addresses = bound.iter().map(|bound| (bound.owner, bound.address)).collect();
+    let wanted = listen::wanted(&plan);
+    let doors = listen::doors(wanted, &[])?;
     let shard_count = match plan.settings.hop.role {
         HopRole::Analysis => 0,
         HopRole::All | HopRole::Ingest => plan.settings.shards,
     };
     let states: Vec<_> = (0..shard_count).map(|_| Arc::new(ShardState::default())).collect();
-    let shared = Arc::new(share(Arc::clone(&plan), clock, telemetry, states.clone()));
+    let shared = Arc::new(share(plan, clock, telemetry, states.clone()));
+    *shared.listening.lock().unwrap_or_else(PoisonError::into_inner) = listen::listening(&doors, &[])?;
     let (hop, partials) = mpsc::channel(HOP_DEPTH * shard_count.max(1));
     let (stop, (ready, is_ready)) = (Stop::new(), oneshot::channel());
     let mut shards = Vec::new();
@@ -184,9 +185,11 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
         shards.push(Supervised::start(&shared, index, 0, state, &hop, &stop)?);
     }
     let sources = (0..shard_count).map(|index| Shard::source(&shared, index, 0)).collect();
+    let (swaps, swap_inbox) = mpsc::unbounded_channel();
     let analysis = Analysis {
         shared: Arc::clone(&shared),
-        bound,
+        doors,
+        swaps: swap_inbox,
         hop: partials,
         sources,
         store,
@@ -195,42 +198,23 @@ pub fn start(plan: Plan, clock: Arc<dyn Clock>, telemetry: Telemetry) -> Result<
     };
     let analysis = std::thread::Builder::new().name("analysis".to_owned()).spawn(move || analysis.run())?;
     is_ready.blocking_recv().map_err(|_ended| StartError::Analysis)?;
-    if shared.pressure.is_limited() {
-        let (shared, stop) = (Arc::clone(&shared), stop.clone());
-        std::thread::Builder::new().name("memory".to_owned()).spawn(move || shared.pressure.watch(&stop))?;
-    }
+    shared.watch_memory(&stop)?;
     shared.health.running();
+    let (reloads, orders) = std::sync::mpsc::channel();
     let supervisor = {
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
-        let watch = move || supervise::watch(&shared, shards, hop, &stop);
-        std::thread::Builder::new().name("supervisor".to_owned()).spawn(watch)?
+        let supervisor = Supervisor { shared, shards, hop, stop, swaps, orders, pending: None };
+        std::thread::Builder::new().name("supervisor".to_owned()).spawn(move || supervisor.watch())?
     };
-    Ok(Running { shared, addresses, stop, supervisor, analysis })
+    Ok(Running { shared, reloads, stop, supervisor, analysis })
 }
 
 pub(crate) fn share(
-    plan: Arc<Plan>,
+    plan: Plan,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     states: Vec<Arc<ShardState>>,
 ) -> Shared {
-    let outlets = plan.exporters.iter().map(|planned| {
-        let delivery = planned.configured.delivery();
-        let telemetry = telemetry.with("exporter", &planned.id);
-        let capacity = delivery.queue.enabled.then_some(delivery.queue.queue_size);
-        let queue = match planned.configured.placement() {
-            Placement::EveryShard => SharedQueue::default(),
-            Placement::Once => {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                SharedQueue { sender: Some(sender), receiver: Some(receiver) }
-            }
-        };
-        Outlet {
-            bound: queue::Bound::new(&delivery),
-            meters: Arc::new(queue::Meters::new(&telemetry, capacity)),
-            queue: Mutex::new(queue),
-        }
-    });
     let settings = &plan.settings;
     let room_kib = u32::try_from(settings.max_in_flight_bytes / 1024).unwrap_or(u32::MAX).max(1);
     let snapshot_failures = telemetry.counter(
@@ -238,24 +222,25 @@ pub(crate) fn share(
         "Snapshots of state that could not be stored.",
         "{snapshot}",
     );
+    let questions = Arc::new(Questions::of(&plan, settings.hop.role != HopRole::Ingest));
     Shared {
-        outlets: outlets.collect(),
-        health: Arc::new(Health::new(Arc::clone(&clock), states)),
+        health: Arc::new(Health::new(Arc::clone(&clock), states, plan.hash())),
         started_at: clock.now(),
         instance_id: instance_id(settings, clock.now()),
         room: Arc::new(Semaphore::new(room_kib as usize)),
         room_kib,
         connections: listen::connection_limit(settings.max_connections),
-        pressure: Pressure::new(&plan.memory_limits, &telemetry),
         snapshot_failures,
         verdicts: Verdicts::default(),
         told_bytes: AtomicU64::new(0),
-        questions: Arc::new(Questions::of(&plan, plan.settings.hop.role != HopRole::Ingest)),
+        questions,
+        listening: Mutex::default(),
+        watches_memory: AtomicBool::new(false),
         shards: RwLock::default(),
         reached: AtomicU64::new(0),
+        edition: RwLock::new(Arc::new(Edition::first(plan, clock.now(), &telemetry))),
         clock,
         telemetry,
-        plan,
     }
 }
 
@@ -284,52 +269,37 @@ fn instance_id(settings: &Settings, now: Timestamp) -> String {
     })
 }
 
-fn bind_all(plan: &Plan) -> Result<Vec<Bound>, BindError> {
-    let mut bound = Vec::new();
-    let ingests = plan.settings.hop.role != HopRole::Analysis;
-    for (index, planned) in plan.receivers.iter().enumerate().filter(|_| ingests) {
-        for (listen, address) in planned.configured.listens().iter().enumerate() {
-            bound.push(listen::bind(&planned.id, Owner::Receiver { index, listen }, address)?);
-        }
-    }
-    for (index, planned) in plan.exporters.iter().enumerate() {
-        for (listen, address) in planned.configured.listens().iter().enumerate() {
-            bound.push(listen::bind(&planned.id, Owner::Exporter { index, listen }, address)?);
-        }
-    }
-    for (index, planned) in plan.extensions.iter().enumerate() {
-        for (listen, address) in planned.configured.listens().iter().enumerate() {
-            bound.push(listen::bind(&planned.id, Owner::Extension { index, listen }, address)?);
-        }
-    }
-    let hop = &plan.settings.hop;
-    if hop.role == HopRole::Analysis {
-        let address = Listen { name: "hop", address: hop.endpoint.clone() };
-        bound.push(listen::bind("service::trueline::hop", Owner::Hop, &address)?);
-    }
-    Ok(bound)
-}
-
 impl Running {
-    /// Returns the address a receiver listens on: its place in the plan, and which of its addresses.
+    /// Returns the address a receiver listens on: its id, and which of its addresses.
     pub fn receiver_address(&self, id: &str, listen: usize) -> Option<SocketAddr> {
-        let index = self.shared.plan.receivers.iter().position(|receiver| receiver.id == id)?;
-        self.address(Owner::Receiver { index, listen })
+        self.addresses(OwnerKind::Receiver, id).nth(listen)
     }
 
     /// Returns the address an exporter listens on.
     pub fn exporter_address(&self, id: &str) -> Option<SocketAddr> {
-        let index = self.shared.plan.exporters.iter().position(|exporter| exporter.id == id)?;
-        self.address(Owner::Exporter { index, listen: 0 })
+        self.addresses(OwnerKind::Exporter, id).next()
     }
 
     /// Returns the address on which a process that analyses is told by those that ingest.
     pub fn hop_address(&self) -> Option<SocketAddr> {
-        self.address(Owner::Hop)
+        self.addresses(OwnerKind::Hop, "").next()
     }
 
-    fn address(&self, owner: Owner) -> Option<SocketAddr> {
-        self.addresses.iter().find(|(known, _)| *known == owner).map(|(_, address)| *address)
+    fn addresses(&self, kind: OwnerKind, id: &str) -> impl Iterator<Item = SocketAddr> {
+        let listening = self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it =
+            listening.iter().filter(|listening| listening.owner.kind == kind && listening.owner.id == id);
+        of_it.map(|listening| listening.address).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Returns the way to change the configuration while the service runs.
+    pub fn reloads(&self) -> Reloads {
+        Reloads::new(self.reloads.clone(), Arc::clone(&self.shared.health))
+    }
+
+    /// Returns where answers are offered about topics that no stage has.
+    pub fn desk(&self) -> Desk {
+        self.shared.questions.desk.clone()
     }
 
     /// Returns the time up to which the analysis half has seen everything.
@@ -358,6 +328,8 @@ impl Running {
         info!("stopping");
         self.shared.health.stopping();
         self.stop.cancel();
+        // The acceptors have the sockets too; when they close theirs, nobody shall listen.
+        self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if self.supervisor.join().is_err() {
             error!("the supervisor panicked");
         }

@@ -1,8 +1,12 @@
 //! One ingest thread: its sockets, its graph, its exporters, and nothing shared per span.
 
+mod jobs;
+mod receivers;
+mod teller;
+
 use std::{
     cell::{Cell, RefCell},
-    panic::{AssertUnwindSafe, catch_unwind},
+    collections::BTreeMap,
     rc::Rc,
     sync::{
         Arc,
@@ -11,30 +15,37 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use component::{Inlet, Placement, Receipt, Receiver, ReceiverCx, Refusal, Socket, Sockets, Stop};
-use model::{Signal, Timestamp};
+use component::{Socket, Stop};
+use model::Timestamp;
 use tokio::{
-    sync::{mpsc, oneshot},
-    task::{JoinHandle, JoinSet, LocalSet, spawn_local},
+    sync::{Notify, mpsc},
+    task::{LocalSet, spawn_local},
 };
 use tracing::{error, info};
 
 use crate::{
-    graph::{Beat, Graph, Identity, Side},
-    hop::{self, HopMessage, StagePartial},
-    intake::ShardIntake,
+    edition::Edition,
+    graph::{Graph, Identity, Side},
+    hop::HopMessage,
+    listen::{Owner, OwnerKind},
     outlets::Outlets,
-    plan::Plan,
+    plan::{Changes, Plan},
     service::Shared,
 };
+pub(crate) use jobs::Job;
+use jobs::{end_jobs, serve_jobs};
+use receivers::Receivers;
+use teller::Teller;
+
+/// The ways of accepted connections to the receivers of a shard.
+pub(crate) type SocketSenders = BTreeMap<Owner, mpsc::UnboundedSender<Socket>>;
 
 /// How a shard is reached from other threads.
 #[derive(Clone)]
 pub(crate) struct ShardHandle {
-    /// By receiver, by listening address.
-    pub(crate) sockets: Vec<Vec<mpsc::UnboundedSender<Socket>>>,
+    pub(crate) sockets: Arc<SocketSenders>,
     pub(crate) jobs: mpsc::UnboundedSender<Job>,
+    pub(crate) editions: mpsc::UnboundedSender<NextEdition>,
     pub(crate) state: Arc<ShardState>,
     /// The thread waits for something to do.
     pub(crate) is_idle: Arc<AtomicBool>,
@@ -57,47 +68,55 @@ pub(crate) struct ShardState {
     pub(crate) open_sockets: AtomicU64,
 }
 
-/// A whole request that a busy shard hands to an idle one.
-pub(crate) struct Job {
-    pub(crate) receiver: usize,
-    pub(crate) signal: Signal,
-    pub(crate) bytes: Bytes,
-    pub(crate) transport: &'static str,
-    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
+/// Tells a shard to change to another configuration.
+pub(crate) struct NextEdition {
+    pub(crate) edition: Arc<Edition>,
+    pub(crate) changes: Arc<Changes>,
+    /// Of the source that the shard is from then on.
+    pub(crate) generation: u64,
+    /// Dropped when the shard has changed.
+    pub(crate) _changing: mpsc::Sender<()>,
 }
 
 /// The ends of a shard's channels that belong to its thread.
 pub(crate) struct ShardInbox {
-    pub(crate) sockets: Vec<Vec<mpsc::UnboundedReceiver<Socket>>>,
-    pub(crate) jobs: mpsc::UnboundedReceiver<Job>,
-    pub(crate) is_idle: Arc<AtomicBool>,
-    pub(crate) broken: Stop,
+    sockets: BTreeMap<Owner, mpsc::UnboundedReceiver<Socket>>,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    editions: mpsc::UnboundedReceiver<NextEdition>,
 }
 
 /// Makes the channels of a shard.
 pub(crate) fn channels(plan: &Plan, state: Arc<ShardState>) -> (ShardHandle, ShardInbox) {
-    let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+    let (mut senders, mut sockets) = (SocketSenders::new(), BTreeMap::new());
     for receiver in &plan.receivers {
-        let pairs = receiver.configured.listens().into_iter().map(|_| mpsc::unbounded_channel());
-        let (send, receive): (Vec<_>, Vec<_>) = pairs.unzip();
-        senders.push(send);
-        receivers.push(receive);
+        for listen in receiver.configured.listens() {
+            let owner = Owner { kind: OwnerKind::Receiver, id: receiver.id.clone(), listen: listen.name };
+            let (send, receive) = mpsc::unbounded_channel();
+            senders.insert(owner.clone(), send);
+            sockets.insert(owner, receive);
+        }
     }
     let (jobs, job_inbox) = mpsc::unbounded_channel();
-    let (is_idle, broken) = (Arc::new(AtomicBool::new(false)), Stop::new());
-    let inbox = ShardInbox {
-        sockets: receivers,
-        jobs: job_inbox,
-        is_idle: Arc::clone(&is_idle),
-        broken: broken.clone(),
+    let (editions, edition_inbox) = mpsc::unbounded_channel();
+    let handle = ShardHandle {
+        sockets: Arc::new(senders),
+        jobs,
+        editions,
+        state,
+        is_idle: Arc::new(AtomicBool::new(false)),
+        broken: Stop::new(),
     };
-    (ShardHandle { sockets: senders, jobs, state, is_idle, broken }, inbox)
+    (handle, ShardInbox { sockets, jobs: job_inbox, editions: edition_inbox })
 }
 
 /// What the tasks of one shard share.
 pub(crate) struct Core {
     pub(crate) graph: RefCell<Graph>,
     pub(crate) shared: Arc<Shared>,
+    /// The configuration that this shard works by.
+    edition: RefCell<Arc<Edition>>,
+    /// Wakes those who wait for something that may not be there in the next configuration.
+    pub(crate) has_changed: Notify,
     /// This shard's place among all.
     pub(crate) index: usize,
     /// Requests that have arrived and wait for their turn.
@@ -108,18 +127,32 @@ pub(crate) struct Core {
     pub(crate) closed: Stop,
 }
 
+impl Core {
+    pub(crate) fn edition(&self) -> Arc<Edition> {
+        Arc::clone(&self.edition.borrow())
+    }
+
+    /// From now on works by another configuration.
+    fn change(&self, edition: Arc<Edition>, graph: Graph) {
+        *self.graph.borrow_mut() = graph;
+        *self.edition.borrow_mut() = edition;
+        self.has_changed.notify_waiters();
+    }
+}
+
 /// Everything a shard's thread needs, made on another thread.
 pub(crate) struct Shard {
     /// From when on it closes seconds. Set before the thread runs, which may begin much later.
     pub(crate) since: Timestamp,
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) edition: Arc<Edition>,
+    pub(crate) handle: ShardHandle,
     pub(crate) inbox: ShardInbox,
-    pub(crate) state: Arc<ShardState>,
     pub(crate) hop: mpsc::Sender<HopMessage>,
     /// Tells receivers to end.
     pub(crate) stop: Stop,
-    /// Grows with every rebuild, so that a rebuilt shard is a new source of partials.
+    /// Grows with every rebuild and reload, so that what then begins is a new source of partials.
     pub(crate) generation: u64,
 }
 
@@ -132,6 +165,9 @@ pub(crate) enum Ended {
     Broken,
 }
 
+/// What a shard closes at a time.
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
 impl Shard {
     /// The name under which this shard's partials are merged. Padded, so that names sort as numbers, and
     /// with the start of the process: after a restart it counts from one again, as another source.
@@ -142,12 +178,12 @@ impl Shard {
 
     /// Runs on the shard's own thread until stopped.
     pub(crate) fn run(self) -> Ended {
-        if let Some(core) = self.shared.plan.settings.pinned_core(self.index)
+        if let Some(core) = self.edition.plan.settings.pinned_core(self.index)
             && !core_affinity::set_for_current(core)
         {
             info!(shard = self.index, "could not pin the shard to a core; the scheduler places it");
         }
-        let (parked, unparked) = (Arc::clone(&self.inbox.is_idle), Arc::clone(&self.inbox.is_idle));
+        let (parked, unparked) = (Arc::clone(&self.handle.is_idle), Arc::clone(&self.handle.is_idle));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .on_thread_park(move || parked.store(true, Ordering::Release))
@@ -158,37 +194,34 @@ impl Shard {
     }
 
     async fn work(self) -> Ended {
-        let Self { since, index, shared, inbox, state, hop, stop, generation } = self;
-        let outlets = Outlets::for_shard(&shared);
-        let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
-        let graph =
-            Graph::new(&shared.plan, Side::Ingest, outlets.inboxes.clone(), &shared.telemetry, &identity);
-        let broken = inbox.broken;
+        let Self { since, index, shared, edition, handle, inbox, hop, stop, generation } = self;
+        let broken = handle.broken.clone();
+        let outlets = Outlets::for_shard(&shared, &edition);
         let core = Rc::new(Core {
-            graph: RefCell::new(graph),
+            graph: RefCell::new(graph(&shared, &edition, &outlets)),
             shared: Arc::clone(&shared),
+            edition: RefCell::new(edition),
+            has_changed: Notify::new(),
             index,
             waiting: Cell::new(0),
             closed: broken.child_token(),
             broken: broken.clone(),
         });
-        let intakes: Vec<_> = (0..shared.plan.receivers.len())
-            .map(|receiver| ShardIntake::new(&core, receiver, &outlets))
-            .collect();
-        let mut receivers = Receivers::start(&shared, index, inbox.sockets, &intakes, &stop);
-        let jobs = spawn_local(serve_jobs(inbox.jobs, intakes, broken.clone()));
+        let receivers = Receivers::start(&core, &outlets, inbox.sockets, &handle.sockets, &stop);
+        let jobs = spawn_local(serve_jobs(inbox.jobs, receivers.intakes(), broken.clone()));
         let source = Self::source(&shared, index, generation);
-        let mut teller = Teller { core: Rc::clone(&core), state, hop, source, sequence: 0, verdicts_seen: 0 };
-        tokio::select! {
-            () = teller.tick(since) => {}
-            () = receivers.end(&shared) => {}
-            () = broken.cancelled() => {}
-        }
+        let teller = Teller::new(&core, Arc::clone(&handle.state), hop, source, since);
+        let mut worker = Worker { core, handle, outlets, receivers, teller };
+        worker.work_until_stopped(inbox.editions).await;
+        let Worker { core, handle, outlets, mut receivers, mut teller } = worker;
+        // Nobody is to wait for this shard through its own handle.
+        drop(handle);
         if broken.is_cancelled() {
             error!(shard = index, "a stage panicked; what is queued is delivered, the shard is built anew");
             receivers.stop.cancel();
-            receivers.end(&shared).await;
-        } else {
+        }
+        receivers.end(&shared).await;
+        if !broken.is_cancelled() {
             shared.forget_shards();
         }
         // Other shards may have handed requests over; they come first.
@@ -201,186 +234,70 @@ impl Shard {
             let lost_items = core.graph.borrow_mut().lose_untold();
             error!(shard = index, lost_items, "what the broken shard had counted and not told is lost");
         }
-        drop((teller, core));
+        drop((teller, receivers, core));
         outlets.finish().await;
         if broken.is_cancelled() { Ended::Broken } else { Ended::Drained }
     }
 }
 
-/// This shard's receivers; those that exist once live on the first shard.
-struct Receivers {
-    running: JoinSet<()>,
-    /// Cancelled with the service, or when the shard is broken.
-    stop: Stop,
+fn graph(shared: &Shared, edition: &Edition, outlets: &Outlets) -> Graph {
+    let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
+    Graph::new(&edition.plan, Side::Ingest, outlets.inboxes.clone(), &shared.telemetry, &identity)
 }
 
-impl Receivers {
-    fn start(
-        shared: &Arc<Shared>,
-        index: usize,
-        sockets: Vec<Vec<mpsc::UnboundedReceiver<Socket>>>,
-        intakes: &[Rc<ShardIntake>],
-        service: &Stop,
-    ) -> Self {
-        let mut receivers = Self { running: JoinSet::new(), stop: service.child_token() };
-        for ((planned, sockets), intake) in shared.plan.receivers.iter().zip(sockets).zip(intakes) {
-            if planned.configured.placement() == Placement::Once && index != 0 {
-                continue;
-            }
-            let listens = planned.configured.listens();
-            let sockets =
-                listens.iter().zip(sockets).map(|(listen, accepted)| Sockets { name: listen.name, accepted });
-            let cx = ReceiverCx {
-                id: planned.id.clone(),
-                inlet: Inlet(Rc::clone(intake) as Rc<dyn component::Intake>),
-                sockets: RefCell::new(sockets.collect()),
-                signals: planned.signals,
-                clock: Arc::clone(&shared.clock),
-                authenticators: shared.plan.authenticators.clone(),
-                telemetry: shared.telemetry.with("receiver", &planned.id),
-            };
-            let receiver: Box<dyn Receiver> = planned.configured.build(&cx);
-            let (id, shared) = (planned.id.clone(), Arc::clone(shared));
-            let (stop, service) = (receivers.stop.clone(), service.clone());
-            receivers.running.spawn_local(async move {
-                if let Err(problem) = receiver.run(stop).await {
-                    error!(receiver = id, error = %problem, "receiver ended; the service stops");
-                    shared.health.fail(format!("receiver {id} ended: {problem}"));
-                    // Seeming alive without a way in is worse than ending.
-                    service.cancel();
-                }
-            });
-        }
-        receivers
-    }
-
-    /// Waits for the stop, and then for receivers to finish what they have accepted.
-    async fn end(&mut self, shared: &Shared) {
-        self.stop.cancelled().await;
-        let all = async {
-            while let Some(ended) = self.running.join_next().await {
-                if let Err(problem) = ended {
-                    error!(error = %problem, "a receiver did not end cleanly");
-                }
-            }
-        };
-        let patience = shared.plan.settings.receiver_grace();
-        if tokio::time::timeout(patience, all).await.is_err() {
-            info!(?patience, "some connections did not end in time and are closed");
-            self.running.abort_all();
-        }
-    }
-}
-
-/// Serves requests that other shards hand over, and ends when all of them have been answered.
-async fn serve_jobs(mut jobs: mpsc::UnboundedReceiver<Job>, intakes: Vec<Rc<ShardIntake>>, broken: Stop) {
-    let mut under_way = JoinSet::new();
-    loop {
-        tokio::select! {
-            job = jobs.recv() => {
-                let Some(job) = job else { break };
-                let Some(intake) = intakes.get(job.receiver).map(Rc::clone) else { continue };
-                under_way.spawn_local(serve_job(intake, job));
-            }
-            Some(_ended) = under_way.join_next() => {}
-            () = broken.cancelled(), if !jobs.is_closed() => jobs.close(),
-        }
-    }
-    while under_way.join_next().await.is_some() {}
-}
-
-/// Waits until requests of other shards are answered; what is not in time, is refused there.
-async fn end_jobs(mut jobs: JoinHandle<()>, shared: &Shared) {
-    match tokio::time::timeout(shared.plan.settings.receiver_grace(), &mut jobs).await {
-        Ok(Ok(())) => {}
-        Ok(Err(problem)) => error!(error = %problem, "the task that serves other shards failed"),
-        Err(_elapsed) => jobs.abort(),
-    }
-}
-
-async fn serve_job(intake: Rc<ShardIntake>, job: Job) {
-    let Job { signal, bytes, transport, mut reply, .. } = job;
-    tokio::select! {
-        // A client that left takes its request back, unless it has been folded.
-        () = reply.closed() => {}
-        result = intake.take(signal, bytes, transport) => {
-            // The client may have left in this very moment.
-            let _gone = reply.send(result);
-        }
-    }
-}
-
-/// Closes each second and tells the analysis half.
-struct Teller {
+/// A shard at work.
+struct Worker {
     core: Rc<Core>,
-    state: Arc<ShardState>,
-    hop: mpsc::Sender<HopMessage>,
-    source: String,
-    sequence: u64,
-    /// The last verdicts that this shard has taken over.
-    verdicts_seen: u64,
+    handle: ShardHandle,
+    outlets: Outlets,
+    receivers: Receivers,
+    teller: Teller,
 }
 
-/// What a shard closes at a time.
-pub(crate) const SECOND: Duration = Duration::from_secs(1);
-
-impl Teller {
-    async fn tick(&mut self, since: Timestamp) {
-        let clock = Arc::clone(&self.core.shared.clock);
-        let mut last = since;
+impl Worker {
+    /// Closes seconds, and changes from one configuration to the next at the end of one.
+    async fn work_until_stopped(&mut self, mut editions: mpsc::UnboundedReceiver<NextEdition>) {
+        let (stop, broken) = (self.receivers.stop.clone(), self.core.broken.clone());
+        let mut next: Option<NextEdition> = None;
         loop {
-            clock.sleep_until(last + SECOND).await;
-            last = clock.now().window_start(SECOND).max(last);
-            // When the analysis half can not follow, deltas stay here and are told later.
-            if self.core.shared.told_bytes.load(Ordering::Relaxed) > hop::MAX_TOLD_BYTES {
-                continue;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = broken.cancelled() => return,
+                Some(edition) = editions.recv(), if next.is_none() => {
+                    // What is on its way through receivers that end still meets the stages that it was sent to.
+                    self.receivers.leave(&edition.edition.plan);
+                    self.publish();
+                    next = Some(edition);
+                }
+                at = self.teller.next_second() => {
+                    let Some(room) = self.teller.room() else { continue };
+                    match next.take_if(|_| self.receivers.have_left()) {
+                        None => self.teller.tell(room, at),
+                        Some(next) => self.change(room, at, next),
+                    }
+                }
             }
-            let Ok(room) = self.hop.clone().try_reserve_owned() else { continue };
-            let Some(message) = self.close(Beat::Tick, last) else { return std::future::pending().await };
-            self.core.shared.told_bytes.fetch_add(message.size(), Ordering::Relaxed);
-            room.send(message);
-            self.state.told_until.store(last.as_nanos(), Ordering::Release);
         }
     }
 
-    async fn drain(&mut self) {
-        let now = self.core.shared.clock.now();
-        let Some(mut message) = self.close(Beat::Drain, now) else { return };
-        message.last = true;
-        self.core.shared.told_bytes.fetch_add(message.size(), Ordering::Relaxed);
-        if self.hop.send(message).await.is_err() {
-            error!("the analysis half ended before the shards; the last interval is lost");
-        }
+    /// Tells other threads which connections this shard takes.
+    fn publish(&mut self) {
+        self.handle.sockets = Arc::new(self.receivers.senders.clone());
+        self.core.shared.update_shard(self.core.index, self.handle.clone());
     }
 
-    /// Closes what has ended, or marks the shard as broken when a stage panics.
-    fn close(&mut self, beat: Beat, now: Timestamp) -> Option<HopMessage> {
-        let (core, plan) = (&self.core, &self.core.shared.plan);
-        let verdicts = core.shared.verdicts.since(&mut self.verdicts_seen);
-        let work = AssertUnwindSafe(|| {
-            let mut graph = core.graph.borrow_mut();
-            for (node, verdicts) in verdicts {
-                graph.tell(node, verdicts, now);
-            }
-            graph.beat(beat, &plan.order, now);
-            graph.take_partials()
-        });
-        let Ok(partials) = catch_unwind(work) else {
-            core.broken.cancel();
-            return None;
-        };
-        let partials = partials.into_iter().map(|(node, partial)| StagePartial {
-            stage: plan.stage_key(node).to_owned(),
-            partial: partial.bytes,
-        });
-        self.sequence += 1;
-        Some(HopMessage {
-            version: hop::VERSION,
-            source: self.source.clone(),
-            sequence: self.sequence,
-            at_unix_nano: now.as_nanos(),
-            last: false,
-            partials: partials.collect(),
-        })
+    /// Changes to the next configuration. No step of another task comes between: a request meets the old stages or
+    /// the new ones.
+    fn change(&mut self, room: mpsc::OwnedPermit<HopMessage>, at: Timestamp, next: NextEdition) {
+        let NextEdition { edition, changes, generation, _changing } = next;
+        let shared = Arc::clone(&self.core.shared);
+        let Some(last_words) = self.teller.last_words(at) else { return };
+        let leaving = self.outlets.change(&shared, &edition, &changes, BTreeMap::new());
+        self.core.change(Arc::clone(&edition), graph(&shared, &edition, &self.outlets));
+        self.teller.begin(Shard::source(&shared, self.core.index, generation), at);
+        self.receivers.change(&edition, &changes, &self.outlets);
+        self.publish();
+        self.outlets.retire(leaving);
+        self.teller.send(room, last_words, at);
     }
 }

@@ -32,6 +32,7 @@ mod program;
 mod queues;
 mod quick_start;
 mod quiet_days;
+mod reload;
 mod replay;
 mod rig;
 mod routes;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use component::{Registry, ServiceState, Telemetry, testing::ManualClock};
+use component::{Clock, Registry, ServiceState, Telemetry, testing::ManualClock};
 use config::{ConfigUri, MapEnvironment};
 use model::{Signal, Timestamp};
 
@@ -69,6 +69,19 @@ impl Rig {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
+    }
+
+    /// Puts another configuration in place while the time goes on, second by second.
+    pub(crate) fn reload(&self, yaml: &str) -> Result<engine::Reloaded> {
+        let uris = [PATIENT_END, yaml].map(|yaml| ConfigUri::Yaml(yaml.to_owned()));
+        let loaded = engine::load(&uris, &MapEnvironment::default(), &registry());
+        let plan = loaded.plan.with_context(|| config::render(&loaded.problems.sorted()))?;
+        let reloads = self.running.reloads();
+        let reloading = std::thread::spawn(move || reloads.reload(plan));
+        while !reloading.is_finished() {
+            self.advance_to(self.clock.now() + Duration::from_secs(1))?;
+        }
+        Ok(reloading.join().expect("a reload does not panic")?)
     }
 
     /// Opens a connection to the HTTP address of the receiver `otlp`.

@@ -41,8 +41,14 @@ impl Place {
 
     /// `more` is added to the section of the hop.
     fn start_with(&self, role: &str, hop: SocketAddr, state: &Path, more: &str) -> Result<Trueline> {
+        let watch = Watch { health: self.health, metrics: Some(self.metrics) };
+        let yaml = self.yaml(role, hop, state, more);
+        Trueline::start(&yaml, watch).with_context(|| format!("the one that runs {role}"))
+    }
+
+    fn yaml(&self, role: &str, hop: SocketAddr, state: &Path, more: &str) -> String {
         let Self { data, page, health, metrics } = self;
-        let yaml = format!(
+        format!(
             "
 receivers: {{otlp: {{protocols: {{http: {{endpoint: '{data}'}}}}}}}}
 connectors: {{span_metrics: {{metrics_flush_interval: 1s}}}}
@@ -60,9 +66,21 @@ service:
     metrics: {{receivers: [span_metrics], exporters: [prometheus]}}
 ",
             port = metrics.port(),
-        );
-        let watch = Watch { health: *health, metrics: Some(*metrics) };
-        Trueline::start(&yaml, watch).with_context(|| format!("the one that runs {role}"))
+        )
+    }
+
+    /// Has it read a configuration in which the connector's settings are others.
+    fn reload(&self, program: &mut Trueline, role: &str, hop: SocketAddr, state: &Path) -> Result<()> {
+        let yaml = self
+            .yaml(role, hop, state, "")
+            .replace("metrics_flush_interval: 1s", "metrics_flush_interval: 2s");
+        program.write_config(&yaml)?;
+        program.hang_up()?;
+        eventually("the configuration is in force", SOON, || {
+            let applied = program.metrics()?.sum("otelcol_config_reloads", &[("result", "applied")]);
+            ensure!(applied == Some(1.0), "{applied:?}:\n{}", program.log());
+            Ok(())
+        })
     }
 }
 
@@ -191,5 +209,26 @@ fn partials_cross_the_hop_over_mutual_tls_and_a_stranger_tells_nothing() -> Resu
     send(&ingest_place, 0..8, &mut sent)?;
     wait_until_counted(&analysis_place, "all is counted over TLS", &sent)?;
     drop((stranger, ingest));
+    Ok(())
+}
+
+#[test]
+fn two_programs_take_another_configuration_and_count_on() -> Result<()> {
+    let folder = Folder::new()?;
+    let (ingest_state, state) = (folder.file("ingest"), folder.file("analysis"));
+    let hop = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let (ingest_place, analysis_place) = (Place::new(), Place::new());
+    let mut analysis = analysis_place.start("analysis", hop, &state)?;
+    let mut ingest = ingest_place.start("ingest", hop, &ingest_state)?;
+    let mut sent = Counts::new();
+    send(&ingest_place, 0..8, &mut sent)?;
+    ingest_place.reload(&mut ingest, "ingest", hop, &ingest_state)?;
+    send(&ingest_place, 8..16, &mut sent)?;
+    analysis_place.reload(&mut analysis, "analysis", hop, &state)?;
+    send(&ingest_place, 16..24, &mut sent)?;
+    wait_until_counted(&analysis_place, "all is counted after a reload of both", &sent)?;
+    for program in [&mut ingest, &mut analysis] {
+        ensure!(program.stop(SOON)?.success(), "it did not end well:\n{}", program.log());
+    }
     Ok(())
 }

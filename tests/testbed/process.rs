@@ -138,6 +138,12 @@ impl Process {
         Ok(())
     }
 
+    /// Sends SIGHUP, on which programs read their configuration again.
+    pub fn hang_up(&mut self) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::HUP)?;
+        Ok(())
+    }
+
     /// Waits for the program's end.
     ///
     /// *Errors*: it still runs after `limit`; it goes on running until this value is dropped.

@@ -70,6 +70,18 @@ impl Trueline {
         self.process.log()
     }
 
+    /// Writes another configuration in place of the one that it was started with, as a whole.
+    pub fn write_config(&self, config_yaml: &str) -> Result<()> {
+        let (file, beside) = (self.dir().join("config.yaml"), self.dir().join("config.new"));
+        std::fs::write(&beside, config_yaml)?;
+        Ok(std::fs::rename(beside, file)?)
+    }
+
+    /// Sends SIGHUP, on which it reads its configuration again, and returns at once.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.process.hang_up()
+    }
+
     /// Sends SIGTERM and returns at once.
     pub fn terminate(&mut self) -> Result<()> {
         self.process.terminate()

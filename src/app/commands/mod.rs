@@ -29,13 +29,23 @@ pub(crate) struct Cli {
     command: Option<Command>,
     /// Without a command, `--config` runs the collector; before `run` and `validate` it is theirs
     #[command(flatten)]
+    run: RunArgs,
+}
+
+/// `trueline run`
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
     config: ConfigArgs,
+    /// Read the configuration again when one of its files changes, and not on SIGHUP alone
+    #[arg(long)]
+    watch: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the collector until it is told to stop
-    Run(ConfigArgs),
+    /// Run the collector until it is told to stop; SIGHUP has it read its configuration again
+    Run(RunArgs),
     /// Check a configuration as the start would, and say everything that is wrong with it
     Validate(ValidateArgs),
     /// List every component with the names it answers to
@@ -107,16 +117,17 @@ struct ValidateArgs {
 
 impl Cli {
     pub(crate) fn run(self) -> ExitCode {
-        let before = self.config;
+        let RunArgs { config: before, watch } = self.run;
         match self.command {
-            None => run::run(&before),
-            Some(Command::Run(args)) => run::run(&before.and(args)),
+            None => run::run(&before, watch),
+            Some(Command::Run(args)) => run::run(&before.and(args.config), watch || args.watch),
+            Some(Command::Validate(_)) if watch => fail(exit::USAGE, "--watch is for run"),
             Some(Command::Validate(args)) => {
                 validate::validate(&before.and(args.config), args.format, args.deny_warnings)
             }
-            Some(_) if !before.is_empty() => fail(
+            Some(_) if watch || !before.is_empty() => fail(
                 exit::USAGE,
-                "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
+                "--config, --set and --watch go behind this command, if it takes them: trueline COMMAND --help tells",
             ),
             Some(Command::Components) => components::list(),
             Some(Command::Detect(args)) => detect::run(&args),
@@ -149,7 +160,7 @@ mod tests {
     fn validated(line: &str) -> Vec<String> {
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
         let Some(Command::Validate(args)) = cli.command else { panic!("{line} is no validate") };
-        cli.config.and(args.config).config
+        cli.run.config.and(args.config).config
     }
 
     #[test]

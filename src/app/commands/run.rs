@@ -5,6 +5,7 @@ use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 use component::Telemetry;
 use config::Problems;
 use engine::{Loaded, SystemClock};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, info_span};
 
 use super::validate::{check, render};
@@ -12,15 +13,16 @@ use crate::{
     backfill,
     config_args::ConfigArgs,
     exit::{self, fail},
+    reload::{LOOK_EVERY, Pasts, Reloader},
     telemetry,
 };
 
-pub(super) fn run(args: &ConfigArgs) -> ExitCode {
+pub(super) fn run(args: &ConfigArgs, watches: bool) -> ExitCode {
     let uris = match args.uris() {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { plan, telemetry: settings, problems } = check(&uris);
+    let Loaded { plan, telemetry: settings, files, problems } = check(&uris);
     report(&problems);
     let (Some(plan), Some(settings)) = (plan, settings) else {
         return fail(exit::CONFIG, "the configuration is refused; every problem is listed above");
@@ -30,9 +32,9 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(problem) => return fail(exit::RUNTIME, &format!("could not start: {problem}")),
     };
-    let stop_signal = {
+    let (stop_signal, reload_signal) = {
         let _runtime = runtime.enter();
-        stop_signal()
+        (stop_signal(), signal(SignalKind::hangup()))
     };
     let own = Telemetry::default();
     let (pasts, counted) = (plan.pasts(), own.clone());
@@ -49,11 +51,15 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
                 "everything is ready, begin running and processing data"
             );
             let stopping = running.stopping();
-            backfill::start(pasts, running.stages(), stopping.clone(), &counted);
+            let fill = |pasts| backfill::start(pasts, running.stages(), stopping.clone(), &counted);
+            fill(pasts);
+            let reloader = Reloader::new(uris, files, running.reloads(), running.state(), &counted);
+            reloader.tell_at(&running.desk());
             let signal = runtime.block_on(async {
                 tokio::select! {
                     signal = stop_signal => Some(signal),
                     () = stopping.cancelled() => None,
+                    () = reload_again_and_again(reloader, reload_signal, watches, fill) => None,
                 }
             });
             match signal {
@@ -80,9 +86,50 @@ fn report(problems: &Problems) {
     }
 }
 
+/// Reads the configuration again on every SIGHUP, and when a file has changed where files are watched.
+async fn reload_again_and_again(
+    reloader: Reloader,
+    signal: std::io::Result<Signal>,
+    watches: bool,
+    fill: impl Fn(Pasts),
+) {
+    let Ok(mut signal) = signal else {
+        error!("can not listen for SIGHUP; the configuration stays as it is");
+        return std::future::pending().await;
+    };
+    let mut reloader = Some(reloader);
+    loop {
+        let why = tokio::select! {
+            _ = signal.recv() => Some("SIGHUP"),
+            () = look_again(), if watches => None,
+        };
+        let Some(mut this) = reloader.take() else { return };
+        // The disk is waited for, and the service: on a thread that may, so that a stop is heard.
+        let done = tokio::task::spawn_blocking(move || {
+            let why = why.or_else(|| this.is_due().then_some("a file has changed"));
+            let pasts = why.and_then(|why| this.reload(why));
+            (this, pasts)
+        });
+        match done.await {
+            Ok((this, pasts)) => {
+                pasts.into_iter().for_each(&fill);
+                reloader = Some(this);
+            }
+            Err(problem) => {
+                error!(error = %problem, "reading the configuration failed; it stays as it is from now on");
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+/// By the wall's time, not the pipelines'.
+async fn look_again() {
+    tokio::time::sleep(LOOK_EVERY).await;
+}
+
 /// Catches signals from the call on, and resolves when one has come.
 fn stop_signal() -> impl Future<Output = &'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     async move {
         let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {

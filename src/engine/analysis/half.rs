@@ -1,28 +1,34 @@
 //! The stages that own state: merging, closing, storing.
 
+mod change;
+mod restore;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use component::{Counter, Pieces, Telemetry};
+use component::{Answer, Counter, Pieces};
 use model::{Ack, Timestamp};
 use prost::Message;
-use store::{Restored, SnapshotStore, StoreError};
+use store::{SnapshotStore, StoreError};
 use tokio::{
     sync::mpsc,
     task::{JoinError, spawn_blocking},
 };
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::{
+    edition::Edition,
     graph::{Beat, Graph, NodeId},
     hop::{self, Complete, HopMessage, MAX_SOURCES, Mark, Merger, Ready, StagePartial, Watermark},
     plan::{HopRole, Plan},
     questions::Asked,
     service::Shared,
 };
+
+use restore::restore;
 
 /// Where other processes wait for it, what was merged is stored so often.
 const STORE_EVERY: Duration = Duration::from_secs(5);
@@ -35,6 +41,8 @@ const ARCHIVE_EVERY: Duration = Duration::from_secs(300);
 /// The stages that own state, and where their snapshots are kept.
 pub(super) struct AnalysisHalf {
     shared: Arc<Shared>,
+    /// The configuration that it works by.
+    edition: Arc<Edition>,
     graph: Graph,
     store: Option<Arc<SnapshotStore>>,
     stages: BTreeMap<NodeId, StageState>,
@@ -71,9 +79,15 @@ struct Meters {
 }
 
 impl AnalysisHalf {
-    pub(super) fn new(shared: Arc<Shared>, graph: Graph, store: Option<SnapshotStore>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        edition: Arc<Edition>,
+        graph: Graph,
+        store: Option<SnapshotStore>,
+    ) -> Self {
         let meters = Meters::new(&shared);
         Self {
+            edition,
             graph,
             store: store.map(Arc::new),
             stages: BTreeMap::new(),
@@ -90,50 +104,11 @@ impl AnalysisHalf {
     /// Takes state back, before anything is merged.
     pub(super) fn restore(&mut self) {
         let Some(store) = &self.store else { return };
-        let now = self.shared.clock.now();
         for (node, half) in self.graph.analysis_halves() {
-            let key = self.shared.plan.stage_key(node);
-            let failures = restore_failures(&self.shared.telemetry, key);
-            let restored = store.restore(key, now, |snapshot| half.restore(snapshot));
-            let archived = store.restore(&archive_key(key), now, |archive| half.restore_archive(archive));
-            if let Restored::Failed { problem } = archived {
-                warn!(stage = key, error = problem, "what was before the start can not be asked about");
-                failures.add(1);
+            let key = self.edition.plan.stage_key(node);
+            if let Some(state) = restore(&self.shared, store, key, half.as_mut()) {
+                self.stages.insert(node, state);
             }
-            let watermark = match restored {
-                Restored::Nothing => continue,
-                Restored::Last { watermark } => {
-                    info!(stage = key, "state restored");
-                    watermark
-                }
-                Restored::Previous { watermark, release, kept_at, problem } => {
-                    warn!(
-                        stage = key,
-                        error = problem,
-                        release,
-                        ?kept_at,
-                        "state restored as the release before had left it; what came since is lost"
-                    );
-                    if !problem.is_empty() {
-                        failures.add(1);
-                        self.shared
-                            .health
-                            .degrade(format!("{key} has its state of release {release}: {problem}"));
-                    }
-                    watermark
-                }
-                Restored::Failed { problem } => {
-                    error!(
-                        stage = key,
-                        error = problem,
-                        "state could not be restored, the stage starts empty"
-                    );
-                    failures.add(1);
-                    self.shared.health.degrade(format!("{key} started without its state: {problem}"));
-                    continue;
-                }
-            };
-            self.stages.insert(node, StageState::restored(&watermark));
         }
     }
 
@@ -170,12 +145,12 @@ impl AnalysisHalf {
         let closing: Vec<_> =
             halves.filter(|(_, half)| half.closes_at(complete.until)).map(|(node, _)| node).collect();
         self.save(|node, change| change != Change::Stored && closing.contains(&node)).await;
-        self.graph.beat(Beat::Tick, &self.shared.plan.order, self.reached);
+        self.graph.beat(Beat::Tick, &self.edition.plan.order, self.reached);
         self.note_changes();
-        self.shared.verdicts.publish(self.graph.take_verdicts());
+        self.publish();
         if self.reached >= self.archived_at + ARCHIVE_EVERY {
             self.archived_at = self.reached;
-            self.archive().await;
+            self.archive(|_| true).await;
         }
         self.shared.reached(self.reached);
     }
@@ -191,12 +166,17 @@ impl AnalysisHalf {
 
     /// Asks the stage that a question is for, and tells others what follows. What that changed is stored before it is
     /// answered.
-    pub(super) async fn answer(&mut self, Asked { node: asked, question, reply }: Asked) {
+    pub(super) async fn answer(&mut self, Asked { stage, question, reply }: Asked) {
+        let Some(asked) = self.edition.plan.stage_by_key(&stage) else {
+            // Who asked may have gone.
+            let _gone = reply.send(Answer::not_found());
+            return;
+        };
         let now = self.shared.clock.now().max(self.reached);
         let answer = self.graph.ask(asked, &question, now);
         let mut changed: Vec<NodeId> = answer.is_changed.then_some(asked).into_iter().collect();
         for next in &answer.next {
-            for node in stages_of_topic(&self.shared.plan, next.topic()) {
+            for node in stages_of_topic(&self.edition.plan, next.topic()) {
                 changed.extend(self.graph.ask(node, next, now).is_changed.then_some(node));
             }
         }
@@ -204,7 +184,7 @@ impl AnalysisHalf {
         if !changed.is_empty() {
             self.save(|node, _| changed.contains(&node)).await;
         }
-        self.shared.verdicts.publish(self.graph.take_verdicts());
+        self.publish();
         // Who asked may have gone.
         let _gone = reply.send(answer);
     }
@@ -219,17 +199,21 @@ impl AnalysisHalf {
     pub(super) async fn end(&mut self) {
         let now = self.shared.clock.now().max(self.reached);
         self.save(|_, _| true).await;
-        self.graph.beat(Beat::Drain, &self.shared.plan.order, now);
+        self.graph.beat(Beat::Drain, &self.edition.plan.order, now);
         self.note_changes();
         self.save(|_, _| true).await;
-        self.archive().await;
+        self.archive(|_| true).await;
         self.shared.reached(now);
+    }
+
+    fn publish(&mut self) {
+        self.shared.verdicts.publish(self.edition.plan.keyed(self.graph.take_verdicts()));
     }
 
     fn merge(&mut self, ready: Ready) {
         let Ready { at, source, sequence, partials } = ready;
         for StagePartial { stage, partial } in partials {
-            let Some(node) = self.shared.plan.stage_by_key(&stage) else {
+            let Some(node) = self.edition.plan.stage_by_key(&stage) else {
                 self.meters.unknown_stage.add(1);
                 warn!(stage, "a partial came for a stage that is not configured here and is dropped");
                 continue;
@@ -242,7 +226,7 @@ impl AnalysisHalf {
             self.unstored_bytes += partial.len();
             self.graph.merge(node, model::Partial { bytes: partial, at }, Ack::none(), at);
         }
-        if self.shared.plan.settings.hop.role == HopRole::Analysis {
+        if self.edition.plan.settings.hop.role == HopRole::Analysis {
             let mark = Mark { source: source.clone(), sequence, at_unix_nano: at.as_nanos() };
             self.merged.insert(source, mark);
             forget_oldest(&mut self.merged);
@@ -270,7 +254,7 @@ impl AnalysisHalf {
                 continue;
             };
             let watermark = stage.watermark(&self.merged).encode_to_vec();
-            let key = self.shared.plan.stage_key(node).to_owned();
+            let key = self.edition.plan.stage_key(node).to_owned();
             saved.push((node, write(Arc::clone(&store), key.clone(), watermark, pieces, now).await, key));
         }
         if saved.is_empty() {
@@ -291,12 +275,12 @@ impl AnalysisHalf {
     }
 
     /// Stores what nothing but questions depends on.
-    async fn archive(&mut self) {
+    async fn archive(&mut self, which: impl Fn(NodeId) -> bool) {
         let Some(store) = self.store.clone() else { return };
         let now = self.shared.clock.now();
         for (node, half) in self.graph.analysis_halves() {
-            let Some(pieces) = half.archive_pieces() else { continue };
-            let key = self.shared.plan.stage_key(node);
+            let Some(pieces) = half.archive_pieces().filter(|_| which(node)) else { continue };
+            let key = self.edition.plan.stage_key(node);
             let written = write(Arc::clone(&store), archive_key(key), Vec::new(), pieces, now).await;
             let problem = match written {
                 Ok(Ok(())) => continue,
@@ -390,14 +374,6 @@ fn forget_oldest(marks: &mut BTreeMap<String, Mark>) {
 /// Under which the archive of a stage is stored; no stage has such a key.
 fn archive_key(stage: &str) -> String {
     format!("archive/{stage}")
-}
-
-fn restore_failures(telemetry: &Telemetry, stage: &str) -> Counter {
-    telemetry.with("stage", stage).counter(
-        "trueline_state_restore_failures",
-        "Snapshots that a stage could not take back at the start.",
-        "{snapshot}",
-    )
 }
 
 impl Meters {

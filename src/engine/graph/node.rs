@@ -53,7 +53,7 @@ impl Node {
             id: stage.id,
             telemetry: &telemetry,
             instance_id: identity.instance_id,
-            started_at: identity.started_at,
+            started_at: stage.since.unwrap_or(identity.started_at),
             is_watched: stage.is_watched,
         };
         let mut ingest = stage.configured.ingest(&cx);

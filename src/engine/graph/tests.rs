@@ -55,6 +55,8 @@ fn outlet(id: &str) -> (Rc<Inbox>, Rc<Keeper>) {
         clock: Arc::new(ManualClock::new(Timestamp::from_secs(1))),
         closing: Stop::new(),
         hurry: Stop::new(),
+        handover: Rc::default(),
+        before: None,
     };
     spawn_local(consumer.run(items));
     (Rc::new(Inbox::new(id, &delivery, Bound::new(&delivery), meters, sender)), keeper)

@@ -7,7 +7,7 @@ use component::{Counter, Telemetry};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::{graph::NodeId, hop, service::Shared};
+use crate::{hop, service::Shared};
 
 /// Verdicts of a stage that are larger stay where they are: each ingest process keeps them once for each stage.
 pub(super) const MAX_VERDICT_BYTES: usize = 16 << 20;
@@ -87,8 +87,7 @@ impl Teller {
     pub(super) fn news(&mut self) -> Vec<Answer> {
         let news = self.shared.verdicts.since(&mut self.told);
         let mut answers = Vec::new();
-        for (node, verdicts) in news {
-            let stage = self.shared.plan.stage_key(node).to_owned();
+        for (stage, verdicts) in news {
             if verdicts.len() > MAX_VERDICT_BYTES {
                 self.too_large.add(1);
                 let bytes = verdicts.len();
@@ -105,7 +104,7 @@ impl Teller {
 pub(super) struct Listener {
     shared: Arc<Shared>,
     /// By stage: the number of the verdicts that were taken last.
-    taken: BTreeMap<NodeId, u64>,
+    taken: BTreeMap<String, u64>,
     unknown_version: Counter,
     unknown_stage: Counter,
 }
@@ -138,14 +137,14 @@ impl Listener {
     }
 
     fn publish(&mut self, StageVerdicts { stage, verdicts, number }: StageVerdicts) {
-        let Some(node) = self.shared.plan.stage_by_key(&stage) else {
+        if self.shared.edition().plan.stage_by_key(&stage).is_none() {
             self.unknown_stage.add(1);
             warn!(stage, "verdicts came for a stage that is not configured here and are dropped");
             return;
-        };
-        if self.taken.get(&node).is_none_or(|taken| *taken < number) {
-            self.taken.insert(node, number);
-            self.shared.verdicts.publish(vec![(node, verdicts)]);
+        }
+        if self.taken.get(&stage).is_none_or(|taken| *taken < number) {
+            self.taken.insert(stage.clone(), number);
+            self.shared.verdicts.publish(vec![(stage, verdicts)]);
         }
     }
 }

@@ -88,7 +88,8 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, s
         "Connections of ingest processes on which no TLS was agreed.",
         "{connection}",
     );
-    let tls = shared.plan.settings.hop.tls.get().map(|tls| {
+    let edition = shared.edition();
+    let tls = edition.plan.settings.hop.tls.get().map(|tls| {
         ServerTls::new(&tls.server(), &[], Arc::clone(&shared.clock), &shared.telemetry.with("server", "hop"))
     });
     let tls = match tls.transpose() {

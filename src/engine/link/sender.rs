@@ -88,7 +88,8 @@ impl Link {
             "Messages between the ingest and the analysis process that were given up.",
             "{message}",
         );
-        let hop = &shared.plan.settings.hop;
+        let edition = shared.edition();
+        let hop = &edition.plan.settings.hop;
         let telemetry = shared.telemetry.with("client", "hop");
         let tls = hop.tls.get();
         let tls = tls.map(|tls| ClientTls::new(tls.client(), Arc::clone(&shared.clock), &telemetry));

@@ -41,7 +41,7 @@ fn what_travels_between_processes_is_as_described() {
 
 fn shared() -> Arc<Shared> {
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
-    Arc::new(service::share(Arc::new(plan(CHAIN)), clock, Telemetry::default(), Vec::new()))
+    Arc::new(service::share(plan(CHAIN), clock, Telemetry::default(), Vec::new()))
 }
 
 fn message(sequence: u64, partial_bytes: usize) -> HopMessage {
@@ -164,14 +164,13 @@ fn verdicts(stage: &str, text: &'static str, number: u64) -> Answer {
 #[test]
 fn verdicts_are_published_latest_first_and_what_is_not_understood_is_dropped_and_counted() {
     let shared = shared();
-    let node = shared.plan.stage_by_key(STAGE).unwrap();
     let mut listener = Listener::new(Arc::clone(&shared));
     let mut seen = 0;
     let mut published = || shared.verdicts.since(&mut seen);
     for answer in [verdicts(STAGE, "new", 7), verdicts(STAGE, "old", 6)] {
         assert_eq!(listener.take(answer), None);
     }
-    assert_eq!(published(), [(node, Bytes::from_static(b"new"))]);
+    assert_eq!(published(), [(STAGE.to_owned(), Bytes::from_static(b"new"))]);
     listener.take(verdicts("connector/of_another_configuration", "x", 8));
     listener.take(Answer { version: hop::VERSION + 1, ..verdicts(STAGE, "later", 9) });
     assert!(published().is_empty());
@@ -179,15 +178,15 @@ fn verdicts_are_published_latest_first_and_what_is_not_understood_is_dropped_and
     assert_eq!(count(&shared, "trueline_hop_dropped_verdicts", "unknown_version"), 1);
     // The numbers of a side that has started anew begin again, over another connection.
     Listener::new(Arc::clone(&shared)).take(verdicts(STAGE, "first", 1));
-    assert_eq!(published(), [(node, Bytes::from_static(b"first"))]);
+    assert_eq!(published(), [(STAGE.to_owned(), Bytes::from_static(b"first"))]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_told_the_latest_verdicts_at_once_and_then_each_time_they_change() {
     let shared = shared();
-    let node = shared.plan.stage_by_key(STAGE).unwrap();
-    let publish =
-        |text: &'static str| shared.verdicts.publish(vec![(node, Bytes::from_static(text.as_bytes()))]);
+    let publish = |text: &'static str| {
+        shared.verdicts.publish(vec![(STAGE.to_owned(), Bytes::from_static(text.as_bytes()))])
+    };
     publish("replaced");
     publish("before");
     let work = async {
@@ -205,11 +204,10 @@ async fn a_connection_is_told_the_latest_verdicts_at_once_and_then_each_time_the
 #[test]
 fn verdicts_that_are_too_large_for_another_process_are_dropped_and_counted() {
     let shared = shared();
-    let node = shared.plan.stage_by_key(STAGE).unwrap();
     let mut teller = Teller::new(Arc::clone(&shared));
-    shared.verdicts.publish(vec![(node, Bytes::from(vec![0; MAX_VERDICT_BYTES + 1]))]);
+    shared.verdicts.publish(vec![(STAGE.to_owned(), Bytes::from(vec![0; MAX_VERDICT_BYTES + 1]))]);
     assert_eq!(teller.news(), []);
     assert_eq!(count(&shared, "trueline_hop_dropped_verdicts", "too_large"), 1);
-    shared.verdicts.publish(vec![(node, Bytes::from(vec![0; MAX_VERDICT_BYTES]))]);
+    shared.verdicts.publish(vec![(STAGE.to_owned(), Bytes::from(vec![0; MAX_VERDICT_BYTES]))]);
     assert_eq!(teller.news().len(), 1);
 }

@@ -7,8 +7,8 @@ use component::{
     MemoryLimit, Registry, Sizer,
 };
 use config::{
-    Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, Pipeline, Problem,
-    Problems, Reference, did_you_mean, instead_of,
+    Collector, Component, ComponentId, ComponentKind, ConfigUri, Document, Environment, FileRead, Pipeline,
+    Problem, Problems, Reference, did_you_mean, instead_of,
 };
 use model::{Columns, SignalSet};
 
@@ -16,12 +16,13 @@ use crate::queue::Batching;
 
 use super::{
     Output, Place, Plan, PlannedBatch, PlannedExporter, PlannedExtension, PlannedNode, PlannedPipeline,
-    PlannedReceiver, Settings,
+    PlannedReceiver, Settings, Written,
     addresses::check_addresses,
     auth::{authenticators, check_auth},
     routes::{Routes, signals_of},
     settings::EngineConfig,
     widths::check_widths,
+    written::fingerprint,
 };
 
 /// What a configuration amounts to.
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub plan: Option<Plan>,
     /// What the program shall tell of itself; none when there is no plan.
     pub telemetry: Option<config::Telemetry>,
+    /// Every file and folder that was looked at.
+    pub files: Vec<FileRead>,
     pub problems: Problems,
 }
 
@@ -56,23 +59,28 @@ fn load_with(
     registry: &Registry,
     check: impl FnOnce(&Collector, &Parts, &mut Problems),
 ) -> Loaded {
-    let Document { collector, mut problems, .. } =
+    FileRead::take_all();
+    let Document { collector, tree, mut problems } =
         Document::load_with(uris, environment, &|kind, name| help_for_missing(kind, name, registry));
+    let mut files = FileRead::take_all();
     let parts = Parts::read(&collector, registry, &mut problems);
+    let of_components: Vec<_> = parts.written.values().flat_map(|written| written.files()).cloned().collect();
+    files.extend_from_slice(&of_components);
     let engine = engine_config(&collector, &mut problems);
     let lines = Lines::connect(&collector, &parts, registry, &mut problems);
     let routes = Routes::read(&collector, &parts.connectors, &mut problems);
     check(&collector, &parts, &mut problems);
     check_auth(&collector, &parts, &mut problems);
     if problems.has_errors() {
-        return Loaded { plan: None, telemetry: None, problems };
+        return Loaded { plan: None, telemetry: None, files, problems };
     }
-    let plan = lines.into_plan(&collector, parts, &routes, &engine);
+    let hash = fingerprint(tree.as_ref(), &of_components);
+    let plan = lines.into_plan(&collector, parts, &routes, &engine, hash);
     check_addresses(&plan, &collector, &mut problems);
     if problems.has_errors() {
-        return Loaded { plan: None, telemetry: None, problems };
+        return Loaded { plan: None, telemetry: None, files, problems };
     }
-    Loaded { plan: Some(plan), telemetry: Some(collector.service.telemetry), problems }
+    Loaded { plan: Some(plan), telemetry: Some(collector.service.telemetry), files, problems }
 }
 
 fn engine_config(collector: &Collector, problems: &mut Problems) -> EngineConfig {
@@ -96,38 +104,54 @@ pub(super) struct Parts {
     connectors: BTreeMap<String, Arc<dyn ConfiguredProcessor>>,
     pub(super) exporters: BTreeMap<String, Arc<dyn ConfiguredExporter>>,
     pub(super) extensions: BTreeMap<String, Arc<dyn ConfiguredExtension>>,
+    /// By path: `receivers::otlp`.
+    written: BTreeMap<String, Arc<Written>>,
 }
 
 impl Parts {
     fn read(collector: &Collector, registry: &Registry, problems: &mut Problems) -> Self {
-        Self {
-            receivers: read(&collector.receivers, &registry.receivers, problems),
-            processors: read(&collector.processors, &registry.processors, problems),
-            connectors: read(&collector.connectors, &registry.connectors, problems),
-            exporters: read(&collector.exporters, &registry.exporters, problems),
-            extensions: read(&collector.extensions, &registry.extensions, problems),
-        }
+        let mut written = BTreeMap::new();
+        let mut reading = Reading { written: &mut written, problems };
+        let receivers = reading.read(&collector.receivers, &registry.receivers);
+        let processors = reading.read(&collector.processors, &registry.processors);
+        let connectors = reading.read(&collector.connectors, &registry.connectors);
+        let exporters = reading.read(&collector.exporters, &registry.exporters);
+        let extensions = reading.read(&collector.extensions, &registry.extensions);
+        Self { receivers, processors, connectors, exporters, extensions, written }
+    }
+
+    fn written(&self, kind: ComponentKind, id: &str) -> Arc<Written> {
+        let path = format!("{}::{id}", kind.section());
+        self.written.get(&path).map(Arc::clone).expect("what is planned has been read")
     }
 }
 
-fn read<T: ?Sized>(
-    components: &[Component],
-    table: &[component::Entry<T>],
-    problems: &mut Problems,
-) -> BTreeMap<String, Arc<T>> {
-    let mut parts = BTreeMap::new();
-    for component in components {
-        let name = component.id.component_type.as_str();
-        match table.iter().find(|row| row.answers_to(name)) {
-            Some(row) => {
-                if let Some(part) = (row.parse)(&component.settings, &component.path(), problems) {
-                    parts.insert(component.id.to_string(), part);
-                }
+/// What is noted while components are read.
+struct Reading<'a> {
+    written: &'a mut BTreeMap<String, Arc<Written>>,
+    problems: &'a mut Problems,
+}
+
+impl Reading<'_> {
+    fn read<T: ?Sized>(
+        &mut self,
+        components: &[Component],
+        table: &[component::Entry<T>],
+    ) -> BTreeMap<String, Arc<T>> {
+        let mut parts = BTreeMap::new();
+        for component in components {
+            let (name, path) = (component.id.component_type.as_str(), component.path());
+            let Some(row) = table.iter().find(|row| row.answers_to(name)) else {
+                self.problems.push(unknown_type(component, table));
+                continue;
+            };
+            if let Some(part) = (row.parse)(&component.settings, &path, self.problems) {
+                parts.insert(component.id.to_string(), part);
             }
-            None => problems.push(unknown_type(component, table)),
+            self.written.insert(path, Arc::new(Written::of(component, FileRead::take_all())));
         }
+        parts
     }
-    parts
 }
 
 fn unknown_type<T: ?Sized>(component: &Component, table: &[component::Entry<T>]) -> Problem {
@@ -208,7 +232,14 @@ impl Lines {
         lines
     }
 
-    fn into_plan(self, collector: &Collector, parts: Parts, routes: &Routes, engine: &EngineConfig) -> Plan {
+    fn into_plan(
+        self,
+        collector: &Collector,
+        parts: Parts,
+        routes: &Routes,
+        engine: &EngineConfig,
+        hash: String,
+    ) -> Plan {
         let used_exporters = used(&self, |end| match end {
             End::Exporter(id) => Some(id.as_str()),
             End::Connector(_) => None,
@@ -224,7 +255,9 @@ impl Lines {
                     key: format!("pipeline/{}/{id}", line.id),
                     id: id.clone(),
                     configured: Arc::clone(&parts.processors[id]),
+                    written: parts.written(ComponentKind::Processor, id),
                     place: Place::Stage { pipeline, stage },
+                    since: None,
                 });
             }
             stages.push(of_line);
@@ -236,7 +269,9 @@ impl Lines {
                 key: format!("connector/{id}"),
                 id: id.clone(),
                 configured: Arc::clone(&parts.connectors[id]),
+                written: parts.written(ComponentKind::Connector, id),
                 place: Place::Connector { outputs: outputs.clone(), routes: routes.of(id) },
+                since: None,
             });
         }
         let output = |end: &End| match end {
@@ -262,7 +297,11 @@ impl Lines {
             receivers: planned_receivers(&self, &parts),
             exporters: used_exporters
                 .into_iter()
-                .map(|id| PlannedExporter { configured: Arc::clone(&parts.exporters[&id]), id })
+                .map(|id| PlannedExporter {
+                    configured: Arc::clone(&parts.exporters[&id]),
+                    written: parts.written(ComponentKind::Exporter, &id),
+                    id,
+                })
                 .collect(),
             extensions: planned_extensions(collector, &parts),
             pipelines,
@@ -271,6 +310,8 @@ impl Lines {
             memory_limits,
             settings: Settings::new(engine, state_directory),
             authenticators,
+            hash,
+            telemetry: collector.service.telemetry.clone(),
         }
     }
 }
@@ -467,6 +508,7 @@ fn planned_receivers(lines: &Lines, parts: &Parts) -> Vec<PlannedReceiver> {
                 None => planned.push(PlannedReceiver {
                     id: id.clone(),
                     configured: Arc::clone(configured),
+                    written: parts.written(ComponentKind::Receiver, id),
                     signals,
                     pipelines: vec![index],
                 }),
@@ -478,8 +520,12 @@ fn planned_receivers(lines: &Lines, parts: &Parts) -> Vec<PlannedReceiver> {
 
 fn planned_extensions(collector: &Collector, parts: &Parts) -> Vec<PlannedExtension> {
     let used = collector.service.extensions.iter().map(|reference| reference.id.to_string());
-    used.filter_map(|id| Some(PlannedExtension { configured: Arc::clone(parts.extensions.get(&id)?), id }))
-        .collect()
+    let planned = |id: String| {
+        let configured = Arc::clone(parts.extensions.get(&id)?);
+        let written = parts.written(ComponentKind::Extension, &id);
+        Some(PlannedExtension { id, configured, written })
+    };
+    used.filter_map(planned).collect()
 }
 
 fn state_directory(collector: &Collector, parts: &Parts) -> Option<PathBuf> {

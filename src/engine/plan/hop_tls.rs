@@ -7,7 +7,7 @@ use serde::Deserialize;
 use transport::{ClientTlsConfig, ServerTlsConfig, TlsVersion};
 
 /// `hop.tls`: the keys of the side that this process is. One section serves both, as they share most of a file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct HopTlsConfig {
     pub(crate) cert_file: String,

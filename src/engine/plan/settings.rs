@@ -26,7 +26,7 @@ pub(crate) struct EngineConfig {
 }
 
 /// Where the two halves run.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct HopConfig {
     pub(crate) role: HopRole,

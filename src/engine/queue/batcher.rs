@@ -52,6 +52,19 @@ impl Batcher {
         Self { items, own, clock, closing, open: Vec::new(), ready: VecDeque::new() }
     }
 
+    /// Sends these before all others.
+    pub(super) fn first(&mut self, jobs: VecDeque<Job>) {
+        self.ready = jobs;
+    }
+
+    /// Returns all that has not been given out.
+    pub(super) fn into_left(mut self) -> impl Iterator<Item = Job> {
+        self.items.close();
+        let queued = std::iter::from_fn(move || self.items.try_recv().ok());
+        let open = self.open.into_iter().flat_map(|open| open.items);
+        self.ready.into_iter().chain(open.chain(queued).map(Job::single))
+    }
+
     /// Returns the next request to send, or none when the queue is closed and empty.
     pub(super) async fn next(&mut self) -> Option<Job> {
         loop {

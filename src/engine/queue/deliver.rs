@@ -11,7 +11,7 @@ use tokio::{
 use tracing::{Instrument, debug, error, field::Empty, info_span, warn};
 
 use super::{
-    Item, Meters,
+    Before, Handover, Item, Meters,
     batcher::{Batcher, Job},
 };
 
@@ -26,6 +26,10 @@ pub(crate) struct Consumer {
     pub(crate) closing: Stop,
     /// Cancelled when the service has no more patience: what is left gets one attempt.
     pub(crate) hurry: Stop,
+    /// To the exporter that will take its place.
+    pub(crate) handover: Rc<Handover>,
+    /// Whose place it takes.
+    pub(crate) before: Option<Before>,
 }
 
 /// So many exports run side by side where no queue bounds them.
@@ -39,8 +43,27 @@ impl Consumer {
         let consumers = if queue.enabled { queue.num_consumers } else { UNQUEUED_CONSUMERS };
         let slots = Arc::new(Semaphore::new(consumers));
         let mut batcher = Batcher::new(items, &this.delivery, Arc::clone(&this.clock), this.closing.clone());
-        while let Some(job) = batcher.next().await {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        if let Some(before) = &this.before {
+            batcher.first(before.take(queue.sizer, &this.meters).await);
+        }
+        let mut in_hand = None;
+        loop {
+            let begun = &this.handover.begun;
+            let next = tokio::select! {
+                biased;
+                () = begun.cancelled() => break,
+                next = batcher.next() => next,
+            };
+            let Some(job) = next else { break };
+            let slot = tokio::select! {
+                biased;
+                () = begun.cancelled() => None,
+                slot = Arc::clone(&slots).acquire_owned() => slot.ok(),
+            };
+            let Some(slot) = slot else {
+                in_hand = Some(job);
+                break;
+            };
             let consumer = Rc::clone(&this);
             spawn_local(async move {
                 consumer.deliver(job).await;
@@ -50,6 +73,9 @@ impl Consumer {
         // All slots are free again when the last delivery has ended.
         let all = u32::try_from(consumers).unwrap_or(u32::MAX);
         drop(slots.acquire_many(all).await);
+        if this.handover.begun.is_cancelled() {
+            in_hand.into_iter().chain(batcher.into_left()).for_each(|job| this.handover.leave(job));
+        }
         if let Err(problem) = this.exporter.shutdown().await {
             error!(exporter = this.id, error = %problem, "exporter did not shut down cleanly");
         }
@@ -58,7 +84,9 @@ impl Consumer {
     async fn deliver(&self, job: Job) {
         let in_flight = InFlight::new(&self.meters.in_flight);
         let span = self.span(&job);
-        let outcome = self.attempts(&job).instrument(span.clone()).await;
+        let Some(outcome) = self.attempts(&job).instrument(span.clone()).await else {
+            return self.handover.leave(job);
+        };
         if !matches!(outcome, Outcome::Delivered { .. }) {
             span.record("otel.status_code", "ERROR");
         }
@@ -80,39 +108,51 @@ impl Consumer {
         )
     }
 
-    /// Tries until delivered, refused for good, or out of time.
-    async fn attempts(&self, job: &Job) -> Outcome {
+    /// Tries until delivered, refused for good, or out of time; none when another exporter is to try.
+    async fn attempts(&self, job: &Job) -> Option<Outcome> {
         let mut backoff = Backoff::new(&self.delivery, self.clock.now(), job.export.bytes.len() as u64);
         let (signal, items) = (job.export.signal, job.export.items);
         loop {
-            let (after, problem) = match self.attempt(job).await {
+            let attempt = tokio::select! {
+                biased;
+                attempt = self.attempt(job) => attempt,
+                () = self.handover.overdue.cancelled() => return None,
+            };
+            let (after, problem) = match attempt {
                 Ok(Delivered { rejected, message }) => {
                     let rejected = rejected.min(items);
                     self.meters.sent(signal, items - rejected);
                     self.meters.send_failed(signal, rejected);
-                    return Outcome::Delivered { rejected, message };
+                    return Some(Outcome::Delivered { rejected, message });
                 }
                 Err(ExportError::Permanent(problem)) => {
                     self.meters.send_failed(signal, items);
                     error!(exporter = self.id, error = %problem, dropped_items = items, "exporting failed; the error is not retryable, dropping data");
-                    return Outcome::Permanent(problem.to_string());
+                    return Some(Outcome::Permanent(problem.to_string()));
                 }
                 Err(ExportError::Retryable { after, source }) => (after, source),
             };
+            if self.handover.begun.is_cancelled() {
+                return None;
+            }
             let Some(wait) = backoff.next(self.clock.now(), after).filter(|_| !self.hurry.is_cancelled())
             else {
                 self.meters.send_failed(signal, items);
                 error!(exporter = self.id, error = %problem, dropped_items = items, "exporting failed; no more retries left, dropping data");
-                return Outcome::Retryable { after, message: problem.to_string() };
+                return Some(Outcome::Retryable { after, message: problem.to_string() });
             };
             warn!(exporter = self.id, error = %problem, interval = ?wait, "exporting failed; will retry the request after interval");
             self.pause(wait).await;
+            if self.handover.begun.is_cancelled() {
+                return None;
+            }
         }
     }
 
     async fn pause(&self, wait: Duration) {
         tokio::select! {
             () = self.clock.sleep_until(self.clock.now() + wait) => {}
+            () = self.handover.begun.cancelled() => {}
             () = self.hurry.cancelled() => debug!(exporter = self.id, "retrying at once, the service is stopping"),
         }
     }

@@ -39,6 +39,13 @@ impl Owed {
         }
     }
 
+    /// From now on owes to another queue, in which it takes this room.
+    pub(super) fn move_to(&mut self, bound: &Arc<Bound>, meters: &Arc<Meters>, cost: Cost) {
+        bound.take_anyway(cost);
+        self.bound.give_back(std::mem::replace(&mut self.cost, cost));
+        (self.bound, self.meters) = (Arc::clone(bound), Arc::clone(meters));
+    }
+
     /// Ends with an outcome whose items have been counted.
     pub(super) fn settle(mut self, outcome: &Outcome) {
         self.items = 0;

@@ -52,6 +52,7 @@ struct Rig {
     inbox: Inbox,
     clock: ManualClock,
     hurry: Stop,
+    handover: Rc<Handover>,
     telemetry: Telemetry,
     consumer: tokio::task::JoinHandle<()>,
 }
@@ -65,12 +66,16 @@ fn delivery(queue: QueueConfig) -> Delivery {
 }
 
 fn rig(delivery: Delivery, answers: Vec<Answer>) -> Rig {
+    rig_after(delivery, answers, None)
+}
+
+fn rig_after(delivery: Delivery, answers: Vec<Answer>, before: Option<Rc<Handover>>) -> Rig {
     let exporter = Rc::new(Scripted { answers: RefCell::new(answers.into()), ..Default::default() });
     let telemetry = Telemetry::default();
     let meters = Arc::new(Meters::new(&telemetry, Some(delivery.queue.queue_size)));
     let bound = Bound::new(&delivery);
     let clock = ManualClock::new(Timestamp::from_secs(1000));
-    let hurry = Stop::new();
+    let (hurry, handover) = (Stop::new(), Rc::new(Handover::default()));
     let (sender, items) = mpsc::unbounded_channel();
     let consumer = Consumer {
         id: "test".to_owned(),
@@ -80,10 +85,12 @@ fn rig(delivery: Delivery, answers: Vec<Answer>) -> Rig {
         clock: Arc::new(clock.clone()),
         closing: Stop::new(),
         hurry: hurry.clone(),
+        handover: Rc::clone(&handover),
+        before: before.map(|handover| Before { handover, bound: Arc::clone(&bound) }),
     };
     let consumer = spawn_local(consumer.run(items));
     let inbox = Inbox::new("test", &delivery, bound, meters, sender);
-    Rig { exporter, inbox, clock, hurry, telemetry, consumer }
+    Rig { exporter, inbox, clock, hurry, handover, telemetry, consumer }
 }
 
 fn logs(text: &'static str) -> Export {
@@ -447,5 +454,56 @@ fn at_the_end_batches_leave_however_small() {
         drop(inbox);
         consumer.await.unwrap();
         assert_eq!(exporter.exported.borrow()[0].bytes, "a");
+    });
+}
+
+#[test]
+fn what_an_exporter_leaves_comes_first_at_the_one_that_takes_its_place() {
+    run(async {
+        let queue = QueueConfig { num_consumers: 1, ..Default::default() };
+        let old = rig(delivery(queue.clone()), (0..100).map(|_| retryable(None)).collect());
+        let answers: Vec<_> = ["a", "b", "c"].map(|text| old.send(logs(text))).into();
+        settle().await;
+        let next = rig_after(delivery(queue), Vec::new(), Some(Rc::clone(&old.handover)));
+        next.send(logs("d")).await;
+        settle().await;
+        assert_eq!(next.exporter.attempts.get(), 0, "it waits for the one before");
+        let Rig { handover, consumer, exporter, telemetry, inbox, .. } = old;
+        handover.begun.cancel();
+        consumer.await.unwrap();
+        handover.ended.cancel();
+        settle().await;
+        let order: Vec<_> =
+            next.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect();
+        assert_eq!(order, ["a", "b", "c", "d"]);
+        assert_eq!((exporter.attempts.get(), inbox.bound.used(), next.inbox.bound.used()), (1, 0, 0));
+        for answer in answers {
+            assert_eq!(answer.await, Outcome::DELIVERED);
+        }
+        let failed = |telemetry: &Telemetry| {
+            let rows = telemetry.read();
+            rows.iter().filter(|row| row.name.contains("failed")).map(|row| row.value).sum::<u64>()
+        };
+        assert_eq!((failed(&telemetry), failed(&next.telemetry)), (0, 0));
+        assert_eq!(next.counter("otelcol_exporter_sent_log_records"), 4);
+    });
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_is_made_by_the_next_exporter() {
+    run(async {
+        let old = rig(delivery(QueueConfig::default()), Vec::new());
+        *old.exporter.hold.borrow_mut() = Some(Stop::new());
+        old.send(logs("a")).await;
+        settle().await;
+        let next = rig_after(delivery(QueueConfig::default()), Vec::new(), Some(Rc::clone(&old.handover)));
+        old.handover.begun.cancel();
+        settle().await;
+        assert!(!old.consumer.is_finished(), "an attempt under way may succeed");
+        old.handover.overdue.cancel();
+        old.consumer.await.unwrap();
+        old.handover.ended.cancel();
+        settle().await;
+        assert_eq!(next.exporter.exported.borrow().len(), 1);
     });
 }

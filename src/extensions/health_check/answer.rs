@@ -32,6 +32,22 @@ impl Answers {
         }
     }
 
+    /// What the collector does not tell: which configuration is in force, and whether a later one was refused.
+    fn config_json(&self) -> String {
+        let config = self.state.config();
+        if config.hash.is_empty() {
+            return String::new();
+        }
+        // The problems may quote what is written, which is not for everybody: the log and the API tell them.
+        let refused = config.refused.map(|refused| format!(r#","refusedAt":"{}""#, rfc3339(refused.at)));
+        format!(
+            r#","config":{{"hash":{},"since":"{}"{}}}"#,
+            serde_json::Value::String(config.hash),
+            rfc3339(config.since),
+            refused.unwrap_or_default()
+        )
+    }
+
     fn json(&self, is_ready: bool) -> String {
         if !is_ready {
             let reason = serde_json::Value::String(self.state.reason());
@@ -44,9 +60,10 @@ impl Answers {
             what => format!(r#","degraded":{}"#, serde_json::Value::String(what)),
         };
         format!(
-            r#"{{"status":"Server available","upSince":"{}","uptime":"{}"{degraded}}}"#,
+            r#"{{"status":"Server available","upSince":"{}","uptime":"{}"{degraded}{}}}"#,
             rfc3339(up_since),
-            go_duration(uptime)
+            go_duration(uptime),
+            self.config_json()
         )
     }
 }

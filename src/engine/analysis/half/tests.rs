@@ -9,13 +9,14 @@ use crate::{
 };
 
 fn half() -> AnalysisHalf {
-    let (plan, telemetry) = (Arc::new(plan(CHAIN)), Telemetry::default());
+    let (plan, telemetry) = (plan(CHAIN), Telemetry::default());
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
     let shared = Arc::new(service::share(plan, clock, telemetry, Vec::new()));
-    let inboxes = shared.plan.exporters.iter().map(|_| None).collect();
+    let edition = shared.edition();
+    let inboxes = edition.plan.exporters.iter().map(|_| None).collect();
     let identity = Identity { instance_id: "test", started_at: shared.started_at };
-    let graph = Graph::new(&shared.plan, Side::Both, inboxes, &shared.telemetry, &identity);
-    AnalysisHalf::new(shared, graph, None)
+    let graph = Graph::new(&edition.plan, Side::Both, inboxes, &shared.telemetry, &identity);
+    AnalysisHalf::new(shared, edition, graph, None)
 }
 
 fn message(stage: &str) -> HopMessage {
