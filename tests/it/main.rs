@@ -9,6 +9,7 @@ mod bottlenecks;
 mod broken_stage;
 mod causes;
 mod clean;
+mod commands;
 mod components;
 mod determinism;
 mod determinism_incidents;

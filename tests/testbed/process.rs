@@ -138,6 +138,14 @@ impl Process {
         Ok(())
     }
 
+    /// Interrupts the program, as Ctrl-C does, and returns at once.
+    pub fn interrupt(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            kill_process(Pid::from_child(&self.child), Signal::INT)?;
+        }
+        Ok(())
+    }
+
     /// Waits for the program's end.
     ///
     /// *Errors*: it still runs after `limit`; it goes on running until this value is dropped.

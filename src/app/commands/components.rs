@@ -4,12 +4,10 @@ use std::process::ExitCode;
 
 use component::Registry;
 
-use crate::registry::registry;
+use crate::{exit::tell, registry::registry};
 
-#[expect(clippy::print_stdout, reason = "the list is what was asked for")]
 pub(super) fn list() -> ExitCode {
-    print!("{}", render(&registry()));
-    ExitCode::SUCCESS
+    tell(&render(&registry()))
 }
 
 fn render(registry: &Registry) -> String {

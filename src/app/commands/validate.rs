@@ -8,9 +8,9 @@ use engine::Loaded;
 
 use crate::{
     config_args::ConfigArgs,
-    exit::{self, fail},
+    exit::{self, fail, tell},
     registry::registry,
-    telemetry,
+    telemetry, terminal,
 };
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -19,20 +19,26 @@ pub(super) enum Format {
     Json,
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the problems are what was asked for")]
+#[expect(clippy::print_stderr, reason = "that all is well is for a person, and no problem")]
 pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -> ExitCode {
     let uris = match args.uris() {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
     let Loaded { problems, .. } = check(&uris);
-    match format {
-        Format::Json => println!("{}", config::to_json(&problems.sorted())),
-        Format::Text if problems.is_empty() => eprintln!("the configuration is good"),
-        Format::Text => println!("{}", render(&problems, std::io::stdout().is_terminal())),
+    let told = match format {
+        Format::Json => tell(&(config::to_json(&problems.sorted()) + "\n")),
+        Format::Text if problems.is_empty() => {
+            eprintln!("the configuration is good");
+            ExitCode::SUCCESS
+        }
+        Format::Text => tell(&(render(&problems, std::io::stdout().is_terminal()) + "\n")),
+    };
+    match told {
+        _ if problems.has_errors() => ExitCode::from(exit::CONFIG),
+        _ if deny_warnings && !problems.is_empty() => ExitCode::from(exit::WARNINGS),
+        told => told,
     }
-    let is_refused = problems.has_errors() || (deny_warnings && !problems.is_empty());
-    if is_refused { ExitCode::from(exit::CONFIG) } else { ExitCode::SUCCESS }
 }
 
 /// Reads a configuration as far as it can be judged without running it. The start uses it too.
@@ -55,8 +61,8 @@ fn with_telemetry(mut loaded: Loaded) -> Loaded {
     loaded
 }
 
-/// Renders problems for people; colours are for terminals.
+/// Renders problems for people; colours are for terminals, unless `NO_COLOR` is set.
 pub(crate) fn render(problems: &Problems, is_terminal: bool) -> String {
-    let style = if is_terminal { Style::Colored } else { Style::Plain };
+    let style = if is_terminal && terminal::may_color() { Style::Colored } else { Style::Plain };
     config::render_styled(&problems.sorted(), style)
 }

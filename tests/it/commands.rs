@@ -1,0 +1,11 @@
+//! The command line: what each command writes where, and the code with which it ends.
+
+mod exit_codes;
+
+/// A configuration that is good and has nothing to warn of.
+const GOOD: &str = "--config=yaml:{receivers: {otlp: {protocols: {grpc: }}}, exporters: {nop: }, \
+    service: {pipelines: {traces: {receivers: [otlp], exporters: [nop]}}}}";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
