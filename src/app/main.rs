@@ -10,6 +10,7 @@ mod exit;
 mod http_client;
 mod import;
 mod inbox;
+mod lints;
 mod load;
 mod range_query;
 mod registry;

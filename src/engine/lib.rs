@@ -41,6 +41,9 @@ pub const SPANS: &str = "trueline::spans";
 pub use clock::SystemClock;
 pub use listen::BindError;
 pub use offline::{NothingJudges, Offline, Told};
-pub use plan::{Loaded, Plan, load, load_for_given_windows};
+pub use plan::{
+    ConnectorOutline, ExporterOutline, Loaded, Outline, PipelineOutline, Plan, StageOutline, StageWork, load,
+    load_for_given_windows, settings_shape,
+};
 pub use pressure::resident_bytes;
 pub use service::{Running, StartError, start};

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod build;
+mod outline;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -20,6 +21,8 @@ use model::{Columns, Signal, SignalSet};
 use crate::{graph::NodeId, queue::Batching};
 
 pub use build::{Loaded, load, load_for_given_windows};
+pub use outline::{ConnectorOutline, ExporterOutline, Outline, PipelineOutline, StageOutline, StageWork};
+pub use settings::settings_shape;
 pub(crate) use settings::{HopRole, Settings};
 
 /// Every component that is used, and how they are connected.
@@ -55,6 +58,7 @@ pub(crate) struct PlannedExtension {
 }
 
 pub(crate) struct PlannedPipeline {
+    pub(crate) id: String,
     pub(crate) signals: SignalSet,
     pub(crate) stages: Vec<NodeId>,
     pub(crate) outputs: Vec<Output>,

@@ -7,14 +7,15 @@ pub(crate) mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use self::validate::ValidateArgs;
 use crate::{
     ask::{self, AlertsArgs, ChangesArgs, ExplainArgs, IncidentsArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
     config_args::ConfigArgs,
     detect::{self, DetectArgs},
-    exit::{self, fail},
+    exit::{self, fail, tell},
     import::{self, ImportRules, ImportSlos},
     inbox::{self, InboxArgs},
     load::{self, LoadArgs},
@@ -39,7 +40,7 @@ enum Command {
     /// Check a configuration as the start would, and say everything that is wrong with it
     Validate(ValidateArgs),
     /// List every component with the names it answers to
-    Components,
+    Components(components::ComponentsArgs),
     /// Try what the stages would say of series in files
     Detect(DetectArgs),
     /// Show what a configuration would have found in telemetry of the past
@@ -93,32 +94,18 @@ enum RulesAction {
     Import(ImportRules),
 }
 
-#[derive(Args)]
-struct ValidateArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-    /// How problems are written to standard output
-    #[arg(long, value_enum, default_value_t = validate::Format::Text)]
-    format: validate::Format,
-    /// Fail on warnings too
-    #[arg(long)]
-    deny_warnings: bool,
-}
-
 impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         let before = self.config;
         match self.command {
             None => run::run(&before),
             Some(Command::Run(args)) => run::run(&before.and(args)),
-            Some(Command::Validate(args)) => {
-                validate::validate(&before.and(args.config), args.format, args.deny_warnings)
-            }
+            Some(Command::Validate(args)) => validate::validate(&before, &args),
             Some(_) if !before.is_empty() => fail(
                 exit::USAGE,
                 "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
             ),
-            Some(Command::Components) => components::list(),
+            Some(Command::Components(args)) => components::list(&args),
             Some(Command::Detect(args)) => detect::run(&args),
             Some(Command::Replay(args)) => replay::run(&args),
             Some(Command::Backtest(args)) => backtest::run(&args),
@@ -141,8 +128,6 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Returns the files that a command line has `validate` read.

@@ -2,13 +2,14 @@
 
 use std::{io::IsTerminal, process::ExitCode};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use config::{ConfigUri, Problems, Style, SystemEnvironment};
 use engine::Loaded;
 
 use crate::{
     config_args::ConfigArgs,
     exit::{self, fail, tell},
+    lints,
     registry::registry,
     telemetry, terminal,
 };
@@ -19,14 +20,30 @@ pub(super) enum Format {
     Json,
 }
 
+#[derive(Args)]
+pub(super) struct ValidateArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// How problems are written to standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// End with code 3 when there are warnings
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Leave out the warnings of a name, the one in brackets
+    #[arg(long, value_name = "NAME", value_parser = lints::NAMES)]
+    allow: Vec<String>,
+}
+
 #[expect(clippy::print_stderr, reason = "that all is well is for a person, and no problem")]
-pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -> ExitCode {
-    let uris = match args.uris() {
+pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
+    let uris = match before.clone().and(args.config.clone()).uris() {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { problems, .. } = check(&uris);
-    let told = match format {
+    let Loaded { mut problems, .. } = check(&uris);
+    problems.retain(|problem| !problem.lint.is_some_and(|name| args.allow.iter().any(|it| it == name)));
+    let told = match args.format {
         Format::Json => tell(&(config::to_json(&problems.sorted()) + "\n")),
         Format::Text if problems.is_empty() => {
             eprintln!("the configuration is good");
@@ -36,7 +53,7 @@ pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -
     };
     match told {
         _ if problems.has_errors() => ExitCode::from(exit::CONFIG),
-        _ if deny_warnings && !problems.is_empty() => ExitCode::from(exit::WARNINGS),
+        _ if args.deny_warnings && !problems.is_empty() => ExitCode::from(exit::WARNINGS),
         told => told,
     }
 }
@@ -57,6 +74,8 @@ fn with_telemetry(mut loaded: Loaded) -> Loaded {
     }
     if loaded.problems.has_errors() {
         loaded.plan = None;
+    } else {
+        lints::check(&loaded.collector, loaded.tree.as_ref(), &mut loaded.problems);
     }
     loaded
 }

@@ -25,6 +25,10 @@ pub struct Loaded {
     pub plan: Option<Plan>,
     /// What the program shall tell of itself; none when there is no plan.
     pub telemetry: Option<config::Telemetry>,
+    /// The sections, as far as they could be read.
+    pub collector: Collector,
+    /// Merged and expanded; none if nothing could be read.
+    pub tree: Option<config::Node>,
     pub problems: Problems,
 }
 
@@ -51,21 +55,22 @@ fn load_with(
     registry: &Registry,
     check: impl FnOnce(&Collector, &Parts, &mut Problems),
 ) -> Loaded {
-    let Document { collector, mut problems, .. } =
+    let Document { collector, tree, mut problems } =
         Document::load_with(uris, environment, &|kind, name| help_for_missing(kind, name, registry));
     let parts = Parts::read(&collector, registry, &mut problems);
     let engine = engine_config(&collector, &mut problems);
     let lines = Lines::connect(&collector, &parts, registry, &mut problems);
     check(&collector, &parts, &mut problems);
     if problems.has_errors() {
-        return Loaded { plan: None, telemetry: None, problems };
+        return Loaded { plan: None, telemetry: None, collector, tree, problems };
     }
     let plan = lines.into_plan(&collector, parts, &engine);
     check_addresses(&plan, &collector, &mut problems);
     if problems.has_errors() {
-        return Loaded { plan: None, telemetry: None, problems };
+        return Loaded { plan: None, telemetry: None, collector, tree, problems };
     }
-    Loaded { plan: Some(plan), telemetry: Some(collector.service.telemetry), problems }
+    let telemetry = Some(collector.service.telemetry.clone());
+    Loaded { plan: Some(plan), telemetry, collector, tree, problems }
 }
 
 fn engine_config(collector: &Collector, problems: &mut Problems) -> EngineConfig {
@@ -241,6 +246,7 @@ impl Lines {
             .iter()
             .zip(stages)
             .map(|(line, stages)| PlannedPipeline {
+                id: line.id.clone(),
                 signals: line.signals,
                 stages,
                 outputs: line.ends.iter().filter_map(output).collect(),
