@@ -2,6 +2,7 @@
 
 mod components;
 mod deliveries;
+mod effective;
 mod run;
 pub(crate) mod validate;
 
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+pub(crate) use self::effective::is_good;
 use self::validate::ValidateArgs;
 use crate::{
     ask::{self, AlertsArgs, ChangesArgs, ExplainArgs, IncidentsArgs, SilencesArgs, SlosArgs},
@@ -39,6 +41,12 @@ enum Command {
     Run(ConfigArgs),
     /// Check a configuration as the start would, and say everything that is wrong with it
     Validate(ValidateArgs),
+    /// Write the configuration that is in force, or compare two
+    #[command(subcommand)]
+    Config(effective::ConfigCommand),
+    /// Write the configuration that is in force, as the Go collector spells it
+    #[command(name = "print-config", alias = "print-initial-config")]
+    PrintConfig(effective::PrintArgs),
     /// List every component with the names it answers to
     Components(components::ComponentsArgs),
     /// Try what the stages would say of series in files
@@ -101,6 +109,8 @@ impl Cli {
             None => run::run(&before),
             Some(Command::Run(args)) => run::run(&before.and(args)),
             Some(Command::Validate(args)) => validate::validate(&before, &args),
+            Some(Command::Config(command)) => effective::run(&before, &command),
+            Some(Command::PrintConfig(args)) => effective::print(&before, &args),
             Some(_) if !before.is_empty() => fail(
                 exit::USAGE,
                 "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
