@@ -15,6 +15,7 @@ mod load;
 mod range_query;
 mod registry;
 mod replay;
+mod schema;
 mod telemetry;
 mod terminal;
 mod trust;

@@ -2,6 +2,7 @@
 
 mod effective;
 mod exit_codes;
+mod graph;
 mod validate;
 
 use std::path::{Path, PathBuf};

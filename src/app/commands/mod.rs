@@ -3,6 +3,7 @@
 mod components;
 mod deliveries;
 mod effective;
+mod graph;
 mod run;
 pub(crate) mod validate;
 
@@ -22,6 +23,7 @@ use crate::{
     inbox::{self, InboxArgs},
     load::{self, LoadArgs},
     replay::{self, ReplayArgs},
+    schema,
 };
 
 /// An OpenTelemetry collector that knows what normal looks like
@@ -47,8 +49,17 @@ enum Command {
     /// Write the configuration that is in force, as the Go collector spells it
     #[command(name = "print-config", alias = "print-initial-config")]
     PrintConfig(effective::PrintArgs),
+    /// Show what is connected with what, and what each stage reads and adds
+    Graph(graph::GraphArgs),
     /// List every component with the names it answers to
     Components(components::ComponentsArgs),
+    /// Write the JSON Schema of the configuration, for editors
+    Schema,
+    /// Write what completes this command line for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
     /// Try what the stages would say of series in files
     Detect(DetectArgs),
     /// Show what a configuration would have found in telemetry of the past
@@ -111,11 +122,14 @@ impl Cli {
             Some(Command::Validate(args)) => validate::validate(&before, &args),
             Some(Command::Config(command)) => effective::run(&before, &command),
             Some(Command::PrintConfig(args)) => effective::print(&before, &args),
+            Some(Command::Graph(args)) => graph::run(&before, &args),
             Some(_) if !before.is_empty() => fail(
                 exit::USAGE,
                 "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
             ),
             Some(Command::Components(args)) => components::list(&args),
+            Some(Command::Schema) => schema::write(),
+            Some(Command::Completions { shell }) => completions(shell),
             Some(Command::Detect(args)) => detect::run(&args),
             Some(Command::Replay(args)) => replay::run(&args),
             Some(Command::Backtest(args)) => backtest::run(&args),
@@ -134,6 +148,13 @@ impl Cli {
             Some(Command::Explain(args)) => ask::explain(&args),
         }
     }
+}
+
+/// Writes the script in which a shell looks up words of this command line.
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "trueline", &mut script);
+    tell(&String::from_utf8_lossy(&script))
 }
 
 #[cfg(test)]
