@@ -12,6 +12,7 @@ mod import;
 mod inbox;
 mod lints;
 mod load;
+mod migrate;
 mod range_query;
 mod registry;
 mod replay;

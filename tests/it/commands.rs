@@ -3,6 +3,7 @@
 mod effective;
 mod exit_codes;
 mod graph;
+mod migrate;
 mod validate;
 
 use std::path::{Path, PathBuf};

@@ -22,6 +22,7 @@ use crate::{
     import::{self, ImportRules, ImportSlos},
     inbox::{self, InboxArgs},
     load::{self, LoadArgs},
+    migrate::{self, MigrateArgs},
     replay::{self, ReplayArgs},
     schema,
 };
@@ -53,6 +54,8 @@ enum Command {
     Graph(graph::GraphArgs),
     /// List every component with the names it answers to
     Components(components::ComponentsArgs),
+    /// Tell what of a Go collector's configuration runs here, and what does not
+    Migrate(MigrateArgs),
     /// Write the JSON Schema of the configuration, for editors
     Schema,
     /// Write what completes this command line for a shell
@@ -128,6 +131,7 @@ impl Cli {
                 "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
             ),
             Some(Command::Components(args)) => components::list(&args),
+            Some(Command::Migrate(args)) => migrate::run(&args),
             Some(Command::Schema) => schema::write(),
             Some(Command::Completions { shell }) => completions(shell),
             Some(Command::Detect(args)) => detect::run(&args),
