@@ -13,6 +13,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const WARNINGS: u8 = 3;
 /// The configuration is refused.
 pub(crate) const CONFIG: u8 = 4;
+/// A test of pipelines failed.
+pub(crate) const TESTS: u8 = 5;
 /// Who was asked or sent to can not be reached: a running service, Prometheus, the destination of a load.
 pub(crate) const UNREACHED: u8 = 6;
 

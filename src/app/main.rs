@@ -13,6 +13,7 @@ mod inbox;
 mod lints;
 mod load;
 mod migrate;
+mod pipeline_test;
 mod range_query;
 mod registry;
 mod replay;

@@ -4,6 +4,7 @@ mod effective;
 mod exit_codes;
 mod graph;
 mod migrate;
+mod pipeline_test;
 mod validate;
 
 use std::path::{Path, PathBuf};

@@ -23,6 +23,7 @@ use crate::{
     inbox::{self, InboxArgs},
     load::{self, LoadArgs},
     migrate::{self, MigrateArgs},
+    pipeline_test::{self, TestArgs},
     replay::{self, ReplayArgs},
     schema,
 };
@@ -63,6 +64,8 @@ enum Command {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
+    /// Check that pipelines do with telemetry what is expected
+    Test(TestArgs),
     /// Try what the stages would say of series in files
     Detect(DetectArgs),
     /// Show what a configuration would have found in telemetry of the past
@@ -132,6 +135,7 @@ impl Cli {
             ),
             Some(Command::Components(args)) => components::list(&args),
             Some(Command::Migrate(args)) => migrate::run(&args),
+            Some(Command::Test(args)) => pipeline_test::run(&args),
             Some(Command::Schema) => schema::write(),
             Some(Command::Completions { shell }) => completions(shell),
             Some(Command::Detect(args)) => detect::run(&args),
