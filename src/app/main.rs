@@ -3,6 +3,7 @@
 mod ask;
 mod backfill;
 mod backtest;
+mod cardinality;
 mod commands;
 mod config_args;
 mod detect;

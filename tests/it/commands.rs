@@ -1,5 +1,6 @@
 //! The command line: what each command writes where, and the code with which it ends.
 
+mod cardinality;
 mod effective;
 mod exit_codes;
 mod graph;

@@ -16,6 +16,7 @@ use self::validate::ValidateArgs;
 use crate::{
     ask::{self, AlertsArgs, ChangesArgs, ExplainArgs, IncidentsArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
+    cardinality::{self, CardinalityArgs},
     config_args::ConfigArgs,
     detect::{self, DetectArgs},
     exit::{self, fail, tell},
@@ -64,6 +65,8 @@ enum Command {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
+    /// Tell which attribute of which service makes the series that leave
+    Cardinality(CardinalityArgs),
     /// Check that pipelines do with telemetry what is expected
     Test(TestArgs),
     /// Try what the stages would say of series in files
@@ -136,6 +139,7 @@ impl Cli {
             Some(Command::Components(args)) => components::list(&args),
             Some(Command::Migrate(args)) => migrate::run(&args),
             Some(Command::Test(args)) => pipeline_test::run(&args),
+            Some(Command::Cardinality(args)) => cardinality::run(&args),
             Some(Command::Schema) => schema::write(),
             Some(Command::Completions { shell }) => completions(shell),
             Some(Command::Detect(args)) => detect::run(&args),

@@ -1,12 +1,13 @@
 //! `trueline validate`: everything that is wrong with a configuration, at once.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use config::{ConfigUri, Problems, Style, SystemEnvironment};
 use engine::Loaded;
 
 use crate::{
+    cardinality::estimate,
     config_args::ConfigArgs,
     exit::{self, fail, tell},
     lints,
@@ -33,6 +34,9 @@ pub(super) struct ValidateArgs {
     /// Leave out the warnings of a name, the one in brackets
     #[arg(long, value_name = "NAME", value_parser = lints::NAMES)]
     allow: Vec<String>,
+    /// Recorded telemetry, as `replay` takes it: tells what each exporter would have to carry of it
+    #[arg(long, value_name = "FILE")]
+    estimate: Vec<PathBuf>,
 }
 
 #[expect(clippy::print_stderr, reason = "that all is well is for a person, and no problem")]
@@ -41,9 +45,17 @@ pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { mut problems, .. } = check(&uris);
+    let Loaded { mut problems, plan, .. } = check(&uris);
     problems.retain(|problem| !problem.lint.is_some_and(|name| args.allow.iter().any(|it| it == name)));
+    let loads = match plan.filter(|_| !args.estimate.is_empty()) {
+        None => None,
+        Some(plan) => match estimate::estimate(plan, &args.estimate) {
+            Ok(loads) => Some(loads),
+            Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
+        },
+    };
     let told = match args.format {
+        Format::Json if loads.is_some() => tell(&with_loads(&problems, loads.as_deref())),
         Format::Json => tell(&(config::to_json(&problems.sorted()) + "\n")),
         Format::Text if problems.is_empty() => {
             eprintln!("the configuration is good");
@@ -51,11 +63,22 @@ pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
         }
         Format::Text => tell(&(render(&problems, std::io::stdout().is_terminal()) + "\n")),
     };
+    let told = match loads.as_deref().filter(|_| matches!(args.format, Format::Text)) {
+        Some(loads) => tell(&estimate::text(loads)),
+        None => told,
+    };
     match told {
         _ if problems.has_errors() => ExitCode::from(exit::CONFIG),
         _ if args.deny_warnings && !problems.is_empty() => ExitCode::from(exit::WARNINGS),
         told => told,
     }
+}
+
+/// Writes problems beside what exporters would have to carry.
+fn with_loads(problems: &Problems, loads: Option<&[estimate::Load]>) -> String {
+    let problems: serde_json::Value =
+        serde_json::from_str(&config::to_json(&problems.sorted())).expect("it has just been written");
+    format!("{:#}\n", serde_json::json!({ "problems": problems, "estimate": loads }))
 }
 
 /// Reads a configuration as far as it can be judged without running it. The start uses it too.
