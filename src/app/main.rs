@@ -5,6 +5,7 @@ mod backfill;
 mod backtest;
 mod cardinality;
 mod commands;
+mod compare;
 mod config_args;
 mod detect;
 mod exit;

@@ -1,6 +1,7 @@
 //! The command line: what each command writes where, and the code with which it ends.
 
 mod cardinality;
+mod compare;
 mod effective;
 mod exit_codes;
 mod graph;

@@ -17,6 +17,7 @@ use crate::{
     ask::{self, AlertsArgs, ChangesArgs, ExplainArgs, IncidentsArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
     cardinality::{self, CardinalityArgs},
+    compare::{self, CompareArgs},
     config_args::ConfigArgs,
     detect::{self, DetectArgs},
     exit::{self, fail, tell},
@@ -67,6 +68,8 @@ enum Command {
     },
     /// Tell which attribute of which service makes the series that leave
     Cardinality(CardinalityArgs),
+    /// Set the series of two collectors side by side, before one takes the other's place
+    Compare(CompareArgs),
     /// Check that pipelines do with telemetry what is expected
     Test(TestArgs),
     /// Try what the stages would say of series in files
@@ -140,6 +143,7 @@ impl Cli {
             Some(Command::Migrate(args)) => migrate::run(&args),
             Some(Command::Test(args)) => pipeline_test::run(&args),
             Some(Command::Cardinality(args)) => cardinality::run(&args),
+            Some(Command::Compare(args)) => compare::run(&args),
             Some(Command::Schema) => schema::write(),
             Some(Command::Completions { shell }) => completions(shell),
             Some(Command::Detect(args)) => detect::run(&args),
