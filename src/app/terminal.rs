@@ -1,5 +1,10 @@
 //! Text of others for a person's terminal.
 
+/// Whether colours are wanted where a terminal shows them: <https://no-color.org>.
+pub(crate) fn may_color() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Returns the text without what steers a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()

@@ -29,6 +29,10 @@ pub struct Entry<T: ?Sized> {
     pub kind: &'static str,
     pub aliases: &'static [&'static str],
     pub parse: Parse<T>,
+    /// Which keys its section takes.
+    pub shape: fn() -> config::Shape,
+    /// The collector's keys that it refuses.
+    pub not_supported: config::NotSupportedKeys,
     /// Columns of closed windows that a processor adds; none in other tables.
     pub adds: Columns,
 }
@@ -121,6 +125,8 @@ impl ReceiverEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            shape: config::shape::<D::Config>,
+            not_supported: D::Config::NOT_SUPPORTED,
             adds: Columns::NONE,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
@@ -153,6 +159,8 @@ impl ProcessorEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            shape: config::shape::<D::Config>,
+            not_supported: D::Config::NOT_SUPPORTED,
             adds: D::ADDS,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
@@ -215,6 +223,8 @@ impl ExporterEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            shape: config::shape::<D::Config>,
+            not_supported: D::Config::NOT_SUPPORTED,
             adds: Columns::NONE,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))
@@ -250,6 +260,8 @@ impl ExtensionEntry {
         Self {
             kind: D::KIND,
             aliases: D::ALIASES,
+            shape: config::shape::<D::Config>,
+            not_supported: D::Config::NOT_SUPPORTED,
             adds: Columns::NONE,
             parse: |node, path, problems| {
                 Some(Arc::new(Configured::<D, _>::new(read::<D::Config>(node, path, problems)?)))

@@ -2,10 +2,13 @@
 //!
 //! The only crate that reads YAML. A document passes through these modules in order: `source` names
 //! where text comes from, `parse` turns it into [`Node`]s, `merge` joins several, `expand` replaces
-//! `${env:VAR}`, `schema` reads the collector's sections, and `decode` fills a component's settings. `write` goes the other way.
+//! `${env:VAR}`, `schema` reads the collector's sections, and `decode` fills a component's settings. `write` and
+//! `effective` go the other way.
+//! `shape` learns from a type which keys and values it takes.
 //! No step stops at the first mistake: each adds to one list of [`Problem`]s.
 
 mod decode;
+mod effective;
 mod expand;
 mod load;
 mod merge;
@@ -14,18 +17,20 @@ mod parse;
 mod problem;
 mod render;
 mod schema;
+mod shape;
 mod source;
 mod suggest;
 mod values;
 mod write;
 
 pub use decode::{NotSupported, NotSupportedKeys, Section, decode, decode_telling};
+pub use effective::{Difference, Effective, Redaction, differences};
 pub use expand::expand;
 pub use load::{ConfigUri, UriError, load};
 pub use merge::merge;
 pub use node::{Entry, Key, Map, Node, Place, Source, Value};
 pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, documents, parse};
-pub use problem::{KeyPath, Problem, Problems, Severity};
+pub use problem::{KeyPath, Opaque, Problem, Problems, Severity};
 pub use render::{Style, render, render_styled, to_json};
 pub use schema::{
     BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HelpForType,
@@ -36,9 +41,10 @@ pub use schema::{
     Service, SimpleProcessor, SpanProcessor, TargetProblem, Telemetry, TelemetryCompression,
     TemporalityPreference, TracesLevel, TracesTelemetry, instead_of,
 };
+pub use shape::{Field, Shape, Variant, shape};
 pub use source::{Environment, FileRead, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
-pub use values::{ByteSize, Duration, Secret, SignedDuration, empty_is_unset};
+pub use values::{ByteSize, Duration, Either, REDACTED, Secret, SignedDuration, empty_is_unset};
 pub use write::write;
 
 #[cfg(test)]

@@ -24,11 +24,31 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// The name under which a warning can be switched off; none for what always is told.
+    pub lint: Option<&'static str>,
+    /// Whether it is about a key that the collector has and we do not.
+    pub is_not_supported: bool,
+}
+
+/// A value that is a secret, as the type says that it was read into.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Opaque {
+    /// Keys from the top, joined as in [`Problem::path`].
+    pub path: String,
+    pub place: Place,
 }
 
 impl Problem {
     pub fn error(place: Option<Place>, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, place, path: path.into(), message: message.into(), help: None }
+        Self {
+            severity: Severity::Error,
+            place,
+            path: path.into(),
+            message: message.into(),
+            help: None,
+            lint: None,
+            is_not_supported: false,
+        }
     }
 
     pub fn warning(place: Option<Place>, path: impl Into<String>, message: impl Into<String>) -> Self {
@@ -40,6 +60,11 @@ impl Problem {
         self
     }
 
+    pub fn with_lint(mut self, name: &'static str) -> Self {
+        self.lint = Some(name);
+        self
+    }
+
     /// Returns the path and the message as one line: `service::pipelines::traces: must have at least
     /// one receiver`.
     pub fn title(&self) -> String {
@@ -47,10 +72,11 @@ impl Problem {
     }
 }
 
-/// Every problem found so far.
+/// Every problem found so far, and which values must not be shown.
 #[derive(Clone, Default, Debug)]
 pub struct Problems {
     list: Vec<Problem>,
+    opaque: Vec<Opaque>,
 }
 
 impl Problems {
@@ -91,6 +117,21 @@ impl Problems {
 
     pub fn extend(&mut self, other: Self) {
         self.list.extend(other.list);
+        self.opaque.extend(other.opaque);
+    }
+
+    pub(crate) fn push_opaque(&mut self, opaque: Opaque) {
+        self.opaque.push(opaque);
+    }
+
+    /// Returns the values that were read as secrets.
+    pub fn opaque(&self) -> &[Opaque] {
+        &self.opaque
+    }
+
+    /// Takes out warnings that nobody wants.
+    pub fn retain(&mut self, is_wanted: impl FnMut(&Problem) -> bool) {
+        self.list.retain(is_wanted);
     }
 
     pub fn len(&self) -> usize {

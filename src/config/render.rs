@@ -41,7 +41,10 @@ fn render_one(problem: &Problem, renderer: &Renderer) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(problem.title());
+    let mut title = level.primary_title(problem.title());
+    if let Some(lint) = problem.lint {
+        title = title.id(lint);
+    }
     let snippet = problem.place.as_ref().map(|place| {
         let (line, span) = line_of(place);
         Snippet::source(line)
@@ -73,7 +76,7 @@ fn line_of(place: &Place) -> (&str, Range<usize>) {
 }
 
 /// Writes problems as a JSON array of objects with `severity`, `path`, `message`, and where known
-/// `help`, `file`, `line`, `column`.
+/// `help`, `file`, `line`, `column` and the bytes of the value in the file, and for a warning that can be switched off `lint`.
 pub fn to_json(problems: &[Problem]) -> String {
     #[derive(Serialize)]
     struct Row<'p> {
@@ -88,6 +91,15 @@ pub fn to_json(problems: &[Problem]) -> String {
         line: Option<u32>,
         #[serde(skip_serializing_if = "Option::is_none")]
         column: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        span: Option<Span>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lint: Option<&'p str>,
+    }
+    #[derive(Serialize)]
+    struct Span {
+        start: usize,
+        end: usize,
     }
     let rows: Vec<Row<'_>> = problems
         .iter()
@@ -99,6 +111,8 @@ pub fn to_json(problems: &[Problem]) -> String {
             file: problem.place.as_ref().map(|place| place.file.name.as_str()),
             line: problem.place.as_ref().map(|place| place.line),
             column: problem.place.as_ref().map(|place| place.column),
+            span: problem.place.as_ref().map(|place| Span { start: place.span.start, end: place.span.end }),
+            lint: problem.lint,
         })
         .collect();
     serde_json::to_string_pretty(&rows).expect("rows of strings and numbers are always JSON")

@@ -450,6 +450,7 @@ impl Graph {
             (&mut self.told, is_export || connectors.is_empty(), batch.payload.bytes().cloned())
         {
             told.exports.push(Export { signal, bytes, items: batch.items });
+            told.pipelines.push(pipeline);
         }
         match connectors.split_last() {
             None => Cx::new(now, &mut self.bench).absorb(batch),

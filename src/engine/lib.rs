@@ -44,7 +44,10 @@ pub const SPANS: &str = "trueline::spans";
 pub use clock::SystemClock;
 pub use listen::BindError;
 pub use offline::{NothingJudges, Offline, Told};
-pub use plan::{Difference, Loaded, Plan, load, load_for_given_windows};
+pub use plan::{
+    ConnectorOutline, Difference, ExporterOutline, Loaded, Outline, PipelineOutline, Plan, StageOutline,
+    StageWork, load, load_for_given_windows, settings_shape,
+};
 pub use pressure::resident_bytes;
 pub use reload::{ReloadError, Reloaded, Reloads};
 pub use service::{Running, StartError, start};

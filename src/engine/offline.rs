@@ -34,6 +34,8 @@ pub struct Offline {
 pub struct Told {
     /// What left a pipeline, each once, however many exporters stand there.
     pub exports: Vec<Export>,
+    /// By export: which pipeline of [`Plan::outline`] it left.
+    pub pipelines: Vec<usize>,
     /// Closed windows with the columns of all stages that judged them.
     pub rollups: Vec<Rollups>,
 }
@@ -117,6 +119,7 @@ impl Offline {
         let mut told = self.ingest.take_told();
         let found = self.analysis.take_told();
         told.exports.extend(found.exports);
+        told.pipelines.extend(found.pipelines);
         told.rollups.extend(found.rollups);
         told
     }

@@ -8,6 +8,7 @@ mod auth;
 mod build;
 mod changes;
 mod hop_tls;
+mod outline;
 mod routes;
 mod settings;
 #[cfg(test)]
@@ -28,6 +29,8 @@ use crate::{graph::NodeId, queue::Batching};
 pub use build::{Loaded, load, load_for_given_windows};
 pub use changes::Difference;
 pub(crate) use changes::{Changes, Fate};
+pub use outline::{ConnectorOutline, ExporterOutline, Outline, PipelineOutline, StageOutline, StageWork};
+pub use settings::settings_shape;
 pub(crate) use settings::{HopRole, Settings};
 pub(crate) use written::Written;
 
@@ -72,6 +75,7 @@ pub(crate) struct PlannedExtension {
 }
 
 pub(crate) struct PlannedPipeline {
+    pub(crate) id: String,
     pub(crate) signals: SignalSet,
     pub(crate) stages: Vec<NodeId>,
     pub(crate) outputs: Vec<Output>,

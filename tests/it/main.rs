@@ -12,6 +12,7 @@ mod broken_stage;
 mod causes;
 mod certificates;
 mod clean;
+mod commands;
 mod components;
 mod determinism;
 mod determinism_incidents;

@@ -174,7 +174,7 @@ service:
         let output = program.args([command, &format!("--config=yaml:{yaml}")]).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(output.status.code(), Some(4), "{said}");
         let place =
             "traces::processors::0::batch::exporter::otlp::certificate: /nowhere/ca.pem can not be read";
         assert!(said.contains(place) && said.contains("yaml::6:"), "{said}");

@@ -140,7 +140,18 @@ impl Process {
 
     /// Sends SIGHUP, on which programs read their configuration again.
     pub fn hang_up(&mut self) -> Result<()> {
-        kill_process(Pid::from_child(&self.child), Signal::HUP)?;
+        self.signal(Signal::HUP)
+    }
+
+    /// Interrupts the program, as Ctrl-C does, and returns at once.
+    pub fn interrupt(&mut self) -> Result<()> {
+        self.signal(Signal::INT)
+    }
+
+    fn signal(&mut self, signal: Signal) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            kill_process(Pid::from_child(&self.child), signal)?;
+        }
         Ok(())
     }
 

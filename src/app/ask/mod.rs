@@ -8,6 +8,7 @@ mod tests;
 mod text;
 
 use std::{io::Write, process::ExitCode};
+pub(crate) use table::Table;
 
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};

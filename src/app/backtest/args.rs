@@ -8,8 +8,8 @@ use crate::load::parse_duration;
 
 /// Which configurations to compare, on what
 ///
-/// Exit codes: 0 all was played; 1 a configuration is refused; 2 the options can not be understood; 3 a line was
-/// left out, or a file can not be read.
+/// Exit codes: 0 all was played; 1 a line was left out, or a file can not be read; 2 the options can not be understood; 4
+/// a configuration is refused.
 #[derive(Args)]
 pub(crate) struct BacktestArgs {
     /// Recorded telemetry (OTLP JSON lines, `.gz`, `.zst`), or series (`.csv` of `timestamp,value`)

@@ -1,7 +1,7 @@
 //! `trueline deliveries`: alerts that no destination took, shown and sent again.
 
 use std::{
-    io::Write,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -15,7 +15,7 @@ use exporters::deliveries::{Letter, Letters, Replayer, Summary};
 use super::validate::render;
 use crate::{
     config_args::ConfigArgs,
-    exit::{self, fail},
+    exit::{self, fail, tell},
     terminal::printable,
 };
 
@@ -84,10 +84,8 @@ fn read(file: &Path) -> Result<Letters, ExitCode> {
     Ok(letters)
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what was asked for")]
 fn list(place: &Place, letters: &Letters) -> ExitCode {
-    print!("{}", table(letters.all.iter().filter(|letter| place.is_wanted(letter)).map(Letter::summary)));
-    ExitCode::SUCCESS
+    tell(&table(letters.all.iter().filter(|letter| place.is_wanted(letter)).map(Letter::summary)))
 }
 
 /// Writes a table whose columns are as wide as need be; the problem comes last, as it may be long.
@@ -180,7 +178,7 @@ fn replayers(config: &ConfigArgs) -> Result<Vec<Replayer>, ExitCode> {
         })
         .collect();
     if problems.has_errors() {
-        eprintln!("{}", render(&problems, false));
+        eprintln!("{}", render(&problems, std::io::stderr().is_terminal()));
         return Err(fail(exit::CONFIG, "the configuration is refused; every problem is listed above"));
     }
     if replayers.is_empty() {

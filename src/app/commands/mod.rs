@@ -2,23 +2,32 @@
 
 mod components;
 mod deliveries;
+mod effective;
+mod graph;
 mod run;
 pub(crate) mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+pub(crate) use self::effective::is_good;
+use self::validate::ValidateArgs;
 use crate::{
     ask::{self, AlertsArgs, ChangesArgs, ExplainArgs, IncidentsArgs, SilencesArgs, SlosArgs},
     backtest::{self, BacktestArgs},
+    cardinality::{self, CardinalityArgs},
+    compare::{self, CompareArgs},
     config_args::ConfigArgs,
     detect::{self, DetectArgs},
-    exit::{self, fail},
+    exit::{self, fail, tell},
     import::{self, ImportRules, ImportSlos},
     inbox::{self, InboxArgs},
     load::{self, LoadArgs},
+    migrate::{self, MigrateArgs},
+    pipeline_test::{self, TestArgs},
     replay::{self, ReplayArgs},
+    schema,
 };
 
 /// An OpenTelemetry collector that knows what normal looks like
@@ -48,8 +57,31 @@ enum Command {
     Run(RunArgs),
     /// Check a configuration as the start would, and say everything that is wrong with it
     Validate(ValidateArgs),
+    /// Write the configuration that is in force, or compare two
+    #[command(subcommand)]
+    Config(effective::ConfigCommand),
+    /// Write the configuration that is in force, as the Go collector spells it
+    #[command(name = "print-config", alias = "print-initial-config")]
+    PrintConfig(effective::PrintArgs),
+    /// Show what is connected with what, and what each stage reads and adds
+    Graph(graph::GraphArgs),
     /// List every component with the names it answers to
-    Components,
+    Components(components::ComponentsArgs),
+    /// Tell what of a Go collector's configuration runs here, and what does not
+    Migrate(MigrateArgs),
+    /// Write the JSON Schema of the configuration, for editors
+    Schema,
+    /// Write what completes this command line for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Tell which attribute of which service makes the series that leave
+    Cardinality(CardinalityArgs),
+    /// Set the series of two collectors side by side, before one takes the other's place
+    Compare(CompareArgs),
+    /// Check that pipelines do with telemetry what is expected
+    Test(TestArgs),
     /// Try what the stages would say of series in files
     Detect(DetectArgs),
     /// Show what a configuration would have found in telemetry of the past
@@ -103,33 +135,28 @@ enum RulesAction {
     Import(ImportRules),
 }
 
-#[derive(Args)]
-struct ValidateArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-    /// How problems are written to standard output
-    #[arg(long, value_enum, default_value_t = validate::Format::Text)]
-    format: validate::Format,
-    /// Fail on warnings too
-    #[arg(long)]
-    deny_warnings: bool,
-}
-
 impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         let RunArgs { config: before, watch } = self.run;
         match self.command {
             None => run::run(&before, watch),
             Some(Command::Run(args)) => run::run(&before.and(args.config), watch || args.watch),
-            Some(Command::Validate(_)) if watch => fail(exit::USAGE, "--watch is for run"),
-            Some(Command::Validate(args)) => {
-                validate::validate(&before.and(args.config), args.format, args.deny_warnings)
-            }
-            Some(_) if watch || !before.is_empty() => fail(
+            Some(_) if watch => fail(exit::USAGE, "--watch is for run"),
+            Some(Command::Validate(args)) => validate::validate(&before, &args),
+            Some(Command::Config(command)) => effective::run(&before, &command),
+            Some(Command::PrintConfig(args)) => effective::print(&before, &args),
+            Some(Command::Graph(args)) => graph::run(&before, &args),
+            Some(_) if !before.is_empty() => fail(
                 exit::USAGE,
-                "--config, --set and --watch go behind this command, if it takes them: trueline COMMAND --help tells",
+                "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
             ),
-            Some(Command::Components) => components::list(),
+            Some(Command::Components(args)) => components::list(&args),
+            Some(Command::Migrate(args)) => migrate::run(&args),
+            Some(Command::Test(args)) => pipeline_test::run(&args),
+            Some(Command::Cardinality(args)) => cardinality::run(&args),
+            Some(Command::Compare(args)) => compare::run(&args),
+            Some(Command::Schema) => schema::write(),
+            Some(Command::Completions { shell }) => completions(shell),
             Some(Command::Detect(args)) => detect::run(&args),
             Some(Command::Replay(args)) => replay::run(&args),
             Some(Command::Backtest(args)) => backtest::run(&args),
@@ -150,10 +177,15 @@ impl Cli {
     }
 }
 
+/// Writes the script in which a shell looks up words of this command line.
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "trueline", &mut script);
+    tell(&String::from_utf8_lossy(&script))
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Returns the files that a command line has `validate` read.

@@ -22,7 +22,7 @@ pub(super) fn run(args: &ConfigArgs, watches: bool) -> ExitCode {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { plan, telemetry: settings, files, problems } = check(&uris);
+    let Loaded { plan, telemetry: settings, files, problems, .. } = check(&uris);
     report(&problems);
     let (Some(plan), Some(settings)) = (plan, settings) else {
         return fail(exit::CONFIG, "the configuration is refused; every problem is listed above");

@@ -1,16 +1,18 @@
 //! `trueline validate`: everything that is wrong with a configuration, at once.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use config::{ConfigUri, Problems, Style, SystemEnvironment};
 use engine::Loaded;
 
 use crate::{
+    cardinality::estimate,
     config_args::ConfigArgs,
-    exit::{self, fail},
+    exit::{self, fail, tell},
+    lints,
     registry::registry,
-    telemetry,
+    telemetry, terminal,
 };
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -19,20 +21,64 @@ pub(super) enum Format {
     Json,
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the problems are what was asked for")]
-pub(super) fn validate(args: &ConfigArgs, format: Format, deny_warnings: bool) -> ExitCode {
-    let uris = match args.uris() {
+#[derive(Args)]
+pub(super) struct ValidateArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// How problems are written to standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// End with code 3 when there are warnings
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Leave out the warnings of a name, the one in brackets
+    #[arg(long, value_name = "NAME", value_parser = lints::NAMES)]
+    allow: Vec<String>,
+    /// Recorded telemetry, as `replay` takes it: tells what each exporter would have to carry of it
+    #[arg(long, value_name = "FILE")]
+    estimate: Vec<PathBuf>,
+}
+
+#[expect(clippy::print_stderr, reason = "that all is well is for a person, and no problem")]
+pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
+    let uris = match before.clone().and(args.config.clone()).uris() {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { problems, .. } = check(&uris);
-    match format {
-        Format::Json => println!("{}", config::to_json(&problems.sorted())),
-        Format::Text if problems.is_empty() => eprintln!("the configuration is good"),
-        Format::Text => println!("{}", render(&problems, std::io::stdout().is_terminal())),
+    let Loaded { mut problems, plan, .. } = check(&uris);
+    problems.retain(|problem| !problem.lint.is_some_and(|name| args.allow.iter().any(|it| it == name)));
+    let loads = match plan.filter(|_| !args.estimate.is_empty()) {
+        None => None,
+        Some(plan) => match estimate::estimate(plan, &args.estimate) {
+            Ok(loads) => Some(loads),
+            Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
+        },
+    };
+    let told = match args.format {
+        Format::Json if loads.is_some() => tell(&with_loads(&problems, loads.as_deref())),
+        Format::Json => tell(&(config::to_json(&problems.sorted()) + "\n")),
+        Format::Text if problems.is_empty() => {
+            eprintln!("the configuration is good");
+            ExitCode::SUCCESS
+        }
+        Format::Text => tell(&(render(&problems, std::io::stdout().is_terminal()) + "\n")),
+    };
+    let told = match loads.as_deref().filter(|_| matches!(args.format, Format::Text)) {
+        Some(loads) => tell(&estimate::text(loads)),
+        None => told,
+    };
+    match told {
+        _ if problems.has_errors() => ExitCode::from(exit::CONFIG),
+        _ if args.deny_warnings && !problems.is_empty() => ExitCode::from(exit::WARNINGS),
+        told => told,
     }
-    let is_refused = problems.has_errors() || (deny_warnings && !problems.is_empty());
-    if is_refused { ExitCode::from(exit::CONFIG) } else { ExitCode::SUCCESS }
+}
+
+/// Writes problems beside what exporters would have to carry.
+fn with_loads(problems: &Problems, loads: Option<&[estimate::Load]>) -> String {
+    let problems: serde_json::Value =
+        serde_json::from_str(&config::to_json(&problems.sorted())).expect("it has just been written");
+    format!("{:#}\n", serde_json::json!({ "problems": problems, "estimate": loads }))
 }
 
 /// Reads a configuration as far as it can be judged without running it. The start uses it too.
@@ -51,12 +97,14 @@ fn with_telemetry(mut loaded: Loaded) -> Loaded {
     }
     if loaded.problems.has_errors() {
         loaded.plan = None;
+    } else {
+        lints::check(&loaded.collector, loaded.tree.as_ref(), &mut loaded.problems);
     }
     loaded
 }
 
-/// Renders problems for people; colours are for terminals.
+/// Renders problems for people; colours are for terminals, unless `NO_COLOR` is set.
 pub(crate) fn render(problems: &Problems, is_terminal: bool) -> String {
-    let style = if is_terminal { Style::Colored } else { Style::Plain };
+    let style = if is_terminal && terminal::may_color() { Style::Colored } else { Style::Plain };
     config::render_styled(&problems.sorted(), style)
 }

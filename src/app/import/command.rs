@@ -10,8 +10,8 @@ use crate::exit::{self, fail};
 
 /// Files of Sloth to objectives
 ///
-/// Exit codes: 0 all was imported; 2 the options can not be understood; 3 something was left out, which is named, or the
-/// output can not be written.
+/// Exit codes: 0 all was imported; 1 something was left out, which is named, or the output can not be written; 2 the
+/// options can not be understood.
 #[derive(Args)]
 pub(crate) struct ImportSlos {
     /// Files of Sloth: `prometheus/v1`, its objects of Kubernetes, and `AlertWindows`
@@ -36,8 +36,8 @@ pub(crate) fn import_slos(args: &ImportSlos) -> ExitCode {
 
 /// Files of Prometheus's rules to rules
 ///
-/// Exit codes: 0 all was imported; 2 the options can not be understood; 3 something was left out, which is named, or the
-/// output can not be written.
+/// Exit codes: 0 all was imported; 1 something was left out, which is named, or the output can not be written; 2 the
+/// options can not be understood.
 #[derive(Args)]
 pub(crate) struct ImportRules {
     /// Files of rules of Prometheus, or objects `PrometheusRule` of Kubernetes

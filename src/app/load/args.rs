@@ -9,8 +9,8 @@ use super::fault::Fault;
 
 /// Sends the traffic of a shop of fourteen services, with faults by script, or writes it to a file.
 ///
-/// Exit codes: 0 all was taken; 2 the options can not be understood; 3 something was lost, or a file can not be
-/// written; 6 nobody took anything.
+/// Exit codes: 0 all was taken; 1 something was lost, or a file can not be written; 2 the options can not be understood; 6
+/// nobody took anything.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadArgs {
     /// Where to send: HOST:PORT or http://HOST:PORT.

@@ -9,8 +9,8 @@ use crate::{config_args::ConfigArgs, detect::parse_time, load::parse_duration};
 
 /// What to replay through which pipelines
 ///
-/// Exit codes: 0 all was replayed; 1 the configuration is refused; 2 the options can not be understood;
-/// 3 a line was left out, or a file can not be read or state not be stored; 6 Prometheus can not be reached.
+/// Exit codes: 0 all was replayed; 1 a line was left out, or a file can not be read or state not be stored; 2 the options
+/// can not be understood; 4 the configuration is refused; 6 Prometheus can not be reached.
 #[derive(Args)]
 pub(crate) struct ReplayArgs {
     /// Files of OTLP, as JSON lines or protobuf, merged by time; names that end in `.gz` or `.zst` are decompressed

@@ -23,7 +23,7 @@ pub(crate) use args::ReplayArgs;
 pub(crate) use console::Console;
 pub(crate) use events::{Event, PREFIX, of as events_of};
 pub(crate) use files::Files;
-pub(crate) use output::short_span;
+pub(crate) use output::{rfc3339, short_span};
 pub(crate) use player::Player;
 pub(crate) use run::run;
 pub(crate) use source::on_its_own_thread;

@@ -15,7 +15,11 @@ use super::{
     not_supported,
     section::{ENABLED, SECTION},
 };
-use crate::{Entry, Node, Problem, Value, problem::join};
+use crate::{
+    Entry, Node, Problem, Value,
+    problem::join,
+    values::{EITHER, EMPTY_IS_UNSET, SECRET, SECRETS},
+};
 
 /// Reads one node.
 pub(super) struct Reader<'de, 's> {
@@ -245,7 +249,23 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        if name == SECTION { self.visit_section(visitor) } else { visitor.visit_newtype_struct(self) }
+        match name {
+            SECTION => return self.visit_section(visitor),
+            EMPTY_IS_UNSET if self.node.is_null() || self.node.as_str() == Some("") => {
+                return visitor.visit_none();
+            }
+            EITHER => {
+                return match self.node.value {
+                    Value::Null => self.run(|_| Err(Failure::empty())),
+                    Value::Seq(_) | Value::Map(_) => visitor.visit_newtype_struct(self),
+                    _ => visitor.visit_some(self),
+                };
+            }
+            SECRET => self.session.tell_opaque(self.node, &self.path),
+            SECRETS => self.session.tell_all_opaque(self.node, &self.path),
+            _ => {}
+        }
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {

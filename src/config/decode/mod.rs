@@ -17,6 +17,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::section::SECTION;
 use self::{
     deserializer::Reader,
     failure::{Failure, Reason},
@@ -25,7 +26,7 @@ pub use self::{
     not_supported::{NotSupported, NotSupportedKeys},
     section::Section,
 };
-use crate::{Node, Problem, Problems, Value};
+use crate::{Node, Opaque, Problem, Problems, Value, problem::join};
 
 /// Reads `node`, which stands at `path`, as a `T`.
 ///
@@ -53,6 +54,9 @@ pub fn decode_telling<T: DeserializeOwned>(
     for problem in session.problems.into_inner() {
         problems.push(problem);
     }
+    for opaque in session.opaque.into_inner() {
+        problems.push_opaque(opaque);
+    }
     decoded
 }
 
@@ -71,6 +75,8 @@ struct Session {
     left_out: RefCell<HashMap<NodeId, LeftOut>>,
     unknown_keys: RefCell<HashSet<NodeId>>,
     problems: RefCell<Vec<Problem>>,
+    opaque: RefCell<Vec<Opaque>>,
+    known_opaque: RefCell<HashSet<NodeId>>,
 }
 
 /// Why a value is not read any more.
@@ -129,6 +135,31 @@ impl Session {
         map.get(key).is_some_and(|value| {
             self.left_out.borrow().get(&std::ptr::from_ref(value)) == Some(&LeftOut::Wrong)
         })
+    }
+
+    /// Notes that a value is a secret, once, though readings come by many times.
+    fn tell_opaque(&self, node: &Node, path: &str) {
+        let id = std::ptr::from_ref(node);
+        if !node.is_null() && self.known_opaque.borrow_mut().insert(id) {
+            self.opaque.borrow_mut().push(Opaque { path: path.to_owned(), place: node.place.clone() });
+        }
+    }
+
+    /// Notes it of every scalar below a value: headers, whose names are none.
+    fn tell_all_opaque(&self, node: &Node, path: &str) {
+        match &node.value {
+            Value::Map(map) => {
+                for entry in map.entries.iter().filter(|entry| entry.key.name != "name") {
+                    self.tell_all_opaque(&entry.value, &join(path, &entry.key.name));
+                }
+            }
+            Value::Seq(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.tell_all_opaque(item, &join(path, &index.to_string()));
+                }
+            }
+            _ => self.tell_opaque(node, path),
+        }
     }
 
     /// Reports a key once, though readings come by many times.

@@ -23,7 +23,7 @@ impl NotSupported {
 
     pub(super) fn problem(&self, place: Option<Place>, path: String) -> Problem {
         let message = format!("key `{}` of the collector is not supported: {}", self.key, self.reason);
-        Problem::error(place, path, message).with_help(self.instead)
+        Problem { is_not_supported: true, ..Problem::error(place, path, message).with_help(self.instead) }
     }
 }
 

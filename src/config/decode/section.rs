@@ -16,7 +16,7 @@ use serde::{
 pub struct Section<T>(Option<T>);
 
 /// The name by which the reader knows that a section is wanted.
-pub(super) const SECTION: &str = "config::Section";
+pub(crate) const SECTION: &str = "config::Section";
 
 /// The key that turns a section off.
 pub(super) const ENABLED: &str = "enabled";

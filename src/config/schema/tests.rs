@@ -557,7 +557,11 @@ fn programs_get_the_same_problems_as_json() {
             "help": "did you mean `debug`?",
             "file": "a.yaml",
             "line": 3,
-            "column": 63
+            "column": 63,
+            "span": {
+              "start": 103,
+              "end": 108
+            }
           }
         ]"#]]
     .assert_eq(&to_json(&problems.sorted()));

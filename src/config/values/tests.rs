@@ -143,12 +143,21 @@ enum Version {
 
 #[test]
 fn an_empty_string_is_not_set() {
-    let read = |json: &str| serde_json::from_str::<Optional>(json).map_err(|error| error.to_string());
-    assert_eq!(read(r#"{"version": "", "pem": ""}"#), Ok(Optional::default()));
-    assert_eq!(read(r#"{"version": null, "pem": null}"#), Ok(Optional::default()));
+    let read = |yaml: &str| {
+        let node = crate::parse(&crate::Source::new("x.yaml", yaml)).unwrap();
+        let mut problems = crate::Problems::default();
+        let read: Option<Optional> = crate::decode(&node, "a", &mut problems);
+        let told: Vec<_> = problems.iter().map(|problem| problem.message.clone()).collect();
+        let secrets: Vec<_> = problems.opaque().iter().map(|it| it.path.clone()).collect();
+        (read, told.join(", "), secrets.join(", "))
+    };
+    let nothing = (Some(Optional::default()), String::new(), String::new());
+    assert_eq!(read("{version: '', pem: ''}"), nothing);
+    assert_eq!(read("{version: , pem: }"), nothing);
     let set = Optional { version: Some(Version::V1_2), pem: Some(Secret::new("x")) };
-    assert_eq!(read(r#"{"version": "1.2", "pem": "x"}"#), Ok(set));
-    assert!(read(r#"{"version": "1.1"}"#).is_err_and(|error| error.contains("unknown variant `1.1`")));
+    assert_eq!(read("{version: '1.2', pem: x}"), (Some(set), String::new(), "a::pem".to_owned()));
+    assert_eq!(read("{version: '1.1'}").1, "unknown value `1.1`");
+    assert_eq!(read("{pem: 5}").1, "expected a string, found the number 5");
 }
 
 #[test]

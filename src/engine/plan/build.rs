@@ -33,6 +33,10 @@ pub struct Loaded {
     pub telemetry: Option<config::Telemetry>,
     /// Every file and folder that was looked at.
     pub files: Vec<FileRead>,
+    /// The sections, as far as they could be read.
+    pub collector: Collector,
+    /// Merged and expanded; none if nothing could be read.
+    pub tree: Option<config::Node>,
     pub problems: Problems,
 }
 
@@ -72,15 +76,16 @@ fn load_with(
     check(&collector, &parts, &mut problems);
     check_auth(&collector, &parts, &mut problems);
     if problems.has_errors() {
-        return Loaded { plan: None, telemetry: None, files, problems };
+        return Loaded { plan: None, telemetry: None, collector, tree, files, problems };
     }
     let hash = fingerprint(tree.as_ref(), &of_components);
     let plan = lines.into_plan(&collector, parts, &routes, &engine, hash);
     check_addresses(&plan, &collector, &mut problems);
     if problems.has_errors() {
-        return Loaded { plan: None, telemetry: None, files, problems };
+        return Loaded { plan: None, telemetry: None, collector, tree, files, problems };
     }
-    Loaded { plan: Some(plan), telemetry: Some(collector.service.telemetry), files, problems }
+    let telemetry = Some(collector.service.telemetry.clone());
+    Loaded { plan: Some(plan), telemetry, collector, tree, files, problems }
 }
 
 fn engine_config(collector: &Collector, problems: &mut Problems) -> EngineConfig {
@@ -283,6 +288,7 @@ impl Lines {
             .iter()
             .zip(stages)
             .map(|(line, stages)| PlannedPipeline {
+                id: line.id.clone(),
                 signals: line.signals,
                 stages,
                 outputs: line.ends.iter().filter_map(output).collect(),

@@ -95,6 +95,11 @@ impl Config for EngineConfig {
     }
 }
 
+/// Returns which keys `service::trueline` takes.
+pub fn settings_shape() -> config::Shape {
+    config::shape::<EngineConfig>()
+}
+
 /// The settings in force.
 pub(crate) struct Settings {
     pub(crate) shards: usize,

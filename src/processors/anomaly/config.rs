@@ -1,14 +1,9 @@
 //! Settings.
 
-use std::fmt;
-
 use component::{Checks, Config, Widths};
 use config::Duration;
 use model::{Columns, Series, Statistic};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::{Deserialize, Deserializer};
 
 use super::detectors::MOST_RELATIONS;
 
@@ -134,14 +129,6 @@ impl DetectorConfig {
     }
 }
 
-impl<'de> Deserialize<'de> for DetectorConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NameOrSettings)
-    }
-}
-
-struct NameOrSettings;
-
 /// The entry when it is a map.
 #[derive(Deserialize)]
 struct DetectorSettings {
@@ -152,20 +139,12 @@ struct DetectorSettings {
     opens: Option<bool>,
 }
 
-impl<'de> Visitor<'de> for NameOrSettings {
-    type Value = DetectorConfig;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a detector, or a map with `name`, `level` and `opens`")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<DetectorConfig, E> {
-        DetectorName::deserialize(serde::de::value::StrDeserializer::new(name)).map(DetectorConfig::of)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DetectorConfig, A::Error> {
-        let settings = DetectorSettings::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(DetectorConfig { name: settings.name, level: settings.level, opens: settings.opens })
+impl<'de> Deserialize<'de> for DetectorConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        config::Either::deserialize(deserializer).map(|entry| match entry {
+            config::Either::Short(name) => Self::of(name),
+            config::Either::Long(DetectorSettings { name, level, opens }) => Self { name, level, opens },
+        })
     }
 }
 

@@ -1,14 +1,9 @@
 //! The collector's keys: conditions by context, and lists of conditions that tell by their paths what they are for.
 
-use std::fmt;
-
 use component::{Checks, Config};
-use config::{NotSupported, NotSupportedKeys};
+use config::{Either, NotSupported, NotSupportedKeys};
 use model::Signal;
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::{Deserialize, Deserializer};
 
 use crate::ottl::{Context, ErrorMode, Faults, Sieve, error_mode};
 
@@ -76,25 +71,10 @@ pub(crate) struct ConditionGroup {
 
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ConditionOrGroup)
-    }
-}
-
-struct ConditionOrGroup;
-
-impl<'de> Visitor<'de> for ConditionOrGroup {
-    type Value = Entry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a condition, or a map with `context`, `conditions` and `error_mode`")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Entry, E> {
-        Ok(Entry::Condition(text.to_owned()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
-        ConditionGroup::deserialize(MapAccessDeserializer::new(map)).map(Entry::Conditions)
+        Either::deserialize(deserializer).map(|entry| match entry {
+            Either::Short(text) => Self::Condition(text),
+            Either::Long(group) => Self::Conditions(group),
+        })
     }
 }
 

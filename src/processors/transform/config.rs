@@ -1,14 +1,9 @@
 //! The collector's keys: statements one by one, or in groups with a context and conditions.
 
-use std::fmt;
-
 use component::{Checks, Config};
-use config::{NotSupported, NotSupportedKeys};
+use config::{Either, NotSupported, NotSupportedKeys};
 use model::Signal;
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::{Deserialize, Deserializer};
 
 use crate::ottl::{Context, ErrorMode, Faults, Group, error_mode};
 
@@ -41,25 +36,10 @@ pub(crate) struct StatementGroup {
 
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StatementOrGroup)
-    }
-}
-
-struct StatementOrGroup;
-
-impl<'de> Visitor<'de> for StatementOrGroup {
-    type Value = Entry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a statement, or a map with `context`, `conditions`, `statements` and `error_mode`")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Entry, E> {
-        Ok(Entry::Statement(text.to_owned()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
-        StatementGroup::deserialize(MapAccessDeserializer::new(map)).map(Entry::Statements)
+        Either::deserialize(deserializer).map(|entry| match entry {
+            Either::Short(text) => Self::Statement(text),
+            Either::Long(group) => Self::Statements(group),
+        })
     }
 }
 

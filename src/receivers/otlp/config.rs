@@ -1,6 +1,6 @@
 //! The collector's keys of the OTLP receiver, and what is wrong with their values.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use component::{AuthConfig, AuthSide, AuthUse, Checks};
 use config::{NotSupported, NotSupportedKeys};
@@ -397,13 +397,6 @@ fn check_endpoint(endpoint: &str, path: &str, checks: &mut Checks) {
     let is_bracketed = host.starts_with('[') && host.ends_with(']');
     if host.contains('/') || (host.contains(':') && !is_bracketed) {
         let message = format!("endpoint is {endpoint:?}, must be host:port without scheme, IPv6 in brackets");
-        return checks.error(&path, message);
-    }
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    if host.is_empty() || address.is_ok_and(|ip| ip.is_unspecified()) {
-        let message = format!(
-            "endpoint is {endpoint:?}, which every network can reach; name one address if that is not meant"
-        );
-        checks.warn(&path, message);
+        checks.error(&path, message);
     }
 }

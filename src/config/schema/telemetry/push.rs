@@ -88,8 +88,13 @@ pub enum HistogramAggregation {
     Base2ExponentialBucketHistogram,
 }
 
+/// Headers in both forms, all of them secrets.
+#[derive(Deserialize)]
+#[serde(rename = "config::Secrets")]
+struct Secrets(Pairs<Secret>);
+
 fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret>, D::Error> {
-    let pairs = Pairs::<Secret>::deserialize(deserializer).map_err(|_| {
+    let Secrets(pairs) = Secrets::deserialize(deserializer).map_err(|_| {
         D::Error::custom("expected a map of headers\nwrite `name: value`, or a list of `{name: …, value: …}`")
     })?;
     Ok(pairs.into_map().into_iter().filter_map(|(name, value)| Some((name, value?))).collect())

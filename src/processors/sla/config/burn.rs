@@ -1,11 +1,7 @@
 //! Which burn rates are alerts.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
-};
+use config::Either;
+use serde::{Deserialize, Deserializer};
 
 use super::{Days, Urgency};
 
@@ -35,34 +31,24 @@ pub(crate) struct BurnAlertConfig {
     pub(crate) r#for: Option<config::Duration>,
 }
 
-impl<'de> Deserialize<'de> for BurnAlerts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BurnVisitor)
-    }
+/// What is known by a name.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Preset {
+    Auto,
+    Google,
+    Pyrra,
+    None,
 }
 
-struct BurnVisitor;
-
-impl<'de> Visitor<'de> for BurnVisitor {
-    type Value = BurnAlerts;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`auto`, `google`, `pyrra`, `none` or a list of alerts")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<BurnAlerts, E> {
-        match text {
-            "auto" => Ok(BurnAlerts::Auto),
-            "google" => Ok(BurnAlerts::Google),
-            "pyrra" => Ok(BurnAlerts::Pyrra),
-            "none" => Ok(BurnAlerts::None),
-            _ => Err(E::custom(format!(
-                "`{text}` is no preset\nwrite `auto`, `google`, `pyrra`, `none` or a list of alerts"
-            ))),
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<BurnAlerts, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(BurnAlerts::Own)
+impl<'de> Deserialize<'de> for BurnAlerts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Either::deserialize(deserializer).map(|alerts| match alerts {
+            Either::Short(Preset::Auto) => Self::Auto,
+            Either::Short(Preset::Google) => Self::Google,
+            Either::Short(Preset::Pyrra) => Self::Pyrra,
+            Either::Short(Preset::None) => Self::None,
+            Either::Long(own) => Self::Own(own),
+        })
     }
 }

@@ -173,13 +173,6 @@ fn certificates_are_read_before_the_start_and_what_is_wrong_is_told_at_its_key()
 }
 
 #[test]
-fn an_address_that_everybody_reaches_is_a_warning() {
-    let (_, told) = check("protocols: {grpc: {endpoint: '0.0.0.0:4317'}}").unwrap();
-    assert_eq!(told.len(), 1);
-    assert!(told[0].contains("which every network can reach"), "{told:?}");
-}
-
-#[test]
 fn both_protocols_on_one_address_is_an_error() {
     let told =
         check("protocols: {grpc: {endpoint: 'localhost:1'}, http: {endpoint: '127.0.0.1:1'}}").unwrap_err();

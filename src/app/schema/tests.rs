@@ -1,0 +1,77 @@
+//! What the schema says of keys, and that no component is forgotten.
+
+use super::*;
+
+fn whole() -> Value {
+    schema(&registry())
+}
+
+/// Returns what the schema says at a path of keys of a component.
+fn at(definition: &str, keys: &[&str]) -> Value {
+    let whole = whole();
+    let start = &whole["definitions"][definition];
+    keys.iter().fold(start, |node, key| &node["properties"][key]).clone()
+}
+
+#[test]
+fn every_component_has_its_page_and_its_keys() {
+    let (registry, whole) = (registry(), whole());
+    let names =
+        |section: &'static str, kinds: Vec<&'static str>| kinds.into_iter().map(move |kind| (section, kind));
+    let all = names("receivers", registry.receivers.iter().map(|row| row.kind).collect())
+        .chain(names("processors", registry.processors.iter().map(|row| row.kind).collect()))
+        .chain(names("connectors", registry.connectors.iter().map(|row| row.kind).collect()))
+        .chain(names("exporters", registry.exporters.iter().map(|row| row.kind).collect()))
+        .chain(names("extensions", registry.extensions.iter().map(|row| row.kind).collect()));
+    for (section, kind) in all {
+        let definition = &whole["definitions"][format!("{section}.{kind}")];
+        assert!(definition["description"].is_string(), "{section}.{kind} has no page");
+        let has_keys = definition["properties"].as_object().is_some_and(|keys| !keys.is_empty());
+        assert!(has_keys || kind == "nop", "{section}.{kind} has no keys");
+        assert!(
+            kind == "nop" || !Page::of(section, kind).is_empty(),
+            "{section}.{kind} has no table of keys"
+        );
+    }
+}
+
+#[test]
+fn a_key_bears_what_the_page_says_of_it() {
+    let timeout = at("processors.batch", &["timeout"]);
+    assert_eq!(timeout["default"], "200ms");
+    assert!(
+        timeout["description"].as_str().is_some_and(|it| it.starts_with("a batch leaves so long")),
+        "{timeout}"
+    );
+    let size = at("processors.batch", &["send_batch_size"]);
+    assert_eq!(
+        (&size["type"][0], &size["default"], &size["minimum"]),
+        (&json!("integer"), &json!(8192), &json!(0))
+    );
+    let nested = at("processors.tail_sampling", &["decision_cache", "sampled_cache_size"]);
+    assert_eq!(nested["default"], 0);
+    assert_eq!(at("exporters.otlp_http", &["headers"])["additionalProperties"]["writeOnly"], true);
+    let engine = at("service.trueline", &["hop", "role"]);
+    assert!(engine["anyOf"].to_string().contains("analysis"), "{engine}");
+    assert_eq!(engine["default"], "all");
+}
+
+/// Most keys of the first level are in a table, under their names; the others are in the text.
+#[test]
+fn nearly_all_keys_are_described() {
+    let whole = whole();
+    let (mut described, mut bare) = (0, Vec::new());
+    for (name, definition) in whole["definitions"].as_object().into_iter().flatten() {
+        for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+            if property["properties"].is_object() {
+                continue;
+            }
+            if property["description"].is_string() {
+                described += 1;
+            } else {
+                bare.push(format!("{name}.{key}"));
+            }
+        }
+    }
+    assert!(bare.len() * 20 <= described, "{described} are described, these are not: {bare:#?}");
+}
