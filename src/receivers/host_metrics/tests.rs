@@ -50,6 +50,7 @@ impl Running {
             signals: SignalSet::METRICS,
             clock: Arc::new(clock.clone()),
             telemetry: telemetry.clone(),
+            authenticators: component::Authenticators::default(),
         };
         let receiver = HostMetrics::build(&config(yaml), &cx);
         let until = stop.clone();
