@@ -15,7 +15,7 @@ use super::{
     not_supported,
     section::{ENABLED, SECTION},
 };
-use crate::{Entry, Node, Problem, Value, problem::join};
+use crate::{Entry, Node, Problem, Value, problem::join, values::SECRET};
 
 /// Reads one node.
 pub(super) struct Reader<'de, 's> {
@@ -135,6 +135,30 @@ impl<'de, 's> Reader<'de, 's> {
     }
 }
 
+impl<'de> Reader<'de, '_> {
+    /// Notes where a secret stands, and says of another value in its place only that it is none.
+    fn visit_secret<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        hide(self.node);
+        let is_number = matches!(self.node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_));
+        if is_number && self.node.text.is_none() {
+            let failure =
+                Failure::new("expected a string, found something else that is not shown".to_owned());
+            return Err(self.located(failure.with_help(Some("write it in quotes".to_owned()))));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+}
+
+/// Notes that a value is not to be shown, nor what is in it where it is no text.
+fn hide(node: &Node) {
+    node.place.hide();
+    match &node.value {
+        Value::Seq(items) => items.iter().for_each(hide),
+        Value::Map(map) => map.entries.iter().for_each(|entry| hide(&entry.value)),
+        _ => {}
+    }
+}
+
 fn located(failure: Failure, node: &Node, path: &str, session: &Session) -> Failure {
     let missing = match failure.reason() {
         Reason::Missing(key) => Some(key),
@@ -245,7 +269,11 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        if name == SECTION { self.visit_section(visitor) } else { visitor.visit_newtype_struct(self) }
+        match name {
+            SECTION => self.visit_section(visitor),
+            SECRET => self.visit_secret(visitor),
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {

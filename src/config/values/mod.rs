@@ -7,6 +7,7 @@ mod unset;
 
 pub use duration::{Duration, SignedDuration};
 pub use secret::Secret;
+pub(crate) use secret::{REDACTED, SECRET};
 pub use size::ByteSize;
 pub use unset::empty_is_unset;
 
