@@ -155,8 +155,12 @@ fn report<E: Into<BoxError>>(end: Result<(), E>, faults: &Faults) {
             && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
             && error.is_library()
         {
-            let is_headers = error.to_string().contains("too_many_continuations");
-            return faults.closed(if is_headers { Closed::HeaderFlood } else { Closed::ResetFlood });
+            let told = error.to_string();
+            return faults.closed(match told.as_str() {
+                told if told.contains("continuations") || told.contains("header_list") => Closed::HeaderFlood,
+                told if told.contains("resets") => Closed::ResetFlood,
+                _ => Closed::FrameFlood,
+            });
         }
         cause = error.source();
     }

@@ -20,6 +20,8 @@ pub(super) enum Closed {
     ResetFlood,
     /// Its headers went on without an end.
     HeaderFlood,
+    /// It sent frames that cost more than they bring, such as empty ones.
+    FrameFlood,
     /// Nothing came after it was made.
     Silent,
     /// The head of a request did not come to its end in time.
@@ -27,12 +29,13 @@ pub(super) enum Closed {
 }
 
 impl Closed {
-    const N: usize = 4;
+    const N: usize = 5;
 
     const fn label(self) -> &'static str {
         match self {
             Self::ResetFlood => "reset_flood",
             Self::HeaderFlood => "header_flood",
+            Self::FrameFlood => "frame_flood",
             Self::Silent => "silent",
             Self::SlowHead => "slow_head",
         }
