@@ -93,8 +93,11 @@ fn redacted(place: &Place) -> (String, Range<usize>) {
         if end.is_none() && span.end <= from {
             end = Some(shift(span.end.max(at)));
         }
+        let follows_another = from == at && shown.ends_with(REDACTED);
         shown.push_str(line.get(at..from).unwrap_or_default());
-        shown.push_str(REDACTED);
+        if !follows_another {
+            shown.push_str(REDACTED);
+        }
         at = to;
         if end.is_none() && span.end <= to {
             end = Some(shown.len());

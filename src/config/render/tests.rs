@@ -76,7 +76,7 @@ fn what_stands_in_place_of_a_secret_is_not_shown_either() {
         error: a::headers::x: expected a string, found a list
          --> t.yaml:2:14
           |
-        2 | headers: {x: [REDACTED][REDACTED]]}
+        2 | headers: {x: [REDACTED]]}
           |              ^^^^^^^^^^"#]]
     .assert_eq(&told);
     assert!(!told.contains("424242"));
