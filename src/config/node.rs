@@ -1,18 +1,36 @@
 //! The tree that YAML becomes: every value and key knows where it was written.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// A text that configuration was read from.
-#[derive(PartialEq, Eq)]
 pub struct Source {
     /// What a message calls it: a file's path, `env:VAR`, `yaml:` or `--set`.
     pub name: String,
     pub text: String,
+    /// Bytes of the text that were read as secrets: who shows a line shows them redacted.
+    secrets: Mutex<Vec<Range<usize>>>,
 }
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for Source {}
 
 impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        Arc::new(Self { name: name.into(), text: text.into(), secrets: Mutex::default() })
+    }
+
+    /// Returns what was read as secrets, in no order.
+    pub fn secrets(&self) -> Vec<Range<usize>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -38,6 +56,14 @@ impl Place {
     /// Returns the first character of a source, for what concerns all of it.
     pub fn start_of(file: &Arc<Source>) -> Self {
         Self { file: Arc::clone(file), line: 1, column: 1, span: 0..0 }
+    }
+
+    /// Notes that a secret stands here, so that no message shows it.
+    pub(crate) fn hide(&self) {
+        let mut secrets = self.file.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.span.is_empty() && !secrets.contains(&self.span) {
+            secrets.push(self.span.clone());
+        }
     }
 
     /// Returns the text as the operator wrote it, quotes included.

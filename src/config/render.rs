@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-use crate::{Place, Problem, Severity};
+use crate::{Place, Problem, Severity, values::REDACTED};
 
 /// Whether a terminal reads it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,12 +41,12 @@ fn render_one(problem: &Problem, renderer: &Renderer) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut title = level.primary_title(problem.title());
+    let mut title = level.primary_title(without_user_infos(&problem.title()));
     if let Some(lint) = problem.lint {
         title = title.id(lint);
     }
     let snippet = problem.place.as_ref().map(|place| {
-        let (line, span) = line_of(place);
+        let (line, span) = redacted(place);
         Snippet::source(line)
             .path(place.file.name.as_str())
             .line_start(place.line as usize)
@@ -62,8 +62,8 @@ fn render_one(problem: &Problem, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// Returns a place's first line and what to underline in it.
-fn line_of(place: &Place) -> (&str, Range<usize>) {
+/// Returns where a place's first line begins, the line, and what to underline in it.
+fn line_of(place: &Place) -> (usize, &str, Range<usize>) {
     let text = place.file.text.as_str();
     let start = text.floor_char_boundary(place.span.start);
     let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
@@ -72,7 +72,65 @@ fn line_of(place: &Place) -> (&str, Range<usize>) {
     let end = line.floor_char_boundary(place.span.end.saturating_sub(line_start));
     // At least one character, so that there is a caret.
     let next = line.get(start..).and_then(|rest| rest.chars().next()).map_or(start, |c| start + c.len_utf8());
-    (line, start..end.max(next))
+    (line_start, line, start..end.max(next))
+}
+
+/// Returns a place's first line without secrets, and what to underline in it.
+fn redacted(place: &Place) -> (String, Range<usize>) {
+    let (line_start, line, span) = line_of(place);
+    let mut secrets: Vec<Range<usize>> = place.file.secrets();
+    secrets.retain(|secret| secret.start < line_start + line.len() && secret.end > line_start);
+    secrets.extend(user_infos(line).into_iter().map(|it| it.start + line_start..it.end + line_start));
+    secrets.sort_by_key(|secret| secret.start);
+    let (mut shown, mut at) = (String::new(), 0);
+    let (mut start, mut end) = (None, None);
+    for secret in secrets {
+        let from = line.floor_char_boundary(secret.start.saturating_sub(line_start)).max(at);
+        let to = secret.end.saturating_sub(line_start).min(line.len());
+        let to = line.ceil_char_boundary(to).max(from);
+        // What is underlined keeps its place, or is what stands there instead.
+        let shift = |position: usize| shown.len() + position - at;
+        if start.is_none() && span.start < to {
+            start = Some(shift(span.start.min(from).max(at)));
+        }
+        if end.is_none() && span.end <= from {
+            end = Some(shift(span.end.max(at)));
+        }
+        let follows_another = from == at && shown.ends_with(REDACTED);
+        shown.push_str(line.get(at..from).unwrap_or_default());
+        if !follows_another {
+            shown.push_str(REDACTED);
+        }
+        at = to;
+        if end.is_none() && span.end <= to {
+            end = Some(shown.len());
+        }
+    }
+    let start = start.unwrap_or_else(|| shown.len() + span.start.saturating_sub(at));
+    let end = end.unwrap_or_else(|| shown.len() + span.end.saturating_sub(at));
+    shown.push_str(line.get(at..).unwrap_or_default());
+    (shown, start..end)
+}
+
+/// Finds what stands before `@` in URLs.
+fn user_infos(text: &str) -> Vec<Range<usize>> {
+    let authority = |(at, _): (usize, &str)| {
+        let start = at + "://".len();
+        let rest = text.get(start..)?;
+        let end = rest.find(|c: char| matches!(c, '/' | '?' | '#' | '"' | '\'') || c.is_whitespace());
+        let end = rest.get(..end.unwrap_or(rest.len()))?.rfind('@')?;
+        Some(start..start + end)
+    };
+    text.match_indices("://").filter_map(authority).collect()
+}
+
+/// Returns a text with nothing before `@` in its URLs.
+fn without_user_infos(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for found in user_infos(text).into_iter().rev() {
+        shown.replace_range(found, REDACTED);
+    }
+    shown
 }
 
 /// Writes problems as a JSON array of objects with `severity`, `path`, `message`, and where known
@@ -82,7 +140,7 @@ pub fn to_json(problems: &[Problem]) -> String {
     struct Row<'p> {
         severity: Severity,
         path: &'p str,
-        message: &'p str,
+        message: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<&'p str>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +164,7 @@ pub fn to_json(problems: &[Problem]) -> String {
         .map(|problem| Row {
             severity: problem.severity,
             path: &problem.path,
-            message: &problem.message,
+            message: without_user_infos(&problem.message),
             help: problem.help.as_deref(),
             file: problem.place.as_ref().map(|place| place.file.name.as_str()),
             line: problem.place.as_ref().map(|place| place.line),

@@ -139,6 +139,30 @@ impl<'de, 's> Reader<'de, 's> {
     }
 }
 
+impl<'de> Reader<'de, '_> {
+    /// Notes where a secret stands, and says of another value in its place only that it is none.
+    fn visit_secret<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        hide(self.node);
+        let is_number = matches!(self.node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_));
+        if is_number && self.node.text.is_none() {
+            let failure =
+                Failure::new("expected a string, found something else that is not shown".to_owned());
+            return Err(self.located(failure.with_help(Some("write it in quotes".to_owned()))));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+}
+
+/// Notes that a value is not to be shown, nor what is in it where it is no text.
+fn hide(node: &Node) {
+    node.place.hide();
+    match &node.value {
+        Value::Seq(items) => items.iter().for_each(hide),
+        Value::Map(map) => map.entries.iter().for_each(|entry| hide(&entry.value)),
+        _ => {}
+    }
+}
+
 fn located(failure: Failure, node: &Node, path: &str, session: &Session) -> Failure {
     let missing = match failure.reason() {
         Reason::Missing(key) => Some(key),
@@ -250,22 +274,24 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         match name {
-            SECTION => return self.visit_section(visitor),
-            EMPTY_IS_UNSET if self.node.is_null() || self.node.as_str() == Some("") => {
-                return visitor.visit_none();
+            SECTION => self.visit_section(visitor),
+            EMPTY_IS_UNSET if self.node.is_null() || self.node.as_str() == Some("") => visitor.visit_none(),
+            EITHER => match self.node.value {
+                Value::Null => self.run(|_| Err(Failure::empty())),
+                Value::Seq(_) | Value::Map(_) => visitor.visit_newtype_struct(self),
+                _ => visitor.visit_some(self),
+            },
+            SECRET => {
+                self.session.tell_opaque(self.node, &self.path);
+                self.visit_secret(visitor)
             }
-            EITHER => {
-                return match self.node.value {
-                    Value::Null => self.run(|_| Err(Failure::empty())),
-                    Value::Seq(_) | Value::Map(_) => visitor.visit_newtype_struct(self),
-                    _ => visitor.visit_some(self),
-                };
+            SECRETS => {
+                self.session.tell_all_opaque(self.node, &self.path);
+                hide(self.node);
+                visitor.visit_newtype_struct(self)
             }
-            SECRET => self.session.tell_opaque(self.node, &self.path),
-            SECRETS => self.session.tell_all_opaque(self.node, &self.path),
-            _ => {}
+            _ => visitor.visit_newtype_struct(self),
         }
-        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {

@@ -314,29 +314,29 @@ fn a_number_or_boolean_is_no_string() {
     check(
         "endpoint: 0012\nheaders: {a: yes, b: true, c: 1.50}\n",
         expect![[r#"
-        error: exporters::x::endpoint: expected a string, found the number 12
-         --> t.yaml:1:11
-          |
-        1 | endpoint: 0012
-          |           ^^^^
-          |
-          = help: write "0012" in quotes
+            error: exporters::x::endpoint: expected a string, found the number 12
+             --> t.yaml:1:11
+              |
+            1 | endpoint: 0012
+              |           ^^^^
+              |
+              = help: write "0012" in quotes
 
-        error: exporters::x::headers::b: expected a string, found the boolean true
-         --> t.yaml:2:22
-          |
-        2 | headers: {a: yes, b: true, c: 1.50}
-          |                      ^^^^
-          |
-          = help: write "true" in quotes
+            error: exporters::x::headers::b: expected a string, found something else that is not shown
+             --> t.yaml:2:29
+              |
+            2 | headers: {a: [REDACTED], b: [REDACTED], c: [REDACTED]}
+              |                             ^^^^^^^^^^
+              |
+              = help: write it in quotes
 
-        error: exporters::x::headers::c: expected a string, found the number 1.5
-         --> t.yaml:2:31
-          |
-        2 | headers: {a: yes, b: true, c: 1.50}
-          |                               ^^^^
-          |
-          = help: write "1.50" in quotes"#]],
+            error: exporters::x::headers::c: expected a string, found something else that is not shown
+             --> t.yaml:2:44
+              |
+            2 | headers: {a: [REDACTED], b: [REDACTED], c: [REDACTED]}
+              |                                            ^^^^^^^^^^
+              |
+              = help: write it in quotes"#]],
     );
 }
 

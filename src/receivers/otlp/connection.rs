@@ -150,13 +150,13 @@ fn report<E: Into<BoxError>>(end: Result<(), E>, faults: &Faults) {
         if error.downcast_ref().is_some_and(hyper::Error::is_timeout) {
             return faults.closed(Closed::SlowHead);
         }
-        // The HTTP/2 layer ends connections that cost it more than they bring, and says calm down.
+        // The HTTP/2 layer ends connections that cost it more than they bring, and says calm down; of which kind
+        // it was, its error does not tell.
         if let Some(error) = error.downcast_ref::<h2::Error>()
             && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
             && error.is_library()
         {
-            let is_headers = error.to_string().contains("too_many_continuations");
-            return faults.closed(if is_headers { Closed::HeaderFlood } else { Closed::ResetFlood });
+            return faults.closed(Closed::Flood);
         }
         cause = error.source();
     }

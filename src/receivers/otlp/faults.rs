@@ -16,10 +16,9 @@ pub(super) struct Faults {
 /// Why a connection was closed from our side although it has done no wrong by its age. The order is that of the counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Closed {
-    /// It opened streams and took them back, over and over (CVE-2023-44487), or made us do so (CVE-2025-8671).
-    ResetFlood,
-    /// Its headers went on without an end.
-    HeaderFlood,
+    /// Over HTTP/2 it opened streams and took them back (CVE-2023-44487) or made us do so (CVE-2025-8671), sent headers without an
+    /// end (CVE-2024-27316), or frames that cost more than they bring.
+    Flood,
     /// Nothing came after it was made.
     Silent,
     /// The head of a request did not come to its end in time.
@@ -27,12 +26,11 @@ pub(super) enum Closed {
 }
 
 impl Closed {
-    const N: usize = 4;
+    const N: usize = 3;
 
     const fn label(self) -> &'static str {
         match self {
-            Self::ResetFlood => "reset_flood",
-            Self::HeaderFlood => "header_flood",
+            Self::Flood => "flood",
             Self::Silent => "silent",
             Self::SlowHead => "slow_head",
         }

@@ -10,7 +10,7 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Counts, warn_of_open_secret};
 use crate::crypto_provider;
@@ -24,15 +24,15 @@ pub struct ClientTlsConfig {
     pub insecure_skip_verify: bool,
     #[serde(deserialize_with = "config::empty_is_unset")]
     pub ca_file: Option<PathBuf>,
-    #[serde(deserialize_with = "config::empty_is_unset")]
+    #[serde(deserialize_with = "secret_or_unset")]
     pub ca_pem: Option<config::Secret>,
     #[serde(deserialize_with = "config::empty_is_unset")]
     pub cert_file: Option<PathBuf>,
-    #[serde(deserialize_with = "config::empty_is_unset")]
+    #[serde(deserialize_with = "secret_or_unset")]
     pub cert_pem: Option<config::Secret>,
     #[serde(deserialize_with = "config::empty_is_unset")]
     pub key_file: Option<PathBuf>,
-    #[serde(deserialize_with = "config::empty_is_unset")]
+    #[serde(deserialize_with = "secret_or_unset")]
     pub key_pem: Option<config::Secret>,
     /// Trust the system's authorities beside `ca_file`; without `ca_file` they are trusted anyway.
     pub include_system_ca_certs_pool: bool,
@@ -49,6 +49,11 @@ pub struct ClientTlsConfig {
     pub curve_preferences: Vec<String>,
     /// Read the files again for connections made this long after; absent or zero means never.
     pub reload_interval: Option<config::Duration>,
+}
+
+/// Reads a secret as one, so that no message shows its line, and none of an empty one.
+fn secret_or_unset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<config::Secret>, D::Error> {
+    Ok(Option::<config::Secret>::deserialize(deserializer)?.filter(|secret| !secret.is_empty()))
 }
 
 /// A version of TLS that is still safe to speak.

@@ -22,6 +22,7 @@
 //! * `promises`: a promise that is broken, from spans to an alert in a real Alertmanager.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
 //! * `restart`: counters in Prometheus across ends of the process.
+//! * `secured`: TLS and passwords with telemetrygen, the Go collector and Prometheus.
 //! * `slo_dashboards`: the queries of Sloth's dashboards find the right numbers of objectives.
 //! * `two_instances`: people are told once by two that are fed alike, also when one dies.
 //! * `webhooks`: what `alert_webhook` sends, read by vendors' libraries.
@@ -46,6 +47,7 @@ mod promises;
 mod refused;
 mod restart;
 mod sdk;
+mod secured;
 mod series;
 mod slo_dashboards;
 mod spans;
