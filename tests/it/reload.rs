@@ -228,7 +228,7 @@ fn every_span_is_taken_and_counted_once_whatever_is_reloaded_meanwhile() -> Resu
     reload_under_load(6, 25, Duration::from_millis(40))
 }
 
-/// The whole promise, in some five minutes: `cargo test --release -p it --test it -- --ignored two_hundred`.
+/// The whole promise, in some five minutes; the README says how.
 #[test]
 #[ignore = "takes minutes and both cores"]
 fn two_hundred_reloads_at_50_000_spans_a_second_lose_nothing() -> Result<()> {

@@ -192,17 +192,17 @@ mod tests {
     fn what_else_a_component_is_built_of_counts_too() {
         let old = plan(
             "
-    traces: {receivers: [source], processors: [stage], exporters: [sink]}
-    metrics: {receivers: [source], processors: [roll], exporters: [sink]}
+    metrics: {receivers: [source], processors: [stage], exporters: [sink]}
+    traces: {receivers: [source], processors: [roll], exporters: [sink]}
 ",
         );
         let mut new =
-            plan("    metrics: {receivers: [source], processors: [roll, learn], exporters: [sink, sink/2]}");
+            plan("    traces: {receivers: [source], processors: [roll, learn], exporters: [sink, sink/2]}");
         let changes = Changes::between(&old, &new);
         let told = changes.told(&old, &new);
-        assert_eq!(told.changed, ["receiver source", "pipeline/metrics/roll"]);
-        assert_eq!(told.removed, ["pipeline/traces/stage"]);
-        assert_eq!(told.added, ["pipeline/metrics/learn", "exporter sink/2"]);
+        assert_eq!(told.changed, ["receiver source", "pipeline/traces/roll"]);
+        assert_eq!(told.removed, ["pipeline/metrics/stage"]);
+        assert_eq!(told.added, ["pipeline/traces/learn", "exporter sink/2"]);
         assert_eq!(told.kept, ["exporter sink"]);
         assert_eq!(changes.exporters, [Fate::Kept(0), Fate::Added]);
         assert_ne!(old.hash, new.hash);
