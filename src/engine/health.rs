@@ -8,7 +8,7 @@ use std::{
 use component::{Clock, ConfigState, RefusedConfig, ServiceState};
 use model::Timestamp;
 
-use crate::shard::ShardState;
+use crate::{edition::Edition, shard::ShardState};
 
 /// A shard that has not closed a second for so long stands still.
 const STANDSTILL: Duration = Duration::from_secs(10);
@@ -29,6 +29,8 @@ struct State {
     failure: Option<String>,
     /// What is worse than it should be, and does not keep the service from working.
     degraded: Vec<String>,
+    /// What the configuration in force has brought and has ended since.
+    ended: Vec<String>,
     shards: Vec<Arc<ShardState>>,
     config: ConfigState,
 }
@@ -77,6 +79,24 @@ impl Health {
         self.lock().failure.get_or_insert(what);
     }
 
+    /// Notes that a part has ended for good. One that a reload has started takes nothing with it: what was there before
+    /// goes on.
+    pub(crate) fn end(&self, edition: &Edition, what: String) {
+        let mut state = self.lock();
+        match edition.number {
+            0 => {
+                state.failure.get_or_insert(what);
+            }
+            _ if state.ended.len() < MAX_DEGRADED => state.ended.push(what),
+            _ => {}
+        }
+    }
+
+    /// Forgets what the configuration before has brought, as another comes.
+    pub(crate) fn replace(&self) {
+        self.lock().ended.clear();
+    }
+
     /// Notes that a part works and has lost something. Called at the start and at reloads, at most once for each stage.
     pub(crate) fn degrade(&self, what: String) {
         let mut state = self.lock();
@@ -115,7 +135,7 @@ impl ServiceState for Health {
 
     fn degraded(&self) -> String {
         let state = self.lock();
-        let mut degraded = state.degraded.clone();
+        let mut degraded: Vec<_> = state.degraded.iter().chain(&state.ended).cloned().collect();
         if state.config.refused.is_some() {
             degraded
                 .push("the configuration that was read last is refused; the one before runs on".to_owned());

@@ -9,6 +9,7 @@ use std::{
 };
 
 use component::{Counter, Listen, Permit, Socket, Stop};
+use futures_util::FutureExt;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 use tokio::{
     net::TcpStream,
@@ -291,26 +292,42 @@ async fn accept(listener: TcpListener, target: Rc<RefCell<Target>>, shared: Arc<
         Target::One(_) => connection_limit(MAX_QUESTIONERS),
     };
     while let Some((stream, peer, claim)) = next_connection(&listener, &limit, &refused, &stop).await {
-        let stream = stream.set_nodelay(true).and_then(|()| stream.into_std());
-        let mut socket = match stream {
-            Ok(stream) => Socket { stream, peer, claim: Permit(Some(Box::new(claim))) },
-            Err(problem) => {
-                warn!(error = %problem, %peer, "could not hand a connection to its receiver");
-                continue;
-            }
-        };
-        for tried in 1..=HAND_OUT_TRIES {
-            let goal = target.borrow().clone();
-            match hand_out(socket, goal, &shared) {
-                Ok(()) => break,
-                Err(_) if tried == HAND_OUT_TRIES || stop.is_cancelled() => {
-                    warn!(%peer, "could not hand a connection to its receiver, which has ended");
-                    break;
-                }
-                Err(unsent) => socket = unsent,
-            }
-            tokio::time::sleep(HAND_OUT_PAUSE).await;
+        pass_on(stream, peer, claim, &target, &shared, &stop).await;
+    }
+    // Who has connected before an address is left may still speak to whoever serves it elsewhere.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        if let Ok(claim) = Arc::clone(&limit).try_acquire_owned() {
+            pass_on(stream, peer, claim, &target, &shared, &stop).await;
         }
+    }
+}
+
+/// Hands a connection to whoever serves it, or soon will.
+async fn pass_on(
+    stream: TcpStream,
+    peer: SocketAddr,
+    claim: OwnedSemaphorePermit,
+    target: &RefCell<Target>,
+    shared: &Shared,
+    stop: &Stop,
+) {
+    let stream = stream.set_nodelay(true).and_then(|()| stream.into_std());
+    let mut socket = match stream {
+        Ok(stream) => Socket { stream, peer, claim: Permit(Some(Box::new(claim))) },
+        Err(problem) => {
+            return warn!(error = %problem, %peer, "could not hand a connection to its receiver");
+        }
+    };
+    for tried in 1..=HAND_OUT_TRIES {
+        let goal = target.borrow().clone();
+        match hand_out(socket, goal, shared) {
+            Ok(()) => return,
+            Err(_) if tried == HAND_OUT_TRIES || stop.is_cancelled() => {
+                return warn!(%peer, "could not hand a connection to its receiver, which has ended");
+            }
+            Err(unsent) => socket = unsent,
+        }
+        tokio::time::sleep(HAND_OUT_PAUSE).await;
     }
 }
 

@@ -59,7 +59,7 @@ const SIDELINE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Outlets {
     /// Builds the exporters that run on every thread; the others are reached over channels.
-    pub(crate) fn for_shard(shared: &Arc<Shared>, edition: &Edition) -> Self {
+    pub(crate) fn for_shard(shared: &Arc<Shared>, edition: &Arc<Edition>) -> Self {
         Self::build(shared, edition, false, BTreeMap::new())
     }
 
@@ -68,7 +68,7 @@ impl Outlets {
     /// `sockets` are those of exporters that listen, by id.
     pub(crate) fn for_analysis(
         shared: &Arc<Shared>,
-        edition: &Edition,
+        edition: &Arc<Edition>,
         sockets: BTreeMap<String, Vec<Sockets>>,
     ) -> Self {
         Self::build(shared, edition, true, sockets)
@@ -76,7 +76,7 @@ impl Outlets {
 
     fn build(
         shared: &Arc<Shared>,
-        edition: &Edition,
+        edition: &Arc<Edition>,
         holds_all: bool,
         sockets: BTreeMap<String, Vec<Sockets>>,
     ) -> Self {
@@ -93,7 +93,7 @@ impl Outlets {
     pub(crate) fn change(
         &mut self,
         shared: &Arc<Shared>,
-        edition: &Edition,
+        edition: &Arc<Edition>,
         changes: &Changes,
         sockets: BTreeMap<String, Vec<Sockets>>,
     ) -> Leaving {
@@ -104,7 +104,7 @@ impl Outlets {
     fn change_to(
         &mut self,
         shared: &Arc<Shared>,
-        edition: &Edition,
+        edition: &Arc<Edition>,
         fates: &[Fate],
         mut sockets: BTreeMap<String, Vec<Sockets>>,
     ) -> Leaving {
@@ -139,7 +139,7 @@ impl Outlets {
     fn start(
         &mut self,
         shared: &Arc<Shared>,
-        edition: &Edition,
+        edition: &Arc<Edition>,
         index: usize,
         sockets: Vec<Sockets>,
         predecessor: Option<&Running>,
@@ -183,6 +183,7 @@ impl Outlets {
                 before,
                 stop.clone(),
                 Arc::clone(shared),
+                Arc::clone(edition),
             )),
             closing,
             hurry,
@@ -280,12 +281,13 @@ async fn run_beside(
     before: Option<Rc<Handover>>,
     stop: Stop,
     shared: Arc<Shared>,
+    edition: Arc<Edition>,
 ) {
     if let Some(before) = before {
         before.ended.cancelled().await;
     }
     if let Err(problem) = exporter.run(stop).await {
         error!(exporter = id, error = %problem, "exporter ended");
-        shared.health.fail(format!("exporter {id} ended: {problem}"));
+        shared.health.end(&edition, format!("exporter {id} ended: {problem}"));
     }
 }

@@ -179,6 +179,7 @@ impl Supervisor {
         };
         *self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner) = listening;
         // From here on there is no way back; shards that are built anew are built by this one.
+        self.shared.health.replace();
         self.shared.replace_edition(Arc::clone(&edition));
         let source = |shard: &Supervised| Shard::source(&self.shared, shard.index, shard.generation);
         let old_sources = self.shards.iter().map(source).collect();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 
-use component::{Authenticators, Extension, ExtensionCx, Sockets, Stop};
+use component::{Extension, ExtensionCx, Sockets, Stop};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_local},
@@ -76,7 +76,7 @@ impl Rim {
     /// Starts all of a configuration. Returns the socket at which other processes tell as well.
     pub(super) fn start(
         shared: &Arc<Shared>,
-        edition: &Edition,
+        edition: &Arc<Edition>,
         mut doors: Vec<Door>,
         stop: &Stop,
     ) -> (Self, Option<TcpListener>) {
@@ -98,7 +98,7 @@ impl Rim {
         };
         for planned in &edition.plan.extensions {
             let sockets = ways.extensions.remove(&planned.id).unwrap_or_default();
-            rim.start_extension(planned, sockets, &edition.plan.authenticators);
+            rim.start_extension(edition, planned, sockets);
         }
         rim.open(doors, ways);
         (rim, hop)
@@ -137,7 +137,7 @@ impl Rim {
                     self.end_extension(before);
                 }
                 let sockets = ways.extensions.remove(&planned.id).unwrap_or_default();
-                self.start_extension(planned, sockets, &plan.authenticators);
+                self.start_extension(&edition, planned, sockets);
             }
         }
         self.open(doors, ways);
@@ -157,13 +157,8 @@ impl Rim {
         self.acceptors.change(doors, |owner| ways.targets.remove(owner), until);
     }
 
-    fn start_extension(
-        &mut self,
-        planned: &PlannedExtension,
-        sockets: Vec<Sockets>,
-        authenticators: &Authenticators,
-    ) {
-        let shared = Arc::clone(&self.shared);
+    fn start_extension(&mut self, edition: &Arc<Edition>, planned: &PlannedExtension, sockets: Vec<Sockets>) {
+        let (shared, edition) = (Arc::clone(&self.shared), Arc::clone(edition));
         let cx = ExtensionCx {
             id: planned.id.clone(),
             sockets: sockets.into(),
@@ -171,7 +166,7 @@ impl Rim {
             telemetry: shared.telemetry.with("extension", &planned.id),
             state: Arc::clone(&shared.health) as Arc<dyn component::ServiceState>,
             stages: Arc::clone(&shared.questions) as Arc<dyn component::Asks>,
-            authenticators: authenticators.clone(),
+            authenticators: edition.plan.authenticators.clone(),
         };
         let extension: Box<dyn Extension> = planned.configured.build(cx);
         let (id, stop) = (planned.id.clone(), self.beside.child_token());
@@ -179,7 +174,7 @@ impl Rim {
         let task = spawn_local(async move {
             if let Err(problem) = extension.run(until).await {
                 error!(extension = id, error = %problem, "extension ended");
-                shared.health.fail(format!("extension {id} ended: {problem}"));
+                shared.health.end(&edition, format!("extension {id} ended: {problem}"));
             }
         });
         self.extensions.insert(planned.id.clone(), Running { task, stop });

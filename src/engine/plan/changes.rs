@@ -201,4 +201,32 @@ mod tests {
         assert_eq!(old.hash, new.hash);
         assert!(old.needs_restart_for(&new).is_empty());
     }
+
+    /// The receiver brings another signal, a stage is gone, one has somebody behind it who reads windows.
+    #[test]
+    fn what_else_a_component_is_built_of_counts_too() {
+        let old = plan(
+            "
+    metrics: {receivers: [source], processors: [stage], exporters: [sink]}
+    traces: {receivers: [source], processors: [roll], exporters: [sink]}
+",
+        );
+        let mut new =
+            plan("    traces: {receivers: [source], processors: [roll, learn], exporters: [sink, sink/2]}");
+        let changes = Changes::between(&old, &new);
+        let told = changes.told(&old, &new);
+        assert_eq!(told.changed, ["receiver source", "pipeline/traces/roll"]);
+        assert_eq!(told.removed, ["pipeline/metrics/stage"]);
+        assert_eq!(told.added, ["pipeline/traces/learn", "exporter sink/2"]);
+        assert_eq!(told.kept, ["exporter sink"]);
+        assert_eq!(changes.exporters, [Fate::Kept(0), Fate::Added]);
+        assert_ne!(old.hash, new.hash);
+        let now = Timestamp::from_secs(9);
+        new.continue_from(&old, &changes, now);
+        assert!(new.nodes.iter().all(|node| node.since == Some(now)));
+        let mut again = plan(CHAIN);
+        let changes = Changes::between(&plan(CHAIN), &again);
+        again.continue_from(&plan(CHAIN), &changes, now);
+        assert!(again.nodes.iter().all(|node| node.since.is_none()), "as old as what they go on as");
+    }
 }

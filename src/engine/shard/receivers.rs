@@ -150,14 +150,17 @@ impl Receivers {
         };
         let receiver: Box<dyn Receiver> = planned.configured.build(&cx);
         let (id, stop, service) = (planned.id.clone(), self.stop.child_token(), self.service.clone());
-        let until = stop.clone();
+        let (until, edition) = (stop.clone(), self.core.edition());
         let task = self.running.spawn_local(async move {
-            if let Err(problem) = receiver.run(until).await {
-                error!(receiver = id, error = %problem, "receiver ended; the service stops");
-                shared.health.fail(format!("receiver {id} ended: {problem}"));
-                // Seeming alive without a way in is worse than ending.
-                service.cancel();
+            let Err(problem) = receiver.run(until).await else { return };
+            shared.health.end(&edition, format!("receiver {id} ended: {problem}"));
+            if edition.number > 0 {
+                error!(receiver = id, error = %problem, "a receiver that a reload has started ended");
+                return;
             }
+            error!(receiver = id, error = %problem, "receiver ended; the service stops");
+            // Seeming alive without a way in is worse than ending.
+            service.cancel();
         });
         self.live.insert(planned.id.clone(), Live { task, stop });
     }
