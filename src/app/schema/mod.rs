@@ -70,9 +70,8 @@ fn section<T: ?Sized>(
 }
 
 fn service(definitions: &mut Map<String, Value>) -> Value {
-    let ids = |about: &str| {
-        or_expansion(json!({ "type": "array", "items": { "type": "string" }, "description": about }))
-    };
+    // `a, b` is a list of ids.
+    let ids = |about: &str| json!({ "type": ["array", "string", "null"], "items": { "type": "string" }, "description": about });
     let pipeline = or_expansion(json!({
         "type": "object",
         "properties": {

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use crate::{
-    ByteSize, Duration, Environment, MapEnvironment, Node, Problems, Secret, Section, Source, decode, expand,
-    parse, render,
+    ByteSize, Duration, Either, Environment, MapEnvironment, Node, Problems, Secret, Section, Source, decode,
+    expand, parse, render,
 };
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -621,4 +621,28 @@ fn a_number_that_is_not_finite_hides_no_other_problem() {
     assert_eq!(settings.unwrap().endpoint, ".inf");
     let told: Vec<_> = problems.iter().map(|problem| problem.title()).collect();
     assert_eq!(told, ["ratio: `.inf` is not a finite number"]);
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Group {
+    conditions: Vec<String>,
+}
+
+/// A buffered map would lose them, and a misspelt key would pass in silence.
+#[test]
+fn the_long_form_of_a_value_keeps_its_keys_known() {
+    type Entries = BTreeMap<String, Vec<Either<String, Group>>>;
+    let read = |yaml: &str| {
+        let node = tree(yaml, &MapEnvironment::default());
+        let mut problems = Problems::default();
+        let read: Option<Entries> = decode(&node, "x", &mut problems);
+        let told: Vec<_> = problems.iter().map(|problem| problem.title()).collect();
+        (read.and_then(|mut read| read.remove("a")).unwrap_or_default(), told)
+    };
+    let group = Group { conditions: vec!["b".to_owned()] };
+    let both = vec![Either::Short("a".to_owned()), Either::Long(group)];
+    assert_eq!(read("a: [a, {conditions: [b]}]"), (both, Vec::new()));
+    assert_eq!(read("a: [{conditons: [b]}]").1, ["x::a::0: unknown key `conditons`"]);
+    assert_eq!(read("a: [5]").1, ["x::a::0: expected a string, found the number 5"]);
 }
