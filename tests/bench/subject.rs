@@ -54,12 +54,7 @@ impl Subject {
 
 /// Returns the Go collector of the testbed's cache, where it is built.
 pub(crate) fn find_otelcol() -> Option<PathBuf> {
-    let cache = match std::env::var_os("TRUELINE_TESTBED") {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(std::env::var_os("HOME")?).join(".cache/trueline-testbed"),
-    };
-    let binary = cache.join("otelcol-0.155.0/otelcol");
-    binary.is_file().then_some(binary)
+    testbed::part("otelcol", "otelcol").ok()
 }
 
 /// Builds trueline in release mode and returns its binary, which stands beside this one.

@@ -1,5 +1,6 @@
 //! The OpenTelemetry collector written in Go, with the components of `go/otelcol/builder.yaml`.
 
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -43,6 +44,11 @@ impl GoCollector {
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Returns its working folder, where relative paths of its configuration lie.
+    pub fn dir(&self) -> &Path {
+        self.process.dir()
     }
 
     pub fn log(&self) -> String {

@@ -81,6 +81,10 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer> {
     Ok(Answer {
         status: response.status().as_u16(),
         content_type: content_type.unwrap_or_default().to_owned(),
-        body: response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_string()?,
+        // A server that is sent protobuf may complain in it.
+        body: String::from_utf8_lossy(
+            &response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec()?,
+        )
+        .into_owned(),
     })
 }

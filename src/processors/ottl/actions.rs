@@ -171,11 +171,8 @@ fn hashed(value: Value<'_>) -> Value<'static> {
         Value::Int(number) => Cow::Owned(number.to_le_bytes().to_vec()),
         Value::Double(number) => Cow::Owned(number.to_bits().to_le_bytes().to_vec()),
         Value::Bool(flag) => Cow::Owned(vec![u8::from(*flag)]),
-        _ => Cow::Borrowed(&[]),
+        _ => return Value::text(Vec::new()),
     };
-    if bytes.is_empty() {
-        return Value::text(Vec::new());
-    }
     Value::text(hexadecimal(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref()))
 }
 

@@ -10,7 +10,7 @@ use super::{
     expression::Expression,
     fields::{Access, Place},
     item::{Item, MOST_BYTES, parsed_id},
-    json,
+    json, letters,
     syntax::Comparison,
     value::{Failure, Type, Value, elements, hexadecimal, wrapped},
 };
@@ -193,8 +193,8 @@ impl Converter {
                 Some(text) => Value::Text(text),
                 None => Value::Nil,
             },
-            Self::Lower(target) => Value::text(unicode(&text(target.value(item)?)?).to_lowercase()),
-            Self::Upper(target) => Value::text(unicode(&text(target.value(item)?)?).to_uppercase()),
+            Self::Lower(target) => Value::text(letters::lower(&unicode(&text(target.value(item)?)?))),
+            Self::Upper(target) => Value::text(letters::upper(&unicode(&text(target.value(item)?)?))),
             Self::Trim(target, letters) => {
                 let target = text(target.value(item)?)?;
                 let trimmed = unicode(&target).trim_matches(|letter| letters.contains(letter)).to_owned();

@@ -4,7 +4,7 @@
 //! * `lexer`, `syntax`: text to a tree, with the place of each mistake (`fault`).
 //! * `context`: what a condition is run for, and which names mean something there.
 //! * `fields`: paths to fields of OTLP; `item`: reading and splicing them in the bytes.
-//! * `value`, `compare`, `regexes`, `json`: what is calculated with.
+//! * `value`, `compare`, `regexes`, `letters`, `json`: what is calculated with.
 //! * `actions`, `matching`: what `attributes` and `resource` say in the collector's older words, as an editor and as a
 //!   condition; `replacing`: requests written anew in the place of what came.
 //! * `everywhere`: all attributes and bodies of a request, for those who change them by rules of their own.
@@ -32,6 +32,7 @@ mod functions;
 mod group;
 mod item;
 mod json;
+mod letters;
 mod lexer;
 mod matching;
 mod places;

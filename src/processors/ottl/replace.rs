@@ -11,6 +11,7 @@ use super::{
     expression::{Expression, Resolver},
     fault::{Fault, unknown},
     item::{Item, MOST_BYTES},
+    letters,
     places::Places,
     syntax::Kind,
     value::{Failure, Type, Value, hexadecimal, wrapped},
@@ -181,8 +182,8 @@ impl Function {
     fn of(self, text: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha256 => hexadecimal(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text).as_ref()),
-            Self::Lower => String::from_utf8_lossy(text).to_lowercase().into_bytes(),
-            Self::Upper => String::from_utf8_lossy(text).to_uppercase().into_bytes(),
+            Self::Lower => letters::lower(&String::from_utf8_lossy(text)).into_bytes(),
+            Self::Upper => letters::upper(&String::from_utf8_lossy(text)).into_bytes(),
         }
     }
 }

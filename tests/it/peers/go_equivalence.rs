@@ -37,33 +37,40 @@ struct Pair {
 
 impl Pair {
     fn start(settings: &str) -> Result<Self> {
+        Self::start_as("spanmetrics", settings)
+    }
+
+    /// Starts both with the connector under one of its names.
+    fn start_as(name: &str, settings: &str) -> Result<Self> {
         let capture = format!("127.0.0.1:{}", free_port());
         let ours = Gateway::start(&Recipe {
             receivers: &format!("  otlp/capture: {{protocols: {{http: {{endpoint: '{capture}'}}}}}}"),
             components: &format!(
                 "connectors:
-  spanmetrics: {settings}
+  {name}: {settings}
 exporters:
   otlp_file/ours: {{path: ours, format: proto, flush_interval: 0s}}
   otlp_file/theirs: {{path: theirs, format: proto, flush_interval: 0s}}"
             ),
-            pipelines: "
-traces: {receivers: [otlp], exporters: [spanmetrics]}
-metrics/ours: {receivers: [spanmetrics], exporters: [otlp_file/ours]}
-metrics/theirs: {receivers: [otlp/capture], exporters: [otlp_file/theirs]}",
+            pipelines: &format!(
+                "
+traces: {{receivers: [otlp], exporters: [{name}]}}
+metrics/ours: {{receivers: [{name}], exporters: [otlp_file/ours]}}
+metrics/theirs: {{receivers: [otlp/capture], exporters: [otlp_file/theirs]}}"
+            ),
             ..Recipe::default()
         })?;
         let theirs_http = format!("127.0.0.1:{}", free_port());
         let theirs = GoCollector::start(&format!(
             "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{theirs_http}'}}}}}}}}
 connectors:
-  spanmetrics: {settings}
+  {name}: {settings}
 exporters: {{otlphttp: {{endpoint: 'http://{capture}', compression: none}}}}
 service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines:
-    traces: {{receivers: [otlp], exporters: [spanmetrics]}}
-    metrics: {{receivers: [spanmetrics], exporters: [otlphttp]}}
+    traces: {{receivers: [otlp], exporters: [{name}]}}
+    metrics: {{receivers: [{name}], exporters: [otlphttp]}}
 "
         ))?;
         Ok(Self { ours, _theirs: theirs, theirs_http })
@@ -140,7 +147,11 @@ const N_SPANS: f64 = 96.0 + 6.0;
 
 /// Sends the spans twice with a flush between, and compares what both say of them.
 fn check(settings: &str) {
-    let pair = Pair::start(settings).unwrap();
+    check_as("spanmetrics", settings);
+}
+
+fn check_as(name: &str, settings: &str) {
+    let pair = Pair::start_as(name, settings).unwrap();
     let spans = spans();
     pair.send(&spans).unwrap();
     pair.series(CALLS, N_SPANS, N_SPANS).unwrap();
@@ -162,6 +173,11 @@ fn without_instance_id(series: Series) -> Series {
 #[test]
 fn the_default_settings_give_the_series_of_the_go_collector() {
     check("{metrics_flush_interval: 1s}");
+}
+
+#[test]
+fn the_new_name_of_the_connector_gives_the_series_of_the_go_collector() {
+    check_as("span_metrics", "{metrics_flush_interval: 1s}");
 }
 
 #[test]

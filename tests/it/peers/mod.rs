@@ -18,6 +18,7 @@
 //! * `jaeger`: edges of the service graph beside Jaeger's dependencies.
 //! * `kills`: alerts of real spans through a hundred `kill -9` before destinations of many moods, format by format.
 //! * `normal`: a service that becomes slow is told first, of recorded load as warm-up.
+//! * `pairs`: one configuration in the Go collector and in ours, for what both have: the same comes out.
 //! * `past`: baselines know from the start what a real Prometheus had for a day.
 //! * `promises`: a promise that is broken, from spans to an alert in a real Alertmanager.
 //! * `refused`: an SDK that is refused half the time is counted exactly.
@@ -42,6 +43,7 @@ mod health_rules;
 mod jaeger;
 mod kills;
 mod normal;
+mod pairs;
 mod past;
 mod promises;
 mod refused;

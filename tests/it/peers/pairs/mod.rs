@@ -1,0 +1,97 @@
+//! One configuration in the Go collector and in ours: the same telemetry in, the same out.
+//!
+//! Everything that comes out is compared: resources, scopes, spans, points and records with all their fields, and
+//! whether requests were taken. What is meant to differ says why, and the rest must be the same.
+//! `README.md` lists all pairs with what came of them; a test keeps it so.
+//!
+//! # Layout
+//! * `run`: starts both, feeds them, collects what they let out.
+//! * `canon`: makes it comparable.
+//! * `exporters`: what leaves by OTLP and for Prometheus.
+//! * `list`: the list in `README.md`.
+//! * `receiver`: what senders are told.
+//! * `refused`: configurations that neither runs.
+//! * `values`, `zoo`, `metric_zoo`, `crowd`: what is sent.
+
+mod attributes;
+mod canon;
+mod crowd;
+mod deltas;
+mod exporters;
+mod filter;
+mod list;
+mod metric_zoo;
+mod passing;
+mod receiver;
+mod redaction;
+mod refused;
+mod run;
+mod sampling;
+mod transform;
+mod values;
+mod zoo;
+
+use canon::Order;
+use run::Output;
+use zoo::Telemetry;
+
+/// A configuration that both must treat alike.
+#[derive(Clone, Copy)]
+struct Pair {
+    /// What is compared, as it stands in the list.
+    name: &'static str,
+    /// Entries of `processors`, in the order of the pipeline.
+    processors: &'static str,
+    /// Entries of `connectors`, which make metrics of what comes.
+    connectors: &'static str,
+    /// Signals that are sent.
+    signals: &'static [&'static str],
+    telemetry: fn() -> Telemetry,
+    order: Order,
+    /// Items that must be out of both before they are stopped; 0 where a request is answered after that.
+    waits_for: usize,
+    /// Whether it is right that nothing comes out.
+    lets_nothing_out: bool,
+    meant: Option<Meant>,
+}
+
+/// A difference that is meant.
+#[derive(Clone, Copy)]
+struct Meant {
+    why: &'static str,
+    /// Takes the difference out of both; what is left must be the same.
+    undo: fn(ours: &mut Output, theirs: &mut Output),
+}
+
+const ALL: &[&str] = &["traces", "metrics", "logs"];
+const TRACES: &[&str] = &["traces"];
+const METRICS: &[&str] = &["metrics"];
+const LOGS: &[&str] = &["logs"];
+
+impl Pair {
+    /// A pair that is sent something of everything.
+    const fn new(name: &'static str, signals: &'static [&'static str], processors: &'static str) -> Self {
+        Self {
+            name,
+            processors,
+            connectors: "",
+            signals,
+            telemetry: zoo::zoo,
+            order: Order::Sent,
+            waits_for: 0,
+            lets_nothing_out: false,
+            meant: None,
+        }
+    }
+
+    const fn differing(mut self, meant: Meant) -> Self {
+        self.meant = Some(meant);
+        self
+    }
+
+    /// Says that it is right when nothing comes out.
+    const fn letting_nothing_out(mut self) -> Self {
+        self.lets_nothing_out = true;
+        self
+    }
+}
