@@ -15,21 +15,10 @@ use ComponentKind::{Connector, Exporter, Extension, Processor, Receiver};
 const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     (
         Processor,
-        &["batch", "queuebatch"],
-        "exporters batch by themselves: remove it and set `sending_queue: {batch: {}}` in the exporter",
+        &["queuebatch"],
+        "write `batch`, or remove it and set `sending_queue: {batch: {}}` in the exporter",
     ),
-    (
-        Processor,
-        &["memory_limiter"],
-        "memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received, \
-         `sending_queue.max_bytes` what waits",
-    ),
-    (
-        Processor,
-        &["transform", "metricstransform", "span"],
-        "there is no language of statements yet; `attributes` and `resource` insert, update, delete, hash and \
-         extract attributes",
-    ),
+    (Processor, &["metricstransform", "span"], "write what it does as statements of `transform`"),
     (
         Processor,
         &["k8sattributes", "k8s_attributes"],
@@ -38,8 +27,8 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Processor,
-        &["filter", "tail_sampling", "probabilistic_sampler", "groupbytrace", "groupbyattrs", "logdedup"],
-        "nothing is sampled or left out yet; do it in the SDK or in a collector that receives from this one",
+        &["groupbytrace", "groupbyattrs", "logdedup"],
+        "nothing is grouped anew; `tail_sampling` waits for whole traces by itself, and `filter` leaves records out",
     ),
     (
         Processor,
@@ -98,8 +87,8 @@ mod tests {
 
     #[test]
     fn a_component_is_looked_up_in_its_own_section() {
-        assert!(instead_of(Processor, "batch").is_some_and(|help| help.contains("sending_queue")));
-        assert_eq!(instead_of(Exporter, "batch"), None);
+        assert!(instead_of(Processor, "queuebatch").is_some_and(|help| help.contains("sending_queue")));
+        assert_eq!(instead_of(Exporter, "queuebatch"), None);
         assert_eq!(instead_of(Processor, "bach"), None);
     }
 
