@@ -420,10 +420,10 @@ service:
               = help: remove it
 
             error: exporters::otlp::tls::cipher_suites::0: "TLS_RSA_WITH_RC4_128_SHA" in cipher_suites is not offered, use some of TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-              --> yaml::13:56
+              --> yaml::13:64
                |
-            13 |     tls: {max_version: '', ca_pem: '', cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}
-               |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^
+            13 |     tls: {max_version: '', ca_pem: [REDACTED], cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}
+               |                                                                ^^^^^^^^^^^^^^^^^^^^^^^^
 
             error: exporters::otlp::sending_queue: key `storage` of the collector is not supported: the queue is kept in memory, and what waits in it is lost with the process
               --> yaml::14:21

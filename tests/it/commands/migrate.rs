@@ -21,7 +21,7 @@ exporters: {otlphttp: {endpoint: 'http://localhost:1'}}
 service: {pipelines: {traces: {receivers: [otlp], exporters: [otlphttp]}}}
 ",
     )?;
-    let over = file("over.yaml", "receivers: {hostmetrics: {}, frobnicate: {}}\n")?;
+    let over = file("over.yaml", "receivers: {kubeletstats: {}, frobnicate: {}}\n")?;
     let good = trueline(&["migrate", &base])?;
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stdout));
     let bad = trueline(&["migrate", &base, &over, "--format=json"])?;
