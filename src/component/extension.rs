@@ -66,8 +66,30 @@ pub trait ServiceState: Send + Sync {
         ConfigState::default()
     }
 
+    /// Returns what is connected with what.
+    fn parts(&self) -> ServiceParts {
+        ServiceParts::default()
+    }
+
     /// When the service became ready first.
     fn up_since(&self) -> model::Timestamp;
+}
+
+/// The parts of the configuration in force, by their ids.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ServiceParts {
+    pub pipelines: Vec<PipelineParts>,
+    pub extensions: Vec<String>,
+}
+
+/// A pipeline, from where data comes to where it goes; connectors stand at both ends.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PipelineParts {
+    pub id: String,
+    pub signals: Vec<&'static str>,
+    pub receivers: Vec<String>,
+    pub processors: Vec<String>,
+    pub exporters: Vec<String>,
 }
 
 /// Which configuration is in force, and what became of the one that was read last.

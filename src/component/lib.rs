@@ -38,7 +38,10 @@ pub use delivery::{
     BATCH_NOT_SUPPORTED, BatchConfig, Delivery, QUEUE_NOT_SUPPORTED, QueueConfig, RetryConfig, Sizer,
 };
 pub use exporter::{Delivered, ExportError, Exporter, ExporterCx, ExporterDef};
-pub use extension::{ConfigState, Extension, ExtensionCx, ExtensionDef, RefusedConfig, ServiceState};
+pub use extension::{
+    ConfigState, Extension, ExtensionCx, ExtensionDef, PipelineParts, RefusedConfig, ServiceParts,
+    ServiceState,
+};
 pub use memory::{MemoryLimit, MemorySize};
 pub use processor::{BuildCx, Cx, Past, PastTls, Processor, ProcessorDef, Route, Workbench};
 pub use question::{Answer, AskError, Asks, Desk, Question, Responds};

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use component::{Clock, ConfigState, RefusedConfig, ServiceState};
+use component::{Clock, ConfigState, RefusedConfig, ServiceParts, ServiceState};
 use model::Timestamp;
 
 use crate::{edition::Edition, shard::ShardState};
@@ -33,6 +33,7 @@ struct State {
     ended: Vec<String>,
     shards: Vec<Arc<ShardState>>,
     config: ConfigState,
+    parts: ServiceParts,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,11 @@ impl Health {
         let now = self.clock.now();
         let mut state = self.lock();
         state.config = ConfigState { hash: config.to_owned(), since: now, refused: None };
+    }
+
+    /// Notes what the configuration in force connects.
+    pub(crate) fn consists_of(&self, parts: ServiceParts) {
+        self.lock().parts = parts;
     }
 
     /// Notes what is wrong with the configuration that was read last; none when it is in force already.
@@ -141,6 +147,10 @@ impl ServiceState for Health {
                 .push("the configuration that was read last is refused; the one before runs on".to_owned());
         }
         degraded.join("; ")
+    }
+
+    fn parts(&self) -> ServiceParts {
+        self.lock().parts.clone()
     }
 
     fn config(&self) -> ConfigState {

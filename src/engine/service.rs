@@ -223,8 +223,10 @@ pub(crate) fn share(
         "{snapshot}",
     );
     let questions = Arc::new(Questions::of(&plan, settings.hop.role != HopRole::Ingest));
+    let health = Health::new(Arc::clone(&clock), states, plan.hash());
+    health.consists_of(plan.outline().parts());
     Shared {
-        health: Arc::new(Health::new(Arc::clone(&clock), states, plan.hash())),
+        health: Arc::new(health),
         started_at: clock.now(),
         instance_id: instance_id(settings, clock.now()),
         room: Arc::new(Semaphore::new(room_kib as usize)),

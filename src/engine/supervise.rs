@@ -212,7 +212,9 @@ impl Supervisor {
             Err(oneshot::error::TryRecvError::Closed) | Ok(()) => {}
         }
         if let Some(Pending { difference, since, reply, .. }) = self.pending.take() {
-            self.shared.health.runs_by(self.shared.edition().plan.hash());
+            let edition = self.shared.edition();
+            self.shared.health.runs_by(edition.plan.hash());
+            self.shared.health.consists_of(edition.plan.outline().parts());
             let took = self.shared.clock.now().since(since);
             // Who asked may have gone.
             let _gone = reply.send(Ok(Reloaded { difference, took }));

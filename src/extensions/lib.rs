@@ -10,6 +10,8 @@ mod oauth2client;
 mod pprof;
 mod rotating;
 mod serve;
+mod times;
+mod zpages;
 
 use component::ExtensionEntry;
 
@@ -24,5 +26,6 @@ pub fn table() -> Vec<ExtensionEntry> {
         ExtensionEntry::of::<health_check::HealthCheck>(),
         ExtensionEntry::of::<oauth2client::OAuth2Client>(),
         ExtensionEntry::of::<pprof::Pprof>(),
+        ExtensionEntry::of::<zpages::Zpages>(),
     ]
 }

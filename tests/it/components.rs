@@ -82,6 +82,7 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: health_check
           - name: oauth2client
           - name: pprof
+          - name: zpages
     "#]]
     .assert_eq(&listed);
     Ok(())

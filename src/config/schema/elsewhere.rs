@@ -64,11 +64,6 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     ),
     (
         Extension,
-        &["zpages"],
-        "it shows the insides of a Go program; self-metrics are on `service.telemetry.metrics`",
-    ),
-    (
-        Extension,
         &["memory_limiter", "memory_ballast"],
         "memory is bounded without it: remove it; `service.trueline.max_in_flight` bounds what is received",
     ),

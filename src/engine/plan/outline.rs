@@ -1,6 +1,7 @@
 //! A plan as people see it: what is connected with what, and what each part takes and gives.
 
-use model::{Columns, SignalSet};
+use component::{PipelineParts, ServiceParts};
+use model::{Columns, Signal, SignalSet};
 
 use super::{Output, Place, Plan, PlannedNode};
 
@@ -109,6 +110,35 @@ impl Plan {
             pipelines: pipelines.collect(),
             connectors: connectors.collect(),
             extensions: self.extensions.iter().map(|extension| extension.id.clone()).collect(),
+        }
+    }
+}
+
+impl Outline {
+    /// Returns the same as names alone, for extensions.
+    pub(crate) fn parts(&self) -> ServiceParts {
+        let connectors = |of: fn(&ConnectorOutline) -> &Vec<String>, line: &str| {
+            let here = self.connectors.iter().filter(move |it| of(it).iter().any(|id| id == line));
+            here.map(|it| it.id.clone()).collect::<Vec<_>>()
+        };
+        let pipeline = |line: &PipelineOutline| PipelineParts {
+            id: line.id.clone(),
+            signals: Signal::ALL
+                .into_iter()
+                .filter(|it| line.signals.contains(*it))
+                .map(Signal::name)
+                .collect(),
+            receivers: [line.receivers.clone(), connectors(|it| &it.to, &line.id)].concat(),
+            processors: line.stages.iter().map(|stage| stage.id.clone()).collect(),
+            exporters: [
+                line.exporters.iter().map(|exporter| exporter.id.clone()).collect(),
+                connectors(|it| &it.from, &line.id),
+            ]
+            .concat(),
+        };
+        ServiceParts {
+            pipelines: self.pipelines.iter().map(pipeline).collect(),
+            extensions: self.extensions.clone(),
         }
     }
 }
