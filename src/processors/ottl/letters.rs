@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn no_letter_becomes_two() {
-        assert_eq!(upper("größer, ŉ, ﬁn,日本"), "GRÖßER, ŉ, ﬁN, 日本");
+        assert_eq!(upper("größer, ŉ, ﬁn, 日本"), "GRÖßER, ŉ, ﬁN, 日本");
         assert_eq!(upper("ᾀ ᾗ ᾳ ῃ ῳ"), "ᾈ ᾟ ᾼ ῌ ῼ");
         assert_eq!(lower("GRÖSSE İ"), "grösse i");
     }

@@ -175,3 +175,38 @@ pub(super) fn differences(ours: &[String], theirs: &[String]) -> Vec<String> {
     }
     told
 }
+
+#[test]
+fn only_what_otlp_can_not_tell_apart_is_made_alike() {
+    let alike = [
+        serde_json::json!({"attributes": [{"key": "b", "value": {"intValue": "0"}}, {"key": "a"}], "flags": 0}),
+        serde_json::json!({"attributes": [{"key": "a", "value": null}, {"key": "b", "value": {"intValue": "0"}}]}),
+    ];
+    let [one, other] = alike.map(canonical);
+    assert_eq!(one, other);
+    for said in [
+        serde_json::json!({"value": {"doubleValue": 0.0}}),
+        serde_json::json!({"value": {"stringValue": ""}}),
+        serde_json::json!({"value": {"boolValue": false}}),
+        serde_json::json!({"value": {"arrayValue": {}}}),
+        serde_json::json!({"sum": 0.0}),
+        serde_json::json!({"values": [{"intValue": "2"}, {"intValue": "1"}]}),
+    ] {
+        assert_eq!(canonical(said.clone()), said);
+    }
+}
+
+#[test]
+fn a_field_and_an_order_that_differ_are_told() {
+    let of = |names: [&str; 2]| {
+        let spans = names.map(|name| serde_json::json!({"name": name}));
+        [serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})]
+    };
+    let told = |one, other, order| differences(&lines(&of(one), order), &lines(&of(other), order)).len();
+    assert_eq!(told(["a", "b"], ["a", "b"], Order::Sent), 0);
+    assert_eq!(told(["a", "b"], ["b", "a"], Order::Sent), 1);
+    assert_eq!(told(["a", "b"], ["b", "a"], Order::Any), 0);
+    assert_eq!(told(["a", "b"], ["a", "c"], Order::Any), 2);
+    assert_eq!(told(["a", "a"], ["a", "b"], Order::Any), 2);
+    assert_eq!(count(&of(["a", "b"])), 2);
+}
