@@ -33,7 +33,6 @@ struct Meters {
     refused: Counter,
     is_successful: Gauge,
     success_time: Gauge,
-    duration: Gauge,
     /// One, with the hash as its label; the one before goes when this is replaced.
     info: Gauge,
 }
@@ -107,7 +106,6 @@ impl Reloader {
                     "the configuration has been replaced"
                 );
                 self.meters.applied.add(1);
-                self.meters.duration.set(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
                 self.meters.runs(&config.hash);
                 self.meters.succeeded(config.since);
                 let is_new = |id: &str| {
@@ -158,11 +156,6 @@ impl Meters {
                 "otelcol_config_last_reload_success_time",
                 "When the configuration in force was put in place, since 1970.",
                 "s",
-            ),
-            duration: gauge(
-                "otelcol_config_last_reload_duration",
-                "How long it took to change to the configuration in force.",
-                "ms",
             ),
             info: info_of(telemetry, hash),
             telemetry: telemetry.clone(),

@@ -141,7 +141,7 @@ pub(super) const ACCEPTED_BY_ONE: &[(&str, Wrong, Only, &str)] = &[
             "
 receivers: {otlp: {protocols: {http: {endpoint: '127.0.0.1:PORT'}}}}
 exporters: {nop: {}}
-service: {pipelines: {tracks: {receivers: [otlp], exporters: [nop]}}}",
+service: {pipelines: {telemetry: {receivers: [otlp], exporters: [nop]}}}",
         ),
         Only::Ours,
         "here it takes all signals",
