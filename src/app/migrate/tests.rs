@@ -20,8 +20,8 @@ fn check(yaml: &str, expected: Expect) {
 fn what_is_missing_is_told_apart_from_what_nobody_has_and_from_refused_keys() {
     let yaml = "
 receivers:
-  otlp: {protocols: {grpc: {auth: {authenticator: basicauth}}, http: {max_request_body_size: 1MiB}}}
-  host_metrics: {scrapers: {cpu: }}
+  otlp: {protocols: {grpc: {auth: {authenticator: oidc}}, http: {max_request_body_size: 1MiB}}}
+  kubeletstats: {collection_interval: 10s}
 processors:
   batch:
   k8sattributes:
@@ -31,58 +31,56 @@ exporters:
   otlp: {endpoint: 'tempo:4317', tls: {insecure: true}, sending_queue: {storage: file_storage}}
   prometheus: {endpoint: 'localhost:8889'}
   nop: {typo: 1}
-extensions: {basicauth: {}, file_storage: {directory: state}}
+extensions: {oidc: {}, file_storage: {directory: state}}
 service:
-  extensions: [basicauth, file_storage]
+  extensions: [oidc, file_storage]
   pipelines:
     traces: {receivers: [otlp], processors: [k8sattributes, batch], exporters: [otlp, spanmetrics]}
-    metrics: {receivers: [spanmetrics, host_metrics], exporters: [prometheus, nop]}
+    metrics: {receivers: [spanmetrics, kubeletstats], exporters: [prometheus, nop]}
 ";
     check(
         yaml,
         expect![[r#"
-        Runs here
-          processors::batch  (yaml::6:3)
-          connectors::spanmetrics  (yaml::9:14)
-          exporters::prometheus  (yaml::12:3)
-          extensions::file_storage  (yaml::14:29)
+            Runs here
+              receivers::otlp  (yaml::3:3)
+              processors::batch  (yaml::6:3)
+              connectors::spanmetrics  (yaml::9:14)
+              exporters::prometheus  (yaml::12:3)
+              extensions::file_storage  (yaml::14:24)
 
-        Not here
-          receivers::host_metrics  (yaml::4:3)
-              the Go collector's receiver `host_metrics` is not here
-              nothing is scraped yet; scrape with Prometheus or a collector that sends on over OTLP
-          processors::k8sattributes  (yaml::7:3)
-              the Go collector's processor `k8sattributes` is not here
-              nothing is detected yet; set what you know with `resource`, from the environment: `${env:NODE_NAME}`
-          processors::frobnicate  (yaml::8:3)
-              there is no processor `frobnicate`, neither here nor in otelcol-contrib 0.159.0
-          extensions::basicauth  (yaml::14:14)
-              the Go collector's extension `basicauth` is not here
-              there are no authenticator extensions; set `headers` in exporters and `tls.client_ca_file` in receivers
+            Not here
+              receivers::kubeletstats  (yaml::4:3)
+                  the Go collector's receiver `kubeletstats` is not here
+                  nothing is scraped over the network yet; scrape with Prometheus or a collector that sends on over OTLP, and the machine with `host_metrics`
+              processors::k8sattributes  (yaml::7:3)
+                  the Go collector's processor `k8sattributes` is not here
+                  the Kubernetes API is not asked; set what you know with `resource`, from the environment: `${env:POD_NAME}`, and the node with `resource_detection`
+              processors::frobnicate  (yaml::8:3)
+                  there is no processor `frobnicate`, neither here nor in otelcol-contrib 0.159.0
+              extensions::oidc  (yaml::14:14)
+                  the Go collector's extension `oidc` is not here
+                  there is no such authenticator; take `basicauth`, `bearertokenauth`, `oauth2client` or `headers_setter`, or set `tls.client_ca_file` in receivers
 
-        Keys that are refused
-          receivers::otlp::protocols::grpc  (yaml::3:29)
-              key `auth` of the collector is not supported: there are no authenticator extensions, and nobody shall believe to be protected
-              set `tls.client_ca_file`, so that clients must show a certificate, or authenticate in front of it
-          exporters::otlp::sending_queue  (yaml::11:73)
-              key `storage` of the collector is not supported: the queue is kept in memory, and what waits in it is lost with the process
-              remove it; set `wait_for_result: true`, so that a sender is answered when its data has arrived
+            Keys that are refused
+              exporters::otlp::sending_queue  (yaml::11:73)
+                  key `storage` of the collector is not supported: the queue is kept in memory, and what waits in it is lost with the process
+                  remove it; set `wait_for_result: true`, so that a sender is answered when its data has arrived
 
-        Refused for another reason
-          exporters::nop  (yaml::13:9)
-              unknown key `typo`
-              there are no valid keys here
+            Refused for another reason
+              exporters::nop  (yaml::13:9)
+                  unknown key `typo`
+                  there are no valid keys here
 
-        Other defaults than in the Go collector
-          receivers::otlp::protocols::grpc::max_recv_msg_size_mib  (yaml::3:3)
-              4 in the Go collector, 64 here: OTLP 1.11 recommends it
-          connectors::spanmetrics::series_expiration  (yaml::9:14)
-              0s (never) in the Go collector, 15m here: series of what is gone would be told for ever
-          connectors::spanmetrics::include_collector_instance_id  (yaml::9:14)
-              true (a gate) in the Go collector, false here: a random label ends every series at each restart
+            Other defaults than in the Go collector
+              receivers::otlp::protocols::grpc::max_recv_msg_size_mib  (yaml::3:3)
+                  4 in the Go collector, 64 here: OTLP 1.11 recommends it
+              connectors::spanmetrics::series_expiration  (yaml::9:14)
+                  0s (never) in the Go collector, 15m here: series of what is gone would be told for ever
+              connectors::spanmetrics::include_collector_instance_id  (yaml::9:14)
+                  true (a gate) in the Go collector, false here: a random label ends every series at each restart
 
-        4 components run as they are, 4 are not here, 3 settings are refused; compared with otelcol-contrib 0.159.0
-    "#]],
+            5 components run as they are, 4 are not here, 2 settings are refused; compared with otelcol-contrib 0.159.0
+        "#]],
     );
     assert!(!report(yaml).all_runs());
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 /// The pages, by section and component.
 const PAGES: &[(&str, &str, &str)] = &[
+    ("receivers", "host_metrics", include_str!("../../receivers/host_metrics/README.md")),
     ("receivers", "otlp", include_str!("../../receivers/otlp/README.md")),
     ("receivers", "otlp_file", include_str!("../../receivers/otlp_file/README.md")),
     ("processors", "aggregation", include_str!("../../processors/aggregation/README.md")),
@@ -15,6 +16,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("processors", "bottleneck", include_str!("../../processors/bottleneck/README.md")),
     ("processors", "correlation", include_str!("../../processors/correlation/README.md")),
     ("processors", "cumulativetodelta", include_str!("../../processors/cumulativetodelta/README.md")),
+    ("processors", "deltatocumulative", include_str!("../../processors/deltatocumulative/README.md")),
     ("processors", "enrichment", include_str!("../../processors/enrichment/README.md")),
     ("processors", "filter", include_str!("../../processors/filter/README.md")),
     ("processors", "forecast", include_str!("../../processors/forecast/README.md")),
@@ -22,9 +24,12 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("processors", "probabilistic_sampler", include_str!("../../processors/probabilistic_sampler/README.md")),
     ("processors", "redaction", include_str!("../../processors/redaction/README.md")),
     ("processors", "resource", include_str!("../../processors/resource/README.md")),
+    ("processors", "resource_detection", include_str!("../../processors/resource_detection/README.md")),
     ("processors", "sla", include_str!("../../processors/sla/README.md")),
     ("processors", "tail_sampling", include_str!("../../processors/tail_sampling/README.md")),
     ("processors", "transform", include_str!("../../processors/transform/README.md")),
+    ("connectors", "forward", include_str!("../../processors/forward/README.md")),
+    ("connectors", "routing", include_str!("../../processors/routing/README.md")),
     ("connectors", "service_graph", include_str!("../../processors/service_graph/README.md")),
     ("connectors", "span_metrics", include_str!("../../processors/span_metrics/README.md")),
     ("exporters", "alert_webhook", include_str!("../../exporters/alert_webhook/README.md")),
@@ -40,8 +45,14 @@ const PAGES: &[(&str, &str, &str)] = &[
         include_str!("../../exporters/prometheus_remote_write/README.md"),
     ),
     ("extensions", "api", include_str!("../../extensions/api/README.md")),
+    ("extensions", "basicauth", include_str!("../../extensions/basicauth/README.md")),
+    ("extensions", "bearertokenauth", include_str!("../../extensions/bearertokenauth/README.md")),
     ("extensions", "file_storage", include_str!("../../extensions/file_storage/README.md")),
+    ("extensions", "headers_setter", include_str!("../../extensions/headers_setter/README.md")),
     ("extensions", "health_check", include_str!("../../extensions/health_check/README.md")),
+    ("extensions", "oauth2client", include_str!("../../extensions/oauth2client/README.md")),
+    ("extensions", "pprof", include_str!("../../extensions/pprof/README.md")),
+    ("extensions", "zpages", include_str!("../../extensions/zpages/README.md")),
     ("service", "telemetry", include_str!("../telemetry/README.md")),
     ("service", "trueline", include_str!("../../../README.md")),
 ];

@@ -132,8 +132,9 @@ fn a_command_that_is_interrupted_ends_as_a_shell_calls_130_and_a_service_is_stop
     let folder = tempfile::tempdir()?;
     let pipe = folder.path().join("pipe.jsonl");
     ensure!(Command::new("mkfifo").arg(&pipe).status()?.success());
-    // Nobody writes into the pipe, so the replay waits.
-    let mut replay = Launch::new("replay", trueline_binary()?)?
+    // Nobody writes into the pipe, so the replay waits. Whoever runs tests in the background has interrupts ignored.
+    let mut replay = Launch::new("replay", "env")?
+        .args(["--default-signal=INT", &trueline_binary()?.display().to_string()])
         .args(["replay", &pipe.display().to_string(), GOOD])
         .start()?;
     let writer = std::fs::OpenOptions::new().write(true).open(&pipe)?;
