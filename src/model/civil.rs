@@ -41,6 +41,21 @@ impl Civil {
     }
 }
 
+impl Timestamp {
+    /// Writes it as RFC 3339 has it, in UTC, with as many digits of a second as there are: as Go's `time.Time` marshals
+    /// itself.
+    pub fn rfc3339(self) -> String {
+        let Civil { year, month, day, hour, minute, second, nanosecond } = Civil::of(self);
+        let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+        if nanosecond > 0 {
+            text.push('.');
+            text.push_str(format!("{nanosecond:09}").trim_end_matches('0'));
+        }
+        text.push('Z');
+        text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

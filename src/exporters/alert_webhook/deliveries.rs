@@ -69,7 +69,7 @@ impl Letter {
             alerts.push(format!("and {} more", self.0.alerts.len() - alerts.len()));
         }
         Summary {
-            at: super::formats::time(model::Timestamp(self.0.at)),
+            at: model::Timestamp(self.0.at).rfc3339(),
             destination: self.0.destination.clone(),
             reason: self.0.reason.clone(),
             alerts: alerts.join(", "),

@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 
 use super::{
     alert::{self, Alert},
-    formats::time,
     queue::{Fate, Pen},
 };
 pub(super) use file::Line;
@@ -218,7 +217,7 @@ impl Track {
     }
 
     fn view(&self) -> Value {
-        let moment = |at: u64| time(Timestamp(at));
+        let moment = |at: u64| Timestamp(at).rfc3339();
         let (ended_at, end) = self.end.as_ref().map_or((None, None), |(at, end)| (Some(*at), Some(end)));
         let why = match end {
             Some(End::NotWanted(why)) => Some(why.as_ref()),
@@ -259,7 +258,7 @@ impl Responds for Tracks {
             }
         };
         let since = self.lock().since;
-        let body = json!({ "since": time(since), "deliveries": self.of(fingerprint, at) });
+        let body = json!({ "since": since.rfc3339(), "deliveries": self.of(fingerprint, at) });
         Answer::ok(body.to_string())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::HealthCheckConfig;
-use crate::times::{go_duration, rfc3339};
+use crate::times::go_duration;
 use bytes::Bytes;
 use component::{Clock, ServiceState};
 use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -38,11 +38,11 @@ impl Answers {
             return String::new();
         }
         // The problems may quote what is written, which is not for everybody: the log and the API tell them.
-        let refused = config.refused.map(|refused| format!(r#","refusedAt":"{}""#, rfc3339(refused.at)));
+        let refused = config.refused.map(|refused| format!(r#","refusedAt":"{}""#, refused.at.rfc3339()));
         format!(
             r#","config":{{"hash":{},"since":"{}"{}}}"#,
             serde_json::Value::String(config.hash),
-            rfc3339(config.since),
+            config.since.rfc3339(),
             refused.unwrap_or_default()
         )
     }
@@ -60,7 +60,7 @@ impl Answers {
         };
         format!(
             r#"{{"status":"Server available","upSince":"{}","uptime":"{}"{degraded}{}}}"#,
-            rfc3339(up_since),
+            up_since.rfc3339(),
             go_duration(uptime),
             self.config_json()
         )

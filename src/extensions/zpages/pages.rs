@@ -11,7 +11,7 @@ use http::{
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::times::{go_duration, rfc3339};
+use crate::times::go_duration;
 
 /// Every page, and what it tells.
 const PAGES: [(&str, &str); 4] = [
@@ -61,10 +61,10 @@ impl Pages {
             "command": "trueline",
             "version": env!("CARGO_PKG_VERSION"),
             "ready": is_ready,
-            "config": {"hash": config.hash, "since": rfc3339(config.since)},
+            "config": {"hash": config.hash, "since": config.since.rfc3339()},
         });
         if is_ready {
-            told["up_since"] = rfc3339(up_since).into();
+            told["up_since"] = up_since.rfc3339().into();
             told["uptime"] = go_duration(self.clock.now().since(up_since)).into();
         } else {
             told["reason"] = self.state.reason().into();
@@ -75,7 +75,7 @@ impl Pages {
         }
         if let Some(refused) = config.refused {
             // What is wrong with it may quote what is written: the log and the API tell that.
-            told["config"]["refused_at"] = rfc3339(refused.at).into();
+            told["config"]["refused_at"] = refused.at.rfc3339().into();
         }
         told
     }

@@ -7,10 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use model::Timestamp;
 use serde_json::{Value, json};
 
-use super::{
-    Notification,
-    labels::{legal, time},
-};
+use super::{Notification, labels::legal};
 use crate::alert_webhook::alert::Alert;
 
 /// How Go writes a time that is not set.
@@ -23,8 +20,8 @@ pub(super) fn states(alerts: &[Alert], external_url: &str, firing_for: Duration,
         json!({
             "labels": legal(&alert.labels),
             "annotations": annotations(alert),
-            "startsAt": time(alert.starts_at()),
-            "endsAt": time(ends_at),
+            "startsAt": alert.starts_at().rfc3339(),
+            "endsAt": ends_at.rfc3339(),
             "generatorURL": generator_url(alert, external_url),
         })
     };
@@ -43,8 +40,8 @@ pub(super) fn notification(
             "status": status(alert.is_firing()),
             "labels": legal(&alert.labels),
             "annotations": annotations(alert),
-            "startsAt": time(alert.starts_at()),
-            "endsAt": alert.ends_at().filter(|_| !alert.is_firing()).map_or(NO_TIME.to_owned(), time),
+            "startsAt": alert.starts_at().rfc3339(),
+            "endsAt": alert.ends_at().filter(|_| !alert.is_firing()).map_or(NO_TIME.to_owned(), Timestamp::rfc3339),
             "generatorURL": generator_url(alert, external_url),
             "fingerprint": alert.fingerprint,
         })

@@ -5,7 +5,7 @@
 use model::Timestamp;
 use serde_json::{Value, json};
 
-use super::{labels::time, standard_webhook};
+use super::standard_webhook;
 use crate::alert_webhook::alert::Alert;
 
 /// Writes a transition. Source and id together name it, so whoever gets it twice can tell.
@@ -17,7 +17,7 @@ pub(super) fn event(alert: &Alert, id: &str, external_url: &str) -> Value {
         "source": source,
         "type": format!("io.trueline.{}.{}", alert.what(), alert.state.name()),
         "subject": alert.fingerprint,
-        "time": time(Timestamp(alert.told_at)),
+        "time": Timestamp(alert.told_at).rfc3339(),
         "datacontenttype": "application/json",
         "data": standard_webhook::data(alert, external_url, usize::MAX),
     })

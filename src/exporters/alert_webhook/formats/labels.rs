@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use model::{Civil, Timestamp};
-
 use crate::prometheus_names::{TranslationStrategy, label_name};
 
 /// Returns labels with names that every Alertmanager takes: `service.name` becomes `service_name`. What comes to the
@@ -27,20 +25,4 @@ pub(super) fn legal(labels: &BTreeMap<String, String>) -> BTreeMap<String, Strin
 /// Returns the legal form of one label's name.
 pub(super) fn legal_name(name: &str) -> Option<String> {
     label_name(name, TranslationStrategy::UnderscoreEscapingWithoutSuffixes)
-}
-
-/// Writes a time as RFC 3339 has it, in UTC.
-pub(in super::super) fn time(at: Timestamp) -> String {
-    let civil = Civil::of(at);
-    let mut text = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second
-    );
-    if civil.nanosecond > 0 {
-        let fraction = format!("{:09}", civil.nanosecond);
-        text.push('.');
-        text.push_str(fraction.trim_end_matches('0'));
-    }
-    text.push('Z');
-    text
 }

@@ -23,7 +23,6 @@ use config::Secret;
 use model::Timestamp;
 use serde_json::Value;
 
-pub(super) use labels::time;
 pub(super) use notification::{GroupKey, Notification};
 pub(super) use template::{Template, TemplateError};
 

@@ -6,7 +6,7 @@ use config::Secret;
 use model::{AlertState, Severity};
 use serde_json::{Value, json};
 
-use super::{alertmanager::link, cut, labels::time};
+use super::{alertmanager::link, cut};
 use crate::alert_webhook::alert::Alert;
 
 const MAX_SUMMARY: usize = 1024;
@@ -67,7 +67,7 @@ fn payload(alert: &Alert) -> Value {
         "summary": cut(&alert.summary(), MAX_SUMMARY),
         "source": cut(source.map_or("trueline", String::as_str), MAX_SOURCE),
         "severity": severity(alert.severity.0),
-        "timestamp": time(alert.starts_at()),
+        "timestamp": alert.starts_at().rfc3339(),
         "class": alert.name(),
         "custom_details": {
             "labels": alert.labels,

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Notification, alertmanager::link, cut, labels::time};
+use super::{Notification, alertmanager::link, cut};
 use crate::alert_webhook::alert::Alert;
 
 const MAX_HEADER: usize = 150;
@@ -62,7 +62,7 @@ fn section(alert: &Alert, external_url: &str) -> String {
         None => format!("*{title}*"),
     };
     let state = if alert.is_firing() { "firing since" } else { "resolved, began" };
-    let mut text = format!("{title}\n`{}` {state} {}", alert.severity.0.name(), time(alert.starts_at()));
+    let mut text = format!("{title}\n`{}` {state} {}", alert.severity.0.name(), alert.starts_at().rfc3339());
     if let Some(description) = alert.annotations.get("description") {
         text.push('\n');
         text.push_str(&escaped(&cut(description, 1000)));

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use model::Timestamp;
 use serde_json::{Value, json};
 
-use super::{alertmanager::link, cut, labels::time};
+use super::{alertmanager::link, cut};
 use crate::alert_webhook::alert::Alert;
 
 const MAX_BYTES: usize = 20 * 1024;
@@ -17,7 +18,7 @@ pub(super) fn body(alert: &Alert, external_url: &str) -> Vec<u8> {
     loop {
         let body = json!({
             "type": format!("{}.{}", alert.what(), alert.state.name()),
-            "timestamp": time(model::Timestamp(alert.told_at)),
+            "timestamp": Timestamp(alert.told_at).rfc3339(),
             "data": data(alert, external_url, most),
         });
         let body = body.to_string().into_bytes();
@@ -47,8 +48,8 @@ pub(super) fn data(alert: &Alert, external_url: &str, most: usize) -> Value {
         "annotations": texts(&alert.annotations),
         "value": alert.value,
         "threshold": alert.threshold,
-        "starts_at": time(alert.starts_at()),
-        "ends_at": alert.ends_at().map(time),
+        "starts_at": alert.starts_at().rfc3339(),
+        "ends_at": alert.ends_at().map(Timestamp::rfc3339),
         "url": link(alert, external_url),
     })
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Notification, alertmanager::link, cut, labels::time, slack::heading};
+use super::{Notification, alertmanager::link, cut, slack::heading};
 use crate::alert_webhook::alert::Alert;
 
 /// A message has at most 28 KB; this leaves room for what is around the text.
@@ -64,7 +64,8 @@ fn text(alert: &Alert) -> Value {
 fn facts(alert: &Alert) -> Value {
     let state = if alert.is_firing() { "firing since" } else { "resolved, began" };
     let fact = |title: &str, value: &str| json!({"title": cut(title, 100), "value": plain(&cut(value, 300))});
-    let mut facts = vec![fact("severity", alert.severity.0.name()), fact(state, &time(alert.starts_at()))];
+    let mut facts =
+        vec![fact("severity", alert.severity.0.name()), fact(state, &alert.starts_at().rfc3339())];
     facts.extend(alert.incident().map(|incident| fact("incident", incident)));
     let (title, description) = alert.of_incident();
     facts.extend(title.map(|title| fact("what is wrong", title)));
