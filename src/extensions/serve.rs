@@ -1,9 +1,12 @@
 //! Connections of an extension that answers requests over HTTP/1.1.
 
-use std::{convert::Infallible, rc::Rc, time::Duration};
+use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{BoxError, Permit, Sockets, Stop};
+use component::{
+    AuthConfig, BoxError, Checks, Clock, ExtensionCx, Permit, ServerAuth, Sockets, Stop, Telemetry,
+};
+use config::Section;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -14,43 +17,77 @@ use tokio::{
     task::spawn_local,
     time::timeout,
 };
-use transport::{Door, ServerTls};
+use transport::{Door, ServerTls, ServerTlsConfig};
 
 /// A client that has not sent its headers by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client that has not agreed on keys by then is closed.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who may come in; none lets everybody in.
-#[derive(Default)]
-pub(crate) struct Locks {
-    pub(crate) tls: Option<ServerTls>,
-    pub(crate) door: Option<Door>,
+/// Where an extension listens, and who may come in.
+pub(crate) struct Front {
+    sockets: Vec<Sockets>,
+    tls: Option<ServerTlsConfig>,
+    /// None lets everybody in.
+    auth: Option<Arc<dyn ServerAuth>>,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
 }
 
-/// Answers every request until told to stop; with `tls` those alone that come over it.
-///
-/// # Errors
-/// When the runtime can not register a socket.
-pub(crate) async fn serve<A, F>(
-    mut sockets: Sockets,
-    Locks { tls, door }: Locks,
-    stop: Stop,
-    answer: A,
-) -> Result<(), BoxError>
-where
-    A: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + 'static,
-{
-    let (answer, tls, door) = (Rc::new(answer), tls.map(Rc::new), door.map(Rc::new));
-    loop {
-        let socket = tokio::select! {
-            socket = sockets.next() => socket,
-            () = stop.cancelled() => return Ok(()),
-        };
-        let Some(socket) = socket else { return Ok(()) };
-        let (stream, _, claim) = socket.into_tokio()?;
-        spawn_local(connection(stream, claim, (tls.clone(), door.clone()), Rc::clone(&answer)));
+/// Reports what is wrong with the settings of a front that lets in by `auth`.
+pub(crate) fn validate_front(
+    endpoint: &str,
+    tls: &Section<ServerTlsConfig>,
+    auth: &Section<AuthConfig>,
+    checks: &mut Checks,
+) {
+    AuthConfig::validate(auth, "auth", checks);
+    if !endpoint.contains(':') {
+        checks.error("endpoint", format!("endpoint is {endpoint:?}, must be host:port"));
+    }
+    if let Some(tls) = tls.get() {
+        tls.validate("tls", checks);
+    }
+}
+
+impl Front {
+    pub(crate) fn new(
+        cx: &ExtensionCx,
+        tls: &Section<ServerTlsConfig>,
+        auth: Option<Arc<dyn ServerAuth>>,
+    ) -> Self {
+        Self {
+            sockets: RefCell::take(&cx.sockets),
+            tls: tls.get().cloned(),
+            auth,
+            clock: Arc::clone(&cx.clock),
+            telemetry: cx.telemetry.clone(),
+        }
+    }
+
+    /// Answers every request until told to stop; with `tls` those alone that come over it.
+    ///
+    /// # Errors
+    /// When certificates can not be read, or the runtime can not register a socket.
+    pub(crate) async fn serve<A, F>(self, stop: Stop, answer: A) -> Result<(), BoxError>
+    where
+        A: Fn(Request<Incoming>) -> F + 'static,
+        F: Future<Output = Response<Full<Bytes>>> + 'static,
+    {
+        let Self { mut sockets, tls, auth, clock, telemetry } = self;
+        let tls = tls.map(|tls| ServerTls::new(&tls, &[b"http/1.1"], clock, &telemetry)).transpose()?;
+        let door = auth.map(|auth| Door::new(auth, &telemetry));
+        let (answer, tls, door) = (Rc::new(answer), tls.map(Rc::new), door.map(Rc::new));
+        let Some(mut sockets) = sockets.pop() else { return Ok(()) };
+        loop {
+            let socket = tokio::select! {
+                socket = sockets.next() => socket,
+                () = stop.cancelled() => return Ok(()),
+            };
+            let Some(socket) = socket else { return Ok(()) };
+            let (stream, _, claim) = socket.into_tokio()?;
+            spawn_local(connection(stream, claim, (tls.clone(), door.clone()), Rc::clone(&answer)));
+        }
     }
 }
 

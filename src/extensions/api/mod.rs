@@ -6,22 +6,18 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
-use component::{BoxError, Clock, Extension, ExtensionCx, ExtensionDef, Listen, Sockets, Stop, Telemetry};
+use component::{BoxError, Extension, ExtensionCx, ExtensionDef, Listen, Stop};
 use futures_util::future::LocalBoxFuture;
-use transport::{ServerTls, ServerTlsConfig};
 
 pub(crate) use self::config::ApiConfig;
-use crate::serve::{Locks, serve};
+use crate::serve::Front;
 
 /// The extension `api`.
 pub(crate) struct Api {
-    sockets: Vec<Sockets>,
-    tls: Option<ServerTlsConfig>,
+    front: Front,
     answers: answer::Answers,
-    clock: Arc<dyn Clock>,
-    telemetry: Telemetry,
 }
 
 impl ExtensionDef for Api {
@@ -38,29 +34,21 @@ impl ExtensionDef for Api {
             "Requests without a token that allows them.",
             "{request}",
         );
+        // Its tokens say who may change something, which no authenticator does.
+        let front = Front::new(&cx, &config.tls, None);
         let answers = answer::Answers { access: config.access(), stages: cx.stages, refused };
-        Box::new(Api {
-            sockets: cx.sockets.into_inner(),
-            tls: config.tls.get().cloned(),
-            answers,
-            clock: cx.clock,
-            telemetry: cx.telemetry,
-        })
+        Box::new(Api { front, answers })
     }
 }
 
 impl Extension for Api {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
-        Box::pin(async move {
-            let Self { mut sockets, tls, answers, clock, telemetry } = *self;
-            let Some(sockets) = sockets.pop() else { return Ok(()) };
-            let tls = tls.map(|tls| ServerTls::new(&tls, &[b"http/1.1"], clock, &telemetry)).transpose()?;
-            let answers = Rc::new(answers);
-            let answer = move |request| {
-                let answers = Rc::clone(&answers);
-                async move { answers.to(request).await }
-            };
-            serve(sockets, Locks { tls, door: None }, stop, answer).await
-        })
+        let Self { front, answers } = *self;
+        let answers = Rc::new(answers);
+        let answer = move |request| {
+            let answers = Rc::clone(&answers);
+            async move { answers.to(request).await }
+        };
+        Box::pin(front.serve(stop, answer))
     }
 }

@@ -4,18 +4,19 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use std::{future::ready, sync::Arc};
+use std::future::ready;
 
 use component::{
-    AuthConfig, AuthSide, AuthUse, BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef,
-    Listen, ServerAuth, ServiceState, Sockets, Stop, Telemetry,
+    AuthConfig, AuthSide, AuthUse, BoxError, Checks, Config, Extension, ExtensionCx, ExtensionDef, Listen,
+    Stop,
 };
 use config::{NotSupported, NotSupportedKeys, Section};
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
-use transport::{Door, ServerTls, ServerTlsConfig, TLS_NOT_SUPPORTED};
+use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
-use crate::serve::{Locks, serve};
+use self::answer::Answers;
+use crate::serve::{Front, validate_front};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,26 +74,16 @@ impl Config for HealthCheckConfig {
     }
 
     fn validate(&self, checks: &mut Checks) {
-        AuthConfig::validate(&self.auth, "auth", checks);
         if !self.path.starts_with('/') {
             checks.error("path", format!("path is {:?}, must start with /", self.path));
         }
-        if !self.endpoint.contains(':') {
-            checks.error("endpoint", format!("endpoint is {:?}, must be host:port", self.endpoint));
-        }
-        if let Some(tls) = self.tls.get() {
-            tls.validate("tls", checks);
-        }
+        validate_front(&self.endpoint, &self.tls, &self.auth, checks);
     }
 }
 
 pub(crate) struct HealthCheck {
-    config: HealthCheckConfig,
-    sockets: Vec<Sockets>,
-    state: Arc<dyn ServiceState>,
-    clock: Arc<dyn Clock>,
-    telemetry: Telemetry,
-    auth: Option<Arc<dyn ServerAuth>>,
+    front: Front,
+    answers: Answers,
 }
 
 impl ExtensionDef for HealthCheck {
@@ -104,30 +95,17 @@ impl ExtensionDef for HealthCheck {
     }
 
     fn build(config: &HealthCheckConfig, cx: ExtensionCx) -> Box<dyn Extension> {
-        let ExtensionCx { sockets, state, clock, telemetry, authenticators, .. } = cx;
-        let auth = authenticators.server(&config.auth);
+        let front = Front::new(&cx, &config.tls, cx.authenticators.server(&config.auth));
         Box::new(HealthCheck {
-            config: config.clone(),
-            sockets: sockets.into_inner(),
-            state,
-            clock,
-            telemetry,
-            auth,
+            front,
+            answers: Answers { config: config.clone(), state: cx.state, clock: cx.clock },
         })
     }
 }
 
 impl Extension for HealthCheck {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
-        Box::pin(async move {
-            let Self { config, mut sockets, state, clock, telemetry, auth } = *self;
-            let tls = config.tls.get();
-            let tls = tls.map(|tls| ServerTls::new(tls, &[b"http/1.1"], Arc::clone(&clock), &telemetry));
-            let tls = tls.transpose()?;
-            let door = auth.map(|auth| Door::new(auth, &telemetry));
-            let answers = answer::Answers { config, state, clock };
-            let Some(sockets) = sockets.pop() else { return Ok(()) };
-            serve(sockets, Locks { tls, door }, stop, move |request| ready(answers.to(&request))).await
-        })
+        let Self { front, answers } = *self;
+        Box::pin(front.serve(stop, move |request| ready(answers.to(&request))))
     }
 }

@@ -1,4 +1,6 @@
-use component::testing::ManualClock;
+use std::sync::Arc;
+
+use component::{ServiceState, testing::ManualClock};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use model::Timestamp;
@@ -29,7 +31,7 @@ fn ask(reason: &'static str, config: HealthCheckConfig, path: &str) -> (StatusCo
 
 fn ask_of(state: State, config: HealthCheckConfig, path: &str) -> (StatusCode, String) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(150_250)));
-    let answers = answer::Answers { config, state: Arc::new(state), clock };
+    let answers = Answers { config, state: Arc::new(state), clock };
     let response = answers.to(&Request::get(path).body(()).unwrap());
     let status = response.status();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

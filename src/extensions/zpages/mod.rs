@@ -4,19 +4,19 @@ mod pages;
 #[cfg(test)]
 mod tests;
 
-use std::{future::ready, sync::Arc};
+use std::future::ready;
 
 use component::{
-    AuthConfig, AuthSide, AuthUse, BoxError, Checks, Clock, Config, Extension, ExtensionCx, ExtensionDef,
-    Listen, ServerAuth, ServiceState, Sockets, Stop, Telemetry,
+    AuthConfig, AuthSide, AuthUse, BoxError, Checks, Config, Extension, ExtensionCx, ExtensionDef, Listen,
+    Stop,
 };
 use config::{NotSupported, NotSupportedKeys, Section};
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
-use transport::{Door, ServerTls, ServerTlsConfig, TLS_NOT_SUPPORTED};
+use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use self::pages::Pages;
-use crate::serve::{Locks, serve};
+use crate::serve::{Front, validate_front};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,23 +54,13 @@ impl Config for ZpagesConfig {
     }
 
     fn validate(&self, checks: &mut Checks) {
-        AuthConfig::validate(&self.auth, "auth", checks);
-        if !self.endpoint.contains(':') {
-            checks.error("endpoint", format!("endpoint is {:?}, must be host:port", self.endpoint));
-        }
-        if let Some(tls) = self.tls.get() {
-            tls.validate("tls", checks);
-        }
+        validate_front(&self.endpoint, &self.tls, &self.auth, checks);
     }
 }
 
 pub(crate) struct Zpages {
-    config: ZpagesConfig,
-    sockets: Vec<Sockets>,
-    state: Arc<dyn ServiceState>,
-    clock: Arc<dyn Clock>,
-    telemetry: Telemetry,
-    auth: Option<Arc<dyn ServerAuth>>,
+    front: Front,
+    pages: Pages,
 }
 
 impl ExtensionDef for Zpages {
@@ -82,24 +72,14 @@ impl ExtensionDef for Zpages {
     }
 
     fn build(config: &ZpagesConfig, cx: ExtensionCx) -> Box<dyn Extension> {
-        let ExtensionCx { sockets, state, clock, telemetry, authenticators, .. } = cx;
-        let auth = authenticators.server(&config.auth);
-        let sockets = sockets.into_inner();
-        Box::new(Zpages { config: config.clone(), sockets, state, clock, telemetry, auth })
+        let front = Front::new(&cx, &config.tls, cx.authenticators.server(&config.auth));
+        Box::new(Zpages { front, pages: Pages { state: cx.state, clock: cx.clock } })
     }
 }
 
 impl Extension for Zpages {
     fn run(self: Box<Self>, stop: Stop) -> LocalBoxFuture<'static, Result<(), BoxError>> {
-        Box::pin(async move {
-            let Self { config, mut sockets, state, clock, telemetry, auth } = *self;
-            let tls = config.tls.get();
-            let tls = tls.map(|tls| ServerTls::new(tls, &[b"http/1.1"], Arc::clone(&clock), &telemetry));
-            let tls = tls.transpose()?;
-            let door = auth.map(|auth| Door::new(auth, &telemetry));
-            let pages = Pages { state, clock };
-            let Some(sockets) = sockets.pop() else { return Ok(()) };
-            serve(sockets, Locks { tls, door }, stop, move |request| ready(pages.answer(&request))).await
-        })
+        let Self { front, pages } = *self;
+        Box::pin(front.serve(stop, move |request| ready(pages.answer(&request))))
     }
 }

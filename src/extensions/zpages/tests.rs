@@ -1,4 +1,8 @@
-use component::{ConfigState, PipelineParts, RefusedConfig, ServiceParts, testing::ManualClock};
+use std::sync::Arc;
+
+use component::{
+    ConfigState, PipelineParts, RefusedConfig, ServiceParts, ServiceState, testing::ManualClock,
+};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use model::Timestamp;
