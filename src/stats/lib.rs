@@ -5,6 +5,7 @@
 //! * [`ExponentialHistogram`]: OpenTelemetry's histogram of logarithmic buckets, mergeable in any order.
 //! * [`ExactSum`]: a sum of doubles whose result does not depend on the order of its terms.
 //! * [`Moments`]: count, sum, mean, deviation, minimum and maximum, mergeable in any order.
+//! * [`Distinct`]: how many different values came, mergeable in any order.
 //! * [`quantile_of_buckets`]: quantiles of a histogram with explicit bounds.
 //!
 //! States of a few bytes that learn from one value at a time. Their costs are those of a state in the
@@ -42,6 +43,7 @@ mod cells;
 mod conformal;
 mod correlation;
 mod decay;
+mod distinct;
 mod distribution;
 mod exact_sum;
 mod exponential;
@@ -71,6 +73,7 @@ pub use cells::ValueCells;
 pub use conformal::Conformal;
 pub use correlation::{EwCovariance, correlation_change, fisher_z};
 pub use decay::{Decay, decay_gain};
+pub use distinct::Distinct;
 pub use distribution::{
     beta_cdf, beta_quantile, normal_cdf, normal_quantile, normal_two_sided, student_t_cdf,
     student_t_quantile, student_t_two_sided,

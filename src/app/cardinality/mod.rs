@@ -6,6 +6,7 @@
 mod census;
 pub(crate) mod estimate;
 mod past;
+mod refused;
 mod scrape;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use self::census::{Census, Row};
+use self::{
+    census::{Census, Row},
+    refused::Refused,
+};
 use crate::{
     ask::Table,
     commands::{is_good, validate},
@@ -81,7 +85,8 @@ pub(crate) fn run(args: &CardinalityArgs) -> ExitCode {
         Ok(played) => played,
         Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
     };
-    let told = report(args, &census, Some(played.seconds()));
+    let refused = Refused::of_instruments(&played.instruments);
+    let told = report(args, &census, &refused, Some(played.seconds()));
     match played.n_damaged {
         0 => told,
         left_out => fail(exit::RUNTIME, &format!("{left_out} damaged lines were left out")),
@@ -91,19 +96,21 @@ pub(crate) fn run(args: &CardinalityArgs) -> ExitCode {
 fn of_instance(args: &CardinalityArgs, url: &str) -> ExitCode {
     let mut census = Census::default();
     match scrape::page(url).and_then(|page| scrape::count(&page, &mut census)) {
-        Ok(()) => report(args, &census, None),
+        Ok(refused) => report(args, &census, &refused, None),
         Err(problem) if problem.is::<Unreached>() => fail(exit::UNREACHED, &format!("{problem:#}")),
         Err(problem) => fail(exit::RUNTIME, &format!("{problem:#}")),
     }
 }
 
 /// Writes what was counted; in seconds, where time has passed.
-fn report(args: &CardinalityArgs, census: &Census, seconds: Option<f64>) -> ExitCode {
+fn report(args: &CardinalityArgs, census: &Census, refused: &[Refused], seconds: Option<f64>) -> ExitCode {
+    let is_asked = |service: &str| args.service.as_deref().is_none_or(|name| service == name);
     let mut rows = census.rows();
-    rows.retain(|row| args.service.as_deref().is_none_or(|name| row.service == name));
+    rows.retain(|row| is_asked(&row.service));
+    let refused: Vec<&Refused> = refused.iter().filter(|it| is_asked(&it.service)).collect();
     tell(&match args.format {
-        Format::Text => text(census, &rows, args.top, seconds),
-        Format::Json => format!("{:#}\n", as_json(census, &rows, seconds)),
+        Format::Text => text(census, &rows, args.top, seconds) + &text_of_refused(&refused, args.top),
+        Format::Json => format!("{:#}\n", as_json(census, &rows, &refused, seconds)),
     })
 }
 
@@ -132,7 +139,7 @@ fn text(census: &Census, rows: &[Row], top: usize, seconds: Option<f64>) -> Stri
             ]);
         }
         if row.n_overflow_points > 0 {
-            let told = "  a table was full: what came after is one series; raise its max_series to see all";
+            let told = "  a table was full: what came after is one series";
             table.push(vec![
                 String::new(),
                 String::new(),
@@ -153,7 +160,32 @@ fn text(census: &Census, rows: &[Row], top: usize, seconds: Option<f64>) -> Stri
     text
 }
 
-fn as_json(census: &Census, rows: &[Row], seconds: Option<f64>) -> Value {
+/// Says which attributes filled a table.
+fn text_of_refused(refused: &[&Refused], top: usize) -> String {
+    if refused.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["SERVICE", "ATTRIBUTE", "VALUES", "TABLE OF"]);
+    for it in refused.iter().take(top) {
+        table.push(vec![
+            printable(&it.service),
+            printable(&it.attribute),
+            format!("about {}", it.n_values),
+            printable(&it.component),
+        ]);
+    }
+    format!("\nFound no room in a full table:\n{}", table.write())
+}
+
+fn as_json(census: &Census, rows: &[Row], refused: &[&Refused], seconds: Option<f64>) -> Value {
+    let of_full_table = |it: &&Refused| {
+        json!({
+            "service": it.service,
+            "attribute": it.attribute,
+            "component": it.component,
+            "values": it.n_values,
+        })
+    };
     let row = |row: &Row| {
         let attributes = row.attributes.iter().map(
             |it| json!({ "name": it.name, "values": it.n_values, "series_without": it.n_series_without }),
@@ -171,5 +203,6 @@ fn as_json(census: &Census, rows: &[Row], seconds: Option<f64>) -> Value {
         "series": census.n_series(),
         "points_not_told_apart": census.n_left_out,
         "metrics": rows.iter().map(row).collect::<Vec<_>>(),
+        "found_no_room": refused.iter().map(of_full_table).collect::<Vec<_>>(),
     })
 }

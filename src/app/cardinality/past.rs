@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use component::Telemetry;
+use component::{Instrument, Telemetry};
 use engine::{Offline, Outline, Plan};
 use model::{Export, Signal, Timestamp};
 
@@ -17,6 +17,8 @@ pub(crate) struct Played {
     pub(crate) end: Timestamp,
     /// Lines that were damaged and left out.
     pub(crate) n_damaged: u64,
+    /// What components said of themselves at the end.
+    pub(crate) instruments: Vec<Instrument>,
 }
 
 impl Played {
@@ -38,6 +40,7 @@ pub(crate) fn play(
     let console = Console::new(Files::length(files)?);
     let source = Files::open(files, &console)?;
     let outline = plan.outline();
+    let telemetry = Telemetry::default();
     let (mut plan, mut playing): (Option<Plan>, Option<(Offline, Timestamp)>) = (Some(plan), None);
     let mut hand_over = |offline: &mut Offline| {
         let told = offline.told();
@@ -47,7 +50,7 @@ pub(crate) fn play(
     };
     on_its_own_thread(source, |recorded| {
         if let Some(plan) = plan.take() {
-            playing = Some((Offline::new(plan, &Telemetry::default(), recorded.at), recorded.at));
+            playing = Some((Offline::new(plan, &telemetry, recorded.at), recorded.at));
         }
         let Some((offline, _)) = &mut playing else { return Ok(()) };
         while offline.now() + ASKED_EVERY < recorded.at {
@@ -66,7 +69,9 @@ pub(crate) fn play(
     let Some((mut offline, begin)) = playing else { anyhow::bail!("there was nothing in the files") };
     offline.end();
     hand_over(&mut offline);
-    Ok(Played { begin, end: offline.now(), n_damaged: console.n_damaged() })
+    // Gauges go with their stages.
+    let instruments = telemetry.read();
+    Ok(Played { begin, end: offline.now(), n_damaged: console.n_damaged(), instruments })
 }
 
 /// Whether an exporter of the outline gets what leaves a pipeline.

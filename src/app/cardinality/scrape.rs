@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
-use super::census::Census;
+use super::{census::Census, refused::Refused};
 use crate::http_client::{HttpClient, Server, TlsFiles, base_of};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,11 +31,13 @@ pub(super) fn page(url: &str) -> anyhow::Result<String> {
     String::from_utf8(body.to_vec()).with_context(|| format!("{uri} answers with something that is no text"))
 }
 
-/// Counts the samples of a page in Prometheus's text format or in OpenMetrics.
+/// Counts the samples of a page in Prometheus's text format or in OpenMetrics. Returns what full tables of the instance
+/// say, where the page is that of its own metrics.
 ///
 /// # Errors
 /// When a line is neither a comment nor a sample.
-pub(super) fn count(page: &str, census: &mut Census) -> anyhow::Result<()> {
+pub(super) fn count(page: &str, census: &mut Census) -> anyhow::Result<Vec<Refused>> {
+    let mut refused = Vec::new();
     let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
     for (index, line) in page.lines().enumerate() {
         if let Some(told) = line.strip_prefix("# TYPE ") {
@@ -47,15 +49,17 @@ pub(super) fn count(page: &str, census: &mut Census) -> anyhow::Result<()> {
         let number = index + 1;
         let sample = Sample::of(line)
             .with_context(|| format!("line {number} of the page is no sample: {line:.100}"))?;
+        refused.extend(sample.refused());
         sample.count(&kinds, census);
     }
-    Ok(())
+    Ok(Refused::sorted(refused))
 }
 
 /// A line of a page.
 struct Sample<'p> {
     name: &'p str,
     labels: Vec<(&'p str, String)>,
+    value: f64,
 }
 
 impl<'p> Sample<'p> {
@@ -79,8 +83,15 @@ impl<'p> Sample<'p> {
         }
         // What follows is the value, and perhaps a time and an exemplar.
         let value = rest.split_whitespace().next()?;
-        value.parse::<f64>().ok()?;
-        (!name.is_empty()).then_some(Self { name, labels })
+        let value = value.parse().ok()?;
+        (!name.is_empty()).then_some(Self { name, labels, value })
+    }
+
+    fn refused(&self) -> Option<Refused> {
+        let label = |name: &str| {
+            self.labels.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        };
+        Refused::of(self.name, label, self.value as u64)
     }
 
     /// Counts the sample with the others of its histogram: they are one series of the instrument.

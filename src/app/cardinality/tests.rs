@@ -83,7 +83,7 @@ up 1
 # EOF
 ";
     let mut census = Census::default();
-    count(page, &mut census).unwrap();
+    assert_eq!(count(page, &mut census).unwrap(), []);
     let rows = census.rows();
     assert_eq!((rows[0].service.as_str(), rows[0].metric.as_str(), rows[0].n_series), ("shop", "d", 5));
     let route = &rows[0].attributes[0];
@@ -93,4 +93,23 @@ up 1
         let problem = count(wrong, &mut Census::default()).unwrap_err();
         assert!(problem.to_string().starts_with("line 1 of the page"), "{wrong}: {problem}");
     }
+}
+
+#[test]
+fn a_page_of_an_instances_own_metrics_says_which_attributes_filled_a_table() {
+    let name = "otelcol_connector_spanmetrics_overflow_values";
+    let page = format!(
+        "# TYPE {name} gauge
+{name}{{service_name=\"shop\",attribute=\"span.name\"}} 1
+{name}{{service_name=\"shop\",attribute=\"user.id\"}} 412000
+{name}{{service_name=\"shop\",attribute=\"calm\"}} 0
+otelcol_connector_spanmetrics_series 40
+"
+    );
+    let refused = count(&page, &mut Census::default()).unwrap();
+    let told: Vec<_> = refused
+        .iter()
+        .map(|it| (it.service.as_str(), it.attribute.as_str(), it.component.as_str(), it.n_values))
+        .collect();
+    assert_eq!(told, [("shop", "user.id", "spanmetrics", 412_000), ("shop", "span.name", "spanmetrics", 1)]);
 }

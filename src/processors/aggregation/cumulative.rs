@@ -9,6 +9,7 @@ use super::{
     buckets::Layout,
     exemplars::Exemplars,
     partial::{ExemplarRow, ResourceRow, Row},
+    refused::Demand,
     spec::{SeriesSpec, service_of},
     table::{OVERFLOW_FLOOR, OVERFLOW_SHARE},
 };
@@ -127,8 +128,8 @@ impl Cumulative {
     }
 
     /// Gives room to the series that wait, and folds those that find none into the overflow of their
-    /// service. Returns how many spans went there.
-    pub(crate) fn admit(&mut self) -> u64 {
+    /// service, of which `demand` takes note. Returns how many spans went there.
+    pub(crate) fn admit(&mut self, demand: &mut Demand) -> u64 {
         let mut overflowed = 0;
         for ((resource, family, attributes), waiting) in std::mem::take(&mut self.waiting) {
             let family = family as usize;
@@ -137,6 +138,7 @@ impl Cumulative {
                 continue;
             }
             overflowed += waiting.point.calls;
+            demand.note(&waiting.service, &resource, &attributes);
             let mut waiting = waiting;
             waiting.point.overflow = true;
             let (kind, status) = (waiting.point.kind, waiting.point.status);

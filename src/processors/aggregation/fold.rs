@@ -11,7 +11,7 @@ use super::{
     buckets::{Layout, exponential_bucket},
     exemplars::Exemplar,
     key::{KeyAt, Keys},
-    partial::{ExemplarRow, ResourceRow, Row},
+    partial::{ExemplarRow, RefusedRow, ResourceRow, Row},
     resources::Resources,
     spec::{Dimension, Head, SeriesSpec, UNKNOWN_KIND, UNKNOWN_STATUS},
     table::{Candidate, Hot, Place, SeriesTable},
@@ -163,6 +163,11 @@ impl Fold {
         self.shape.resources.prune(|id| live.contains(&id));
         self.spans = 0;
         overflowed
+    }
+
+    /// Spells what found no room since the last time. To be called before [`Self::flush`], which forgets resources.
+    pub(crate) fn refused(&mut self) -> Vec<RefusedRow> {
+        self.series.refused.take(&self.shape.spec, &self.shape.resources)
     }
 
     /// Returns the series that counted anything, ascending by resource and attributes.

@@ -14,6 +14,7 @@ use super::{
     flush::FlushClock,
     fold::Fold,
     partial::{ResourceRow, Row, SavedSeries, SpanMetricsPartial, SpanMetricsSnapshot, VERSION},
+    refused::Demand,
     spec::SeriesSpec,
 };
 
@@ -93,11 +94,19 @@ impl IngestHalf {
     fn flush(&mut self, cx: &mut Cx<'_>) {
         let (layout, at) = (self.layout, cx.now());
         let mut n_series = 0;
+        let tell = |cx: &mut Cx<'_>, message: &SpanMetricsPartial, items: u64| {
+            cx.emit(Payload::Partial(Partial { bytes: message.encode_to_vec().into(), at }), items);
+        };
         for (family, (fold, _)) in self.folds.iter_mut().enumerate() {
+            let refused = fold.refused();
+            if !refused.is_empty() {
+                let message = SpanMetricsPartial { version: VERSION, layout, refused, ..Default::default() };
+                tell(cx, &message, 0);
+            }
             let overflowed = fold.flush(family as u32, |resources, rows| {
                 let items = rows.len() as u64;
-                let partial = SpanMetricsPartial { version: VERSION, layout, resources, rows };
-                cx.emit(Payload::Partial(Partial { bytes: partial.encode_to_vec().into(), at }), items);
+                let (version, refused) = (VERSION, Vec::new());
+                tell(cx, &SpanMetricsPartial { version, layout, resources, rows, refused }, items);
             });
             self.overflowed.add(overflowed);
             n_series += fold.n_series();
@@ -178,6 +187,10 @@ impl AnalysisHalf {
                 cx.reject(1, "damaged_partial");
             }
         }
+        let unsound = message.refused.iter().filter(|row| !self.ledger.demand.merge(row)).count();
+        if unsound > 0 {
+            cx.reject(unsound as u64, "damaged_partial");
+        }
     }
 }
 
@@ -224,6 +237,7 @@ pub(crate) struct Ledger {
     overflowed: Counter,
     expired: Counter,
     n_series: Gauge,
+    demand: Demand,
 }
 
 impl Ledger {
@@ -243,6 +257,7 @@ impl Ledger {
                 "{series}",
             ),
             n_series: telemetry.gauge(&name("series"), "Series that the output holds at present", "{series}"),
+            demand: Demand::new(telemetry, name("overflow_values"), cx.started_at),
             plan,
         }
     }
@@ -267,7 +282,8 @@ impl Ledger {
 
     /// Tells all series. The interval does not end: what follows, after a restart too, continues it.
     pub(crate) fn emit(&mut self, cx: &mut Cx<'_>) {
-        self.overflowed.add(self.series.admit());
+        self.overflowed.add(self.series.admit(&mut self.demand));
+        self.demand.tell(cx.now());
         let at = cx.now() - self.plan.timestamp_offset;
         self.plan.output.write(&self.series, at, |bytes, points| {
             cx.emit(Payload::Metrics(Bytes::from(bytes)), points);

@@ -4,6 +4,7 @@
 //! # Layout
 //! * `spec`, `attributes`, `hashing`, `resources`, `key`, `table`, `fold`: the ingest half of span-derived series.
 //! * `buckets`, `weight`, `exemplars`: what a single span adds; `tally`: where buckets are counted.
+//! * `refused`: what found no room, and which attribute made it.
 //! * `partial`: what the halves tell each other.
 //! * `cumulative`, `emit`, `flush`, `halves`: the analysis half.
 //! * `deployments`: which versions of services run.
@@ -21,6 +22,7 @@ pub(crate) mod halves;
 pub(crate) mod hashing;
 mod key;
 pub(crate) mod partial;
+mod refused;
 mod resources;
 mod rollup;
 pub(crate) mod spec;

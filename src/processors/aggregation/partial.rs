@@ -22,6 +22,22 @@ pub(crate) struct SpanMetricsPartial {
     /// Ascending by family, resource and attributes.
     #[prost(message, repeated, tag = "4")]
     pub(crate) rows: Vec<Row>,
+    /// Ascending by service and attribute.
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) refused: Vec<RefusedRow>,
+}
+
+/// Values of an attribute of a service that found no room.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RefusedRow {
+    /// The service, as in a [`ResourceRow`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) service: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) attribute: Vec<u8>,
+    /// Of [`stats::Distinct`].
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) registers: Vec<u8>,
 }
 
 /// Encoded attribute lists: `KeyValue` messages in field 1, as in a `Resource`.

@@ -13,6 +13,7 @@ pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
 pub(crate) const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
 pub(crate) const SERVICE_VERSION: &str = "service.version";
+const SPAN_NAME: &str = "span.name";
 pub(crate) const SPAN_KIND: &str = "span.kind";
 pub(crate) const STATUS_CODE: &str = "status.code";
 
@@ -96,7 +97,7 @@ impl SeriesSpec {
         Self {
             intrinsics: Intrinsics {
                 service: named(SERVICE_NAME),
-                span_name: named("span.name"),
+                span_name: named(SPAN_NAME),
                 kind: named(SPAN_KIND),
                 status: named(STATUS_CODE),
             },
@@ -119,9 +120,22 @@ impl SeriesSpec {
         self.dimensions.iter().map(|dimension| keys.want(&dimension.key)).collect()
     }
 
-    /// Returns how many parts a key has: name, scope's name, scope's version, dimensions.
+    /// Parts of a key before the dimensions: name, scope's name, scope's version.
+    pub(crate) const N_TEXTS: usize = 3;
+
+    /// Returns how many parts a key has.
     pub(crate) fn n_parts(&self) -> usize {
-        3 + self.dimensions.len()
+        Self::N_TEXTS + self.dimensions.len()
+    }
+
+    /// Returns what a part of a key is called on the series.
+    pub(crate) fn part(&self, part: usize) -> &str {
+        let intrinsics =
+            || [self.intrinsics.span_name.as_deref().unwrap_or(SPAN_NAME), SCOPE_NAME, SCOPE_VERSION];
+        match part.checked_sub(Self::N_TEXTS) {
+            None => intrinsics()[part],
+            Some(dimension) => self.dimensions.get(dimension).map_or("", |it| &it.name),
+        }
     }
 
     /// Returns the attributes of a series.

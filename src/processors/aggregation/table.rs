@@ -8,6 +8,7 @@ use super::{
     buckets::{Layout, WINDOW, exponential_bucket},
     exemplars::{Exemplar, Exemplars},
     key::{Key, OverflowKey},
+    refused::Refused,
     resources::{OTHER, Resources},
     spec::{Head, SeriesSpec},
     tally::Tally,
@@ -88,6 +89,8 @@ pub(crate) struct SeriesTable {
     pub(crate) wide: BTreeMap<(Place, i32), u64>,
     /// Spans that found no room for a series of their own.
     pub(crate) overflowed: u64,
+    /// What those spans were.
+    pub(crate) refused: Refused,
 }
 
 /// All keys of a table together; attributes may be as long as a request.
@@ -117,6 +120,7 @@ impl SeriesTable {
             of_identity: BTreeMap::new(),
             wide: BTreeMap::new(),
             overflowed: 0,
+            refused: Refused::default(),
         }
     }
 
@@ -180,6 +184,7 @@ impl SeriesTable {
             return self.insert(key, attributes, nanos, spec);
         }
         self.overflowed += 1;
+        self.refused.note(key, spec.n_parts(), identity);
         let reserve = self.limit / OVERFLOW_SHARE + OVERFLOW_FLOOR;
         let of_service = OverflowKey::new(identity.service_identity, head);
         if let Some(place) = self.find(of_service.key().hash(self.seed), &of_service.key()) {

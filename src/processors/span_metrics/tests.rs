@@ -365,6 +365,53 @@ fn over_capacity_services_kinds_and_statuses_stay_apart() {
 }
 
 #[test]
+fn it_is_told_which_attribute_of_which_service_finds_no_room() {
+    let config = SpanMetricsConfig {
+        max_series: 40,
+        histogram: no_histogram(),
+        dimensions: vec![dimension("user.id", None), dimension("http.request.method", None)],
+        ..Default::default()
+    };
+    // Each shard refuses what has no room there, and the output what has none beside the other's.
+    let mut harness = harness(&config, 2);
+    for n in 0..3_000_u32 {
+        let attributes = vec![
+            text("user.id", &format!("u{}", n % 1_000)),
+            text("http.request.method", if n % 2 == 0 { "GET" } else { "PUT" }),
+        ];
+        push(&mut harness, n as usize % 2, &of_service("shop", vec![span("op", 2, 0, 1, attributes)]));
+    }
+    push(&mut harness, 0, &of_service("cart", vec![span("op", 2, 0, 1, vec![])]));
+    let mut told: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut look = |harness: &Harness| {
+        told.clear();
+        for row in harness.telemetry.read().into_iter().filter(|it| it.name.ends_with("_overflow_values")) {
+            let labels: BTreeMap<String, String> = row.labels.into_iter().collect();
+            told.insert((labels["service_name"].clone(), labels["attribute"].clone()), row.value);
+        }
+        told.clone()
+    };
+    harness.tick(at(60));
+    let told_of = |told: &BTreeMap<(String, String), u64>, attribute: &str| {
+        told.get(&("shop".to_owned(), attribute.to_owned())).copied()
+    };
+    let first = look(&harness);
+    let users = told_of(&first, "user.id").unwrap();
+    assert!((900..=1_060).contains(&users), "{users} of 1,000");
+    let few = ["http.request.method", "span.name", "service.name"].map(|it| told_of(&first, it));
+    assert_eq!(few, [Some(2), Some(1), Some(1)]);
+    // It is over when nothing was refused for two quarters of an hour.
+    for minutes in 2..=17 {
+        harness.tick(at(60 * minutes));
+    }
+    assert_eq!(look(&harness), first);
+    for minutes in 18..=32 {
+        harness.tick(at(60 * minutes));
+    }
+    assert_eq!(look(&harness), BTreeMap::new());
+}
+
+#[test]
 fn one_resource_can_not_take_the_room_of_the_others() {
     let config = SpanMetricsConfig {
         aggregation_cardinality_limit: 5,
@@ -458,7 +505,8 @@ fn a_row_whose_attributes_are_no_list_is_counted_as_damaged() {
     let sound = Row { calls: 1, ..Row::default() };
     let damaged = Row { attributes: vec![0x0a, 5, 1], ..sound.clone() };
     let resources = vec![ResourceRow::default()];
-    let message = SpanMetricsPartial { version: VERSION, layout, resources, rows: vec![sound, damaged] };
+    let (rows, refused) = (vec![sound, damaged], Vec::new());
+    let message = SpanMetricsPartial { version: VERSION, layout, resources, rows, refused };
     let partial = model::Partial { bytes: message.encode_to_vec().into(), at: T0 };
     let batch = model::Batch { payload: Payload::Partial(partial), items: 1, ack: model::Ack::none() };
     let mut bench = component::Workbench::default();

@@ -5,7 +5,9 @@ use schemas::Schema;
 use crate::{
     aggregation::{
         hold_rollups,
-        partial::{ExemplarRow, ResourceRow, Row, SavedSeries, SpanMetricsPartial, SpanMetricsSnapshot},
+        partial::{
+            ExemplarRow, RefusedRow, ResourceRow, Row, SavedSeries, SpanMetricsPartial, SpanMetricsSnapshot,
+        },
     },
     service_graph::hold_halves,
 };
@@ -14,6 +16,7 @@ use crate::{
 fn what_counting_stages_tell_and_store_is_as_described() {
     let mut schema = Schema::compile("partials.proto");
     schema.holds::<SpanMetricsPartial>("SpanMetricsPartial");
+    schema.holds::<RefusedRow>("Refused");
     schema.holds::<ResourceRow>("Resource");
     schema.holds::<Row>("Row");
     schema.holds::<ExemplarRow>("Exemplar");

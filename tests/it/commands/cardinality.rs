@@ -34,6 +34,9 @@ fn the_series_of_a_recorded_load_are_told_by_what_makes_them() -> Result<()> {
     let full = "--set=connectors.span_metrics.max_series=3";
     let table = text(&trueline_succeeds(&["cardinality", &file, CONFIG, full])?.stdout);
     ensure!(table.contains("a table was full"), "{table}");
+    let refused = table.split_once("Found no room in a full table:").map(|(_, refused)| refused);
+    let routes = refused.is_some_and(|refused| refused.lines().any(|line| line.contains("http.route")));
+    ensure!(routes, "{table}");
 
     let estimate = trueline_succeeds(&["validate", CONFIG, "--estimate", &file, "--format=json"])?;
     let estimate: Value = serde_json::from_slice(&estimate.stdout)?;
