@@ -25,6 +25,7 @@ pub fn hop_frame(
         at_unix_nano: at.as_nanos(),
         last,
         partials: vec![StagePartial { stage: stage.to_owned(), partial }],
+        more: false,
     })
 }
 

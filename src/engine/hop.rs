@@ -29,6 +29,9 @@ pub(crate) struct HopMessage {
     pub(crate) last: bool,
     #[prost(message, repeated, tag = "6")]
     pub(crate) partials: Vec<StagePartial>,
+    /// More of the same tick follows.
+    #[prost(bool, tag = "7")]
+    pub(crate) more: bool,
 }
 
 /// A partial and the stage it is for.
@@ -48,6 +51,29 @@ pub(crate) const VERSION: u32 = 1;
 impl HopMessage {
     pub(crate) fn at(&self) -> Timestamp {
         Timestamp(self.at_unix_nano)
+    }
+
+    /// Cuts what is told at a tick into messages of at most so many bytes, between partials: a larger one travels alone.
+    /// The number is left to whoever sends them.
+    pub(crate) fn cut(mut self, max_bytes: usize) -> Vec<Self> {
+        if size(&self.partials) <= max_bytes {
+            return vec![self];
+        }
+        let partials = std::mem::take(&mut self.partials);
+        let mut parts = vec![Self { last: false, more: true, ..self.clone() }];
+        let mut part_bytes = MESSAGE_BYTES;
+        for partial in partials {
+            let bytes = partial.size();
+            if part_bytes + bytes > max_bytes && parts.last().is_some_and(|part| !part.partials.is_empty()) {
+                parts.push(Self { last: false, more: true, ..self.clone() });
+                part_bytes = MESSAGE_BYTES;
+            }
+            part_bytes += bytes;
+            parts.last_mut().expect("there is one from the start").partials.push(partial);
+        }
+        let end = parts.last_mut().expect("there is one from the start");
+        (end.more, end.last) = (self.more, self.last);
+        parts
     }
 
     /// What the message takes, partials above all.
@@ -81,6 +107,9 @@ pub(crate) const MAX_SOURCES: usize = 4096;
 /// What may wait for the slowest source. Over it that source is not waited for. Stages that hand spans over tell as much
 /// in a second as comes in, so this is some seconds of it.
 const MAX_WAITING_BYTES: usize = 256 << 20;
+/// What is told at a tick travels to another process in messages of this size: a few partials of a second may be larger
+/// than the largest frame, which would be refused for ever.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 32 << 20;
 /// With so much told and not taken from the channel, shards keep their deltas.
 pub(crate) const MAX_TOLD_BYTES: u64 = 256 << 20;
 /// What a message takes beside its partials.
@@ -172,7 +201,9 @@ impl Merger {
             return;
         }
         source.sequence = message.sequence;
-        source.told_until = source.told_until.max(at);
+        if !message.more {
+            source.told_until = source.told_until.max(at);
+        }
         source.ended = message.last;
         self.waiting_bytes += size(&message.partials);
         self.waiting.insert((at, message.source, message.sequence), message.partials);
@@ -228,9 +259,14 @@ impl Merger {
     }
 }
 
+impl StagePartial {
+    fn size(&self) -> usize {
+        self.stage.len() + self.partial.len() + MESSAGE_BYTES
+    }
+}
+
 fn size(partials: &[StagePartial]) -> usize {
-    let each = partials.iter().map(|part| part.stage.len() + part.partial.len() + MESSAGE_BYTES);
-    MESSAGE_BYTES + each.sum::<usize>()
+    MESSAGE_BYTES + partials.iter().map(StagePartial::size).sum::<usize>()
 }
 
 #[cfg(test)]

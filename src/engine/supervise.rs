@@ -240,6 +240,7 @@ fn end_of(hop: &mpsc::Sender<HopMessage>, source: String, now: Timestamp) {
         at_unix_nano: now.as_nanos(),
         last: true,
         partials: Vec::new(),
+        more: false,
     };
     if hop.blocking_send(message).is_err() {
         error!("the analysis half has ended before the shards");

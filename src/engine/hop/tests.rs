@@ -8,6 +8,7 @@ fn told(source: &str, sequence: u64, second: u64, part: &'static str) -> HopMess
         at_unix_nano: Timestamp::from_secs(second).as_nanos(),
         last: false,
         partials: vec![StagePartial { stage: "s".to_owned(), partial: Bytes::from_static(part.as_bytes()) }],
+        more: false,
     }
 }
 
@@ -126,4 +127,31 @@ fn of_very_many_sources_those_that_ended_first_are_forgotten() {
     assert_eq!(merger.complete().messages.len() as u64, n_sources, "what they told counts");
     assert_eq!(merger.sources.len(), MAX_SOURCES);
     assert_eq!((merger.merged_of("000049"), merger.merged_of("000050")), (0, 1));
+}
+
+#[test]
+fn a_second_in_several_messages_is_complete_with_the_last_of_them() {
+    let mut merger = merger();
+    merger.take(told("b", 1, 1, "b1"));
+    merger.take(HopMessage { more: true, ..told("a", 1, 1, "a1") });
+    assert_eq!(merger.complete(), Complete::default());
+    merger.take(told("a", 2, 1, "a2"));
+    assert_eq!(parts(&merger.complete()), [(1, "a1"), (1, "a2"), (1, "b1")]);
+}
+
+#[test]
+fn what_is_cut_is_the_same_one_behind_the_other() {
+    let part = |size: usize| StagePartial { stage: "s".to_owned(), partial: Bytes::from(vec![1; size]) };
+    for sizes in [vec![], vec![1], vec![5000], vec![1; 50], vec![5000, 1, 5000, 1, 1, 5000]] {
+        for last in [false, true] {
+            let partials: Vec<_> = sizes.iter().copied().map(part).collect();
+            let whole = HopMessage { partials: partials.clone(), last, ..told("a", 1, 1, "") };
+            let cut = whole.clone().cut(1000);
+            let again: Vec<_> = cut.iter().flat_map(|message| message.partials.clone()).collect();
+            assert_eq!(again, partials);
+            let (end, before) = cut.split_last().unwrap();
+            assert!(!end.more && end.last == last && before.iter().all(|part| part.more && !part.last));
+            assert!(cut.iter().all(|message| message.size() <= 1000 || message.partials.len() == 1));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The end that tells: keeps messages until they are confirmed.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -23,15 +23,17 @@ use transport::ClientTls;
 
 use super::{
     answer::{Confirmation, Listener, MAX_ANSWER},
-    frame::{frame, read_frame_up_to},
+    frame::{MAX_FRAME, frame, read_frame_up_to},
 };
 use crate::{
-    hop::{self, HopMessage},
+    hop::{self, HopMessage, MAX_MESSAGE_BYTES},
     service::Shared,
 };
 
 /// With so much unconfirmed nothing more is taken from shards, which keep their deltas.
 const MAX_UNCONFIRMED_BYTES: usize = 128 << 20;
+/// What a message with one partial takes beside that, its stage and its source.
+const HEADS: usize = 256;
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// The other side waits for its slowest source and then stores; a connection on which nothing is confirmed
 /// for so long leads nowhere.
@@ -50,12 +52,15 @@ pub(crate) struct Link {
     address: String,
     /// None for the clear.
     tls: Option<ClientTls>,
-    /// Sources that have not ended: the other side waits for them at every second.
-    sources: BTreeSet<String>,
+    /// Sources that have not ended: the other side waits for them at every second. Each with the number of its last
+    /// message, which is of this link: what a source tells at once may travel in several.
+    sources: BTreeMap<String, u64>,
     unconfirmed: VecDeque<Unconfirmed>,
     unconfirmed_bytes: usize,
     max_unconfirmed_bytes: usize,
+    pub(super) max_message_bytes: usize,
     lost: Counter,
+    too_large: Counter,
 }
 
 struct Unconfirmed {
@@ -88,6 +93,11 @@ impl Link {
             "Messages between the ingest and the analysis process that were given up.",
             "{message}",
         );
+        let too_large = shared.telemetry.with("reason", "too_large").counter(
+            "trueline_hop_dropped_partials",
+            "Partial aggregates that were dropped, by reason.",
+            "{partial}",
+        );
         let edition = shared.edition();
         let hop = &edition.plan.settings.hop;
         let telemetry = shared.telemetry.with("client", "hop");
@@ -96,11 +106,13 @@ impl Link {
         Self {
             address: hop.endpoint.clone(),
             tls,
-            sources: sources.into_iter().collect(),
+            sources: sources.into_iter().map(|source| (source, 0)).collect(),
             unconfirmed: VecDeque::new(),
             unconfirmed_bytes: 0,
             max_unconfirmed_bytes,
+            max_message_bytes: MAX_MESSAGE_BYTES,
             lost,
+            too_large,
         }
     }
 
@@ -158,7 +170,7 @@ impl Link {
         shared: &Arc<Shared>,
     ) -> std::io::Result<()> {
         let mut connection = Connection::begin(stream, Listener::new(Arc::clone(shared)));
-        for source in &self.sources {
+        for source in self.sources.keys() {
             // Number 0 tells nothing, but from then on every second waits for this source.
             let hello = HopMessage { version: hop::VERSION, source: source.clone(), ..HopMessage::default() };
             connection.write(&frame(&hello)).await?;
@@ -176,8 +188,10 @@ impl Link {
                         if self.unconfirmed.is_empty() {
                             patience.set(sleep(CONFIRMATION_PATIENCE));
                         }
-                        let frame = self.keep(&message);
-                        connection.write(&frame).await?;
+                        // Also what is not written yet is kept, should the connection end here.
+                        for frame in self.keep(message) {
+                            connection.write(&frame).await?;
+                        }
                     }
                     None => *is_open = false,
                 },
@@ -196,16 +210,47 @@ impl Link {
         Ok(())
     }
 
-    fn keep(&mut self, message: &HopMessage) -> Bytes {
-        let (source, sequence, at) = (message.source.clone(), message.sequence, message.at());
-        match message.last {
+    /// Keeps a message until it is confirmed. Returns the frames in which it travels.
+    fn keep(&mut self, mut message: HopMessage) -> Vec<Bytes> {
+        self.drop_too_large(&mut message);
+        let (source, at, is_last) = (message.source.clone(), message.at(), message.last);
+        let mut number = self.sources.get(&source).copied().unwrap_or(0);
+        let mut frames = Vec::new();
+        // Number 0 only says that the source is there.
+        let tells = message.sequence > 0;
+        for mut part in message.cut(self.max_message_bytes) {
+            number += u64::from(tells);
+            part.sequence = if tells { number } else { 0 };
+            let frame = frame(&part);
+            self.unconfirmed_bytes += frame.len();
+            let (source, sequence) = (source.clone(), part.sequence);
+            self.unconfirmed.push_back(Unconfirmed { source, sequence, at, frame: frame.clone() });
+            frames.push(frame);
+        }
+        match is_last {
             true => self.sources.remove(&source),
-            false => self.sources.insert(source.clone()),
+            false => self.sources.insert(source, number),
         };
-        let frame = frame(message);
-        self.unconfirmed_bytes += frame.len();
-        self.unconfirmed.push_back(Unconfirmed { source, sequence, at, frame: frame.clone() });
-        frame
+        frames
+    }
+
+    /// What no frame can hold would be refused again and again.
+    fn drop_too_large(&self, message: &mut HopMessage) {
+        let (source, at) = (&message.source, message.at_unix_nano);
+        message.partials.retain(|part| {
+            let fits = part.partial.len() + part.stage.len() + source.len() + HEADS <= MAX_FRAME;
+            if !fits {
+                let (stage, bytes) = (&part.stage, part.partial.len());
+                self.too_large.add(1);
+                error!(
+                    stage,
+                    bytes,
+                    at,
+                    "what the stage tells of a second is too large for another process and is dropped"
+                );
+            }
+            fits
+        });
     }
 
     fn forget(&mut self, confirmed: &Confirmation, shared: &Shared) {

@@ -211,3 +211,67 @@ fn verdicts_that_are_too_large_for_another_process_are_dropped_and_counted() {
     shared.verdicts.publish(vec![(STAGE.to_owned(), Bytes::from(vec![0; MAX_VERDICT_BYTES]))]);
     assert_eq!(teller.news().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_that_is_too_large_for_a_frame_travels_in_several_and_arrives_whole() {
+    let shared = shared();
+    let (teller, mut told) = mpsc::channel(8);
+    let partial = |size: usize| StagePartial { stage: STAGE.to_owned(), partial: vec![7; size].into() };
+    for (sequence, sizes) in [(1, vec![400, 400, 400, 2000, 10]), (2, vec![10])] {
+        let partials = sizes.into_iter().map(partial).collect();
+        teller.try_send(HopMessage { partials, last: sequence == 2, ..message(sequence, 0) }).unwrap();
+    }
+    drop(teller);
+    let work = async {
+        let (stream, mut peer) = duplex(1 << 16);
+        let confirming = spawn_local(async move {
+            let mut merger = hop::Merger::default();
+            let mut seen = Vec::new();
+            while let Ok(Some(message)) = read_frame::<HopMessage>(&mut peer).await {
+                let HopMessage { sequence, more, last, .. } = message;
+                let sizes: Vec<_> = message.partials.iter().map(|part| part.partial.len()).collect();
+                merger.take(message);
+                let merged: usize = merger.complete().messages.iter().map(|ready| ready.partials.len()).sum();
+                seen.push((sequence, sizes, more, last, merged));
+                let source = "a".to_owned();
+                let answer =
+                    Answer::confirmation(Confirmation { sequence: merger.merged_of(&source), source });
+                peer.write_all(&frame(&answer)).await.unwrap();
+            }
+            seen
+        });
+        let mut link = Link::new(&shared, vec!["a".to_owned()]);
+        link.max_message_bytes = 1400;
+        link.converse(stream, &mut told, &mut true, &shared).await.unwrap();
+        drop(link);
+        confirming.await.unwrap()
+    };
+    let seen = LocalSet::new().run_until(work).await;
+    let expected = [
+        (0, vec![], false, false, 0),
+        (1, vec![400, 400], true, false, 0),
+        (2, vec![400], true, false, 0),
+        (3, vec![2000], true, false, 0),
+        (4, vec![10], false, false, 5),
+        (5, vec![10], false, true, 1),
+    ];
+    assert_eq!(seen, expected, "nothing is merged before the second is whole");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_frame_can_hold_is_dropped_and_counted_and_the_rest_arrives() {
+    let shared = shared();
+    let (teller, mut told) = mpsc::channel(8);
+    let mut large = message(1, MAX_FRAME);
+    large.partials.push(StagePartial { stage: STAGE.to_owned(), partial: Bytes::from_static(b"x") });
+    teller.try_send(large).unwrap();
+    drop(teller);
+    let work = async {
+        let (stream, peer) = duplex(1 << 16);
+        spawn_local(confirm_each(peer, 1));
+        let mut link = Link::new(&shared, vec!["a".to_owned()]);
+        link.converse(stream, &mut told, &mut true, &shared).await.unwrap();
+    };
+    LocalSet::new().run_until(work).await;
+    assert_eq!(count(&shared, "trueline_hop_dropped_partials", "too_large"), 1);
+}

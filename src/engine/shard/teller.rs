@@ -130,6 +130,7 @@ impl Teller {
             at_unix_nano: now.as_nanos(),
             last: false,
             partials: partials.collect(),
+            more: false,
         })
     }
 

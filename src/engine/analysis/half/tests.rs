@@ -28,6 +28,7 @@ fn message(stage: &str) -> HopMessage {
         at_unix_nano: Timestamp::from_secs(1_800_000_001).as_nanos(),
         last: false,
         partials: vec![partial],
+        more: false,
     }
 }
 
