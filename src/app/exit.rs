@@ -18,6 +18,9 @@ pub(crate) const TESTS: u8 = 5;
 /// Who was asked or sent to can not be reached: a running service, Prometheus, the destination of a load.
 pub(crate) const UNREACHED: u8 = 6;
 
+/// Ctrl-C, before it was done: the shell's number for an end by SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// Says what went wrong, on standard error.
 #[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
 pub(crate) fn fail(code: u8, message: &str) -> ExitCode {

@@ -1,11 +1,12 @@
 //! An HTTP client for commands that ask one server and wait for its answers.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, ops::ControlFlow, path::Path, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -48,6 +49,15 @@ impl fmt::Display for TooLarge {
 }
 
 impl std::error::Error for TooLarge {}
+
+/// How an answer that comes in lines was followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Followed {
+    /// Until it ended, or enough had come.
+    ToTheEnd,
+    /// Until Ctrl-C.
+    Interrupted,
+}
 
 /// Connections that are kept for the next request.
 pub(crate) type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -162,7 +172,65 @@ impl HttpClient {
         })
     }
 
+    /// Sends a request and hands over each line of the answer as it comes, without its end. A line is as long as an
+    /// answer may be at most. Returns status and body of an answer that is no success.
+    ///
+    /// # Errors
+    /// [`Unreached`], or what was wrong with the answer.
+    pub(crate) fn follow(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> anyhow::Result<Result<Followed, (u16, Bytes)>> {
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        self.runtime.block_on(async {
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => {
+                    interrupted.context("Ctrl-C can not be caught")?;
+                    Ok(Ok(Followed::Interrupted))
+                }
+                followed = self.lines(request, &mut take) => followed,
+            }
+        })
+    }
+
+    async fn lines(
+        &self,
+        request: Request<Full<Bytes>>,
+        take: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> anyhow::Result<Result<Followed, (u16, Bytes)>> {
+        let patience = self.patience;
+        let answer = tokio::time::timeout(patience, self.head(request)).await;
+        let answer = answer.unwrap_or_else(|_elapsed| bail!("no answer within {patience:?}"))?;
+        if !answer.status().is_success() {
+            return self.whole(answer).await.map(Err);
+        }
+        let (mut body, mut rest) = (answer.into_body(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.context("the answer did not come whole")?;
+            let Ok(data) = frame.into_data() else { continue };
+            rest.extend_from_slice(&data);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                if take(&line[..end]).is_break() {
+                    return Ok(Ok(Followed::ToTheEnd));
+                }
+            }
+            if rest.len() > self.max_answer_bytes {
+                return Err(TooLarge { max_bytes: self.max_answer_bytes }.into());
+            }
+        }
+        Ok(Ok(Followed::ToTheEnd))
+    }
+
     async fn answer(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(u16, Bytes)> {
+        let answer = self.head(request).await?;
+        self.whole(answer).await
+    }
+
+    async fn head(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
         let uri = request.uri().clone();
         let answer = match self.pool.request(request).await {
             Ok(answer) => answer,
@@ -173,6 +241,10 @@ impl HttpClient {
             }
             Err(problem) => return Err(problem.into()),
         };
+        Ok(answer)
+    }
+
+    async fn whole(&self, answer: Response<Incoming>) -> anyhow::Result<(u16, Bytes)> {
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), self.max_answer_bytes).collect().await;
         let body = body.map_err(|problem| match problem.is::<LengthLimitError>() {

@@ -21,6 +21,7 @@ mod registry;
 mod reload;
 mod replay;
 mod schema;
+mod tap;
 mod telemetry;
 mod terminal;
 mod trust;

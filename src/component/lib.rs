@@ -43,8 +43,8 @@ pub use extension::{
     ServiceState,
 };
 pub use memory::{MemoryLimit, MemorySize};
-pub use processor::{BuildCx, Cx, Past, PastTls, Processor, ProcessorDef, Route, Workbench};
-pub use question::{Answer, AskError, Asks, Desk, Question, Responds};
+pub use processor::{BuildCx, Cx, Masks, Past, PastTls, Processor, ProcessorDef, Route, Workbench};
+pub use question::{Answer, AskError, Asks, Desk, Lines, Question, Responds};
 pub use receiver::{
     Inlet, Intake, Listen, Permit, Placement, Receipt, Receiver, ReceiverCx, ReceiverDef, Refusal, Socket,
     Sockets,

@@ -185,6 +185,15 @@ pub struct Route {
     pub pipelines: Vec<String>,
 }
 
+/// Patterns of what a stage hides, for those who look at what passes before it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Masks {
+    /// Of keys whose values are hidden.
+    pub keys: Vec<String>,
+    /// Of what is hidden within values.
+    pub values: Vec<String>,
+}
+
 /// A Prometheus that knows what a stage would have seen. Stages do no I/O, so the program asks it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Past {
@@ -260,6 +269,11 @@ pub trait ProcessorDef: Send + Sync + 'static {
     /// is buffered already, so receivers are told before.
     fn memory_limit(_config: &Self::Config) -> Option<MemoryLimit> {
         None
+    }
+
+    /// Returns what it hides of telemetry: nobody who looks at a sample shall see that either.
+    fn masks(_config: &Self::Config) -> Masks {
+        Masks::default()
     }
 
     /// Builds the half that sees OTLP, once per shard. A stage that only judges closed windows has none.

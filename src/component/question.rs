@@ -75,6 +75,11 @@ pub trait Asks: Send + Sync {
     /// Asks the stage that has the topic. When several have it, the parameter `component` names one.
     fn ask(&self, question: Question) -> LocalBoxFuture<'static, Result<Answer, AskError>>;
 
+    /// Asks what is answered with lines as they come; none when nothing here answers so.
+    fn follow(&self, _question: &Question) -> Option<Result<Lines, Answer>> {
+        None
+    }
+
     /// Returns the topics that stages of this configuration have, each with its components.
     fn topics(&self) -> BTreeMap<&'static str, Vec<String>>;
 }
@@ -82,7 +87,15 @@ pub trait Asks: Send + Sync {
 /// Something beside the stages that answers, on the thread of whoever asks.
 pub trait Responds: Send + Sync {
     fn answer(&self, question: &Question) -> Answer;
+
+    /// Answers with lines as they come; none for what is answered at once.
+    fn follow(&self, _question: &Question) -> Option<Result<Lines, Answer>> {
+        None
+    }
 }
+
+/// Lines that come until their sender has said all, each with its end. Who has heard enough drops it.
+pub type Lines = tokio::sync::mpsc::Receiver<Bytes>;
 
 /// Where exporters offer answers about topics that no stage has.
 #[derive(Clone, Default)]

@@ -7,8 +7,8 @@ use model::{Columns, SignalSet};
 
 use crate::{
     AuthUse, Authenticator, BatchConfig, BuildCx, Checks, Config, Delivery, Exporter, ExporterCx,
-    ExporterDef, Extension, ExtensionCx, ExtensionDef, Listen, MemoryLimit, Past, Placement, Processor,
-    ProcessorDef, Receiver, ReceiverCx, ReceiverDef, Route, Widths,
+    ExporterDef, Extension, ExtensionCx, ExtensionDef, Listen, Masks, MemoryLimit, Past, Placement,
+    Processor, ProcessorDef, Receiver, ReceiverCx, ReceiverDef, Route, Widths,
 };
 
 /// Every component of the program, by layer.
@@ -84,6 +84,7 @@ pub trait ConfiguredProcessor: Send + Sync {
     fn past(&self) -> Option<Past>;
     fn batch(&self) -> Option<BatchConfig>;
     fn memory_limit(&self) -> Option<MemoryLimit>;
+    fn masks(&self) -> Masks;
     fn ingest(&self, cx: &BuildCx<'_>) -> Box<dyn Processor>;
     fn analysis(&self, cx: &BuildCx<'_>) -> Option<Box<dyn Processor>>;
 }
@@ -205,6 +206,9 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
     }
     fn memory_limit(&self) -> Option<MemoryLimit> {
         D::memory_limit(&self.config)
+    }
+    fn masks(&self) -> Masks {
+        D::masks(&self.config)
     }
     fn adds(&self) -> Columns {
         D::ADDS

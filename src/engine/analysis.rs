@@ -67,7 +67,8 @@ impl Analysis {
             HopRole::All | HopRole::Analysis => {
                 let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
                 let inboxes = rim.outlets.inboxes.clone();
-                let graph = Graph::new(&edition.plan, Side::Both, inboxes, &shared.telemetry, &identity);
+                let graph = Graph::new(&edition.plan, Side::Both, inboxes, &shared.telemetry, &identity)
+                    .watched(&shared.taps, edition.number);
                 announce(ready);
                 let mut half = AnalysisHalf::new(Arc::clone(&shared), Arc::clone(&edition), graph, store);
                 half.restore();

@@ -19,6 +19,7 @@ use crate::{
     offline::Told,
     plan::{Output, Plan},
     queue::{Batching, Inbox},
+    tap::{Board, Origin},
 };
 use node::{After, Node};
 
@@ -51,6 +52,8 @@ pub(crate) struct Graph {
     untold_before: Vec<u64>,
     /// What left pipelines, when it is recorded.
     told: Option<Told>,
+    /// Who looks at what passes, and the number of the configuration that this is a graph of.
+    watched: Option<(Arc<Board>, u64)>,
 }
 
 struct Pipeline {
@@ -112,7 +115,14 @@ impl Graph {
             verdicts: Vec::new(),
             untold_before: Vec::new(),
             told: None,
+            watched: None,
         }
+    }
+
+    /// From now on shows what passes to those who look at this configuration.
+    pub(crate) fn watched(mut self, board: &Arc<Board>, edition: u64) -> Self {
+        self.watched = Some((Arc::clone(board), edition));
+        self
     }
 
     /// Checks a request from outside and makes a payload of it. Touches no stage.
@@ -141,12 +151,12 @@ impl Graph {
     }
 
     /// Sends a batch through pipelines from their start.
-    pub(crate) fn enter(&mut self, pipelines: &[usize], batch: Batch, now: Timestamp) {
+    pub(crate) fn enter(&mut self, origin: Origin, pipelines: &[usize], batch: Batch, now: Timestamp) {
         let Some((&last, others)) = pipelines.split_last() else { return };
         for &pipeline in others {
-            self.advance(pipeline, 0, batch.clone(), now);
+            self.advance(pipeline, origin, batch.clone(), now);
         }
-        self.advance(last, 0, batch, now);
+        self.advance(last, origin, batch, now);
     }
 
     /// Gives a partial to the stage that merges it. Nobody waits for one of another thread.
@@ -257,16 +267,24 @@ impl Graph {
     }
 
     /// Moves a batch on to the next stage that reads it, or out.
-    fn advance(&mut self, pipeline: usize, stage: usize, batch: Batch, now: Timestamp) {
+    fn advance(&mut self, pipeline: usize, origin: Origin, batch: Batch, now: Timestamp) {
         let Some(signal) = batch.payload.signal() else { return };
         let Some(line) = self.pipelines.get(pipeline) else { return };
         if !line.signals.contains(signal) {
             // A connector feeds pipelines of several signals, each with its own.
             return;
         }
-        let next = line.stages.iter().skip(stage).copied().find(|&node| self.reads(node, signal));
+        let stage = origin.next();
+        let mut stages = line.stages.iter().copied().enumerate().skip(stage);
+        let next = stages.find(|&(_, node)| self.reads(node, signal));
+        if let Some((board, edition)) = &self.watched
+            && board.is_open()
+        {
+            let reached = next.map_or(line.stages.len(), |(reached, _)| reached);
+            board.show(*edition, (pipeline, stage..=reached), origin, &batch);
+        }
         match next {
-            Some(node) => self.feed(node, batch, now),
+            Some((_, node)) => self.feed(node, batch, now),
             None => self.leave(pipeline, batch, now),
         }
     }
@@ -359,10 +377,10 @@ impl Graph {
         }
         match node.after.clone() {
             After::Stage { pipeline, stage } if self.carries(pipeline, &batch) => {
-                self.advance(pipeline, stage, batch, now);
+                self.advance(pipeline, Origin::Stage(stage), batch, now);
             }
             After::Stage { .. } => node.meters.rejected(batch.items, "not_in_pipeline"),
-            After::Pipelines(pipelines) => self.enter(&pipelines, batch, now),
+            After::Pipelines(pipelines) => self.enter(Origin::Connector(id), &pipelines, batch, now),
             After::Routes(_) => node.meters.rejected(batch.items, "no_route"),
         }
     }
@@ -376,7 +394,7 @@ impl Graph {
             |&index: &usize| self.pipelines.get(index).is_some_and(|line| line.signals.contains(signal));
         if pipelines.iter().any(carries) {
             node.meters.outgoing(signal, batch.items);
-            self.enter(pipelines, batch, now);
+            self.enter(Origin::Connector(id), pipelines, batch, now);
         } else {
             node.meters.rejected(batch.items, "not_in_pipeline");
         }

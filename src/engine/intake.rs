@@ -21,6 +21,7 @@ use crate::{
     pressure::{self, Pressure},
     queue::{Inbox, Reached, Reservation},
     shard::{Core, Job},
+    tap::Origin,
 };
 
 /// What senders are told to wait when there is no room.
@@ -46,6 +47,8 @@ pub(crate) struct ShardIntake {
 struct Route {
     /// The configuration that says so.
     edition: u64,
+    /// The place of the receiver there.
+    receiver: usize,
     pipelines: Vec<usize>,
     /// The queues that a request reaches before its answer.
     reach: Vec<Reached>,
@@ -89,7 +92,8 @@ impl ShardIntake {
             let waits = reach.iter().any(|reached| reached.inbox.keeps_ack());
             let memory_limits = plan.memory_limits_on_the_way(&pipelines, signal);
             let pressure = Some(Arc::clone(&edition.pressure));
-            Rc::new(Route { edition: edition.number, pipelines, reach, waits, memory_limits, pressure })
+            let edition = edition.number;
+            Rc::new(Route { edition, receiver, pipelines, reach, waits, memory_limits, pressure })
         });
     }
 
@@ -216,7 +220,8 @@ impl ShardIntake {
         };
         let now = self.core.shared.clock.now();
         let work = AssertUnwindSafe(|| {
-            self.core.graph.borrow_mut().enter(&route.pipelines, Batch { payload, items, ack }, now);
+            let (origin, batch) = (Origin::Receiver(route.receiver), Batch { payload, items, ack });
+            self.core.graph.borrow_mut().enter(origin, &route.pipelines, batch, now);
         });
         match catch_unwind(work) {
             Ok(()) => Ok(answer),

@@ -9,6 +9,7 @@
 //! * `hop`: what crosses between the halves, and in which order it is merged; `link`: the same between processes.
 //! * `analysis`: the thread that owns the state.
 //! * `outlets`, `queue`: exporters with their queues, batches, retries and timeouts.
+//! * `tap`: who looks at what passes an edge of the graph.
 //! * `pressure`: whether the process holds more memory than it may.
 //! * `health`, `clock`: whether the data path moves, and by which configuration; what time it is.
 //!
@@ -36,6 +37,7 @@ mod reload;
 mod service;
 mod shard;
 mod supervise;
+mod tap;
 mod verdicts;
 
 /// The target of the service's own spans: a subscriber that leaves it out pays nothing for them.
@@ -51,3 +53,4 @@ pub use plan::{
 pub use pressure::resident_bytes;
 pub use reload::{ReloadError, Reloaded, Reloads};
 pub use service::{Running, StartError, start};
+pub use tap::{MAX_TAPS, Side as TapSide, Tap, TapError, Taps};

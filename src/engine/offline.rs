@@ -9,6 +9,7 @@ use model::{Ack, Batch, Export, Payload, Rollups, Signal, Timestamp};
 use crate::{
     graph::{Beat, Graph, Identity, NodeId, Side},
     plan::{Plan, PlannedNode},
+    tap::Origin,
     verdicts::Verdicts,
 };
 
@@ -87,7 +88,7 @@ impl Offline {
     pub fn take(&mut self, signal: Signal, bytes: Bytes) -> Result<u64, wire::Malformed> {
         let (payload, items) = self.ingest.read(signal, bytes)?;
         let batch = Batch { payload, items, ack: Ack::none() };
-        self.ingest.enter(&self.entrances(signal), batch, self.now);
+        self.ingest.enter(Origin::Receiver(0), &self.entrances(signal), batch, self.now);
         Ok(items)
     }
 

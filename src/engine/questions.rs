@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use component::{Answer, AskError, Asks, Desk, Question, Responds};
+use component::{Answer, AskError, Asks, Desk, Lines, Question, Responds};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
@@ -118,6 +118,11 @@ impl Asks for Questions {
         }
         let sent = self.send(question);
         Box::pin(async move { sent?.await.map_err(|_ended| AskError::Ends) })
+    }
+
+    fn follow(&self, question: &Question) -> Option<Result<Lines, Answer>> {
+        let offers = self.desk.of(question.topic());
+        the_one(question, &offers).ok().and_then(|responds| responds.follow(question))
     }
 
     fn topics(&self) -> BTreeMap<&'static str, Vec<String>> {

@@ -26,6 +26,7 @@ use crate::{
     reload::{Reload, Reloads},
     shard::{Shard, ShardHandle, ShardState},
     supervise::{Supervised, Supervisor},
+    tap::{self, Taps},
     verdicts::Verdicts,
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) told_bytes: AtomicU64,
     /// What is asked of stages.
     pub(crate) questions: Arc<Questions>,
+    /// Who looks at what passes.
+    pub(crate) taps: Arc<tap::Board>,
     /// Who listens where.
     pub(crate) listening: Mutex<Vec<Listening>>,
     watches_memory: AtomicBool,
@@ -236,6 +239,7 @@ pub(crate) fn share(
         verdicts: Verdicts::default(),
         told_bytes: AtomicU64::new(0),
         questions,
+        taps: Arc::default(),
         listening: Mutex::default(),
         watches_memory: AtomicBool::new(false),
         shards: RwLock::default(),
@@ -302,6 +306,11 @@ impl Running {
     /// Returns where answers are offered about topics that no stage has.
     pub fn desk(&self) -> Desk {
         self.shared.questions.desk.clone()
+    }
+
+    /// Returns the way to look at what passes.
+    pub fn taps(&self) -> Taps {
+        Taps::of(&self.shared)
     }
 
     /// Returns the time up to which the analysis half has seen everything.

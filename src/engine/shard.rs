@@ -243,6 +243,7 @@ impl Shard {
 fn graph(shared: &Shared, edition: &Edition, outlets: &Outlets) -> Graph {
     let identity = Identity { instance_id: &shared.instance_id, started_at: shared.started_at };
     Graph::new(&edition.plan, Side::Ingest, outlets.inboxes.clone(), &shared.telemetry, &identity)
+        .watched(&shared.taps, edition.number)
 }
 
 /// A shard at work.

@@ -8,6 +8,7 @@ use component::{
 };
 use config::Section;
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -69,10 +70,11 @@ impl Front {
     ///
     /// # Errors
     /// When certificates can not be read, or the runtime can not register a socket.
-    pub(crate) async fn serve<A, F>(self, stop: Stop, answer: A) -> Result<(), BoxError>
+    pub(crate) async fn serve<A, F, B>(self, stop: Stop, answer: A) -> Result<(), BoxError>
     where
         A: Fn(Request<Incoming>) -> F + 'static,
-        F: Future<Output = Response<Full<Bytes>>> + 'static,
+        F: Future<Output = Response<B>> + 'static,
+        B: Body<Data = Bytes, Error = Infallible> + From<Full<Bytes>> + 'static,
     {
         let Self { mut sockets, tls, auth, clock, telemetry } = self;
         let tls = tls.map(|tls| ServerTls::new(&tls, &[b"http/1.1"], clock, &telemetry)).transpose()?;
@@ -92,14 +94,15 @@ impl Front {
 }
 
 /// A client that hangs up early is nothing to report, one that does not come over TLS neither.
-async fn connection<A, F>(
+async fn connection<A, F, B>(
     stream: TcpStream,
     claim: Permit,
     (tls, door): (Option<Rc<ServerTls>>, Option<Rc<Door>>),
     answer: Rc<A>,
 ) where
     A: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + From<Full<Bytes>> + 'static,
 {
     match tls {
         None => requests(stream, door, answer).await,
@@ -112,11 +115,12 @@ async fn connection<A, F>(
     drop(claim);
 }
 
-async fn requests<S, A, F>(stream: S, door: Option<Rc<Door>>, answer: Rc<A>)
+async fn requests<S, A, F, B>(stream: S, door: Option<Rc<Door>>, answer: Rc<A>)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     A: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + From<Full<Bytes>> + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
         let (door, answer) = (door.clone(), Rc::clone(&answer));
@@ -124,7 +128,7 @@ where
             if let Some(door) = &door
                 && let Err(refusal) = door.check(request.headers()).await
             {
-                return Ok::<_, Infallible>(refusal);
+                return Ok::<_, Infallible>(refusal.map(B::from));
             }
             Ok(answer(request).await)
         }

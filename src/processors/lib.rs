@@ -17,6 +17,7 @@
 //! * [`forecast`]: where series are heading, and when they reach their limits.
 //! * [`forward`], [`routing`]: connectors that pass on, to all pipelines or to chosen ones.
 //! * `glob`: patterns by which an operator chooses names.
+//! * [`lens`]: what a person who looks at passing telemetry sees of it.
 //! * [`memory_limiter`]: requests refused while the process holds too much memory.
 //! * [`promql`]: what is asked in the words of Prometheus, in terms of the series that stages see.
 //! * [`probabilistic_sampler`]: a share of spans and log records.
@@ -48,6 +49,7 @@ pub mod filter;
 pub mod forecast;
 pub mod forward;
 mod glob;
+pub mod lens;
 pub mod memory_limiter;
 mod ottl;
 pub mod probabilistic_sampler;

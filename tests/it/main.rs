@@ -43,6 +43,7 @@ mod routes;
 mod secure_api;
 mod shards;
 mod state;
+mod tap;
 mod tidy;
 mod two_processes;
 mod two_programs;

@@ -136,6 +136,7 @@ const NOT_A_COMPONENT: &[&str] = &[
     "consistent",
     "examples",
     "http",
+    "lens",
     "prometheus_names",
     "ottl",
     "promql",

@@ -1,15 +1,15 @@
 //! The API of a running service.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, ops::ControlFlow, path::PathBuf, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use http::{HeaderValue, Method, Request, header::AUTHORIZATION};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::http_client::{HttpClient, Server, TlsFiles, base_of, encoded};
+use crate::http_client::{Followed, HttpClient, Server, TlsFiles, base_of, encoded};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -38,11 +38,11 @@ pub(crate) struct ApiArgs {
     component: Option<String>,
     /// How the answer is written to standard output
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    pub(crate) format: Format,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// For people
     Text,
     /// As the service gives it
@@ -53,7 +53,7 @@ pub(super) enum Format {
 const TOKEN: &str = "TRUELINE_TOKEN";
 
 /// A running service.
-pub(super) struct Service {
+pub(crate) struct Service {
     http: HttpClient,
     base: String,
     component: Option<String>,
@@ -62,7 +62,7 @@ pub(super) struct Service {
 impl Service {
     /// # Errors
     /// When the address or the token can not be used.
-    pub(super) fn of(args: &ApiArgs) -> anyhow::Result<Self> {
+    pub(crate) fn of(args: &ApiArgs) -> anyhow::Result<Self> {
         let base = base_of("--api", &args.api)?;
         let token = match &args.token_file {
             Some(file) => Some(
@@ -88,7 +88,7 @@ impl Service {
     ///
     /// # Errors
     /// What the service says when it refuses.
-    pub(super) fn get(&self, path: &[&str], parameters: &[(&str, &str)]) -> anyhow::Result<Value> {
+    pub(crate) fn get(&self, path: &[&str], parameters: &[(&str, &str)]) -> anyhow::Result<Value> {
         self.ask(Method::GET, path, parameters, &Value::Null)
     }
 
@@ -135,12 +135,7 @@ impl Service {
         parameters: &[(&str, &str)],
         body: &Value,
     ) -> anyhow::Result<Value> {
-        let mut uri = format!("{}{ROOT}", self.base);
-        path.iter().for_each(|part| uri += &format!("/{}", encoded(part)));
-        for (index, (name, value)) in parameters.iter().enumerate() {
-            let mark = if index == 0 { '?' } else { '&' };
-            uri += &format!("{mark}{}={}", encoded(name), encoded(value));
-        }
+        let uri = self.uri(path, parameters);
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let request = Request::builder().method(method).uri(&uri).body(Full::new(body))?;
         let (status, answer) = self.http.send(request)?;
@@ -148,12 +143,44 @@ impl Service {
         match (status, read) {
             (200..=299, Some(value)) => Ok(value),
             (200..=299, None) => bail!("{uri} answers with something that is no JSON; is it a trueline?"),
-            (_, Some(value)) if value["error"].is_string() => {
-                bail!("{}", value["error"].as_str().unwrap_or_default())
-            }
-            (status, _) => {
-                bail!("{uri} answers with status {status}; is it the extension `api` of a trueline?")
-            }
+            (status, _) => Err(refusal(&uri, status, &answer)),
         }
+    }
+
+    /// Asks for lines and hands each over as it comes, without its end, until there are no more or enough have come.
+    ///
+    /// # Errors
+    /// What the service says when it refuses.
+    pub(crate) fn follow(
+        &self,
+        path: &[&str],
+        parameters: &[(&str, &str)],
+        take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> anyhow::Result<Followed> {
+        let uri = self.uri(path, parameters);
+        let request = Request::builder().uri(&uri).body(Full::default())?;
+        match self.http.follow(request, take)? {
+            Ok(followed) => Ok(followed),
+            Err((status, answer)) => Err(refusal(&uri, status, &answer)),
+        }
+    }
+
+    fn uri(&self, path: &[&str], parameters: &[(&str, &str)]) -> String {
+        let mut uri = format!("{}{ROOT}", self.base);
+        path.iter().for_each(|part| uri += &format!("/{}", encoded(part)));
+        for (index, (name, value)) in parameters.iter().enumerate() {
+            let mark = if index == 0 { '?' } else { '&' };
+            uri += &format!("{mark}{}={}", encoded(name), encoded(value));
+        }
+        uri
+    }
+}
+
+/// What the service says, or what it looks like.
+fn refusal(uri: &str, status: u16, answer: &[u8]) -> anyhow::Error {
+    let read: Option<Value> = serde_json::from_slice(answer).ok();
+    match read.as_ref().and_then(|value| value["error"].as_str()) {
+        Some(problem) => anyhow!("{problem}"),
+        None => anyhow!("{uri} answers with status {status}; is it the extension `api` of a trueline?"),
     }
 }

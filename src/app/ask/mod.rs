@@ -15,12 +15,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::{Value, json};
 
+pub(crate) use crate::http_client::Followed;
 use crate::{
     exit::{self, fail},
     http_client::Unreached,
 };
-pub(crate) use client::ApiArgs;
-use client::{Format, Service};
+pub(crate) use client::{ApiArgs, Format, Service};
 
 /// `trueline alerts`
 #[derive(Args)]

@@ -28,6 +28,7 @@ use crate::{
     pipeline_test::{self, TestArgs},
     replay::{self, ReplayArgs},
     schema,
+    tap::{self, TapArgs},
 };
 
 /// An OpenTelemetry collector that knows what normal looks like
@@ -94,6 +95,8 @@ enum Command {
     Load(LoadArgs),
     /// Receive alerts as webhooks and print them, for trying out
     Inbox(InboxArgs),
+    /// Show a sample of what passes an edge of a running collector
+    Tap(TapArgs),
     /// Show which alerts fire, and take care of them
     Alerts(AlertsArgs),
     /// Show incidents: what belongs together, and what is behind it
@@ -163,6 +166,7 @@ impl Cli {
             Some(Command::Deliveries(args)) => deliveries::run(&args),
             Some(Command::Load(args)) => load::run(args),
             Some(Command::Inbox(args)) => inbox::run(&args),
+            Some(Command::Tap(args)) => tap::run(&args),
             Some(Command::Alerts(args)) => ask::alerts(&args),
             Some(Command::Incidents(args)) => ask::incidents(&args),
             Some(Command::Changes(args)) => ask::changes(&args),

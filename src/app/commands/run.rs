@@ -14,6 +14,7 @@ use crate::{
     config_args::ConfigArgs,
     exit::{self, fail},
     reload::{LOOK_EVERY, Pasts, Reloader},
+    tap::TapDesk,
     telemetry,
 };
 
@@ -55,6 +56,7 @@ pub(super) fn run(args: &ConfigArgs, watches: bool) -> ExitCode {
             fill(pasts);
             let reloader = Reloader::new(uris, files, running.reloads(), running.state(), &counted);
             reloader.tell_at(&running.desk());
+            TapDesk::new(running.taps(), Arc::new(SystemClock), &counted).open_at(&running.desk());
             let signal = runtime.block_on(async {
                 tokio::select! {
                     signal = stop_signal => Some(signal),

@@ -13,13 +13,18 @@ pub(super) fn items_of(signal: Signal, request: &[u8]) -> Result<Vec<Value>, Str
     let mut json = Vec::new();
     wire::json::wire_to_json(signal, request, &mut json).map_err(|problem| problem.to_string())?;
     let request: Value = serde_json::from_slice(&json).map_err(|problem| problem.to_string())?;
+    Ok(items_of_json(signal, &request))
+}
+
+/// Returns the items of a request as OTLP's JSON has it.
+pub(crate) fn items_of_json(signal: Signal, request: &Value) -> Vec<Value> {
     let (resources, scopes, list) = match signal {
         Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
         Signal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
         Signal::Logs => ("resourceLogs", "scopeLogs", "logRecords"),
     };
     let mut found = Vec::new();
-    for part in listed(&request, resources) {
+    for part in listed(request, resources) {
         let resource = attributes(&part["resource"]["attributes"]);
         for scope in listed(part, scopes) {
             let around = |mut item: Map<String, Value>| {
@@ -37,7 +42,7 @@ pub(super) fn items_of(signal: Signal, request: &[u8]) -> Result<Vec<Value>, Str
             }
         }
     }
-    Ok(found)
+    found
 }
 
 fn listed<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {

@@ -18,6 +18,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
+pub(crate) use self::items::items_of_json;
 use self::{file::TestFile, report::Outcome};
 use crate::{
     commands::validate::render,

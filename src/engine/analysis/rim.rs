@@ -144,6 +144,7 @@ impl Rim {
         self.outlets.retire(leaving);
         self.shared.verdicts.keep(|stage| plan.stage_by_key(stage).is_some());
         self.shared.questions.change(plan);
+        self.shared.taps.keep(edition.number);
         // Who waits for it may have gone.
         let _gone = done.send(());
     }

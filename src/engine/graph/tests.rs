@@ -99,7 +99,7 @@ fn two_exporters_and_two_pipelines_share_the_bytes_of_a_request() {
             let sent = request(signal);
             let (payload, items) = graph.read(signal, sent.clone()).unwrap();
             let batch = Batch { payload, items, ack: Ack::none() };
-            graph.enter(&plan.pipelines_of(0, signal), batch, Timestamp::from_secs(1));
+            graph.enter(Origin::Receiver(0), &plan.pipelines_of(0, signal), batch, Timestamp::from_secs(1));
             for _ in 0..50 {
                 yield_now().await;
             }

@@ -20,12 +20,25 @@ pub(crate) enum Right {
     Write,
 }
 
+/// How much of passing telemetry a token shows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TapRight {
+    #[default]
+    None,
+    /// Samples whose secrets are hidden.
+    Masked,
+    /// Also as it is.
+    Full,
+}
+
 /// A token whose secret has been read.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) name: String,
     pub(super) secret: Secret,
     pub(super) right: Right,
+    pub(super) tap: TapRight,
 }
 
 /// All tokens. Without any, programs on this machine may read.
@@ -44,6 +57,14 @@ pub(super) enum Denied {
     UnknownToken,
     #[error("this token only reads; it needs `access: write`")]
     ReadOnly,
+    #[error(
+        "no token is configured, so nobody sees telemetry; set `tokens` of the extension `api`, one with `tap: masked`"
+    )]
+    NoTapTokens,
+    #[error("this token shows no telemetry; it needs `tap: masked`")]
+    NoTap,
+    #[error("this token shows telemetry without its secrets alone; it needs `tap: full`")]
+    OnlyMasked,
     /// A page in a browser that has been led to this address by a name of its own.
     #[error("without tokens only requests to localhost are answered, this one names another host")]
     OtherHost,
@@ -52,8 +73,8 @@ pub(super) enum Denied {
 impl Denied {
     pub(super) const fn status(self) -> u16 {
         match self {
-            Self::NoToken | Self::UnknownToken | Self::NoTokensConfigured => 401,
-            Self::ReadOnly | Self::OtherHost => 403,
+            Self::NoToken | Self::UnknownToken | Self::NoTokensConfigured | Self::NoTapTokens => 401,
+            Self::ReadOnly | Self::OtherHost | Self::NoTap | Self::OnlyMasked => 403,
         }
     }
 }
@@ -73,6 +94,23 @@ impl Access {
                 (false, _) => Err(Denied::NoTokensConfigured),
             };
         }
+        let token = self.shown(headers)?;
+        if reads || token.right == Right::Write { Ok(&token.name) } else { Err(Denied::ReadOnly) }
+    }
+
+    /// Whether who asks may see so much of passing telemetry. Without tokens nobody may, not even on this machine.
+    pub(super) fn check_tap(&self, headers: &HeaderMap, wanted: TapRight) -> Result<(), Denied> {
+        if self.tokens.is_empty() {
+            return Err(Denied::NoTapTokens);
+        }
+        match self.shown(headers)?.tap {
+            right if right >= wanted => Ok(()),
+            TapRight::None => Err(Denied::NoTap),
+            TapRight::Masked | TapRight::Full => Err(Denied::OnlyMasked),
+        }
+    }
+
+    fn shown(&self, headers: &HeaderMap) -> Result<&Token, Denied> {
         let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| is_bearer(scheme));
         let (_, shown) = shown.ok_or(Denied::NoToken)?;
@@ -81,8 +119,7 @@ impl Access {
             let is_same: bool = token.secret.expose().as_bytes().ct_eq(shown.trim().as_bytes()).into();
             if is_same { Some(token) } else { known }
         });
-        let token = known.ok_or(Denied::UnknownToken)?;
-        if reads || token.right == Right::Write { Ok(&token.name) } else { Err(Denied::ReadOnly) }
+        known.ok_or(Denied::UnknownToken)
     }
 }
 

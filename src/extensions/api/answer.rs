@@ -1,9 +1,9 @@
 //! From a request to a question, and from an answer to a response.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Answer, AskError, Asks, Counter, Question};
+use component::{Answer, AskError, Asks, Counter, Lines, Question};
 use http::{
     Request, Response, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
@@ -11,7 +11,10 @@ use http::{
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 
-use super::access::{Access, Denied};
+use super::{
+    access::{Access, Denied, TapRight},
+    reply::Reply,
+};
 
 pub(super) struct Answers {
     pub(super) access: Access,
@@ -30,7 +33,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_PARTS: usize = 32;
 
 impl Answers {
-    pub(super) async fn to<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    pub(super) async fn to<B>(&self, request: Request<B>) -> Response<Reply>
     where
         B: Body,
         B::Error: Into<component::BoxError>,
@@ -55,12 +58,23 @@ impl Answers {
             return respond(Answer::ok(serde_json::json!({ "topics": self.stages.topics() }).to_string()));
         }
         let parameters = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
-        let parameters = parameters.into_owned().take(MAX_PARTS).collect();
+        let parameters: BTreeMap<String, String> = parameters.into_owned().take(MAX_PARTS).collect();
+        if let Some(wanted) = shows_telemetry(&path, &parameters)
+            && let Err(denied) = self.access.check_tap(&head.headers, wanted)
+        {
+            self.refused.add(1);
+            return deny(denied);
+        }
         let body = match read(body).await {
             Ok(body) => body,
             Err(refused) => return refused,
         };
         let question = Question { method: head.method.as_str().to_owned(), path, parameters, body, author };
+        match self.stages.follow(&question) {
+            Some(Ok(lines)) => return follow(lines),
+            Some(Err(refused)) => return respond(refused),
+            None => {}
+        }
         match tokio::time::timeout(ANSWER_TIMEOUT, self.stages.ask(question)).await {
             Ok(Ok(answer)) => respond(answer),
             Ok(Err(nobody)) => nobody_answered(&nobody),
@@ -81,7 +95,7 @@ fn path_of(path: &str) -> Option<Vec<String>> {
     parts.map(decode).collect()
 }
 
-async fn read<B>(body: B) -> Result<Bytes, Response<Full<Bytes>>>
+async fn read<B>(body: B) -> Result<Bytes, Response<Reply>>
 where
     B: Body,
     B::Error: Into<component::BoxError>,
@@ -96,7 +110,7 @@ where
     }
 }
 
-fn nobody_answered(problem_is: &AskError) -> Response<Full<Bytes>> {
+fn nobody_answered(problem_is: &AskError) -> Response<Reply> {
     let status = match problem_is {
         AskError::UnknownTopic(_) => 404,
         AskError::SeveralComponents { .. } | AskError::UnknownComponent { .. } => 400,
@@ -109,7 +123,7 @@ fn nobody_answered(problem_is: &AskError) -> Response<Full<Bytes>> {
     response
 }
 
-fn deny(denied: Denied) -> Response<Full<Bytes>> {
+fn deny(denied: Denied) -> Response<Reply> {
     let mut response = problem(denied.status(), &denied.to_string());
     if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
@@ -117,17 +131,38 @@ fn deny(denied: Denied) -> Response<Full<Bytes>> {
     response
 }
 
-fn problem(status: u16, what: &str) -> Response<Full<Bytes>> {
+fn problem(status: u16, what: &str) -> Response<Reply> {
     respond(Answer::refused(status, what))
 }
 
-fn respond(answer: Answer) -> Response<Full<Bytes>> {
+fn respond(answer: Answer) -> Response<Reply> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/json")
         .header(CACHE_CONTROL, "no-store")
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(Full::new(answer.body))
+        .body(Full::new(answer.body).into())
         .expect("status and headers are valid")
+}
+
+/// JSON, a line for each thing that happens.
+fn follow(lines: Lines) -> Response<Reply> {
+    Response::builder()
+        .header(CONTENT_TYPE, "application/x-ndjson")
+        .header(CACHE_CONTROL, "no-store")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(Reply::Lines(lines))
+        .expect("headers are valid")
+}
+
+/// Whether a question is answered with telemetry that passes, and how much of it is to be seen.
+fn shows_telemetry(path: &[String], parameters: &BTreeMap<String, String>) -> Option<TapRight> {
+    let topic = path.first()?;
+    // Which edges there are tells nothing of what passes.
+    if topic != "tap" || path.get(1).is_some_and(|part| part == "edges") {
+        return None;
+    }
+    // Whatever it says: nobody unmasks by another spelling.
+    Some(if parameters.contains_key("secrets") { TapRight::Full } else { TapRight::Masked })
 }

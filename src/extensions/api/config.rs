@@ -7,7 +7,7 @@ use config::{NotSupported, NotSupportedKeys, Secret, Section};
 use serde::Deserialize;
 use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
-use super::access::{Access, Right, Token};
+use super::access::{Access, Right, TapRight, Token};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +29,7 @@ pub(crate) struct TokenConfig {
     pub token: Secret,
     pub token_file: String,
     pub access: Right,
+    pub tap: TapRight,
 }
 
 impl Default for ApiConfig {
@@ -118,7 +119,7 @@ impl TokenConfig {
             );
             return None;
         }
-        Some(Token { name: self.name.clone(), secret, right: self.access })
+        Some(Token { name: self.name.clone(), secret, right: self.access, tap: self.tap })
     }
 }
 

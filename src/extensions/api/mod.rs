@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod config;
+mod reply;
 #[cfg(test)]
 mod tests;
 

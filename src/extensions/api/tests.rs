@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use component::{Answer, AskError, Asks, Checks, Config, Question, Telemetry};
+use component::{Answer, AskError, Asks, Checks, Config, Lines, Question, Telemetry};
 use futures_util::future::LocalBoxFuture;
 use http::{Request, header::HOST};
 use http_body_util::{BodyExt, Full};
@@ -24,6 +24,20 @@ impl Asks for Echo {
         };
         self.0.lock().unwrap().push(question);
         Box::pin(async move { answer })
+    }
+
+    fn follow(&self, question: &Question) -> Option<Result<Lines, Answer>> {
+        if question.topic() != "tap" || question.rest().next().is_some() {
+            return None;
+        }
+        self.0.lock().unwrap().push(question.clone());
+        if question.parameters.contains_key("at") {
+            return Some(Err(Answer::refused(404, "there is no such edge")));
+        }
+        let (sender, lines) = tokio::sync::mpsc::channel(2);
+        sender.try_send("{}\n".into()).unwrap();
+        sender.try_send("{\"tap\":{}}\n".into()).unwrap();
+        Some(Ok(lines))
     }
 
     fn topics(&self) -> BTreeMap<&'static str, Vec<String>> {
@@ -167,4 +181,37 @@ fn settings_that_open_the_door_are_refused() {
         assert_eq!(findings[0].path, path);
         assert!(findings[0].message.contains(words), "{}", findings[0].message);
     }
+}
+
+const TAPPER: &str = "tapper-0123456789";
+const SEER: &str = "seer-0123456789ab";
+
+fn with_taps() -> ApiConfig {
+    config(&format!(
+        r#"{{"tokens": [{{"name": "oncall", "token": "{WRITER}", "access": "write"}},
+            {{"name": "dev", "token": "{TAPPER}", "tap": "masked"}},
+            {{"name": "sre", "token": "{SEER}", "tap": "full"}}]}}"#
+    ))
+}
+
+#[test]
+fn telemetry_is_shown_to_those_alone_who_may_see_it() {
+    for (token, path, expected, words) in [
+        ("", "/api/v1/tap", 401, "needs a token"),
+        (WRITER, "/api/v1/tap", 403, "tap: masked"),
+        (TAPPER, "/api/v1/tap?secrets=show", 403, "tap: full"),
+        (TAPPER, "/api/v1/tap?secrets=", 403, "tap: full"),
+        (TAPPER, "/api/v1/%74ap?%73ecrets=show", 403, "tap: full"),
+        (TAPPER, "/api/v1/tap", 200, "{}\n{\"tap\":{}}\n"),
+        (SEER, "/api/v1/tap?secrets=show", 200, "{}\n{\"tap\":{}}\n"),
+        (SEER, "/api/v1/tap?at=nowhere", 404, "no such edge"),
+        (WRITER, "/api/v1/tap/edges", 404, "tap"),
+    ] {
+        let (status, body, asked) = ask(&with_taps(), request("GET", path, token));
+        assert_eq!(status, expected, "{path} {token}: {body}");
+        assert!(body.contains(words), "{body}");
+        assert_eq!(asked.is_empty(), matches!(status, 401 | 403), "{path}");
+    }
+    let (status, body, asked) = ask(&config("{}"), request("GET", "/api/v1/tap", ""));
+    assert!(status == 401 && body.contains("tap: masked") && asked.is_empty(), "{status} {body}");
 }

@@ -12,6 +12,7 @@ use super::{
     item::Item,
     syntax::{self, Call, Kind, Node, Path},
     walk::{Visitor, rewritten},
+    words::spelled_out,
 };
 
 /// Parts requests of one signal.
@@ -102,6 +103,29 @@ impl Fork {
             forks[signal as usize] = Some(Self { sieve, at, group, stay, rest, n_taken });
         }
         Ok((forks, doubts.iter().map(|doubt| doubt.told(rule.text())).collect()))
+    }
+
+    /// Reads a condition as people type it, for each signal that it is meant for: names of several words without a context
+    /// are attributes. What it can not be judged of is left.
+    ///
+    /// *Errors*: what is wrong with it.
+    pub(crate) fn of_words(text: &str) -> Result<[Option<Self>; 3], String> {
+        let told = |fault: Fault| fault.told(text);
+        let read = Read::new(Rule::Condition(text), None).map_err(told)?;
+        let mut forks = [const { None }; 3];
+        for &signal in &read.signals {
+            let node = spelled_out(&read.node, signal);
+            let context = read.context.filter(|_| node == read.node);
+            let mut sieve = Sieve::new(signal, ErrorMode::Silent);
+            sieve.resolve(text, &node, context).map_err(told)?;
+            let at = sieve.deepest();
+            if at == Depth::Part && signal == Signal::Traces {
+                return Err("events of spans are not shown apart from their spans".to_owned());
+            }
+            let (stay, rest, n_taken) = (Vec::new(), None, 0);
+            forks[signal as usize] = Some(Self { sieve, at, group: None, stay, rest, n_taken });
+        }
+        Ok(forks)
     }
 
     /// Asks for the span attributes that the condition reads.

@@ -11,7 +11,8 @@
 //! * `expression`, `functions`, `arguments`, `convert`: the tree with its names resolved, and what it gives; `editors`,
 //!   `replace`: what it does.
 //! * `walk`, `conditions`, `group`: the way through a request, and what processors are made of: a [`Sieve`] of
-//!   conditions, a [`Group`] of statements. `fork`: one condition that tells two parts of a request apart.
+//!   conditions, a [`Group`] of statements. `fork`: one condition that tells two parts of a request apart; `words`: such a
+//!   condition as people type it.
 //!
 //! *Source*: the collector's package `ottl`, release 0.155, whose comparison, nil and errors this keeps. *Cost*: a
 //! condition reads the fields that it names; a request in which nothing holds is neither copied nor decoded.
@@ -44,6 +45,7 @@ mod syntax;
 mod tests;
 mod value;
 mod walk;
+mod words;
 
 pub(crate) use actions::{Action, Converted};
 pub(crate) use conditions::{ErrorMode, Faults, Sieve, error_mode};

@@ -1,6 +1,6 @@
 //! Redacts requests.
 
-use component::{BuildCx, Counter, Cx, Processor, ProcessorDef};
+use component::{BuildCx, Counter, Cx, Masks, Processor, ProcessorDef};
 use model::{Batch, KeySet, Outcome, Payload, Signal, SignalSet};
 
 use super::{RedactionConfig, redactor::Redactor};
@@ -19,6 +19,10 @@ impl ProcessorDef for Redaction {
 
     fn emits(_: &RedactionConfig) -> SignalSet {
         SignalSet::ALL
+    }
+
+    fn masks(config: &RedactionConfig) -> Masks {
+        Masks { keys: config.blocked_key_patterns.clone(), values: config.blocked_values.clone() }
     }
 
     fn ingest(config: &RedactionConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {

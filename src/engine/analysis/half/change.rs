@@ -24,7 +24,8 @@ impl AnalysisHalf {
         let is_kept = |node: NodeId| fates.iter().any(|fate| fate.kept() == Some(node));
         self.end_halves_that_leave(&is_kept).await;
         let identity = Identity { instance_id: &self.shared.instance_id, started_at: self.shared.started_at };
-        let graph = Graph::new(&edition.plan, Side::Both, inboxes, &self.shared.telemetry, &identity);
+        let graph = Graph::new(&edition.plan, Side::Both, inboxes, &self.shared.telemetry, &identity)
+            .watched(&self.shared.taps, edition.number);
         let mut before = std::mem::replace(&mut self.graph, graph);
         let mut states = std::mem::take(&mut self.stages);
         for (node, fate) in fates.iter().enumerate() {

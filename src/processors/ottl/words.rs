@@ -1,0 +1,91 @@
+//! Names without a context, as people type them: `service.name == "checkout"`.
+
+use model::Signal;
+
+use super::{
+    context::Context,
+    fork::Fork,
+    syntax::{Comparison, Key, Kind, Node, Path, Segment},
+};
+
+/// Puts what is meant in the place of each part of a condition that names attributes without saying of what: the
+/// same of the resource, or of the span, point or record. `!=` is meant of both.
+pub(super) fn spelled_out(node: &Node, signal: Signal) -> Node {
+    let all = |nodes: &[Node]| nodes.iter().map(|node| spelled_out(node, signal)).collect();
+    let kind = match &node.kind {
+        Kind::Not(inner) => Kind::Not(Box::new(spelled_out(inner, signal))),
+        Kind::All(nodes) => Kind::All(all(nodes)),
+        Kind::Any(nodes) => Kind::Any(all(nodes)),
+        leaf => {
+            if !names_attributes(node) {
+                return node.clone();
+            }
+            let both = [Context::Resource, of_item(signal)].map(|owner| {
+                let mut meant = node.clone();
+                put(&mut meant, owner);
+                meant
+            });
+            match leaf {
+                Kind::Compare(Comparison::NotEqual, ..) => Kind::All(both.into()),
+                _ => Kind::Any(both.into()),
+            }
+        }
+    };
+    Node { at: node.at, kind }
+}
+
+const fn of_item(signal: Signal) -> Context {
+    match signal {
+        Signal::Traces => Context::Span,
+        Signal::Metrics => Context::DataPoint,
+        Signal::Logs => Context::Log,
+    }
+}
+
+fn names_attributes(node: &Node) -> bool {
+    let mut names = false;
+    node.walk(&mut |part| names |= matches!(&part.kind, Kind::Path(path) if is_name(path)));
+    names
+}
+
+/// One word alone is a field of something, as in the collector.
+fn is_name(path: &Path) -> bool {
+    let first = path.segments.first().map_or("", |first| first.name.as_str());
+    path.segments.len() > 1
+        && path.segments.iter().all(|segment| segment.keys.is_empty())
+        && Context::named(first).is_none()
+        && !Fork::CONTEXTS_OF_METADATA.contains(&first)
+}
+
+fn put(node: &mut Node, owner: Context) {
+    match &mut node.kind {
+        Kind::Path(path) if is_name(path) => {
+            let names: Vec<_> = path.segments.iter().map(|segment| segment.name.as_str()).collect();
+            let keys = vec![Key::Text(names.join(".").into_bytes())];
+            let segment = |name: &str, keys| Segment { at: node.at, name: name.to_owned(), keys };
+            path.segments = vec![segment(owner.name(), Vec::new()), segment("attributes", keys)];
+        }
+        Kind::Call(call) => call.arguments.iter_mut().for_each(|argument| put(&mut argument.value, owner)),
+        Kind::List(nodes) | Kind::All(nodes) | Kind::Any(nodes) => {
+            nodes.iter_mut().for_each(|node| put(node, owner));
+        }
+        Kind::Map(entries) => entries.iter_mut().for_each(|(_, node)| put(node, owner)),
+        Kind::Minus(inner) | Kind::Not(inner) => put(inner, owner),
+        Kind::Chain(first, rest) => {
+            put(first, owner);
+            rest.iter_mut().for_each(|(_, node)| put(node, owner));
+        }
+        Kind::Compare(_, left, right) => {
+            put(left, owner);
+            put(right, owner);
+        }
+        Kind::Nil
+        | Kind::Bool(_)
+        | Kind::Int(_)
+        | Kind::Double(_)
+        | Kind::Text(_)
+        | Kind::Bytes(_)
+        | Kind::Name(_)
+        | Kind::Path(_) => {}
+    }
+}
