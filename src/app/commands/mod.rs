@@ -4,6 +4,7 @@ mod components;
 mod deliveries;
 mod effective;
 mod graph;
+mod healthcheck;
 mod run;
 pub(crate) mod validate;
 
@@ -66,6 +67,8 @@ enum Command {
     PrintConfig(effective::PrintArgs),
     /// Show what is connected with what, and what each stage reads and adds
     Graph(graph::GraphArgs),
+    /// Ask whether a collector is up, for images without another program to ask with
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// List every component with the names it answers to
     Components(components::ComponentsArgs),
     /// Tell what of a Go collector's configuration runs here, and what does not
@@ -153,6 +156,7 @@ impl Cli {
                 exit::USAGE,
                 "--config and --set go behind this command, if it takes them: trueline COMMAND --help tells",
             ),
+            Some(Command::Healthcheck(args)) => healthcheck::run(&args),
             Some(Command::Components(args)) => components::list(&args),
             Some(Command::Migrate(args)) => migrate::run(&args),
             Some(Command::Test(args)) => pipeline_test::run(&args),
