@@ -20,6 +20,8 @@ pub struct CumulativeToDeltaConfig {
     pub(crate) max_streams: u64,
     /// What they may take.
     pub(crate) max_bytes: ByteSize,
+    /// How often they are stored; 0 before anything leaves.
+    pub(crate) snapshot_interval: Duration,
 }
 
 /// Chooses metrics.
@@ -44,6 +46,7 @@ const INITIAL: [&str; 3] = ["auto", "keep", "drop"];
 const MATCH_TYPES: [&str; 2] = ["strict", "regexp"];
 const MOST_STREAMS: u64 = 100_000_000;
 const LEAST_BYTES: u64 = 1 << 20;
+const LONGEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
 
 const NO_CACHE: NotSupported =
     NotSupported::new("regexp", "patterns need no cache, as few names come often", "remove it");
@@ -57,6 +60,7 @@ impl Default for CumulativeToDeltaConfig {
             exclude: MatchConfig::default(),
             max_streams: 1_000_000,
             max_bytes: ByteSize(512 << 20),
+            snapshot_interval: Duration::from_secs(0),
         }
     }
 }
@@ -75,6 +79,14 @@ impl Config for CumulativeToDeltaConfig {
         }
         if self.max_bytes.0 < LEAST_BYTES {
             checks.error("max_bytes", format!("max_bytes is {}, must be at least 1MiB", self.max_bytes));
+        }
+        let interval = self.snapshot_interval.get();
+        if !interval.is_zero() && (interval.subsec_nanos() > 0 || interval > LONGEST_INTERVAL) {
+            let message = format!(
+                "snapshot_interval is {}, must be whole seconds, at most an hour, or 0",
+                self.snapshot_interval.short()
+            );
+            checks.error("snapshot_interval", message);
         }
         self.include.validate("include", checks);
         self.exclude.validate("exclude", checks);

@@ -35,14 +35,17 @@ pub(super) fn concerns(request: &[u8], choice: &Choice) -> bool {
 
 /// Converts a request. *Errors*: none; a point that can not be converted is dropped with a reason.
 pub(super) fn convert(request: &Bytes, choice: &Choice, streams: &mut Streams) -> Converted {
-    let mut dropped = Vec::new();
+    let (mut dropped, mut left) = (Vec::new(), 0);
     // Metrics come in the order of the request, here as below.
     let mut surroundings = groups(request).flat_map(|group| group.items().map(move |_| group));
     let mut resource = Resource::default();
     let rewritten = rewrite_items(request, |body, out| {
         let Some(group) = surroundings.next() else { return Fate::Keep };
         let metric = Metric::of(body);
-        let Some(kind) = choice.kind_of(&metric) else { return Fate::Keep };
+        let Some(kind) = choice.kind_of(&metric) else {
+            left += metric.n_points();
+            return Fate::Keep;
+        };
         let mut stream = Key::new(kind, resource.key_of(&group), &group, &metric);
         let convert =
             |point: &[u8], out: &mut Vec<u8>| match convert_point(kind, point, &mut stream, streams, out) {
@@ -53,11 +56,11 @@ pub(super) fn convert(request: &Bytes, choice: &Choice, streams: &mut Streams) -
                 }
             };
         let n_points = put_points(body, DATA[kind], DELTA, convert, out);
+        left += n_points;
         if n_points == 0 { Fate::Drop } else { Fate::Replace }
     });
     let bytes = rewritten.map_or_else(|| request.clone(), |rewritten| rewritten.bytes);
-    let n_points = wire::check_metrics(&bytes).unwrap_or(0);
-    Converted { bytes: (n_points > 0).then_some(bytes), n_points, dropped }
+    Converted { bytes: (left > 0).then_some(bytes), n_points: left, dropped }
 }
 
 /// Tells a point's stream apart from others of its metric: one that began anew, or counts in another kind of number.

@@ -11,7 +11,7 @@ use super::{
     CumulativeToDeltaConfig,
     choice::Choice,
     convert::{Converted, concerns, convert},
-    snapshot,
+    snapshot::{self, GoesOn},
     streams::Streams,
 };
 use crate::temporality::{IngestHalf, RequestsPartial};
@@ -43,6 +43,8 @@ impl ProcessorDef for CumulativeToDelta {
             choice: Choice::new(config),
             state: RefCell::new(State { streams, requests: Vec::new(), converted: Vec::new() }),
             staleness: config.max_staleness.get(),
+            snapshot_interval: config.snapshot_interval.get(),
+            has_ended: false,
             swept_at: cx.started_at,
             tracked: cx.telemetry.gauge(
                 "otelcol_cumulativetodelta_streams_tracked",
@@ -73,6 +75,10 @@ struct AnalysisHalf {
     state: RefCell<State>,
     /// Zero for streams that never end.
     staleness: Duration,
+    /// Zero to store before anything leaves.
+    snapshot_interval: Duration,
+    /// All that will ever leave has left.
+    has_ended: bool,
     /// When streams that ended were looked for last.
     swept_at: Timestamp,
     tracked: Gauge,
@@ -118,18 +124,32 @@ impl Processor for AnalysisHalf {
             }
         }
         let now = cx.now();
-        state.streams.advance(now.as_nanos());
+        let table = &mut state.streams.table;
+        table.advance(now.as_nanos());
         if !self.staleness.is_zero() && now >= self.swept_at + SWEEP {
             self.swept_at = now;
-            state.streams.forget_before(now.as_nanos().saturating_sub(self.staleness.as_nanos() as u64));
+            table.forget_before(now.as_nanos().saturating_sub(self.staleness.as_nanos() as u64));
         }
-        self.tracked.set(state.streams.len() as u64);
-        self.tracked_bytes.set(state.streams.n_bytes() as u64);
+        self.tracked.set(table.len() as u64);
+        self.tracked_bytes.set(table.n_bytes() as u64);
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        self.tick(cx);
+        self.has_ended = true;
+    }
+
+    fn closes_at(&self, now: Timestamp) -> bool {
+        self.snapshot_interval.is_zero() || now == now.window_start(self.snapshot_interval)
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
         self.settle();
-        Some(snapshot::take(&self.state.borrow().streams))
+        let goes_on = match self.snapshot_interval.is_zero() || self.has_ended {
+            true => GoesOn::WithTheNext,
+            false => GoesOn::BeyondIt,
+        };
+        Some(snapshot::take(&self.state.borrow().streams, goes_on))
     }
 
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {

@@ -11,10 +11,21 @@ use crate::{
 
 pub(super) const VERSION: u32 = 1;
 
+/// How long a snapshot is the whole truth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum GoesOn {
+    /// Nothing leaves before the next one is stored.
+    WithTheNext,
+    BeyondIt,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct DeltaSnapshot {
     #[prost(message, repeated, tag = "1")]
     pub(super) streams: Vec<SavedStream>,
+    /// Differences after these points leave before the next snapshot is stored.
+    #[prost(bool, tag = "2")]
+    pub(super) goes_on: bool,
 }
 
 /// A stream and its last point.
@@ -50,7 +61,8 @@ pub(super) struct SavedStream {
     pub(super) negative_counts: Vec<u64>,
 }
 
-pub(super) fn take(streams: &Streams) -> Snapshot {
+/// Takes the streams. `goes_on` when differences may leave before the next snapshot is stored.
+pub(super) fn take(streams: &Streams, goes_on: GoesOn) -> Snapshot {
     let saved = |(key, last): (&[u8], &Last)| {
         let saved = SavedStream { key: key.to_vec(), observed: last.observed, ..SavedStream::default() };
         match &last.value {
@@ -79,7 +91,8 @@ pub(super) fn take(streams: &Streams) -> Snapshot {
             },
         }
     };
-    let message = DeltaSnapshot { streams: streams.sorted().into_iter().map(saved).collect() };
+    let saved = streams.table.sorted().into_iter().map(saved).collect();
+    let message = DeltaSnapshot { streams: saved, goes_on: goes_on == GoesOn::BeyondIt };
     Snapshot { version: VERSION, bytes: seal(&message.encode_to_vec()) }
 }
 
@@ -111,7 +124,8 @@ pub(super) fn restore(streams: &mut Streams, snapshot: &Snapshot) -> Result<(), 
             }),
             kind => return Err(damaged(&format!("a stream is of kind {kind}, which is none"))),
         };
-        streams.restore(saved.key.into(), Last { observed: saved.observed, value });
+        let last = Last { observed: saved.observed, value, may_be_behind: message.goes_on };
+        streams.table.insert(saved.key.into(), last);
     }
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! The last point of every stream, and what the next one adds to it.
 
-use std::collections::HashMap;
-
 use super::config::Initial;
-use crate::temporality::{Buckets, last_bucket_below};
+use crate::temporality::{Buckets, Kept, Table, last_bucket_below};
 
 /// A point's value, as it came or as it is to leave.
 #[derive(Clone, PartialEq, Debug)]
@@ -40,19 +38,14 @@ pub(super) struct Last {
     /// *Units*: nanoseconds since the epoch.
     pub(super) observed: u64,
     pub(super) value: Value,
+    /// Whether what came after it may have left already, before a crash that took it back to here.
+    pub(super) may_be_behind: bool,
 }
 
-struct Stream {
-    /// When a point came last. *Units*: nanoseconds since the epoch, by the clock of the pipeline.
-    seen: u64,
-    last: Last,
-}
-
-/// What a stream takes beside its name and its buckets: itself and its place in the table, which may be half empty.
-const STREAM_BYTES: usize = 2 * (size_of::<(Box<[u8]>, Stream)>() + 1);
-
-fn taken(key: &[u8], value: &Value) -> usize {
-    STREAM_BYTES + key.len() + value.heap_bytes()
+impl Kept for Last {
+    fn heap_bytes(&self) -> usize {
+        self.value.heap_bytes()
+    }
 }
 
 impl Value {
@@ -77,13 +70,7 @@ pub(super) struct Delta {
 pub(super) type Reason = &'static str;
 
 pub(super) struct Streams {
-    all: HashMap<Box<[u8]>, Stream>,
-    /// What they take, names and buckets included.
-    n_bytes: usize,
-    most: usize,
-    most_bytes: usize,
-    /// The latest second that this half knows of. *Units*: nanoseconds since the epoch.
-    now: u64,
+    pub(super) table: Table<Last>,
     initial: Initial,
     /// When this process began; 0 to know no beginning.
     started_at: u64,
@@ -91,52 +78,7 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(most: u64, most_bytes: u64, initial: Initial, started_at: u64) -> Self {
-        let (most, most_bytes) = (most as usize, most_bytes as usize);
-        Self { all: HashMap::new(), n_bytes: 0, most, most_bytes, now: started_at, initial, started_at }
-    }
-
-    /// Streams that get a point from now on are known to have had one then.
-    pub(super) fn advance(&mut self, now: u64) {
-        self.now = now;
-    }
-
-    pub(super) fn n_bytes(&self) -> usize {
-        self.n_bytes
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// The streams in the order of their keys.
-    pub(super) fn sorted(&self) -> Vec<(&[u8], &Last)> {
-        let mut all: Vec<_> = self.all.iter().map(|(key, stream)| (&**key, &stream.last)).collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
-        all
-    }
-
-    /// Takes a stream of before a restart, as one that had a point now.
-    pub(super) fn restore(&mut self, key: Box<[u8]>, last: Last) {
-        let bytes = taken(&key, &last.value);
-        if self.has_room_for(bytes) {
-            self.n_bytes += bytes;
-            self.all.insert(key, Stream { seen: self.now, last });
-        }
-    }
-
-    /// Forgets streams that had no point since an instant of this half: what senders say of their time keeps no place.
-    pub(super) fn forget_before(&mut self, instant: u64) {
-        let mut freed = 0;
-        self.all.retain(|key, stream| {
-            let stays = stream.seen >= instant;
-            freed += if stays { 0 } else { taken(key, &stream.last.value) };
-            stays
-        });
-        self.n_bytes -= freed;
-    }
-
-    fn has_room_for(&self, bytes: usize) -> bool {
-        self.all.len() < self.most && self.n_bytes + bytes <= self.most_bytes
+        Self { table: Table::new(most, most_bytes, started_at), initial, started_at }
     }
 
     /// Takes a point of a stream that began at `start`.
@@ -147,23 +89,29 @@ impl Streams {
         observed: u64,
         value: Value,
     ) -> Result<Delta, Reason> {
-        let Some(Stream { seen, last }) = self.all.get_mut(key) else {
-            let bytes = taken(key, &value);
-            if !self.has_room_for(bytes) {
-                return Err("too_many_streams");
-            }
-            self.n_bytes += bytes;
-            let last = Last { observed, value: value.clone() };
-            self.all.insert(key.into(), Stream { seen: self.now, last });
-            return match self.initial {
-                Initial::Auto if start >= self.started_at && start != observed => Ok(Delta { start, value }),
-                Initial::Keep => Ok(Delta { start: 0, value }),
-                Initial::Auto | Initial::Drop => Err("initial"),
-            };
-        };
-        *seen = self.now;
-        let start = last.observed;
-        let (value, kept) = match (value, &last.value) {
+        let mut sent = Some(value);
+        let known = self.table.change(key, |last| sent.take().map(|value| last.follow(observed, value)));
+        if let Some((delta, _)) = known {
+            return delta.unwrap_or(Err("initial"));
+        }
+        let Some(value) = sent else { return Err("initial") };
+        let last = Last { observed, value: value.clone(), may_be_behind: false };
+        if self.table.insert(key.into(), last).is_none() {
+            return Err("too_many_streams");
+        }
+        match self.initial {
+            Initial::Auto if start >= self.started_at && start != observed => Ok(Delta { start, value }),
+            Initial::Keep => Ok(Delta { start: 0, value }),
+            Initial::Auto | Initial::Drop => Err("initial"),
+        }
+    }
+}
+
+impl Last {
+    /// Takes the next point and returns what it adds.
+    fn follow(&mut self, observed: u64, value: Value) -> Result<Delta, Reason> {
+        let start = self.observed;
+        let (delta, kept) = match (value, &self.value) {
             (Value::Int(new), Value::Int(old)) => {
                 let delta = (new >= *old).then(|| Value::Int(new.wrapping_sub(*old)));
                 (delta.ok_or("reset"), Value::Int(new))
@@ -186,10 +134,12 @@ impl Streams {
             // The kind is part of the key.
             (new, _) => (Err("reset"), new),
         };
-        self.n_bytes += kept.heap_bytes();
-        self.n_bytes -= last.value.heap_bytes();
-        *last = Last { observed, value: kept };
-        value.map(|value| Delta { start, value })
+        let may_be_behind = self.may_be_behind;
+        *self = Self { observed, value: kept, may_be_behind: false };
+        if may_be_behind {
+            return Err("after_crash");
+        }
+        delta.map(|value| Delta { start, value })
     }
 }
 

@@ -2,14 +2,12 @@ use component::{BuildCx, Cx, Processor, ProcessorDef, Telemetry, Workbench, test
 use expect_test::{Expect, expect};
 use model::{Ack, Batch, Partial, Payload};
 use opentelemetry_proto::tonic::{
-    collector::metrics::v1::ExportMetricsServiceRequest,
     common::v1::any_value::Value,
     metrics::v1::{
         AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
-        HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
-        exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
+        HistogramDataPoint, Metric, NumberDataPoint, Sum, exponential_histogram_data_point::Buckets,
+        metric::Data, number_data_point,
     },
-    resource::v1::Resource,
 };
 use proptest::prelude::*;
 use prost::Message;
@@ -18,7 +16,10 @@ use super::{
     CumulativeToDelta, CumulativeToDeltaConfig,
     snapshot::{DeltaSnapshot, SavedStream},
 };
-use crate::{temporality::RequestsPartial, testing::*};
+use crate::{
+    temporality::{RequestsPartial, testing::*},
+    testing::*,
+};
 
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
@@ -29,39 +30,9 @@ fn config(yaml: &str) -> CumulativeToDeltaConfig {
     config::decode(&node, "", &mut problems).expect("the settings are read")
 }
 
-fn nanos(secs: u64) -> u64 {
-    at(secs).0
-}
-
-fn metric(name: &str, data: Data) -> Metric {
-    Metric { name: name.to_owned(), data: Some(data), ..Metric::default() }
-}
-
 fn sum(name: &str, data_points: Vec<NumberDataPoint>) -> Metric {
     let data = Sum { data_points, aggregation_temporality: CUMULATIVE, is_monotonic: true };
     metric(name, Data::Sum(data))
-}
-
-/// A point at some seconds of a stream that began at others.
-fn int(start: u64, secs: u64, value: i64) -> NumberDataPoint {
-    NumberDataPoint {
-        start_time_unix_nano: nanos(start),
-        time_unix_nano: nanos(secs),
-        value: Some(number_data_point::Value::AsInt(value)),
-        ..NumberDataPoint::default()
-    }
-}
-
-fn double(start: u64, secs: u64, value: f64) -> NumberDataPoint {
-    NumberDataPoint { value: Some(number_data_point::Value::AsDouble(value)), ..int(start, secs, 0) }
-}
-
-fn request_of(metrics: Vec<Metric>) -> Payload {
-    let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
-    let resource = Resource { attributes: vec![text("service.name", "shop")], ..Resource::default() };
-    let resource_metrics =
-        vec![ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() }];
-    Payload::Metrics(ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into())
 }
 
 /// Gives requests, one each second, and returns what comes out of each.
@@ -278,6 +249,43 @@ fn a_state_that_is_stored_before_a_tick_knows_what_leaves_then() {
     after.restore(stored.expect("it was stored")).expect("the snapshot is sound");
     let (left, _) = told(&mut after, 15, 30, false);
     assert!(left.contains("= 1"), "the four are not repeated: {left}");
+}
+
+#[test]
+fn what_is_stored_at_an_interval_is_withheld_once_after_a_crash_and_never_repeated() {
+    let telemetry = Telemetry::default();
+    let cx = BuildCx { id: "t", telemetry: &telemetry, instance_id: "i", started_at: T0, is_watched: false };
+    let config = config("snapshot_interval: 60s");
+    let half = || CumulativeToDelta::analysis(&config, &cx).expect("there are two halves");
+    let feed = |half: &mut Box<dyn Processor>, value: i64, secs: u64| {
+        let mut bench = Workbench::default();
+        let requests = vec![request_of(vec![sum("a", vec![int(1, secs, value)])]).bytes().unwrap().clone()];
+        let bytes = RequestsPartial { version: 1, requests }.encode_to_vec().into();
+        let payload = Payload::Partial(Partial { bytes, at: at(secs) });
+        half.process(Batch { payload, items: 1, ack: Ack::none() }, &mut Cx::new(at(secs), &mut bench));
+        half.tick(&mut Cx::new(at(secs), &mut bench));
+        let left = lines(&bench.out.into_iter().map(|batch| batch.payload).collect::<Vec<_>>());
+        (left, bench.rejected)
+    };
+    let is_due = |half: &dyn Processor| (1..=180).filter(|secs| half.closes_at(at(*secs))).count();
+    let mut before = half();
+    assert_eq!(is_due(before.as_ref()), 3);
+    feed(&mut before, 10, 10);
+    let stored = before.snapshot().expect("state survives");
+    let (left, _) = feed(&mut before, 14, 20);
+    assert!(left.contains("= 4"), "{left}");
+    // A crash: the four have left, and the snapshot does not know it.
+    let mut after = half();
+    after.restore(stored).expect("the snapshot is sound");
+    assert_eq!(feed(&mut after, 15, 30), (String::new(), vec![(1, "after_crash")]));
+    let (left, rejected) = feed(&mut after, 17, 40);
+    assert!(left.contains("30..40 = 2") && rejected.is_empty(), "{left}");
+    // A stop: nothing is withheld.
+    after.drain(&mut Cx::new(at(41), &mut Workbench::default()));
+    let mut next = half();
+    next.restore(after.snapshot().expect("state survives")).expect("the snapshot is sound");
+    let (left, rejected) = feed(&mut next, 20, 50);
+    assert!(left.contains("40..50 = 3") && rejected.is_empty(), "{left}");
 }
 
 #[test]

@@ -47,14 +47,17 @@ pub(super) fn concerns(request: &[u8]) -> bool {
 
 /// Converts a request. *Errors*: none; a point that can not be added is dropped with a reason.
 pub(super) fn convert(request: &Bytes, streams: &mut Streams) -> Converted {
-    let mut converted = Converted::default();
+    let (mut converted, mut left) = (Converted::default(), 0);
     // Metrics come in the order of the request, here as below.
     let mut surroundings = groups(request).flat_map(|group| group.items().map(move |_| group));
     let mut resource = Resource::default();
     let rewritten = rewrite_items(request, |body, out| {
         let Some(group) = surroundings.next() else { return Fate::Keep };
         let metric = Metric::of(body);
-        let Some(kind) = kind_of(&metric) else { return Fate::Keep };
+        let Some(kind) = kind_of(&metric) else {
+            left += metric.n_points();
+            return Fate::Keep;
+        };
         let mut key = Key::new(kind, resource.key_of(&group), &group, &metric);
         let convert = |point: &[u8], out: &mut Vec<u8>| {
             converted.n_taken += 1;
@@ -67,10 +70,11 @@ pub(super) fn convert(request: &Bytes, streams: &mut Streams) -> Converted {
             }
         };
         let n_points = put_points(body, DATA[kind], CUMULATIVE, convert, out);
+        left += n_points;
         if n_points == 0 { Fate::Drop } else { Fate::Replace }
     });
     let bytes = rewritten.map_or_else(|| request.clone(), |rewritten| rewritten.bytes);
-    converted.n_points = wire::check_metrics(&bytes).unwrap_or(0);
+    converted.n_points = left;
     converted.bytes = (converted.n_points > 0).then_some(bytes);
     converted
 }

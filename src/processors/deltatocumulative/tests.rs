@@ -1,14 +1,10 @@
 use component::{BuildCx, Cx, Processor, ProcessorDef, Telemetry, Workbench, testing::Harness};
 use expect_test::{Expect, expect};
 use model::{Ack, Batch, Partial, Payload};
-use opentelemetry_proto::tonic::{
-    collector::metrics::v1::ExportMetricsServiceRequest,
-    metrics::v1::{
-        AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
-        HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
-        exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
-    },
-    resource::v1::Resource,
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
+    HistogramDataPoint, Metric, NumberDataPoint, Sum, exponential_histogram_data_point::Buckets,
+    metric::Data,
 };
 use proptest::prelude::*;
 use prost::Message;
@@ -17,43 +13,16 @@ use super::{
     DeltaToCumulative,
     snapshot::{CumulativeSnapshot, SavedTotal},
 };
-use crate::{temporality::RequestsPartial, testing::*};
+use crate::{
+    temporality::{RequestsPartial, testing::*},
+    testing::*,
+};
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
-
-fn nanos(secs: u64) -> u64 {
-    at(secs).0
-}
-
-fn metric(name: &str, data: Data) -> Metric {
-    Metric { name: name.to_owned(), data: Some(data), ..Metric::default() }
-}
 
 fn sum(name: &str, data_points: Vec<NumberDataPoint>) -> Metric {
     let data = Sum { data_points, aggregation_temporality: DELTA, is_monotonic: true };
     metric(name, Data::Sum(data))
-}
-
-/// What was counted from some seconds to others.
-fn int(start: u64, secs: u64, value: i64) -> NumberDataPoint {
-    NumberDataPoint {
-        start_time_unix_nano: nanos(start),
-        time_unix_nano: nanos(secs),
-        value: Some(number_data_point::Value::AsInt(value)),
-        ..NumberDataPoint::default()
-    }
-}
-
-fn double(start: u64, secs: u64, value: f64) -> NumberDataPoint {
-    NumberDataPoint { value: Some(number_data_point::Value::AsDouble(value)), ..int(start, secs, 0) }
-}
-
-fn request_of(metrics: Vec<Metric>) -> Payload {
-    let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
-    let resource = Resource { attributes: vec![text("service.name", "shop")], ..Resource::default() };
-    let resource_metrics =
-        vec![ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() }];
-    Payload::Metrics(ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into())
 }
 
 /// Gives requests, one each second, and returns what comes out of each.

@@ -77,6 +77,19 @@ impl<'a> Metric<'a> {
         metric
     }
 
+    /// Counts its points.
+    pub fn n_points(&self) -> u64 {
+        let points = match self.data {
+            MetricData::Empty => return 0,
+            MetricData::Gauge(points)
+            | MetricData::Sum { points, .. }
+            | MetricData::Histogram { points, .. }
+            | MetricData::ExponentialHistogram { points, .. }
+            | MetricData::Summary(points) => points,
+        };
+        points.iter().count() as u64
+    }
+
     pub fn metadata(&self) -> impl Iterator<Item = KeyValue<'a>> + Clone + 'a {
         attributes(self.body, 12)
     }
