@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use component::Masks;
 use model::{Signal, SignalSet};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::json::{json_to_wire, wire_to_json};
 
@@ -97,7 +98,7 @@ fn what_is_wrong_with_a_condition_is_told_with_the_place() {
     for (condition, words) in [
         ("service.name ==", "at the end"),
         ("service.name = \"x\"", "character"),
-        ("spam.attributes[\"x\"] == 1", "say of what spam is"),
+        ("spam.attributes[\"x\"] == 1", "spam is no field"),
         ("Nope(span.name)", "Nope"),
         ("name == \"x\"", "name"),
         ("request.headers == 1", "metadata"),
@@ -247,4 +248,79 @@ fn what_the_configuration_hides_is_hidden_too() {
     let mut request = everywhere(Signal::Logs, "user", "ann@example.com");
     Mask::new(&masks).hide(&mut request);
     assert!(!request.to_string().contains("ann@"), "{request}");
+}
+
+/// Words of the language, and some that are none.
+const WORDS: [&str; 36] = [
+    "span.name",
+    "resource.attributes[\"service.name\"]",
+    "shop.tier",
+    "service.name",
+    "log.body",
+    "metric.name",
+    "datapoint.value_int",
+    "span.attributes[\"shop.tier\"][0]",
+    "attributes",
+    "name",
+    "==",
+    "!=",
+    "<",
+    ">=",
+    "and",
+    "or",
+    "not",
+    "(",
+    ")",
+    "\"gold\"",
+    "\"\"",
+    "1",
+    "-9223372036854775808",
+    "0.5",
+    "nil",
+    "true",
+    "IsMatch(",
+    "Len(",
+    "Concat([",
+    "], \",\")",
+    ",",
+    "+",
+    "/ 0",
+    "SPAN_KIND_SERVER",
+    "\"(\"",
+    "{\"a\": 1}",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_words_are_refused_or_choose_a_request(
+        words in proptest::collection::vec(proptest::sample::select(WORDS.to_vec()), 1..10),
+        damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..3),
+    ) {
+        let Ok(mut condition) = Condition::new(&words.join(" ")) else { return Ok(()) };
+        for signal in Signal::ALL {
+            let mut bytes = request(signal).to_vec();
+            for (at, byte) in &damage {
+                let at = usize::from(*at) % bytes.len();
+                bytes[at] = *byte;
+            }
+            let request = Bytes::from(bytes);
+            let Ok(items) = wire::check(signal, &request) else { continue };
+            if let Some(part) = condition.chosen(signal, &request) {
+                let chosen = wire::check(signal, &part);
+                prop_assert!(chosen.as_ref().is_ok_and(|chosen| *chosen <= items), "{chosen:?} of {items}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_shown_without_a_panic_and_twice_the_same(text in any::<String>(), key in "[a-z_.]{0,12}") {
+        let mask = Mask::new(&Masks::default());
+        let mut once = everywhere(Signal::Logs, &key, &text);
+        mask.hide(&mut once);
+        let mut twice = once.clone();
+        mask.hide(&mut twice);
+        prop_assert_eq!(once, twice, "what is hidden stays so");
+    }
 }
