@@ -36,6 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     no_core_dumps();
+    all_file_descriptors();
     Cli::parse().run()
 }
 
@@ -49,13 +50,31 @@ fn no_core_dumps() {
     }
 }
 
+/// Connections are file descriptors, of which systems give fewer than they would on demand.
+fn all_file_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(problem) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(error = %problem, "the number of file descriptors can not be raised");
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use rustix::process::{DumpableBehavior, dumpable_behavior};
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit, setrlimit};
 
     #[test]
     fn the_process_leaves_no_core_dump() {
         super::no_core_dumps();
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+
+    #[test]
+    fn the_process_may_open_as_many_files_as_the_system_allows() {
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = Some(limit.maximum.map_or(1000, |most| most.min(1000)));
+        setrlimit(Resource::Nofile, limit.clone()).unwrap();
+        super::all_file_descriptors();
+        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use model::{Signal, SignalSet};
 use tokio::{net::TcpStream, sync::mpsc};
 
-use crate::{Authenticators, BoxError, Clock, Config, Stop, Telemetry};
+use crate::{Authenticators, BoxError, Clock, Config, Place, Stop, Telemetry};
 
 /// A kind of receiver: one row of its layer's table.
 pub trait ReceiverDef: Send + Sync + 'static {
@@ -43,6 +43,8 @@ pub struct Listen {
     pub name: &'static str,
     /// `host:port`, as configured.
     pub address: String,
+    /// How many connections may be open; 0 leaves it to the engine.
+    pub max_connections: usize,
 }
 
 /// A running source of telemetry.
@@ -81,12 +83,12 @@ impl Sockets {
     }
 }
 
-/// A connection, and the claim it has on the limit of open connections.
+/// A connection, and its place among those that may be open.
 pub struct Socket {
     pub stream: std::net::TcpStream,
     pub peer: SocketAddr,
     /// Dropped when the connection ends.
-    pub claim: Permit,
+    pub place: Place,
 }
 
 impl Socket {
@@ -94,9 +96,9 @@ impl Socket {
     ///
     /// # Errors
     /// When the runtime can not register the socket.
-    pub fn into_tokio(self) -> std::io::Result<(TcpStream, SocketAddr, Permit)> {
+    pub fn into_tokio(self) -> std::io::Result<(TcpStream, SocketAddr, Place)> {
         self.stream.set_nonblocking(true)?;
-        Ok((TcpStream::from_std(self.stream)?, self.peer, self.claim))
+        Ok((TcpStream::from_std(self.stream)?, self.peer, self.place))
     }
 }
 

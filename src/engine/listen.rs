@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use component::{Counter, Listen, Permit, Socket, Stop};
+use component::{Counter, Listen, Permit, Place, Places, Socket, Stop, Telemetry};
 use futures_util::FutureExt;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 use tokio::{
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Semaphore, mpsc},
     task::spawn_local,
 };
 use tracing::warn;
@@ -45,6 +45,7 @@ pub(crate) enum OwnerKind {
 pub(crate) struct Wanted {
     pub(crate) owner: Owner,
     configured: String,
+    max_connections: usize,
 }
 
 /// An address that is listened on.
@@ -82,7 +83,7 @@ pub struct BindError {
 }
 
 const BACKLOG: i32 = 1024;
-/// Connections to one address of an exporter or extension.
+/// Connections to one address of an exporter or extension, where nothing is configured.
 const MAX_QUESTIONERS: usize = 256;
 /// After a failed accept (no file descriptors left) the acceptor waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -90,10 +91,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Returns every address that a plan listens on.
 pub(crate) fn wanted(plan: &Plan) -> Vec<Wanted> {
     let mut wanted = Vec::new();
+    let most = usual_limit(plan);
     let mut add = |kind, id: &str, listens: Vec<Listen>| {
-        wanted.extend(listens.into_iter().map(|Listen { name, address }| Wanted {
+        wanted.extend(listens.into_iter().map(|Listen { name, address, max_connections }| Wanted {
             owner: Owner { kind, id: id.to_owned(), listen: name },
             configured: address,
+            max_connections: match (max_connections, kind) {
+                (0, OwnerKind::Receiver) => most,
+                (0, _) => MAX_QUESTIONERS,
+                (configured, _) => configured,
+            },
         }));
     };
     let hop = &plan.settings.hop;
@@ -103,9 +110,23 @@ pub(crate) fn wanted(plan: &Plan) -> Vec<Wanted> {
     plan.exporters.iter().for_each(|it| add(OwnerKind::Exporter, &it.id, it.configured.listens()));
     plan.extensions.iter().for_each(|it| add(OwnerKind::Extension, &it.id, it.configured.listens()));
     if hop.role == HopRole::Analysis {
-        add(OwnerKind::Hop, "", vec![Listen { name: "hop", address: hop.endpoint.clone() }]);
+        add(
+            OwnerKind::Hop,
+            "",
+            vec![Listen { name: "hop", address: hop.endpoint.clone(), max_connections: 0 }],
+        );
     }
     wanted
+}
+
+/// How many connections an address of a receiver may have, where nothing is configured. Of several none takes all that
+/// there may be, so that who floods one keeps nobody from the others.
+fn usual_limit(plan: &Plan) -> usize {
+    let all = plan.settings.max_connections;
+    match plan.receivers.iter().map(|it| it.configured.listens().len()).sum() {
+        0 | 1 => all,
+        _ => (all - all / 4).max(1),
+    }
 }
 
 /// Binds what is not open already. An open socket stays with its owner, or goes to whoever has its address now.
@@ -140,7 +161,7 @@ pub(crate) fn doors(wanted: Vec<Wanted>, open: &[Listening]) -> Result<Vec<Door>
 /// When the system has no room for another handle of a socket.
 pub(crate) fn listening(doors: &[Door], before: &[Listening]) -> std::io::Result<Vec<Listening>> {
     let mut all = Vec::new();
-    for Door { wanted: Wanted { owner, configured }, way } in doors {
+    for Door { wanted: Wanted { owner, configured, .. }, way } in doors {
         let (address, socket) = match way {
             Way::Bound { address, listener } => (*address, Arc::new(listener.try_clone()?)),
             Way::Taken(old) => {
@@ -224,9 +245,11 @@ pub(crate) struct Acceptors {
     open: Vec<Acceptor>,
 }
 
+#[derive(Clone)]
 struct Acceptor {
     owner: Owner,
     target: Rc<RefCell<Target>>,
+    places: Arc<Places>,
     until: Stop,
 }
 
@@ -244,7 +267,7 @@ impl Acceptors {
         until: impl Fn(&Owner) -> Stop,
     ) {
         let mut before = std::mem::take(&mut self.open);
-        for Door { wanted: Wanted { owner, .. }, way } in doors {
+        for Door { wanted: Wanted { owner, max_connections, .. }, way } in doors {
             let target = target(&owner);
             match way {
                 Way::Taken(old) => {
@@ -253,18 +276,19 @@ impl Acceptors {
                     if let Some(target) = target {
                         *acceptor.target.borrow_mut() = target;
                     }
+                    acceptor.places.set_most(max_connections);
                     self.open.push(Acceptor { owner, ..acceptor });
                 }
                 Way::Bound { listener, .. } => {
                     let Some(target) = target else { continue };
-                    let (target, until) = (Rc::new(RefCell::new(target)), until(&owner));
-                    spawn_local(accept(
-                        listener,
-                        Rc::clone(&target),
-                        Arc::clone(&self.shared),
-                        until.clone(),
-                    ));
-                    self.open.push(Acceptor { owner, target, until });
+                    let acceptor = Acceptor {
+                        target: Rc::new(RefCell::new(target)),
+                        places: Places::new(max_connections),
+                        until: until(&owner),
+                        owner,
+                    };
+                    spawn_local(accept(listener, acceptor.clone(), Arc::clone(&self.shared)));
+                    self.open.push(acceptor);
                 }
             }
         }
@@ -277,7 +301,7 @@ const HAND_OUT_TRIES: usize = 400;
 const HAND_OUT_PAUSE: Duration = Duration::from_millis(25);
 
 /// Accepts until stopped.
-async fn accept(listener: TcpListener, target: Rc<RefCell<Target>>, shared: Arc<Shared>, stop: Stop) {
+async fn accept(listener: TcpListener, acceptor: Acceptor, shared: Arc<Shared>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(problem) => {
@@ -285,20 +309,55 @@ async fn accept(listener: TcpListener, target: Rc<RefCell<Target>>, shared: Arc<
             return;
         }
     };
-    let refused = refused_counter(&shared);
+    let Acceptor { owner, target, places, until } = acceptor;
+    let refused = Refused::new(&owner, &shared.telemetry);
     // Health checks and scrapes have room of their own, however many senders there are.
-    let limit = match *target.borrow() {
-        Target::Shards(_) => Arc::clone(&shared.connections),
-        Target::One(_) => connection_limit(MAX_QUESTIONERS),
+    let all = matches!(*target.borrow(), Target::Shards(_)).then(|| Arc::clone(&shared.connections));
+    let take = || {
+        let mut place = places.take().ok_or(&refused.at_the_listener)?;
+        if let Some(all) = &all {
+            let claim = Arc::clone(all).try_acquire_owned().map_err(|_| &refused.in_all)?;
+            place.beside = Permit(Some(Box::new(claim)));
+        }
+        Ok::<_, &Counter>(place)
     };
-    while let Some((stream, peer, claim)) = next_connection(&listener, &limit, &refused, &stop).await {
-        pass_on(stream, peer, claim, &target, &shared, &stop).await;
+    let seat = || {
+        // Whoever is refused will come again, and shall then find a place.
+        take().inspect_err(|refused| refused.add(1)).inspect_err(|_| places.ask_one_to_leave()).ok()
+    };
+    while let Some((stream, peer, place)) = next_connection(&listener, seat, &until).await {
+        pass_on(stream, peer, place, &target, &shared, &until).await;
     }
     // Who has connected before an address is left may still speak to whoever serves it elsewhere.
     while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        if let Ok(claim) = Arc::clone(&limit).try_acquire_owned() {
-            pass_on(stream, peer, claim, &target, &shared, &stop).await;
+        if let Ok(place) = take() {
+            pass_on(stream, peer, place, &target, &shared, &until).await;
         }
+    }
+}
+
+/// Counts connections that find no place.
+struct Refused {
+    at_the_listener: Counter,
+    in_all: Counter,
+}
+
+impl Refused {
+    fn new(owner: &Owner, telemetry: &Telemetry) -> Self {
+        let kind = match owner.kind {
+            OwnerKind::Receiver | OwnerKind::Hop => "receiver",
+            OwnerKind::Exporter => "exporter",
+            OwnerKind::Extension => "extension",
+        };
+        let telemetry = telemetry.with(kind, &owner.id).with("transport", owner.listen);
+        let reason = |reason| {
+            telemetry.with("reason", reason).counter(
+                "trueline_refused_connections",
+                "Connections closed at once because too many were open.",
+                "{connection}",
+            )
+        };
+        Self { at_the_listener: reason("listener"), in_all: reason("all_listeners") }
     }
 }
 
@@ -306,14 +365,14 @@ async fn accept(listener: TcpListener, target: Rc<RefCell<Target>>, shared: Arc<
 async fn pass_on(
     stream: TcpStream,
     peer: SocketAddr,
-    claim: OwnedSemaphorePermit,
+    place: Place,
     target: &RefCell<Target>,
     shared: &Shared,
     stop: &Stop,
 ) {
     let stream = stream.set_nodelay(true).and_then(|()| stream.into_std());
     let mut socket = match stream {
-        Ok(stream) => Socket { stream, peer, claim: Permit(Some(Box::new(claim))) },
+        Ok(stream) => Socket { stream, peer, place },
         Err(problem) => {
             return warn!(error = %problem, %peer, "could not hand a connection to its receiver");
         }
@@ -331,13 +390,12 @@ async fn pass_on(
     }
 }
 
-/// Waits for a connection that has room; none once stopped. What has no room is closed at once and counted.
+/// Waits for a connection that finds a place; none once stopped. One that finds none is closed at once.
 pub(crate) async fn next_connection(
     listener: &tokio::net::TcpListener,
-    limit: &Arc<Semaphore>,
-    refused: &Counter,
+    seat: impl Fn() -> Option<Place>,
     stop: &Stop,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, Place)> {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -351,16 +409,10 @@ pub(crate) async fn next_connection(
                 continue;
             }
         };
-        match Arc::clone(limit).try_acquire_owned() {
-            Ok(claim) => return Some((stream, peer, claim)),
-            Err(_) => refused.add(1),
+        if let Some(place) = seat() {
+            return Some((stream, peer, place));
         }
     }
-}
-
-fn refused_counter(shared: &Shared) -> Counter {
-    let name = "otelcol_receiver_refused_connections";
-    shared.telemetry.counter(name, "Connections closed at once because too many were open.", "{connection}")
 }
 
 /// Hands a connection to whoever serves it; gives it back when there is nobody now.
@@ -369,8 +421,8 @@ fn hand_out(mut socket: Socket, target: Target, shared: &Shared) -> Result<(), S
         Target::One(sender) => sender,
         Target::Shards(owner) => {
             let Some((shard, sender)) = shared.calmest_shard(&owner) else { return Err(socket) };
-            let claim = std::mem::replace(&mut socket.claim, Permit(None));
-            socket.claim = Permit(Some(Box::new((claim, OpenSocket::new(shard.state)))));
+            let claim = std::mem::replace(&mut socket.place.beside, Permit(None));
+            socket.place.beside = Permit(Some(Box::new((claim, OpenSocket::new(shard.state)))));
             sender
         }
     };

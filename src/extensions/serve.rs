@@ -4,7 +4,7 @@ use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc, time::Duration}
 
 use bytes::Bytes;
 use component::{
-    AuthConfig, BoxError, Checks, Clock, ExtensionCx, Permit, ServerAuth, Sockets, Stop, Telemetry,
+    AuthConfig, BoxError, Checks, Clock, ExtensionCx, Place, ServerAuth, Sockets, Stop, Telemetry,
 };
 use config::Section;
 use http::{Request, Response};
@@ -18,10 +18,12 @@ use tokio::{
     task::spawn_local,
     time::timeout,
 };
-use transport::{Door, ServerTls, ServerTlsConfig};
+use transport::{Door, ServerTls, ServerTlsConfig, WriteDeadline};
 
 /// A client that has not sent its headers by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Open connections, where nothing is configured. Who probes, asks or looks on has one.
+pub(crate) const MAX_CONNECTIONS: usize = 256;
 /// A client that has not agreed on keys by then is closed.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -38,6 +40,7 @@ pub(crate) struct Front {
 /// Reports what is wrong with the settings of a front that lets in by `auth`.
 pub(crate) fn validate_front(
     endpoint: &str,
+    max_connections: usize,
     tls: &Section<ServerTlsConfig>,
     auth: &Section<AuthConfig>,
     checks: &mut Checks,
@@ -46,8 +49,15 @@ pub(crate) fn validate_front(
     if !endpoint.contains(':') {
         checks.error("endpoint", format!("endpoint is {endpoint:?}, must be host:port"));
     }
+    validate_max_connections(max_connections, checks);
     if let Some(tls) = tls.get() {
         tls.validate("tls", checks);
+    }
+}
+
+pub(crate) fn validate_max_connections(most: usize, checks: &mut Checks) {
+    if most == 0 {
+        checks.error("max_connections", "max_connections is 0, must be above 0");
     }
 }
 
@@ -87,8 +97,8 @@ impl Front {
                 () = stop.cancelled() => return Ok(()),
             };
             let Some(socket) = socket else { return Ok(()) };
-            let (stream, _, claim) = socket.into_tokio()?;
-            spawn_local(connection(stream, claim, (tls.clone(), door.clone()), Rc::clone(&answer)));
+            let (stream, _, place) = socket.into_tokio()?;
+            spawn_local(connection(stream, place, (tls.clone(), door.clone()), Rc::clone(&answer)));
         }
     }
 }
@@ -96,7 +106,7 @@ impl Front {
 /// A client that hangs up early is nothing to report, one that does not come over TLS neither.
 async fn connection<A, F, B>(
     stream: TcpStream,
-    claim: Permit,
+    place: Place,
     (tls, door): (Option<Rc<ServerTls>>, Option<Rc<Door>>),
     answer: Rc<A>,
 ) where
@@ -112,7 +122,7 @@ async fn connection<A, F, B>(
             }
         }
     }
-    drop(claim);
+    drop(place);
 }
 
 async fn requests<S, A, F, B>(stream: S, door: Option<Rc<Door>>, answer: Rc<A>)
@@ -135,5 +145,6 @@ where
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    let _hung_up = server.serve_connection(TokioIo::new(stream), service).await;
+    let stream = TokioIo::new(WriteDeadline::new(stream, Rc::default()));
+    let _hung_up = server.serve_connection(stream, service).await;
 }

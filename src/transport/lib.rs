@@ -6,6 +6,7 @@ mod cryptography;
 mod door;
 mod executor;
 mod tls;
+mod write_deadline;
 
 pub use corked::Corked;
 pub use cryptography::{UnknownName, crypto_provider};
@@ -15,3 +16,4 @@ pub use tls::{
     ClientTls, ClientTlsConfig, ClientTlsError, ServerTls, ServerTlsConfig, ServerTlsProblem,
     TLS_NOT_SUPPORTED, TlsVersion, warn_of_open_secret,
 };
+pub use write_deadline::WriteDeadline;

@@ -1,12 +1,12 @@
 //! What may be received at once: bytes in flight and connections, from outside.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use component::testing::ManualClock;
 use model::{Signal, Timestamp};
 use testbed::{eventually, free_port};
@@ -142,7 +142,7 @@ fn above_max_connections_new_ones_are_closed_and_counted_and_old_ones_go_on() ->
         // Closed, with or without a reset.
         let read = third.read(&mut [0; 1]);
         ensure!(matches!(read, Ok(0) | Err(_)), "{read:?}");
-        assert_eq!(rig.metric("otelcol_receiver_refused_connections"), refused);
+        assert_eq!(rig.metric("trueline_refused_connections"), refused);
     }
     for client in [&mut first, &mut second] {
         assert_eq!(client.send(Signal::Traces, &request)?, 200);
@@ -153,6 +153,68 @@ fn above_max_connections_new_ones_are_closed_and_counted_and_old_ones_go_on() ->
         Ok(())
     })?;
     assert_eq!(second.send(Signal::Traces, &request)?, 200);
+    rig.stop();
+    Ok(())
+}
+
+/// Connects and tells whether the other end stays.
+fn stays(address: SocketAddr) -> Result<Option<TcpStream>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_millis(300)))?;
+    match stream.read(&mut [0]) {
+        Err(waiting) if matches!(waiting.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Ok(Some(stream))
+        }
+        Ok(0) | Err(_) => Ok(None),
+        Ok(_) => bail!("it spoke first"),
+    }
+}
+
+#[test]
+fn an_address_that_is_full_keeps_nobody_from_another() -> Result<()> {
+    let [http, second, health] = std::array::from_fn(|_| SocketAddr::from(([127, 0, 0, 1], free_port())));
+    let yaml = format!(
+        "
+receivers:
+  otlp:
+    protocols:
+      http: {{endpoint: '{http}'}}
+  otlp/second:
+    protocols:
+      http: {{endpoint: '{second}', max_connections: 2}}
+exporters:
+  nop:
+extensions:
+  health_check: {{endpoint: '{health}', max_connections: 1}}
+service:
+  extensions: [health_check]
+  trueline: {{shards: 2, max_connections: 8}}
+  pipelines:
+    traces: {{receivers: [otlp, otlp/second], exporters: [nop]}}
+",
+    );
+    let rig = Rig::start(&yaml, &ManualClock::new(START))?;
+    let refused = |label: &str, of: &str, reason: &str| -> u64 {
+        let has = |labels: &[(String, String)], name: &str, value: &str| {
+            labels.iter().any(|label| label == &(name.to_owned(), value.to_owned()))
+        };
+        let rows = rig.telemetry.read().into_iter().filter(|row| {
+            row.name == "trueline_refused_connections"
+                && has(&row.labels, label, of)
+                && has(&row.labels, "reason", reason)
+        });
+        rows.map(|row| row.value).sum()
+    };
+    // Of several addresses none takes more than three quarters: 6 of 8.
+    let open: Vec<_> = (0..7).filter_map(|_| stays(http).transpose()).collect::<Result<_>>()?;
+    assert_eq!((open.len(), refused("receiver", "otlp", "listener")), (6, 1));
+    let _small: Vec<_> = (0..3).filter_map(|_| stays(second).transpose()).collect::<Result<_>>()?;
+    assert_eq!(refused("receiver", "otlp/second", "listener"), 1);
+    drop(open);
+    eventually("others have them now", SOON, || Ok(drop(stays(http)?.context("closed")?)))?;
+    let _probe = stays(health)?.context("the first probe has a place")?;
+    assert!(stays(health)?.is_none(), "the second has none");
+    assert_eq!(refused("extension", "health_check", "listener"), 1);
     rig.stop();
     Ok(())
 }

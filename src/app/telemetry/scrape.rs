@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::TcpListener, thread::JoinHandle, time::Durat
 
 use anyhow::Context;
 use bytes::Bytes;
-use component::Stop;
+use component::{Places, Stop};
 use config::PrometheusReader;
 use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
@@ -17,6 +17,12 @@ use super::metrics::Bridge;
 
 /// A client that has not sent its headers by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// More connections are closed at once.
+const MAX_CONNECTIONS: usize = 256;
+/// So that a client that reads no answer gives its place back.
+const LONGEST_CONNECTION: Duration = Duration::from_secs(60 * 60);
+/// After a failed accept (no file descriptors left) the next one waits so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Makes the reader that fills a registry when it is gathered, with the collector's naming options.
 pub(super) fn exporter(
@@ -66,12 +72,18 @@ async fn serve(listener: TcpListener, registry: Registry, bridge: Bridge, stop: 
         Ok(listener) => listener,
         Err(problem) => return tracing::error!(error = %problem, "self-metrics can not be served"),
     };
+    let places = Places::new(MAX_CONNECTIONS);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Closed at once: whoever scrapes comes again.
+        let Some(place) = places.take() else { continue };
         let (registry, bridge) = (registry.clone(), bridge.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
@@ -81,7 +93,9 @@ async fn serve(listener: TcpListener, registry: Registry, bridge: Bridge, stop: 
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             // A client that hangs up early is nothing to report.
-            let _hung_up = server.serve_connection(TokioIo::new(stream), service).await;
+            let served = server.serve_connection(TokioIo::new(stream), service);
+            let _hung_up = tokio::time::timeout(LONGEST_CONNECTION, served).await;
+            drop(place);
         });
     }
 }

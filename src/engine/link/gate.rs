@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Duration};
 
-use component::Stop;
+use component::{Places, Stop};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, split},
     net::TcpListener,
@@ -82,7 +82,7 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, s
         "Connections of ingest processes closed at once because too many were open.",
         "{connection}",
     );
-    let peers = Arc::new(Semaphore::new(MAX_PEERS));
+    let peers = Places::new(MAX_PEERS);
     let failed = shared.telemetry.counter(
         "trueline_hop_failed_handshakes",
         "Connections of ingest processes on which no TLS was agreed.",
@@ -98,7 +98,12 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>, stop: Stop, s
     };
     // One message of the largest size, or many small ones.
     let room = Arc::new(Semaphore::new(MAX_FRAME));
-    while let Some((stream, peer, claim)) = next_connection(&listener, &peers, &refused, &stop).await {
+    let seat = || {
+        let place = peers.take();
+        refused.add(u64::from(place.is_none()));
+        place
+    };
+    while let Some((stream, peer, claim)) = next_connection(&listener, seat, &stop).await {
         info!(%peer, "a process that ingests has connected");
         let (events, room, teller) = (events.clone(), Arc::clone(&room), Teller::new(Arc::clone(shared)));
         let (tls, failed) = (tls.clone(), failed.clone());

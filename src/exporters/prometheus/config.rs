@@ -18,6 +18,7 @@ use crate::prometheus_names::{Label, ResourceLabelsConfig, Settings, Translation
 pub(crate) struct PrometheusConfig {
     /// `host:port` to listen on.
     pub endpoint: Option<String>,
+    pub max_connections: usize,
     pub tls: Option<ServerTlsConfig>,
     pub auth: config::Section<AuthConfig>,
     pub namespace: String,
@@ -38,6 +39,7 @@ impl Default for PrometheusConfig {
     fn default() -> Self {
         Self {
             endpoint: None,
+            max_connections: 256,
             tls: None,
             auth: config::Section::default(),
             namespace: String::new(),
@@ -121,6 +123,9 @@ impl Config for PrometheusConfig {
         AuthConfig::validate(&self.auth, "auth", checks);
         if self.endpoint.as_deref().is_none_or(str::is_empty) {
             checks.error("endpoint", "endpoint is missing, set the address to listen on: localhost:8889");
+        }
+        if self.max_connections == 0 {
+            checks.error("max_connections", "max_connections is 0, must be above 0");
         }
         if self.max_series == 0 {
             checks.error("max_series", "max_series is 0, must be above 0");

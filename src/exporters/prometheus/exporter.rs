@@ -33,8 +33,9 @@ impl ExporterDef for Prometheus {
     }
 
     fn listens(config: &Self::Config) -> Vec<Listen> {
-        let address = config.endpoint.clone();
-        address.map(|address| Listen { name: "metrics", address }).into_iter().collect()
+        let max_connections = config.max_connections;
+        let listen = |address| Listen { name: "metrics", address, max_connections };
+        config.endpoint.clone().map(listen).into_iter().collect()
     }
 
     fn build(config: &Self::Config, cx: &ExporterCx) -> Rc<dyn Exporter> {

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use transport::{Door, ServerTls};
+use transport::{Door, ServerTls, WriteDeadline};
 
 use super::text::Format;
 use crate::http::{Compression, Encoder};
@@ -89,8 +89,8 @@ async fn speak<P: Pages>(
         }
     });
     // The timer bounds how long a client may take to send its request.
-    let served =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let stream = TokioIo::new(WriteDeadline::new(stream, Rc::default()));
+    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(stream, service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -8,12 +8,14 @@ use serde::Deserialize;
 use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use super::access::{Access, Right, TapRight, Token};
+use crate::serve::{MAX_CONNECTIONS, validate_max_connections};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct ApiConfig {
     pub endpoint: String,
+    pub max_connections: usize,
     pub tls: Section<ServerTlsConfig>,
     pub tokens: Vec<TokenConfig>,
     /// What the checks have read of files, so that the start can not find something else.
@@ -36,6 +38,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             endpoint: "localhost:8390".to_owned(),
+            max_connections: MAX_CONNECTIONS,
             tls: Section::default(),
             tokens: Vec::new(),
             read: OnceLock::new(),
@@ -60,6 +63,7 @@ impl Config for ApiConfig {
     ];
 
     fn validate(&self, checks: &mut Checks) {
+        validate_max_connections(self.max_connections, checks);
         if let Some(tls) = self.tls.get() {
             tls.validate("tls", checks);
         }

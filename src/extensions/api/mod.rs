@@ -26,7 +26,11 @@ impl ExtensionDef for Api {
     type Config = ApiConfig;
 
     fn listens(config: &ApiConfig) -> Vec<Listen> {
-        vec![Listen { name: "http", address: config.endpoint.clone() }]
+        vec![Listen {
+            name: "http",
+            address: config.endpoint.clone(),
+            max_connections: config.max_connections,
+        }]
     }
 
     fn build(config: &ApiConfig, cx: ExtensionCx) -> Box<dyn Extension> {

@@ -16,13 +16,14 @@ use serde::Deserialize;
 use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use self::answer::Answers;
-use crate::serve::{Front, validate_front};
+use crate::serve::{Front, MAX_CONNECTIONS, validate_front};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct HealthCheckConfig {
     pub endpoint: String,
+    pub max_connections: usize,
     pub tls: Section<ServerTlsConfig>,
     pub auth: Section<AuthConfig>,
     pub path: String,
@@ -41,6 +42,7 @@ impl Default for HealthCheckConfig {
     fn default() -> Self {
         Self {
             endpoint: "localhost:13133".to_owned(),
+            max_connections: MAX_CONNECTIONS,
             tls: Section::default(),
             auth: Section::default(),
             path: "/".to_owned(),
@@ -77,7 +79,7 @@ impl Config for HealthCheckConfig {
         if !self.path.starts_with('/') {
             checks.error("path", format!("path is {:?}, must start with /", self.path));
         }
-        validate_front(&self.endpoint, &self.tls, &self.auth, checks);
+        validate_front(&self.endpoint, self.max_connections, &self.tls, &self.auth, checks);
     }
 }
 
@@ -91,7 +93,11 @@ impl ExtensionDef for HealthCheck {
     type Config = HealthCheckConfig;
 
     fn listens(config: &HealthCheckConfig) -> Vec<Listen> {
-        vec![Listen { name: "http", address: config.endpoint.clone() }]
+        vec![Listen {
+            name: "http",
+            address: config.endpoint.clone(),
+            max_connections: config.max_connections,
+        }]
     }
 
     fn build(config: &HealthCheckConfig, cx: ExtensionCx) -> Box<dyn Extension> {

@@ -16,20 +16,26 @@ use serde::Deserialize;
 use transport::{ServerTlsConfig, TLS_NOT_SUPPORTED};
 
 use self::pages::Pages;
-use crate::serve::{Front, validate_front};
+use crate::serve::{Front, MAX_CONNECTIONS, validate_front};
 
 /// See the README for each key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct ZpagesConfig {
     pub endpoint: String,
+    pub max_connections: usize,
     pub tls: Section<ServerTlsConfig>,
     pub auth: Section<AuthConfig>,
 }
 
 impl Default for ZpagesConfig {
     fn default() -> Self {
-        Self { endpoint: "localhost:55679".to_owned(), tls: Section::default(), auth: Section::default() }
+        Self {
+            endpoint: "localhost:55679".to_owned(),
+            max_connections: MAX_CONNECTIONS,
+            tls: Section::default(),
+            auth: Section::default(),
+        }
     }
 }
 
@@ -54,7 +60,7 @@ impl Config for ZpagesConfig {
     }
 
     fn validate(&self, checks: &mut Checks) {
-        validate_front(&self.endpoint, &self.tls, &self.auth, checks);
+        validate_front(&self.endpoint, self.max_connections, &self.tls, &self.auth, checks);
     }
 }
 
@@ -68,7 +74,11 @@ impl ExtensionDef for Zpages {
     type Config = ZpagesConfig;
 
     fn listens(config: &ZpagesConfig) -> Vec<Listen> {
-        vec![Listen { name: "http", address: config.endpoint.clone() }]
+        vec![Listen {
+            name: "http",
+            address: config.endpoint.clone(),
+            max_connections: config.max_connections,
+        }]
     }
 
     fn build(config: &ZpagesConfig, cx: ExtensionCx) -> Box<dyn Extension> {

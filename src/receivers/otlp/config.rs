@@ -28,6 +28,8 @@ pub(crate) struct ProtocolsConfig {
 #[serde(default)]
 pub(crate) struct GrpcConfig {
     pub(crate) endpoint: String,
+    /// Open connections; 0 means the engine's default.
+    pub(crate) max_connections: usize,
     pub(crate) transport: Transport,
     pub(crate) tls: config::Section<ServerTlsConfig>,
     /// The largest message, compressed or not. *Units*: MiB; 0 means the default.
@@ -48,6 +50,8 @@ pub(crate) struct GrpcConfig {
 #[serde(default)]
 pub(crate) struct HttpConfig {
     pub(crate) endpoint: String,
+    /// Open connections; 0 means the engine's default.
+    pub(crate) max_connections: usize,
     pub(crate) transport: Transport,
     pub(crate) tls: config::Section<ServerTlsConfig>,
     pub(crate) cors: config::Section<CorsConfig>,
@@ -144,6 +148,7 @@ impl Default for GrpcConfig {
     fn default() -> Self {
         Self {
             endpoint: DEFAULT_GRPC_ENDPOINT.to_owned(),
+            max_connections: 0,
             transport: Transport::Tcp,
             tls: config::Section::default(),
             max_recv_msg_size_mib: DEFAULT_MAX_MESSAGE_MIB,
@@ -161,6 +166,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             endpoint: DEFAULT_HTTP_ENDPOINT.to_owned(),
+            max_connections: 0,
             transport: Transport::Tcp,
             tls: config::Section::default(),
             cors: config::Section::default(),

@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
-use component::{BoxError, Stop};
+use component::{BoxError, Guest, Place, Stop};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, sleep_until, timeout},
 };
+use transport::WriteDeadline;
 
 use super::faults::{Closed, Faults};
 
@@ -46,6 +47,12 @@ pub(super) const MAX_PENDING_RESETS: usize = 20;
 /// Streams that we had to reset because the client broke the protocol (CVE-2025-8671).
 pub(super) const MAX_LOCAL_RESETS: usize = 1024;
 
+/// How long a connection must have rested before it is asked to make room for another.
+const REST: Duration = Duration::from_secs(5);
+
+/// How long a client that is asked to leave may take for it.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// When a connection is ended from our side; zero means never.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lifetimes {
@@ -60,22 +67,30 @@ pub(super) struct Life {
     active: Cell<usize>,
     idle_since: Cell<Instant>,
     bytes_read: Cell<u64>,
+    has_asked: Cell<bool>,
+    /// Whether the client has taken nothing of an answer for too long.
+    takes_nothing: Rc<Cell<bool>>,
+    place: Place,
 }
 
 /// A request under way; it ends when this is dropped.
 pub(super) struct Active(Rc<Life>);
 
 impl Life {
-    pub(super) fn new() -> Rc<Self> {
+    pub(super) fn new(place: Place) -> Rc<Self> {
         Rc::new(Self {
             active: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             bytes_read: Cell::new(0),
+            has_asked: Cell::new(false),
+            takes_nothing: Rc::default(),
+            place,
         })
     }
 
     pub(super) fn begin(self: &Rc<Self>) -> Active {
         self.active.set(self.active.get() + 1);
+        self.has_asked.set(true);
         Active(Rc::clone(self))
     }
 
@@ -84,6 +99,24 @@ impl Life {
         tokio::time::sleep(HANDSHAKE).await;
         if self.bytes_read.get() >= FIRST_WORDS {
             future::pending::<()>().await;
+        }
+    }
+
+    /// Resolves when the place is wanted for another client and nothing has been under way for a while.
+    async fn gives_way(&self) {
+        loop {
+            let now = Instant::now();
+            let idle_since = if self.active.get() == 0 { self.idle_since.get() } else { now };
+            if now < idle_since + REST {
+                sleep_until(idle_since + REST).await;
+                continue;
+            }
+            let guest = if self.has_asked.get() { Guest::Resting } else { Guest::Stranger };
+            self.place.is_wanted(guest).await;
+            if self.active.get() == 0 && self.idle_since.get() == idle_since {
+                return;
+            }
+            self.place.pass_on();
         }
     }
 
@@ -122,13 +155,25 @@ pub(super) async fn drive<C, E: Into<BoxError>>(
 ) where
     C: Future<Output = Result<(), E>>,
 {
-    let report = |end: Result<(), E>| report(end, faults);
+    let report = |end: Result<(), E>| {
+        if life.takes_nothing.get() {
+            return faults.closed(Closed::TakesNothing);
+        }
+        report(end, faults);
+    };
     let mut connection = pin!(connection);
     let grace = tokio::select! {
         biased;
         end = connection.as_mut() => return report(end),
         () = life.stays_silent() => return faults.closed(Closed::Silent),
         () = life.wears_out(limits) => limits.grace,
+        () = life.gives_way() => {
+            faults.closed(Closed::MadeRoom);
+            if !life.has_asked.get() {
+                return;
+            }
+            FAREWELL
+        }
         () = stop.cancelled() => Duration::ZERO,
     };
     finish(connection.as_mut());
@@ -164,8 +209,14 @@ fn report<E: Into<BoxError>>(end: Result<(), E>, faults: &Faults) {
 
 /// Counts what is read from a stream.
 pub(super) struct Watched<S> {
-    pub(super) stream: S,
-    pub(super) life: Rc<Life>,
+    stream: WriteDeadline<S>,
+    life: Rc<Life>,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, life: &Rc<Life>) -> Self {
+        Self { stream: WriteDeadline::new(stream, Rc::clone(&life.takes_nothing)), life: Rc::clone(life) }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {

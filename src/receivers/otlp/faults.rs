@@ -23,16 +23,22 @@ pub(super) enum Closed {
     Silent,
     /// The head of a request did not come to its end in time.
     SlowHead,
+    /// The client took nothing of an answer.
+    TakesNothing,
+    /// It rested, and others found no place.
+    MadeRoom,
 }
 
 impl Closed {
-    const N: usize = 3;
+    const N: usize = 5;
 
     const fn label(self) -> &'static str {
         match self {
             Self::Flood => "flood",
             Self::Silent => "silent",
             Self::SlowHead => "slow_head",
+            Self::TakesNothing => "takes_nothing",
+            Self::MadeRoom => "made_room",
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{convert::Infallible, rc::Rc, time::Duration};
 
-use component::{Receipt, Stop};
+use component::{Place, Receipt, Stop};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -75,10 +75,11 @@ impl Grpc {
     pub(super) async fn serve(
         self: Rc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        place: Place,
         stop: Stop,
     ) {
-        let life = Life::new();
-        let stream = TokioIo::new(Corked::new(Watched { stream, life: Rc::clone(&life) }));
+        let life = Life::new(place);
+        let stream = TokioIo::new(Corked::new(Watched::new(stream, &life)));
         let service = service_fn(|request| {
             let (server, active) = (Rc::clone(&self), life.begin());
             async move {

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use component::{Receipt, Stop};
+use component::{Place, Receipt, Stop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -96,10 +96,11 @@ impl Http {
     pub(super) async fn serve(
         self: Rc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        place: Place,
         stop: Stop,
     ) {
-        let life = Life::new();
-        let stream = TokioIo::new(Watched { stream, life: Rc::clone(&life) });
+        let life = Life::new(place);
+        let stream = TokioIo::new(Watched::new(stream, &life));
         let service = service_fn(|request| {
             let (server, active) = (Rc::clone(&self), life.begin());
             async move {

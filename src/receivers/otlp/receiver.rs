@@ -3,7 +3,8 @@
 use std::{rc::Rc, sync::Arc};
 
 use component::{
-    BoxError, Clock, Listen, Placement, Receiver, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry,
+    BoxError, Clock, Listen, Place, Placement, Receiver, ReceiverCx, ReceiverDef, Socket, Sockets, Stop,
+    Telemetry,
 };
 use futures_util::future::{LocalBoxFuture, join_all};
 use model::SignalSet;
@@ -33,10 +34,15 @@ impl ReceiverDef for Otlp {
     type Config = OtlpConfig;
 
     fn listens(config: &OtlpConfig) -> Vec<Listen> {
-        let grpc = config.protocols.grpc.get().map(|grpc| (GRPC, &grpc.endpoint));
-        let http = config.protocols.http.get().map(|http| (HTTP, &http.endpoint));
+        let grpc = config.protocols.grpc.get().map(|grpc| (GRPC, &grpc.endpoint, grpc.max_connections));
+        let http = config.protocols.http.get().map(|http| (HTTP, &http.endpoint, http.max_connections));
         let listens = [grpc, http].into_iter().flatten();
-        listens.map(|(name, endpoint)| Listen { name, address: listen_address(endpoint) }).collect()
+        let listen = |(name, endpoint, max_connections): (_, &String, _)| Listen {
+            name,
+            address: listen_address(endpoint),
+            max_connections,
+        };
+        listens.map(listen).collect()
     }
 
     fn build(config: &OtlpConfig, cx: &ReceiverCx) -> Box<dyn Receiver> {
@@ -151,21 +157,21 @@ fn report(end: Result<(), tokio::task::JoinError>) {
 }
 
 async fn connect(server: Server, tls: Option<Rc<ServerTls>>, socket: Socket, stop: Stop) {
-    let (stream, peer, _claim) = match socket.into_tokio() {
+    let (stream, peer, place) = match socket.into_tokio() {
         Ok(parts) => parts,
         Err(error) => return tracing::warn!(%error, "a connection can not be served"),
     };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "a connection keeps its delay");
     }
-    let Some(tls) = tls else { return dispatch(server, stream, stop).await };
+    let Some(tls) = tls else { return dispatch(server, stream, place, stop).await };
     let handshake = tokio::select! {
         biased;
         () = stop.cancelled() => return,
         handshake = timeout(HANDSHAKE, tls.accept(stream)) => handshake,
     };
     match handshake {
-        Ok(Ok(stream)) => dispatch(server, stream, stop).await,
+        Ok(Ok(stream)) => dispatch(server, stream, place, stop).await,
         Ok(Err(error)) => {
             server.shard().faults.add(Reason::Tls);
             tracing::debug!(%peer, %error, "TLS handshake failed");
@@ -174,9 +180,14 @@ async fn connect(server: Server, tls: Option<Rc<ServerTls>>, socket: Socket, sto
     }
 }
 
-async fn dispatch(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, stop: Stop) {
+async fn dispatch(
+    server: Server,
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    place: Place,
+    stop: Stop,
+) {
     match server {
-        Server::Grpc(grpc) => grpc.serve(stream, stop).await,
-        Server::Http(http) => http.serve(stream, stop).await,
+        Server::Grpc(grpc) => grpc.serve(stream, place, stop).await,
+        Server::Http(http) => http.serve(stream, place, stop).await,
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod fixture;
 mod grpc;
 mod http;
+mod places;
 mod tls;
 
 pub(super) use fixture::compress;

@@ -1,6 +1,6 @@
 use std::{io::Read as _, rc::Rc, sync::Arc};
 
-use component::{Checks, Config, Exporter, ExporterDef, Permit, Socket, Sockets, Stop, testing::ManualClock};
+use component::{Checks, Config, Exporter, ExporterDef, Places, Socket, Sockets, Stop, testing::ManualClock};
 use expect_test::expect;
 use model::{Export, Signal};
 use rustls::{
@@ -51,7 +51,8 @@ impl Bed {
         let address = self.listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), self.listener.accept());
         let (stream, peer) = accepted.unwrap();
-        let socket = Socket { stream: stream.into_std().unwrap(), peer, claim: Permit(None) };
+        let place = Places::new(1).take().unwrap();
+        let socket = Socket { stream: stream.into_std().unwrap(), peer, place };
         assert!(self.accept.send(socket).is_ok());
         client.unwrap()
     }

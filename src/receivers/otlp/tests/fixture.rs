@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use component::{
-    Authenticators, Inlet, Intake, Permit, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry,
+    Authenticators, Inlet, Intake, Permit, Places, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry,
     testing::ManualClock,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -33,6 +33,7 @@ use super::super::{
 /// A running receiver.
 pub(super) struct Server {
     addresses: Vec<SocketAddr>,
+    pub(super) places: Vec<Arc<Places>>,
     pub(super) intake: Rc<Recorder>,
     pub(super) telemetry: Telemetry,
     pub(super) stop: Stop,
@@ -44,7 +45,7 @@ impl Server {
         self.addresses[0]
     }
 
-    /// Returns how many requests were turned away for a reason.
+    /// Returns how many requests were turned away, or connections closed, for a reason.
     pub(super) fn turned_away(&self, reason: &str) -> u64 {
         let rows = self.telemetry.read().into_iter();
         let label = ("reason".to_owned(), reason.to_owned());
@@ -83,15 +84,21 @@ pub(super) async fn start_guarded(
     signals: SignalSet,
     authenticators: Authenticators,
 ) -> Server {
-    let (mut addresses, mut sockets) = (Vec::new(), Vec::new());
+    let (mut addresses, mut sockets, mut all_places) = (Vec::new(), Vec::new(), Vec::new());
     for listen in Otlp::listens(config) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         addresses.push(listener.local_addr().unwrap());
         let (hand_out, accepted) = mpsc::unbounded_channel();
+        let places = Places::new(100);
+        all_places.push(Arc::clone(&places));
         tokio::task::spawn_local(async move {
             while let Ok((stream, peer)) = listener.accept().await {
+                let Some(place) = places.take() else {
+                    places.ask_one_to_leave();
+                    continue;
+                };
                 let stream = stream.into_std().unwrap();
-                if hand_out.send(Socket { stream, peer, claim: Permit(None) }).is_err() {
+                if hand_out.send(Socket { stream, peer, place }).is_err() {
                     return;
                 }
             }
@@ -112,7 +119,7 @@ pub(super) async fn start_guarded(
     let until = stop.clone();
     let running =
         tokio::task::spawn_local(async move { receiver.run(until).await.map_err(|e| e.to_string()) });
-    Server { addresses, intake, telemetry, stop, running }
+    Server { addresses, places: all_places, intake, telemetry, stop, running }
 }
 
 pub(super) type ClientBody = UnsyncBoxBody<Bytes, Infallible>;
