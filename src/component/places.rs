@@ -83,6 +83,11 @@ impl Place {
         line.calls.notified().await;
     }
 
+    /// Returns how many places of the listener are taken, this one among them.
+    pub fn n_open(&self) -> usize {
+        self.places.open.load(Ordering::Acquire)
+    }
+
     /// Asks another in its place.
     pub fn pass_on(&self) {
         self.places.ask_one_to_leave();
@@ -128,6 +133,7 @@ mod tests {
     fn places_are_taken_until_they_are_given_back() {
         let places = Places::new(2);
         let (first, _second) = (places.take().unwrap(), places.take().unwrap());
+        assert_eq!(first.n_open(), 2);
         assert!(places.take().is_none());
         drop(first);
         let _third = places.take().unwrap();

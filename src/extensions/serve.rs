@@ -22,6 +22,8 @@ use transport::{Door, ServerTls, ServerTlsConfig, WriteDeadline};
 
 /// A client that has not sent its headers by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of what a client sends lies unread. Longer heads are refused.
+const BUFFER: usize = 32 << 10;
 /// Open connections, where nothing is configured. Who probes, asks or looks on has one.
 pub(crate) const MAX_CONNECTIONS: usize = 256;
 /// A client that has not agreed on keys by then is closed.
@@ -144,7 +146,7 @@ where
         }
     });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(BUFFER);
     let stream = TokioIo::new(WriteDeadline::new(stream, Rc::default()));
     let _hung_up = server.serve_connection(stream, service).await;
 }

@@ -1,5 +1,7 @@
 //! The structural check of a whole request by the tables of the schema.
 
+use std::ptr;
+
 use model::Signal;
 
 use crate::{
@@ -37,7 +39,7 @@ pub fn check(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
     if request.len() >= u32::MAX as usize {
         return Err(Malformed { reason: "the request is 4 GiB or longer", offset: 0 });
     }
-    let mut check = Check { items: 0 };
+    let mut check = Check { items: 0, groups: 0 };
     check.message(schema::request(signal), request, request.len(), MAX_DEPTH)?;
     if signal == Signal::Traces && check.items > max_spans(request) as u64 {
         return Err(Malformed {
@@ -45,11 +47,17 @@ pub fn check(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
             offset: request.len(),
         });
     }
+    if signal == Signal::Traces && check.groups > max_spans(request) as u64 {
+        return Err(Malformed {
+            reason: "more resources and scopes than spans of 16 bytes would fit",
+            offset: request.len(),
+        });
+    }
     Ok(check.items)
 }
 
-/// Returns how many spans a request may hold, so that its table is not larger than a few times itself:
-/// ids alone take 28 bytes of an honest span, a hostile one needs two.
+/// Returns how many spans a request may hold, and how many resources and scopes, so that its table is not larger than a few
+/// times itself: ids alone take 28 bytes of an honest span, a hostile one needs two, and so does a resource without any.
 pub(crate) const fn max_spans(request: &[u8]) -> usize {
     request.len() / 16 + 1024
 }
@@ -62,11 +70,13 @@ pub fn is_attribute_list(list: &[u8]) -> bool {
 
 /// Checks a message inside a request whose scan keeps no reasons.
 pub(crate) fn is_sound(message: &'static Message, body: &[u8], depth: u32) -> bool {
-    Check { items: 0 }.message(message, body, body.len(), depth).is_ok()
+    Check { items: 0, groups: 0 }.message(message, body, body.len(), depth).is_ok()
 }
 
 struct Check {
     items: u64,
+    /// `ResourceSpans` and `ScopeSpans`.
+    groups: u64,
 }
 
 impl Check {
@@ -80,6 +90,11 @@ impl Check {
     ) -> Result<(), Malformed> {
         if matches!(message.role, Role::Span | Role::Item) {
             self.items += 1;
+        }
+        if message.role == Role::Frame
+            && (ptr::eq(message, &schema::RESOURCE_SPANS) || ptr::eq(message, &schema::SCOPE_SPANS))
+        {
+            self.groups += 1;
         }
         let mut seen = 0_u32;
         let mut rest = body;

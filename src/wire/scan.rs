@@ -72,6 +72,7 @@ impl Scan<'_> {
 
     /// `end` is the offset of the end of `body`, here and below.
     fn resource_spans(&mut self, body: &[u8], end: usize) -> Option<()> {
+        self.has_room_for_a_group()?;
         let index = self.table.resources.len();
         self.table.resources.push(ResourceRec { body: slice(body, end), resource: Slice::ABSENT });
         let mut rest = body;
@@ -93,6 +94,7 @@ impl Scan<'_> {
     }
 
     fn scope_spans(&mut self, body: &[u8], end: usize, resource: u32) -> Option<()> {
+        self.has_room_for_a_group()?;
         let index = self.table.scopes.len();
         self.table.scopes.push(ScopeRec { body: slice(body, end), scope: Slice::ABSENT, resource });
         let mut rest = body;
@@ -111,6 +113,11 @@ impl Scan<'_> {
             }
         }
         Some(())
+    }
+
+    /// Of resources and scopes together there may be as many as spans.
+    fn has_room_for_a_group(&self) -> Option<()> {
+        (self.table.resources.len() + self.table.scopes.len() < self.max_spans).then_some(())
     }
 
     #[inline(always)]

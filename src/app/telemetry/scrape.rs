@@ -17,6 +17,8 @@ use super::metrics::Bridge;
 
 /// A client that has not sent its headers by then is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of what a client sends lies unread. Longer heads are refused.
+const BUFFER: usize = 32 << 10;
 /// More connections are closed at once.
 const MAX_CONNECTIONS: usize = 256;
 /// So that a client that reads no answer gives its place back.
@@ -91,7 +93,7 @@ async fn serve(listener: TcpListener, registry: Registry, bridge: Bridge, stop: 
                 async move { Ok::<_, Infallible>(answer) }
             });
             let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(BUFFER);
             // A client that hangs up early is nothing to report.
             let served = server.serve_connection(TokioIo::new(stream), service);
             let _hung_up = tokio::time::timeout(LONGEST_CONNECTION, served).await;

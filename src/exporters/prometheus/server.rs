@@ -18,6 +18,9 @@ use crate::http::{Compression, Encoder};
 /// How long a scraper may take to agree on TLS: connections are few, and a silent one holds its place.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How much of what a scraper sends lies unread. Longer heads are refused.
+const BUFFER: usize = 32 << 10;
+
 /// What there is to see.
 pub(super) trait Pages {
     /// Returns the format for what a scraper accepts.
@@ -90,7 +93,8 @@ async fn speak<P: Pages>(
     });
     // The timer bounds how long a client may take to send its request.
     let stream = TokioIo::new(WriteDeadline::new(stream, Rc::default()));
-    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(stream, service);
+    let served =
+        http1::Builder::new().timer(TokioTimer::new()).max_buf_size(BUFFER).serve_connection(stream, service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -47,8 +47,6 @@ impl Grpc {
         http2
             .timer(TokioTimer::new())
             .max_frame_size(connection::MAX_FRAME)
-            .initial_stream_window_size(connection::STREAM_WINDOW)
-            .initial_connection_window_size(connection::CONNECTION_WINDOW)
             .max_concurrent_streams(config.max_streams())
             .max_header_list_size(connection::MAX_HEADERS)
             .max_pending_accept_reset_streams(connection::MAX_PENDING_RESETS)
@@ -78,6 +76,9 @@ impl Grpc {
         place: Place,
         stop: Stop,
     ) {
+        let (stream_window, connection_window) = connection::windows(place.n_open());
+        let mut http2 = self.http2.clone();
+        http2.initial_stream_window_size(stream_window).initial_connection_window_size(connection_window);
         let life = Life::new(place);
         let stream = TokioIo::new(Corked::new(Watched::new(stream, &life)));
         let service = service_fn(|request| {
@@ -87,7 +88,7 @@ impl Grpc {
                 Ok::<_, Infallible>(server.answer(request).await)
             }
         });
-        let connection = self.http2.serve_connection(stream, service);
+        let connection = http2.serve_connection(stream, service);
         drive(
             connection,
             |connection| connection.graceful_shutdown(),

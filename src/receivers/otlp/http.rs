@@ -99,6 +99,12 @@ impl Http {
         place: Place,
         stop: Stop,
     ) {
+        let (stream_window, connection_window) = connection::windows(place.n_open());
+        let mut builder = self.builder.clone();
+        builder
+            .http2()
+            .initial_stream_window_size(stream_window)
+            .initial_connection_window_size(connection_window);
         let life = Life::new(place);
         let stream = TokioIo::new(Watched::new(stream, &life));
         let service = service_fn(|request| {
@@ -108,7 +114,7 @@ impl Http {
                 Ok::<_, Infallible>(server.answer(request).await)
             }
         });
-        let connection = self.builder.serve_connection(stream, service);
+        let connection = builder.serve_connection(stream, service);
         drive(
             connection,
             |connection| connection.graceful_shutdown(),
@@ -279,14 +285,13 @@ fn builder(config: &HttpConfig) -> auto::Builder<LocalExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
+        .max_buf_size(connection::HTTP1_BUFFER)
         .header_read_timeout(if wait.is_zero() { LONGEST_WAIT_FOR_HEAD } else { wait })
         .keep_alive(config.keep_alives_enabled);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_frame_size(connection::MAX_FRAME)
-        .initial_stream_window_size(connection::STREAM_WINDOW)
-        .initial_connection_window_size(connection::CONNECTION_WINDOW)
         .max_header_list_size(connection::MAX_HEADERS)
         .max_pending_accept_reset_streams(connection::MAX_PENDING_RESETS)
         .max_local_error_reset_streams(connection::MAX_LOCAL_RESETS);

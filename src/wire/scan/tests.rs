@@ -292,6 +292,17 @@ fn a_request_of_empty_spans_cannot_inflate_the_table() {
 }
 
 #[test]
+fn a_request_of_empty_resources_or_scopes_cannot_inflate_the_table() {
+    let resources = [0x0a, 0x00].repeat(100_000);
+    let mut scopes = Vec::new();
+    crate::encode::put_bytes(&mut scopes, 1, &[0x12, 0x00].repeat(100_000));
+    for request in [resources, scopes] {
+        let refused = scan(&request, &wanted()).unwrap_err();
+        assert_eq!(refused.reason, "more resources and scopes than spans of 16 bytes would fit");
+    }
+}
+
+#[test]
 fn wanted_keys_are_told_apart_by_every_byte() {
     let mut keys = model::KeySet::default();
     let all = [

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use component::{
-    Authenticators, Inlet, Intake, Permit, Places, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry,
+    Authenticators, Inlet, Intake, Places, ReceiverCx, ReceiverDef, Socket, Sockets, Stop, Telemetry,
     testing::ManualClock,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
