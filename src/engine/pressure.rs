@@ -17,6 +17,9 @@ use tracing::{error, info, warn};
 /// What senders are told, in the collector's words.
 pub(crate) const REFUSAL: &str = "data refused due to high memory usage";
 
+/// Larger than what the allocator keeps for itself. It is never written to, so the system gives no memory for it.
+const STIRRED: usize = 8 << 20;
+
 /// How often it is looked whether there is a limit.
 const UNLIMITED_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -66,6 +69,9 @@ impl Pressure {
     pub(crate) fn look(&self) -> bool {
         let resident = if self.is_limited() { resident_bytes() } else { Some(0) };
         self.judge(resident.unwrap_or(0));
+        if self.limits.iter().any(|limit| limit.is_passed.load(Ordering::Relaxed)) {
+            stir_the_allocator();
+        }
         resident.is_some()
     }
 
@@ -92,6 +98,12 @@ impl Pressure {
             }
         }
     }
+}
+
+/// Frees a large block. The allocator gives the system what was freed a while ago when it frees the next such block, and while
+/// everything is refused nobody else frees one: it would be refused for ever.
+fn stir_the_allocator() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(STIRRED)));
 }
 
 /// Looks at the limits in force again and again until the stop.

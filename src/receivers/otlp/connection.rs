@@ -26,16 +26,13 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The fewest bytes a client that means it has sent by then: HTTP/2's preface.
 const FIRST_WORDS: u64 = 24;
 
-/// The largest DATA frame we take. Senders that use it save the sender and us a call per 16 KiB.
-pub(super) const MAX_FRAME: u32 = 1 << 20;
-
 /// How much a sender may have under way on one connection, where there are few. It bounds what a connection can make us
 /// hold before a request is admitted: bytes that were sent lie either here, unread, or in a buffer that was claimed.
 const LARGEST_WINDOW: usize = 2 << 20;
 
 /// With more connections than these bytes hold windows, a window is that part of them: a hundred senders that are told
 /// to come back, and do so at once, would else hold 200 MiB that no request has claimed.
-const ALL_WINDOWS: usize = 32 << 20;
+const ALL_WINDOWS: usize = 16 << 20;
 
 /// What HTTP/2 gives before anything is agreed.
 const SMALLEST_WINDOW: usize = 64 << 10;
@@ -46,7 +43,8 @@ pub(super) const HTTP1_BUFFER: usize = 64 << 10;
 /// The longest list of headers. OTLP needs a few hundred bytes; some senders add long tokens.
 pub(super) const MAX_HEADERS: u32 = 32 << 10;
 
-/// How much a sender may have under way on one stream and on all of a connection, where so many connections are open.
+/// How much a sender may have under way on one stream and on all of a connection, where so many connections are open. A
+/// frame may fill the window of a stream, which saves the sender and us a call per 16 KiB.
 pub(super) fn windows(n_connections: usize) -> (u32, u32) {
     let window = (ALL_WINDOWS / n_connections.max(1)).clamp(SMALLEST_WINDOW, LARGEST_WINDOW);
     let stream = (window / 2).max(SMALLEST_WINDOW);
@@ -279,11 +277,11 @@ mod tests {
     fn windows_are_smaller_where_more_connections_are_open() {
         let mib = |n: f64| (n * f64::from(1 << 20)) as u32;
         assert_eq!(windows(0), (mib(1.0), mib(2.0)));
-        assert_eq!(windows(16), (mib(1.0), mib(2.0)));
-        assert_eq!(windows(128), (mib(0.125), mib(0.25)));
+        assert_eq!(windows(8), (mib(1.0), mib(2.0)));
+        assert_eq!(windows(64), (mib(0.125), mib(0.25)));
         assert_eq!(windows(4096), (mib(0.0625), mib(0.0625)));
         // Each has what was there for one more when it came.
         let all: u64 = (1..=4096).map(|n| u64::from(windows(n).1)).sum();
-        assert!(all < 400 << 20, "{} MiB in all", all >> 20);
+        assert!(all < 320 << 20, "{} MiB in all", all >> 20);
     }
 }

@@ -46,7 +46,6 @@ impl Grpc {
         let mut http2 = http2::Builder::new(LocalExecutor);
         http2
             .timer(TokioTimer::new())
-            .max_frame_size(connection::MAX_FRAME)
             .max_concurrent_streams(config.max_streams())
             .max_header_list_size(connection::MAX_HEADERS)
             .max_pending_accept_reset_streams(connection::MAX_PENDING_RESETS)
@@ -78,7 +77,10 @@ impl Grpc {
     ) {
         let (stream_window, connection_window) = connection::windows(place.n_open());
         let mut http2 = self.http2.clone();
-        http2.initial_stream_window_size(stream_window).initial_connection_window_size(connection_window);
+        http2
+            .max_frame_size(stream_window)
+            .initial_stream_window_size(stream_window)
+            .initial_connection_window_size(connection_window);
         let life = Life::new(place);
         let stream = TokioIo::new(Corked::new(Watched::new(stream, &life)));
         let service = service_fn(|request| {

@@ -103,6 +103,7 @@ impl Http {
         let mut builder = self.builder.clone();
         builder
             .http2()
+            .max_frame_size(stream_window)
             .initial_stream_window_size(stream_window)
             .initial_connection_window_size(connection_window);
         let life = Life::new(place);
@@ -291,7 +292,6 @@ fn builder(config: &HttpConfig) -> auto::Builder<LocalExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_frame_size(connection::MAX_FRAME)
         .max_header_list_size(connection::MAX_HEADERS)
         .max_pending_accept_reset_streams(connection::MAX_PENDING_RESETS)
         .max_local_error_reset_streams(connection::MAX_LOCAL_RESETS);
