@@ -40,11 +40,14 @@ pub struct Edge {
     /// `service.name` of the callee, or the database or peer that the caller names.
     pub server: Arc<str>,
     pub kind: EdgeKind,
+    /// Those that were counted; 0 where only failures of traces that are left out were seen.
     pub calls: u64,
     pub failed: u64,
     /// Failed, and the callee has no span of it: it did not come there, or is not instrumented. Or the callee did its work,
     /// and the answer did not come back.
     pub lost: u64,
+    /// The lost ones of all, where more is known of these than of other calls.
+    pub lost_of_all: Option<Portion>,
     /// What the caller waited.
     pub duration: Spread,
     /// What the caller waited beyond the time in which the callee worked: the network, queues, refused
@@ -60,16 +63,54 @@ pub struct Step {
     pub service: Arc<str>,
     /// The name of the spans.
     pub operation: Arc<str>,
+    /// Those that were counted; 0 where only failures of traces that are left out were seen.
     pub calls: u64,
     pub failed: u64,
     /// Failed without a failed callee: here it began.
     pub failed_here: u64,
+    /// The same of all, where more is known of requests that failed than of others.
+    pub failed_here_of_all: Option<Portion>,
     /// What most of these failed with; none where nothing tells.
     pub failure: Option<Failure>,
     /// Time in no callee: the span's own.
     pub own: Spread,
     /// A slow or failed one, the same whatever the order of arrival.
     pub exemplar: Option<TraceId>,
+}
+
+impl Edge {
+    /// The part of calls that were lost.
+    pub fn losses(&self) -> Portion {
+        self.lost_of_all.unwrap_or(Portion { hits: self.lost as f64, of: self.calls as f64 })
+    }
+}
+
+impl Step {
+    /// The part of requests that failed here.
+    pub fn failures(&self) -> Portion {
+        self.failed_here_of_all.unwrap_or(Portion { hits: self.failed_here as f64, of: self.calls as f64 })
+    }
+}
+
+/// Some of what was counted. Where failures are kept that other traces are left out for, all else stands for more than it is:
+/// both are then what one would have seen if as much were kept of everything.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Portion {
+    pub hits: f64,
+    pub of: f64,
+}
+
+impl Portion {
+    /// Counts one that stands for so many.
+    pub fn add(&mut self, is_hit: bool, weight: f64) {
+        self.of += weight;
+        self.hits += if is_hit { weight } else { 0.0 };
+    }
+
+    /// Returns the part, 0 to 1; 0 of nothing.
+    pub fn share(self) -> f64 {
+        if self.of > 0.0 { self.hits / self.of } else { 0.0 }
+    }
 }
 
 /// What requests fail with.

@@ -18,7 +18,7 @@ mod time;
 pub use alerts::{
     AlertState, AlertSubject, Budget, Condition, Conditions, Severity, Spending, alert_event, incident_event,
 };
-pub use calls::{Calls, Edge, EdgeKind, Failure, Spread, Step};
+pub use calls::{Calls, Edge, EdgeKind, Failure, Portion, Spread, Step};
 pub use civil::Civil;
 pub use incidents::OpenIncidents;
 pub use payload::{Batch, Export, Partial, Payload, Traces};

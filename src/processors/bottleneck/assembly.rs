@@ -38,6 +38,7 @@ struct Pending {
     has_root: bool,
     has_failed: bool,
     is_cut: bool,
+    is_left_out: bool,
 }
 
 /// A trace whose wait is over.
@@ -46,6 +47,8 @@ pub(super) struct Gathered {
     pub(super) spans: Vec<Span>,
     /// Whether spans of it had no room.
     pub(super) is_cut: bool,
+    /// Whether the trace is left out, and these are those of its spans that failed.
+    pub(super) is_left_out: bool,
 }
 
 /// What found no place, in spans and for the last in traces.
@@ -58,6 +61,8 @@ pub(super) struct Losses {
     /// Of traces that were given up, as too much waited.
     pub(super) over_room: u64,
     pub(super) given_up: u64,
+    /// Of traces that are left out, and did not fail.
+    pub(super) left_out: u64,
 }
 
 /// With windows longer than this traces would wait, and take room, for longer than they need to.
@@ -89,8 +94,13 @@ impl Assembly {
         self.n_spans
     }
 
-    /// Takes the spans of a tick, in any order.
-    pub(super) fn take(&mut self, spans: Vec<(u128, Span)>, now: Timestamp) -> Losses {
+    /// Takes the spans of a tick, in any order. Of traces that are not whole those that failed count.
+    pub(super) fn take(
+        &mut self,
+        spans: Vec<(u128, Span)>,
+        is_whole: impl Fn(u128) -> bool,
+        now: Timestamp,
+    ) -> Losses {
         let mut losses = Losses::default();
         let mut groups: HashMap<u128, Vec<Span>> = HashMap::new();
         for (trace, span) in spans {
@@ -102,8 +112,16 @@ impl Assembly {
             group.dedup();
             if self.taken.contains(&trace) {
                 losses.late += group.len() as u64;
-            } else {
-                losses.over_trace += self.add(trace, group, now);
+                continue;
+            }
+            let is_left_out = self.pending.get(&trace).map_or(!is_whole(trace), |known| known.is_left_out);
+            if is_left_out {
+                let before = group.len();
+                group.retain(|span| span.failed);
+                losses.left_out += (before - group.len()) as u64;
+            }
+            if !group.is_empty() {
+                losses.over_trace += self.add(trace, group, is_left_out, now);
             }
         }
         self.make_room(&mut losses);
@@ -111,9 +129,9 @@ impl Assembly {
     }
 
     /// Returns how many spans had no room in their trace.
-    fn add(&mut self, trace: u128, mut group: Vec<Span>, now: Timestamp) -> u64 {
+    fn add(&mut self, trace: u128, mut group: Vec<Span>, is_left_out: bool, now: Timestamp) -> u64 {
         let came = end_of_step(now, self.step);
-        let fresh = || Pending { first: came, ..Pending::default() };
+        let fresh = || Pending { first: came, is_left_out, ..Pending::default() };
         let pending = self.pending.entry(trace).or_insert_with(fresh);
         self.due.remove(&(pending.due, trace));
         pending.has_root |= group.iter().any(|span| span.parent == 0);
@@ -124,7 +142,8 @@ impl Assembly {
         group.truncate(room);
         self.n_spans += group.len();
         pending.spans.append(&mut group);
-        let until = if pending.has_root {
+        // The root of a trace that is left out need not come.
+        let until = if pending.has_root || is_left_out {
             (came + self.grace).min(pending.first + self.max_wait)
         } else {
             pending.first + self.max_wait
@@ -143,17 +162,42 @@ impl Assembly {
         }
         let mut complete = Vec::new();
         while let Some((_, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
-            let Some(Pending { spans, is_cut, .. }) = self.remove(id) else { continue };
+            let Some(Pending { spans, is_cut, is_left_out, .. }) = self.remove(id) else { continue };
             self.remember(id, now);
-            complete.push(Gathered { id, spans, is_cut });
+            complete.push(Gathered { id, spans, is_cut, is_left_out });
         }
         complete
     }
 
-    /// Gives up traces that are no longer sampled. Returns their spans.
-    pub(super) fn give_up(&mut self, is_wanted: impl Fn(u128) -> bool) -> u64 {
-        let gone: Vec<u128> = self.pending.keys().copied().filter(|id| !is_wanted(*id)).collect();
-        gone.into_iter().filter_map(|id| self.remove(id)).map(|pending| pending.spans.len() as u64).sum()
+    /// Gives up traces that are no longer sampled, but for spans that failed where those are. Returns the others.
+    pub(super) fn give_up(
+        &mut self,
+        is_whole: impl Fn(u128) -> bool,
+        keeps_failed: impl Fn(u128) -> bool,
+    ) -> u64 {
+        let is_less = |id: &u128, known: &Pending| match known.is_left_out {
+            true => !keeps_failed(*id),
+            false => !is_whole(*id),
+        };
+        let less = self.pending.iter().filter(|(id, known)| is_less(id, known)).map(|(id, _)| *id);
+        // In any order: what becomes of a trace does not depend on the others.
+        let less: Vec<u128> = less.collect();
+        let mut n_gone = 0;
+        for id in less {
+            let Some(mut pending) = self.remove(id) else { continue };
+            let before = pending.spans.len();
+            pending.spans.retain(|span| span.failed && keeps_failed(id));
+            n_gone += (before - pending.spans.len()) as u64;
+            if pending.spans.is_empty() {
+                continue;
+            }
+            let until = (pending.first + self.grace).min(pending.due);
+            (pending.due, pending.is_left_out) = (end_of_step(until, self.step), true);
+            self.n_spans += pending.spans.len();
+            self.due.insert((pending.due, id));
+            self.pending.insert(id, pending);
+        }
+        n_gone
     }
 
     fn remove(&mut self, id: u128) -> Option<Pending> {
@@ -170,22 +214,22 @@ impl Assembly {
         }
     }
 
-    /// Gives up traces until a tenth is free: those without errors first, of these those whose root has not come, as
-    /// it may never come, of these those that came first.
+    /// Gives up traces until a tenth is free: what is kept of those that are left out first, then those without errors, of
+    /// these those whose root has not come, as it may never come, of these those that came first.
     fn make_room(&mut self, losses: &mut Losses) {
         if self.pending.len() <= self.max_traces && self.n_spans <= self.max_pending {
             return;
         }
-        let rank = |pending: &Pending| (pending.has_failed, pending.has_root, pending.first);
+        let rank = |it: &Pending| (!it.is_left_out, it.has_failed, it.has_root, it.first);
         let mut order: Vec<_> = self.pending.iter().map(|(id, pending)| (rank(pending), *id)).collect();
         order.sort_unstable();
-        for ((_, _, first), id) in order {
+        for ((is_whole, _, _, first), id) in order {
             if self.pending.len() <= self.max_traces / 10 * 9 && self.n_spans <= self.max_pending / 10 * 9 {
                 break;
             }
             let Some(gone) = self.remove(id) else { continue };
             self.remember(id, first + self.max_wait);
-            losses.given_up += 1;
+            losses.given_up += u64::from(is_whole);
             losses.over_room += gone.spans.len() as u64;
         }
     }

@@ -7,16 +7,17 @@ use std::{
     time::Duration,
 };
 
-use model::{Calls, Edge, EdgeKind, Spread, Step, Timestamp, TraceId};
+use model::{Calls, Edge, EdgeKind, Portion, Spread, Step, Timestamp, TraceId};
 use stats::ExponentialHistogram;
 
 use super::{
     aliases::Aliases,
     errors::{self, Kinds, Known},
     names::ByName,
-    sampling::hash_of,
+    sampling::{Shares, hash_of},
     span::{Kind, Peer, Span},
     trace::Trace,
+    witnesses::failed_by_themselves,
 };
 
 /// Counts of windows that nobody has asked for yet.
@@ -55,12 +56,10 @@ impl Windows {
     }
 
     /// Adds a trace to the window in which it ended, or to the first that is open, as windows do not wait for ever.
-    /// `share` of all traces are sampled now.
-    pub(super) fn add(&mut self, trace: &Trace, own: &[u64], share: f64, now: Timestamp) -> Overflow {
+    /// `shares` say what is sampled now.
+    pub(super) fn add(&mut self, trace: &Trace, own: &[u64], shares: Shares, now: Timestamp) -> Overflow {
         let mut overflow = Overflow::default();
-        let end = trace.roots.first().map_or(now, |root| Timestamp(trace.span(*root).end));
-        let latest = now.window_start(self.width);
-        let start = end.window_start(self.width).max(self.closed_until).min(latest);
+        let start = self.window_of(trace, now);
         for at in 0..trace.spans.len() as u32 {
             let has_room = self.aliases.learn(trace, at, start, self.max_edges);
             overflow.addresses += u64::from(!has_room);
@@ -68,31 +67,57 @@ impl Windows {
         let tally = self.open.entry(start).or_default();
         tally.n_assembled += 1;
         tally.n_counted += 1;
-        tally.n_of_all += 1.0 / share;
+        tally.n_of_all += 1.0 / shares.whole;
         tally.n_whole += u64::from(trace.is_whole);
+        // Of what did not fail less is kept than of what did, so that it stands for more.
+        let weight = shares.failed / shares.whole;
+        tally.is_weighed |= weight > 1.0;
         for at in 0..trace.spans.len() as u32 {
-            tally.add_calls(trace, at, &self.aliases, self.max_edges, &mut overflow);
-            let failed_here = tally.add_step(trace, at, own, self.max_steps, &mut overflow);
-            let span = trace.span(at);
-            if let (Some(step), Some(kind)) = (failed_here, &span.error) {
-                let since = self.errors.see(&span.service, kind, start, self.max_steps);
-                let has_room = since.is_some_and(|since| step.kinds.add(kind, since));
-                overflow.errors += u64::from(!has_room);
-            }
+            tally.add_calls(trace, at, weight, &self.aliases, self.max_edges, &mut overflow);
+            let failed_here = tally.add_step(trace, at, own, weight, self.max_steps, &mut overflow);
+            overflow.errors +=
+                see_error(failed_here, trace.span(at), start, &mut self.errors, self.max_steps);
         }
-        while self.open.len() > OPEN_WINDOWS {
-            overflow.unasked += self.open.pop_first().map_or(0, |(_, tally)| tally.n_assembled);
-        }
+        self.leave_unasked(&mut overflow);
         overflow
     }
 
-    /// Counts traces that were given up. `share` of all are sampled now.
-    pub(super) fn miss(&mut self, n: u64, share: f64, now: Timestamp) {
+    /// Adds a trace that is left out but for the spans that failed: they are evidence, and count as failures among all.
+    pub(super) fn add_failed(&mut self, trace: &Trace, shares: Shares, now: Timestamp) -> Overflow {
+        let mut overflow = Overflow::default();
+        let start = self.window_of(trace, now);
+        let tally = self.open.entry(start).or_default();
+        tally.n_witnesses += 1;
+        tally.is_weighed |= shares.failed > shares.whole;
+        let by_themselves = failed_by_themselves(trace);
+        for (at, failed_here) in (0..).zip(by_themselves) {
+            tally.add_failed_query(trace, at, self.max_edges, &mut overflow);
+            let step = tally.add_failed_step(trace, at, failed_here, self.max_steps, &mut overflow);
+            overflow.errors += see_error(step, trace.span(at), start, &mut self.errors, self.max_steps);
+        }
+        self.leave_unasked(&mut overflow);
+        overflow
+    }
+
+    fn window_of(&self, trace: &Trace, now: Timestamp) -> Timestamp {
+        let end = trace.roots.first().map_or(now, |root| Timestamp(trace.span(*root).end));
+        let latest = now.window_start(self.width);
+        end.window_start(self.width).max(self.closed_until).min(latest)
+    }
+
+    fn leave_unasked(&mut self, overflow: &mut Overflow) {
+        while self.open.len() > OPEN_WINDOWS {
+            overflow.unasked += self.open.pop_first().map_or(0, |(_, tally)| tally.n_traces());
+        }
+    }
+
+    /// Counts traces that were given up. `shares` say what is sampled now.
+    pub(super) fn miss(&mut self, n: u64, shares: Shares, now: Timestamp) {
         let start = now.window_start(self.width).max(self.closed_until);
         if n > 0 {
             let tally = self.open.entry(start).or_default();
             tally.n_assembled += n;
-            tally.n_of_all += n as f64 / share;
+            tally.n_of_all += n as f64 / shares.whole;
         }
     }
 
@@ -109,12 +134,25 @@ impl Windows {
         let later = self.open.split_off(&self.closed_until);
         let mut ended = std::mem::replace(&mut self.open, later);
         let calls = ended.remove(&start).map_or_else(Calls::default, |tally| tally.calls());
-        Some((calls, ended.into_values().map(|tally| tally.n_assembled).sum()))
+        Some((calls, ended.into_values().map(|tally| tally.n_traces()).sum()))
     }
 
     pub(super) const fn width(&self) -> Duration {
         self.width
     }
+}
+
+/// Notes what a span failed with that failed in a step. Returns 1 when there was no room.
+fn see_error(
+    failed_here: Option<&mut StepTally>,
+    span: &Span,
+    window: Timestamp,
+    known: &mut Known,
+    max: usize,
+) -> u64 {
+    let (Some(step), Some(kind)) = (failed_here, &span.error) else { return 0 };
+    let since = known.see(&span.service, kind, window, max);
+    u64::from(!since.is_some_and(|since| step.kinds.add(kind, since)))
 }
 
 /// One window.
@@ -129,6 +167,10 @@ struct Tally {
     n_counted: u64,
     /// All that there were, by the share that was sampled when each was assembled: it may change within a window.
     n_of_all: f64,
+    /// Those that are left out but for spans that failed.
+    n_witnesses: u64,
+    /// Whether more is kept of what failed than of all else.
+    is_weighed: bool,
 }
 
 #[derive(Default)]
@@ -136,6 +178,7 @@ struct EdgeTally {
     calls: u64,
     failed: u64,
     lost: u64,
+    of_all: Portion,
     duration: Durations,
     gap: Durations,
     exemplar: Option<Example>,
@@ -146,6 +189,9 @@ struct StepTally {
     calls: u64,
     failed: u64,
     failed_here: u64,
+    of_all: Portion,
+    /// Whether some of them are calls, of which failures alone tell too little.
+    is_of_calls: bool,
     kinds: Kinds,
     own: Durations,
     exemplar: Option<Example>,
@@ -164,7 +210,15 @@ struct Call<'a> {
 }
 
 impl Tally {
-    fn add_calls(&mut self, trace: &Trace, at: u32, aliases: &Aliases, max: usize, overflow: &mut Overflow) {
+    fn add_calls(
+        &mut self,
+        trace: &Trace,
+        at: u32,
+        weight: f64,
+        aliases: &Aliases,
+        max: usize,
+        overflow: &mut Overflow,
+    ) {
         let Some(mut call) = call_of(trace, at) else { return };
         if call.kind == EdgeKind::Peer
             && let Some(service) = aliases.service_at(call.server)
@@ -177,12 +231,49 @@ impl Tally {
         };
         place.calls += 1;
         place.failed += u64::from(call.failed);
-        place.lost += u64::from(call.failed && !call.is_answered);
+        let is_lost = call.failed && !call.is_answered;
+        place.lost += u64::from(is_lost);
+        place.of_all.add(is_lost, if call.failed { 1.0 } else { weight });
         place.duration.add(call.nanos);
         if let Some(gap) = call.gap {
             place.gap.add(gap);
         }
         place.exemplar = place.exemplar.max(Some(Example::new(trace, call.failed, call.nanos)));
+    }
+
+    /// Counts a statement to a database that failed: no other calls, as whether they reached their callee is not seen.
+    fn add_failed_query(&mut self, trace: &Trace, at: u32, max: usize, overflow: &mut Overflow) {
+        let call = called_peer(trace, at).filter(|call| call.kind == EdgeKind::Database);
+        let Some(call) = call else { return };
+        let Some(place) = self.edges.of((call.client, Arc::clone(call.server), call.kind), max) else {
+            overflow.edges += 1;
+            return;
+        };
+        place.of_all.add(true, 1.0);
+        place.exemplar = place.exemplar.max(Some(Example::new(trace, true, 0)));
+    }
+
+    /// Counts a request that failed. Returns its step if it failed here.
+    fn add_failed_step(
+        &mut self,
+        trace: &Trace,
+        at: u32,
+        failed_here: bool,
+        max: usize,
+        overflow: &mut Overflow,
+    ) -> Option<&mut StepTally> {
+        let span = trace.span(at);
+        if span.kind.calls() {
+            return None;
+        }
+        let Some(place) = self.steps.of((Arc::clone(&span.service), Arc::clone(&span.name)), max) else {
+            overflow.steps += 1;
+            return None;
+        };
+        place.of_all.add(failed_here, 1.0);
+        // Its own time is not known: whole traces show more.
+        place.exemplar = place.exemplar.max(Some(Example::new(trace, true, 0)));
+        failed_here.then_some(place)
     }
 
     /// Returns the step if it failed, and failed here.
@@ -191,6 +282,7 @@ impl Tally {
         trace: &Trace,
         at: u32,
         own: &[u64],
+        weight: f64,
         max: usize,
         overflow: &mut Overflow,
     ) -> Option<&mut StepTally> {
@@ -208,12 +300,19 @@ impl Tally {
         place.failed += u64::from(span.failed);
         let failed_here = span.failed && !is_failed_below(trace, at);
         place.failed_here += u64::from(failed_here);
+        place.of_all.add(failed_here, if span.failed { 1.0 } else { weight });
+        place.is_of_calls |= span.kind.calls();
         place.own.add(nanos);
         place.exemplar = place.exemplar.max(Some(Example::new(trace, span.failed, nanos)));
         failed_here.then_some(place)
     }
 
+    const fn n_traces(&self) -> u64 {
+        self.n_assembled + self.n_witnesses
+    }
+
     fn calls(&self) -> Calls {
+        let weighed = |part: Portion| self.is_weighed.then_some(part);
         let of_all = |n: u64| (n as f64 / self.n_of_all.max(1.0)).min(1.0);
         let (coverage, share) = (of_all(self.n_whole), of_all(self.n_counted.max(1)));
         let edge = |((client, server, kind), tally): (&(Arc<str>, Arc<str>, EdgeKind), &EdgeTally)| Edge {
@@ -223,6 +322,8 @@ impl Tally {
             calls: tally.calls,
             failed: tally.failed,
             lost: tally.lost,
+            // Of other calls nobody knows more than whole traces tell.
+            lost_of_all: weighed(tally.of_all).filter(|_| *kind == EdgeKind::Database),
             duration: tally.duration.spread(),
             gap: tally.gap.spread(),
             exemplar: tally.exemplar.map(|example| example.trace),
@@ -233,6 +334,7 @@ impl Tally {
             calls: tally.calls,
             failed: tally.failed,
             failed_here: tally.failed_here,
+            failed_here_of_all: weighed(tally.of_all).filter(|_| !tally.is_of_calls),
             failure: tally.kinds.commonest(),
             own: tally.own.spread(),
             exemplar: tally.exemplar.map(|example| example.trace),

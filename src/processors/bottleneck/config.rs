@@ -64,6 +64,8 @@ pub struct BottleneckConfig {
 pub(crate) struct TraceConfig {
     /// About so many spans are kept; whole traces are left out for it.
     pub(crate) max_spans_per_second: u64,
+    /// So great a part of that is kept beside of spans that failed, of traces that are left out.
+    pub(crate) failed_share: f64,
     /// How long a trace whose root has come waits for more.
     pub(crate) grace: Duration,
     /// How long any trace waits.
@@ -137,6 +139,8 @@ impl Default for TraceConfig {
     fn default() -> Self {
         Self {
             max_spans_per_second: 5_000,
+            // A hundredth of all traffic at ten times the limit.
+            failed_share: 0.1,
             // SDKs send what has ended every five seconds, each process at moments of its own.
             grace: Duration::from_secs(5),
             max_wait: Duration::from_secs(30),
@@ -194,6 +198,10 @@ impl Config for BottleneckConfig {
         if !(0.0..=100.0).contains(&self.min_score) {
             let message = format!("min_score is {}, must be between 0 and 100", self.min_score);
             checks.error("min_score", message);
+        }
+        if !(0.0..=1.0).contains(&self.trace.failed_share) {
+            let message = format!("failed_share is {}, must be between 0 and 1", self.trace.failed_share);
+            checks.error("trace.failed_share", message);
         }
         let saturation = &self.saturation;
         for (path, value) in [

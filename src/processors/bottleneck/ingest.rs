@@ -8,11 +8,11 @@ use prost::Message;
 use wire::view::{self, AnyValue};
 
 use super::{
-    config::BottleneckConfig,
+    config::{BottleneckConfig, TraceConfig},
     demand::Demand,
     errors::failed_with,
     partial::{BottleneckPartial, BottleneckVerdicts, SpanRow, VERSION},
-    sampling::{EVERY_TRACE, hash_of},
+    sampling::{Thresholds, hash_of},
 };
 use crate::aggregation::spec::service_of;
 
@@ -25,22 +25,29 @@ pub(super) struct IngestHalf {
     error_type: Option<Slot>,
     /// Spans kept between two ticks; more, and fewer traces are kept.
     limit: usize,
+    /// The same of spans that failed, of traces that are left out.
+    failed_limit: usize,
     /// What the other half published.
-    published: u64,
-    /// Traces up to this hash are kept; never raised between two ticks.
-    threshold: u64,
+    published: Thresholds,
+    /// What is kept; never raised between two ticks.
+    thresholds: Thresholds,
     rows: Vec<SpanRow>,
+    /// Spans that failed, of traces that are left out.
+    failed_rows: Vec<SpanRow>,
     /// Traces with more spans since the last tick than a trace may have; no more of them are kept.
     too_long: HashSet<u128>,
     texts: Texts,
     /// By resource of the request the place of its service; 0 while not read.
     services: Vec<u32>,
     seen: u64,
+    seen_failed: u64,
     left_out: Counter,
 }
 
 /// So many spans are told in one partial, so that it stays small.
 const SPANS_PER_PARTIAL: usize = 4096;
+/// Of a trace that is left out so many spans that failed are kept in any case, where it has that many.
+const LEAST_FAILED: usize = 16;
 /// Longer texts are cut: a name that long is none.
 const MAX_TEXT_BYTES: usize = 256;
 
@@ -66,21 +73,26 @@ pub(super) fn left_out_spans(cx: &BuildCx<'_>) -> Counter {
 
 impl IngestHalf {
     pub(super) fn new(config: &BottleneckConfig, cx: &BuildCx<'_>) -> Self {
+        let TraceConfig { max_spans_per_second, failed_share, .. } = config.trace;
+        // All traffic may come to one shard, and come in bursts.
+        let limit = 2 * max_spans_per_second as usize;
         Self {
             config: config.clone(),
             databases: Vec::new(),
             peers: Vec::new(),
             demand: Demand::default(),
             error_type: None,
-            // All traffic may come to one shard, and come in bursts.
-            limit: 2 * config.trace.max_spans_per_second as usize,
-            published: EVERY_TRACE,
-            threshold: EVERY_TRACE,
+            limit,
+            failed_limit: (limit as f64 * failed_share) as usize,
+            published: Thresholds::EVERYTHING,
+            thresholds: Thresholds::EVERYTHING,
             rows: Vec::new(),
+            failed_rows: Vec::new(),
             too_long: HashSet::new(),
             texts: Texts::default(),
             services: Vec::new(),
             seen: 0,
+            seen_failed: 0,
             left_out: left_out_spans(cx),
         }
     }
@@ -89,47 +101,46 @@ impl IngestHalf {
     fn read(&mut self, traces: &Traces) -> u64 {
         self.services.clear();
         self.services.resize(traces.table.resources.len(), 0);
-        let (mut left_out, mut beyond) = (0, 0);
+        let (mut left_out, mut beyond, mut failed_beyond) = (0, 0, 0);
         for (index, span) in traces.table.spans.iter().enumerate() {
+            let failed = span.status == STATUS_ERROR;
+            self.seen_failed += u64::from(failed);
             let Some(trace) = span.trace_id(&traces.bytes) else { continue };
-            if hash_of(trace) > self.threshold {
+            let hash = hash_of(trace);
+            if !self.thresholds.keeps(hash, failed) {
                 left_out += 1;
                 continue;
             }
             let trace = u128::from_be_bytes(*trace);
             if !self.too_long.is_empty() && self.too_long.contains(&trace) {
-                beyond += 1;
+                (beyond, failed_beyond) = (beyond + 1, failed_beyond + u64::from(failed));
                 continue;
             }
+            let is_whole = hash <= self.thresholds.whole;
             if let Some(row) = self.row(traces, index, span, trace) {
-                self.rows.push(row);
+                if is_whole { &mut self.rows } else { &mut self.failed_rows }.push(row);
             }
-            if self.rows.len() > self.limit {
-                beyond += self.cut_too_long();
+            if self.rows.len() > self.limit || self.failed_rows.len() > self.failed_limit {
+                let (cut, failed) = self.cut_too_long();
+                (beyond, failed_beyond) = (beyond + cut, failed_beyond + failed);
                 left_out += self.keep_fewer();
             }
         }
         // What one trace has too much is no reason to keep fewer of the others.
-        self.seen += traces.table.spans.len() as u64 - beyond.min(traces.table.spans.len() as u64);
+        self.seen += (traces.table.spans.len() as u64).saturating_sub(beyond);
+        self.seen_failed = self.seen_failed.saturating_sub(failed_beyond);
         self.left_out.add(left_out);
         beyond
     }
 
-    /// Cuts traces that alone take the room of others. Returns the spans that left. Of each one span more is kept than
-    /// it may have, by which the other half knows that it is not whole.
-    fn cut_too_long(&mut self) -> u64 {
+    /// Cuts traces that alone take the room of others. Returns the spans that left, and how many of them failed. Of each
+    /// whole one span more is kept than it may have, by which the other half knows that it is not whole.
+    fn cut_too_long(&mut self) -> (u64, u64) {
         let most = self.config.trace.max_spans as usize + 1;
-        let mut counts: HashMap<u128, usize> = HashMap::new();
-        let (before, too_long) = (self.rows.len(), &mut self.too_long);
-        self.rows.retain(|row| {
-            let count = counts.entry(row.trace()).or_default();
-            *count += 1;
-            if *count > most {
-                too_long.insert(row.trace());
-            }
-            *count <= most
-        });
-        (before - self.rows.len()) as u64
+        let (all, failed) = cut_too_long(&mut self.rows, most, &mut self.too_long);
+        let most = (self.failed_limit / 8).max(LEAST_FAILED);
+        let (more, _) = cut_too_long(&mut self.failed_rows, most, &mut self.too_long);
+        (all + more, failed + more)
     }
 
     /// None for a span without an id, which has no place in a trace.
@@ -184,29 +195,49 @@ impl IngestHalf {
         *place
     }
 
-    /// Halves the traces that are kept until there is room. Returns the spans that left.
+    /// Halves the traces that are kept until there is room, then the failures of others. Returns the spans that left.
     fn keep_fewer(&mut self) -> u64 {
-        let before = self.rows.len();
-        while self.rows.len() > self.limit && self.threshold > 0 {
-            self.threshold /= 2;
-            let threshold = self.threshold;
-            self.rows.retain(|row| row.hash() <= threshold);
+        let before = self.untold();
+        while self.rows.len() > self.limit && self.thresholds.whole > 0 {
+            self.lower(Thresholds { whole: self.thresholds.whole / 2, ..self.thresholds });
+        }
+        while self.failed_rows.len() > self.failed_limit && self.thresholds.failed > 0 {
+            self.lower(Thresholds { failed: self.thresholds.failed / 2, ..self.thresholds });
         }
         // One trace alone may be too large.
         self.rows.truncate(self.limit);
-        (before - self.rows.len()) as u64
+        self.failed_rows.truncate(self.failed_limit);
+        before - self.untold()
+    }
+
+    /// Leaves out what is above lower thresholds. Of traces that are no longer kept the failures may be.
+    fn lower(&mut self, to: Thresholds) {
+        self.thresholds = self.thresholds.or_lower(to);
+        let Thresholds { whole, failed } = self.thresholds;
+        let left = self.rows.extract_if(.., |row| row.hash() > whole);
+        self.failed_rows.extend(left.filter(|row| row.failed));
+        self.failed_rows.retain(|row| row.hash() <= failed);
     }
 
     fn tell(&mut self, cx: &mut Cx<'_>) {
         if self.seen == 0 {
             return;
         }
-        let (threshold, texts) = (self.threshold, std::mem::take(&mut self.texts).all);
+        let texts = std::mem::take(&mut self.texts).all;
+        self.rows.append(&mut self.failed_rows);
         let mut rows = self.rows.as_slice();
-        let mut seen = std::mem::take(&mut self.seen);
+        let (mut seen, mut seen_failed) =
+            (std::mem::take(&mut self.seen), std::mem::take(&mut self.seen_failed));
         loop {
             let (now, later) = rows.split_at(rows.len().min(SPANS_PER_PARTIAL));
-            let message = told(threshold, std::mem::take(&mut seen), &texts, now);
+            let message = BottleneckPartial {
+                version: VERSION,
+                threshold: self.thresholds.whole,
+                failed_threshold: self.thresholds.failed,
+                seen: std::mem::take(&mut seen),
+                seen_failed: std::mem::take(&mut seen_failed),
+                ..told(&texts, now)
+            };
             let bytes = message.encode_to_vec().into();
             cx.emit(Payload::Partial(Partial { bytes, at: cx.now() }), now.len() as u64);
             rows = later;
@@ -221,16 +252,30 @@ impl IngestHalf {
         if let Ok(verdicts) = BottleneckVerdicts::decode(published)
             && verdicts.version == VERSION
         {
-            self.published = verdicts.threshold;
-            self.threshold = self.threshold.min(verdicts.threshold);
-            let threshold = self.threshold;
-            self.rows.retain(|row| row.hash() <= threshold);
+            self.published = Thresholds { whole: verdicts.threshold, failed: verdicts.failed_threshold };
+            self.lower(self.published);
         }
     }
 }
 
+/// Leaves so many rows of each trace. Returns how many left, and how many of them failed.
+fn cut_too_long(rows: &mut Vec<SpanRow>, most: usize, too_long: &mut HashSet<u128>) -> (u64, u64) {
+    let mut counts: HashMap<u128, usize> = HashMap::new();
+    let (before, mut failed) = (rows.len(), 0);
+    rows.retain(|row| {
+        let count = counts.entry(row.trace()).or_default();
+        *count += 1;
+        if *count > most {
+            too_long.insert(row.trace());
+            failed += u64::from(row.failed);
+        }
+        *count <= most
+    });
+    ((before - rows.len()) as u64, failed)
+}
+
 /// Builds a partial of some rows with the texts that they name.
-fn told(threshold: u64, seen: u64, texts: &[String], rows: &[SpanRow]) -> BottleneckPartial {
+fn told(texts: &[String], rows: &[SpanRow]) -> BottleneckPartial {
     let mut places = vec![0_u32; texts.len()];
     let mut chosen = Vec::new();
     let mut renumbered = |place: u32| {
@@ -250,7 +295,7 @@ fn told(threshold: u64, seen: u64, texts: &[String], rows: &[SpanRow]) -> Bottle
         ..*row
     });
     let spans = spans.collect();
-    BottleneckPartial { version: VERSION, threshold, seen, texts: chosen, spans }
+    BottleneckPartial { texts: chosen, spans, ..BottleneckPartial::default() }
 }
 
 impl Processor for IngestHalf {
@@ -279,11 +324,11 @@ impl Processor for IngestHalf {
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.tell(cx);
         self.too_long.clear();
-        self.threshold = self.published;
+        self.thresholds = self.published;
     }
 
     fn untold(&self) -> u64 {
-        self.rows.len() as u64
+        (self.rows.len() + self.failed_rows.len()) as u64
     }
 }
 

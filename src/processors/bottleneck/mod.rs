@@ -6,7 +6,7 @@
 //!
 //! # Method
 //! 1. [`ingest`] keeps the spans of as many traces as there is room for, whole traces or nothing, as
-//!    [`sampling`] says.
+//!    [`sampling`] says; of others those that failed, while they are few, of which [`witnesses`] says what they show.
 //! 2. [`assembly`] waits for the rest of each trace; [`trace`] makes a tree of it, whatever is missing;
 //!    [`critical_path`] tells what its duration is made of.
 //! 3. [`calls`] counts who called whom for the windows of `aggregation`.
@@ -46,6 +46,7 @@ mod subject;
 mod tests;
 mod trace;
 mod usual;
+mod witnesses;
 
 pub use config::BottleneckConfig;
 pub use processor::Bottleneck;

@@ -21,6 +21,12 @@ pub(super) struct BottleneckPartial {
     pub(super) texts: Vec<String>,
     #[prost(message, repeated, tag = "5")]
     pub(super) spans: Vec<SpanRow>,
+    /// Every failed span of a trace whose hash is not above it is here.
+    #[prost(fixed64, tag = "6")]
+    pub(super) failed_threshold: u64,
+    /// Of the spans that passed those that failed.
+    #[prost(uint64, tag = "7")]
+    pub(super) seen_failed: u64,
 }
 
 /// One span.
@@ -77,4 +83,7 @@ pub(super) struct BottleneckVerdicts {
     /// Traces whose hash is not above it.
     #[prost(fixed64, tag = "2")]
     pub(super) threshold: u64,
+    /// Of traces whose hash is not above it, the spans that failed.
+    #[prost(fixed64, tag = "3")]
+    pub(super) failed_threshold: u64,
 }

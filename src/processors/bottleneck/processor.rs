@@ -18,7 +18,7 @@ use super::{
     output::{write_logs, write_metrics},
     partial::{BottleneckPartial, BottleneckVerdicts, VERSION},
     queues,
-    sampling::{Sampler, hash_of},
+    sampling::{Sampling, Thresholds, hash_of},
     saturation, snapshot,
     span::{Interner, Span},
     trace::Trace,
@@ -56,7 +56,9 @@ impl ProcessorDef for Bottleneck {
 /// Assembles traces, and judges what they show.
 struct AnalysisHalf {
     config: BottleneckConfig,
-    sampler: Sampler,
+    sampling: Sampling,
+    /// What was admitted when traces were last given up for it.
+    admitted: Thresholds,
     interner: Interner,
     /// Spans of the present tick.
     came: Vec<(u128, Span)>,
@@ -76,6 +78,7 @@ struct Meters {
     left_out: Counter,
     assembled: Counter,
     partial: Counter,
+    witnesses: Counter,
     late: Counter,
     waiting: Gauge,
     waiting_traces: Gauge,
@@ -86,8 +89,10 @@ struct Meters {
 impl AnalysisHalf {
     fn new(config: &BottleneckConfig, cx: &BuildCx<'_>) -> Self {
         let trace = &config.trace;
+        let (limit, share) = (trace.max_spans_per_second, trace.failed_share);
         Self {
-            sampler: Sampler::new(trace.max_spans_per_second, trace.max_wait.get(), cx.started_at),
+            sampling: Sampling::new(limit, share, trace.max_wait.get(), cx.started_at),
+            admitted: Thresholds::EVERYTHING,
             interner: Interner::default(),
             came: Vec::new(),
             assembly: Assembly::new(config),
@@ -107,7 +112,7 @@ impl AnalysisHalf {
         if message.version != VERSION {
             return cx.reject(message.spans.len() as u64, "foreign_partial");
         }
-        self.sampler.hear(message.threshold, message.seen);
+        self.sampling.hear(&message);
         self.came.extend(self.interner.spans(&message));
         if self.came.len() >= SPANS_PER_TICK {
             self.gather(cx);
@@ -118,10 +123,13 @@ impl AnalysisHalf {
     fn gather(&mut self, cx: &mut Cx<'_>) {
         let mut came = std::mem::take(&mut self.came);
         let n_came = came.len();
-        came.retain(|(trace, _)| self.sampler.admits(hash_of(&trace.to_be_bytes())));
-        self.meters.left_out.add((n_came - came.len()) as u64);
-        let losses = self.assembly.take(came, cx.now());
-        self.windows.miss(losses.given_up, self.sampler.share(), cx.now());
+        let sampling = &self.sampling;
+        came.retain(|(trace, span)| sampling.keeps(hash_of(&trace.to_be_bytes()), span.failed));
+        let n_left_out = (n_came - came.len()) as u64;
+        let is_whole = |trace: u128| sampling.is_whole(hash_of(&trace.to_be_bytes()));
+        let losses = self.assembly.take(came, is_whole, cx.now());
+        self.meters.left_out.add(n_left_out + losses.left_out);
+        self.windows.miss(losses.given_up, sampling.shares(), cx.now());
         self.meters.late.add(losses.late);
         for (items, reason) in losses.reasons() {
             if items > 0 {
@@ -131,24 +139,39 @@ impl AnalysisHalf {
     }
 
     fn tell_shards(&mut self, cx: &mut Cx<'_>) {
-        if let Some(threshold) = self.sampler.tick(cx.now()) {
-            let verdicts = BottleneckVerdicts { version: VERSION, threshold };
+        if let Some(Thresholds { whole, failed }) = self.sampling.tick(cx.now()) {
+            let verdicts =
+                BottleneckVerdicts { version: VERSION, threshold: whole, failed_threshold: failed };
             cx.emit(Payload::Verdicts(Bytes::from(verdicts.encode_to_vec())), 0);
         }
-        let sampler = &self.sampler;
+        let admitted = self.sampling.admitted();
+        let before = std::mem::replace(&mut self.admitted, admitted);
+        if admitted.or_lower(before) == before {
+            // What waits was admitted.
+            return;
+        }
         // What is no longer sampled is as if it had never been.
-        let left_out = self.assembly.give_up(|trace| sampler.admits(hash_of(&trace.to_be_bytes())));
+        let is_whole = |trace: u128| hash_of(&trace.to_be_bytes()) <= admitted.whole;
+        let keeps_failed = |trace: u128| hash_of(&trace.to_be_bytes()) <= admitted.failed;
+        let left_out = self.assembly.give_up(is_whole, keeps_failed);
         self.meters.left_out.add(left_out);
     }
 
     fn assemble(&mut self, cx: &mut Cx<'_>) {
         let (mut overflow, mut without_room) = (Overflow::default(), 0);
+        let shares = self.sampling.shares();
         for gathered in self.assembly.complete(cx.now()) {
+            let is_left_out = gathered.is_left_out;
             let Some(trace) = Trace::new(gathered) else { continue };
+            if is_left_out {
+                self.meters.witnesses.add(1);
+                overflow = overflow.plus(self.windows.add_failed(&trace, shares, cx.now()));
+                continue;
+            }
             self.meters.assembled.add(1);
             self.meters.partial.add(u64::from(!trace.is_whole));
             let own = trace.own_times();
-            overflow = overflow.plus(self.windows.add(&trace, &own, self.sampler.share(), cx.now()));
+            overflow = overflow.plus(self.windows.add(&trace, &own, shares, cx.now()));
             self.minute.assembled += 1;
             // Of what is missing nobody knows how long it took.
             if trace.is_whole {
@@ -192,7 +215,7 @@ impl AnalysisHalf {
         if minute.is_excluded {
             return;
         }
-        let share = self.sampler.share();
+        let share = self.sampling.shares().whole;
         let (events, without_room) = self.judge.close(&minute, began, share);
         if without_room > 0 {
             cx.reject(without_room, "subjects_limit");
@@ -247,7 +270,7 @@ impl Processor for AnalysisHalf {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        let bytes = snapshot::save(&self.judge, &self.windows, self.sampler.admitted());
+        let bytes = snapshot::save(&self.judge, &self.windows, self.sampling.admitted());
         Some(Snapshot { version: snapshot::VERSION, bytes })
     }
 
@@ -256,7 +279,7 @@ impl Processor for AnalysisHalf {
             return Err(RestoreError::Version { found: snapshot.version, readable: "1" });
         }
         let admitted = snapshot::restore(&mut self.judge, &mut self.windows, &snapshot.bytes)?;
-        self.sampler.restore(admitted);
+        self.sampling.restore(admitted);
         Ok(())
     }
 }
@@ -302,6 +325,11 @@ impl Meters {
             left_out: left_out_spans(cx),
             assembled: counter("assembled_traces", "Traces that were assembled", "{trace}"),
             partial: counter("partial_traces", "Assembled traces of which something is missing", "{trace}"),
+            witnesses: counter(
+                "witness_traces",
+                "Traces that were left out but for spans that failed",
+                "{trace}",
+            ),
             late: counter("late_spans", "Spans that came after their trace was assembled", "{span}"),
             waiting: gauge("waiting_spans", "Spans that wait for the rest of their trace", "{span}"),
             waiting_traces: gauge("waiting_traces", "Traces that are not assembled yet", "{trace}"),

@@ -1,10 +1,11 @@
-//! Which traces are kept when there are too many: those whose hash is small, all spans of each.
+//! Which traces are kept when there are too many: those whose hash is small, all spans of each. Of others the spans that
+//! failed, while these are few.
 
 use std::time::Duration;
 
 use model::Timestamp;
 
-use super::partial::SpanRow;
+use super::partial::{BottleneckPartial, SpanRow};
 use crate::aggregation::hashing;
 
 /// The threshold that keeps every trace.
@@ -22,6 +23,96 @@ impl SpanRow {
 
     pub(super) fn hash(&self) -> u64 {
         hash_of(&self.trace().to_be_bytes())
+    }
+}
+
+/// Hashes up to which something is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Thresholds {
+    /// Traces, with all their spans.
+    pub(super) whole: u64,
+    /// Spans that failed. Below the other it changes nothing.
+    pub(super) failed: u64,
+}
+
+impl Thresholds {
+    pub(super) const EVERYTHING: Self = Self { whole: EVERY_TRACE, failed: EVERY_TRACE };
+
+    pub(super) const fn keeps(self, hash: u64, failed: bool) -> bool {
+        hash <= self.whole || failed && hash <= self.failed
+    }
+
+    pub(super) fn or_lower(self, other: Self) -> Self {
+        Self { whole: self.whole.min(other.whole), failed: self.failed.min(other.failed) }
+    }
+}
+
+/// What part of all is kept. Both are above 0.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Shares {
+    /// Of traces.
+    pub(super) whole: f64,
+    /// Of spans that failed, those of whole traces among them.
+    pub(super) failed: f64,
+}
+
+/// Decides of traces, and of spans that failed, by the rate of each. The two know nothing of each other: so few failures
+/// are all kept, and when everything fails whole traces tell of it.
+#[derive(Clone, Debug)]
+pub(super) struct Sampling {
+    whole: Sampler,
+    failed: Sampler,
+}
+
+impl Sampling {
+    /// `failed_share` of as many spans are kept that failed.
+    pub(super) fn new(
+        max_spans_per_second: u64,
+        failed_share: f64,
+        max_wait: Duration,
+        now: Timestamp,
+    ) -> Self {
+        let of_failed = (max_spans_per_second as f64 * failed_share) as u64;
+        let sampler = |limit| Sampler::new(limit, max_wait, now);
+        Self { whole: sampler(max_spans_per_second), failed: sampler(of_failed) }
+    }
+
+    /// Takes what a shard tells of a second.
+    pub(super) fn hear(&mut self, told: &BottleneckPartial) {
+        self.whole.hear(told.threshold, told.seen);
+        self.failed.hear(told.failed_threshold, told.seen_failed);
+    }
+
+    /// Whether all spans of a trace are kept.
+    pub(super) fn is_whole(&self, hash: u64) -> bool {
+        self.whole.admits(hash)
+    }
+
+    pub(super) fn keeps(&self, hash: u64, failed: bool) -> bool {
+        self.whole.admits(hash) || failed && self.failed.admits(hash)
+    }
+
+    pub(super) const fn admitted(&self) -> Thresholds {
+        Thresholds { whole: self.whole.admitted, failed: self.failed.admitted }
+    }
+
+    /// Takes back what [`Self::admitted`] returned before a restart.
+    pub(super) fn restore(&mut self, admitted: Thresholds) {
+        self.whole.restore(admitted.whole);
+        self.failed.restore(admitted.failed);
+    }
+
+    pub(super) fn shares(&self) -> Shares {
+        let whole = self.whole.share();
+        Shares { whole, failed: self.failed.share().max(whole) }
+    }
+
+    /// Decides anew. Returns the thresholds when the shards must be told.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Option<Thresholds> {
+        let told = [self.whole.tick(now), self.failed.tick(now)];
+        let published = |sampler: &Sampler| sampler.published.unwrap_or(sampler.admitted);
+        let is_news = told.iter().any(Option::is_some);
+        is_news.then(|| Thresholds { whole: published(&self.whole), failed: published(&self.failed) })
     }
 }
 
@@ -79,12 +170,8 @@ impl Sampler {
         hash <= self.admitted.min(self.least_told)
     }
 
-    pub(super) const fn admitted(&self) -> u64 {
-        self.admitted
-    }
-
-    /// Takes back what [`Self::admitted`] returned before a restart.
-    pub(super) fn restore(&mut self, admitted: u64) {
+    /// Takes back what was admitted before a restart.
+    fn restore(&mut self, admitted: u64) {
         self.admitted = admitted;
         self.published = None;
     }
@@ -117,7 +204,8 @@ impl Sampler {
             return None;
         }
         let next = if is_lower || is_higher { wanted } else { published };
-        if is_higher {
+        // Also of a lower one, or it would be raised sooner where many shards share a burst than where one has it alone.
+        if is_lower || is_higher {
             self.raised_from = now + self.max_wait;
         }
         self.admitted = self.admitted.min(next);

@@ -13,6 +13,7 @@ use super::{
     calls::Windows,
     episodes::{Episode, Episodes},
     judge::{Judge, Sighting},
+    sampling::Thresholds,
     subject::{Subject, Type},
     usual::{MAX_CALM, RECENT, Recent, Usual},
 };
@@ -34,6 +35,9 @@ pub(super) struct BottleneckSnapshot {
     pub(super) errors: Vec<SavedError>,
     #[prost(message, repeated, tag = "5")]
     pub(super) addresses: Vec<SavedAddress>,
+    /// Of traces up to this hash the spans that failed are kept.
+    #[prost(fixed64, tag = "6")]
+    pub(super) failed_threshold: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -133,7 +137,7 @@ pub(super) struct SavedSighting {
 }
 
 /// Returns the snapshot's bytes: their hash first, so that none is missing or changed.
-pub(super) fn save(judge: &Judge, windows: &Windows, threshold: u64) -> Vec<u8> {
+pub(super) fn save(judge: &Judge, windows: &Windows, admitted: Thresholds) -> Vec<u8> {
     let usuals = judge.usuals.iter().map(|(subject, usual)| SavedUsual::of(subject, usual)).collect();
     let open = &judge.episodes.open;
     let episodes = open.iter().map(|(subject, episode)| SavedEpisode::of(subject, episode)).collect();
@@ -150,14 +154,20 @@ pub(super) fn save(judge: &Judge, windows: &Windows, threshold: u64) -> Vec<u8> 
         last: answering.last.as_nanos(),
     };
     let addresses = windows.aliases.iter().map(address).collect();
-    seal(&BottleneckSnapshot { usuals, episodes, threshold, errors, addresses }.encode_to_vec())
+    let Thresholds { whole: threshold, failed: failed_threshold } = admitted;
+    let saved = BottleneckSnapshot { usuals, episodes, threshold, errors, addresses, failed_threshold };
+    seal(&saved.encode_to_vec())
 }
 
-/// Gives a judge its memory back, and returns the threshold.
+/// Gives a judge its memory back, and returns the thresholds.
 ///
 /// # Errors
 /// When the bytes are cut or changed; the judge is as it was then.
-pub(super) fn restore(judge: &mut Judge, windows: &mut Windows, bytes: &[u8]) -> Result<u64, RestoreError> {
+pub(super) fn restore(
+    judge: &mut Judge,
+    windows: &mut Windows,
+    bytes: &[u8],
+) -> Result<Thresholds, RestoreError> {
     let damaged = |what: &str| RestoreError::Damaged(what.to_owned());
     let body = unseal(bytes).ok_or_else(|| damaged("its bytes are not those that were written"))?;
     let saved = BottleneckSnapshot::decode(body).map_err(|error| damaged(&error.to_string()))?;
@@ -173,7 +183,7 @@ pub(super) fn restore(judge: &mut Judge, windows: &mut Windows, bytes: &[u8]) ->
         let service = service.as_deref().map(Arc::from);
         windows.aliases.insert(address.as_str().into(), service, Timestamp(*last));
     }
-    Ok(saved.threshold)
+    Ok(Thresholds { whole: saved.threshold, failed: saved.failed_threshold })
 }
 
 impl SavedSubject {

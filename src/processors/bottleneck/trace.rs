@@ -38,7 +38,7 @@ pub(super) struct Trace {
 impl Trace {
     /// Builds the tree; none without spans. *Cost*: n log n, without recursion.
     pub(super) fn new(gathered: Gathered) -> Option<Self> {
-        let Gathered { id, mut spans, is_cut } = gathered;
+        let Gathered { id, mut spans, is_cut, .. } = gathered;
         spans.sort_unstable();
         let mut places = places_of(&spans);
         if places.windows(2).any(|pair| pair[0].0 == pair[1].0) {

@@ -205,15 +205,15 @@ impl Signals {
 
     fn take_calls(&mut self, calls: &Calls, window: u64) {
         let seconds = self.width.as_secs_f64();
-        let point = |value: f64, support: u64| Point { window, value: value as f32, support: support as f32 };
+        let point = |value: f64, support: f64| Point { window, value: value as f32, support: support as f32 };
         for step in &calls.steps {
-            let n = step.calls;
-            let mut put = |aspect, value: f64, unit| {
+            let mut put = |aspect, value: f64, support: f64, unit| {
                 let (service, operation) = (&step.service, &step.operation);
-                self.put(service, aspect, operation, point(value, n), unit, step.exemplar);
+                self.put(service, aspect, operation, point(value, support), unit, step.exemplar);
             };
-            put(Aspect::Own, step.own.mean, "ms");
-            put(Aspect::Failing, step.failed_here as f64 / n.max(1) as f64, "1");
+            put(Aspect::Own, step.own.mean, step.calls as f64, "ms");
+            let failures = step.failures();
+            put(Aspect::Failing, failures.share(), failures.of, "1");
         }
         for step in &calls.steps {
             let Some(failure) = &step.failure else { continue };
@@ -226,31 +226,33 @@ impl Signals {
         self.see_share(window, calls.share);
         let mut arrived: BTreeMap<&Name, u64> = BTreeMap::new();
         for edge in &calls.edges {
-            let n = edge.calls;
-            *arrived.entry(&edge.server).or_default() += n - edge.lost.min(n);
-            let mut put = |aspect, value: f64, unit| {
-                self.put(&edge.server, aspect, &edge.client, point(value, n), unit, edge.exemplar);
+            let (n, losses) = (edge.calls, edge.losses());
+            if n > 0 {
+                *arrived.entry(&edge.server).or_default() += n - edge.lost.min(n);
+            }
+            let mut put = |aspect, value: f64, support: f64, unit| {
+                self.put(&edge.server, aspect, &edge.client, point(value, support), unit, edge.exemplar);
             };
-            let lost = edge.lost as f64 / n.max(1) as f64;
+            let (calls_seen, lost) = (n as f64, losses.share());
             match edge.kind {
                 EdgeKind::Database => {
-                    put(Aspect::Store, edge.duration.mean, "ms");
-                    put(Aspect::StoreLost, lost, "1");
+                    put(Aspect::Store, edge.duration.mean, calls_seen, "ms");
+                    put(Aspect::StoreLost, lost, losses.of, "1");
                 }
-                EdgeKind::Message => put(Aspect::Taken, calls.of_all(n) / seconds, "1/s"),
+                EdgeKind::Message => put(Aspect::Taken, calls.of_all(n) / seconds, calls_seen, "1/s"),
                 EdgeKind::Request => {
-                    put(Aspect::Way, edge.gap.mean, "ms");
-                    put(Aspect::Lost, lost, "1");
+                    put(Aspect::Way, edge.gap.mean, calls_seen, "ms");
+                    put(Aspect::Lost, lost, losses.of, "1");
                 }
                 EdgeKind::Peer => {
-                    put(Aspect::Way, edge.duration.mean, "ms");
-                    put(Aspect::Lost, lost, "1");
+                    put(Aspect::Way, edge.duration.mean, calls_seen, "ms");
+                    put(Aspect::Lost, lost, losses.of, "1");
                 }
             }
         }
         for (service, n) in arrived {
             let per_second = calls.of_all(n) / seconds;
-            self.put(service, Aspect::Traffic, &REQUESTS.into(), point(per_second, n), "1/s", None);
+            self.put(service, Aspect::Traffic, &REQUESTS.into(), point(per_second, n as f64), "1/s", None);
         }
     }
 

@@ -225,6 +225,7 @@ fn called(bench: &mut Bench, minute: u64, client: &str, server: &str) {
         calls: 10,
         failed: 0,
         lost: 0,
+        lost_of_all: None,
         duration: Spread::EMPTY,
         gap: Spread::EMPTY,
         exemplar: None,

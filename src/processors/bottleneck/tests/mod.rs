@@ -10,3 +10,4 @@ mod rules;
 mod saturation;
 mod scene;
 mod settings;
+mod witnesses;

@@ -60,7 +60,7 @@ pub(super) fn spans_of(script: &str) -> (Vec<Span>, HashMap<u64, String>) {
 }
 
 pub(super) fn trace_of(spans: Vec<Span>) -> Trace {
-    Trace::new(Gathered { id: 7, spans, is_cut: false }).expect("there are spans")
+    Trace::new(Gathered { id: 7, spans, is_cut: false, is_left_out: false }).expect("there are spans")
 }
 
 /// Writes the critical paths of all roots, the latest section first: `span start..end`.
