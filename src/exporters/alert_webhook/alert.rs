@@ -162,6 +162,11 @@ impl Alert {
         self.suppressed_by.iter().any(|by| by.starts_with(BY_INCIDENT))
     }
 
+    /// Lets it be told though its incident has been; silences stay.
+    pub(super) fn leave_out_incident(&mut self) {
+        self.suppressed_by.retain(|by| !by.starts_with(BY_INCIDENT));
+    }
+
     /// Tells transitions apart. A stage that has lost its state counts from one again, so the id alone could be
     /// that of last week.
     pub(super) fn occurrence(&self) -> Occurrence {

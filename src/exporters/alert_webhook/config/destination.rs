@@ -1,6 +1,6 @@
 //! Settings of one destination.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, sync::LazyLock, time::Duration};
 
 use component::AuthConfig;
 use model::AlertState;
@@ -27,6 +27,8 @@ pub(in super::super) struct DestinationConfig {
     pub(in super::super) name: String,
     pub(in super::super) format: Format,
     pub(in super::super) tells: Tells,
+    /// Keep alerts back whose incident has been told of.
+    pub(in super::super) inhibit_members: bool,
     pub(in super::super) url: config::Secret,
     /// Replicas: each gets everything.
     pub(in super::super) urls: Vec<config::Secret>,
@@ -125,6 +127,7 @@ impl Default for DestinationConfig {
             name: String::new(),
             format: Format::AlertmanagerWebhook,
             tells: Tells::Alerts,
+            inhibit_members: true,
             url: config::Secret::default(),
             urls: Vec::new(),
             url_env: None,
@@ -194,6 +197,16 @@ impl DestinationConfig {
             true => &*OF_INCIDENTS,
             false => &self.group_by,
         }
+    }
+
+    /// Returns an alert as this destination sees it: without what keeps members of incidents from others.
+    pub(in super::super) fn view_of<'a>(&self, alert: &'a Alert) -> Cow<'a, Alert> {
+        if self.inhibit_members || !alert.is_told_by_incident() {
+            return Cow::Borrowed(alert);
+        }
+        let mut alert = alert.clone();
+        alert.leave_out_incident();
+        Cow::Owned(alert)
     }
 
     /// Whether this destination shall learn of the transition; `knows` says whether it was told that the alert fires.

@@ -289,6 +289,10 @@ fn check_times(destination: &DestinationConfig, at: &str, checks: &mut Checks) {
         let message = "an Alertmanager makes groups of alerts itself and knows no incidents; leave tells out, or choose another format";
         checks.error(&format!("{at}.tells"), message);
     }
+    if destination.tells == Tells::Incidents && !destination.inhibit_members {
+        let message = "the destination is told of incidents and of no member; leave inhibit_members out";
+        checks.error(&format!("{at}.inhibit_members"), message);
+    }
     if !destination.format.carries_groups() {
         if destination.group_by != DestinationConfig::default().group_by {
             let message = format!(

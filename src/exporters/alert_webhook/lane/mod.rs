@@ -212,8 +212,9 @@ impl Lane {
     fn entries_of(&self, alerts: &[Alert]) -> Vec<Entry> {
         let now = self.clock.now();
         let mut book = self.book.borrow_mut();
+        let views: Vec<_> = alerts.iter().map(|alert| self.config.view_of(alert)).collect();
         let (mut entries, mut news) = (Vec::new(), BTreeSet::new());
-        for alert in alerts {
+        for alert in views.iter().map(AsRef::as_ref) {
             let fingerprint = alert.fingerprint.as_str();
             // One request may tell that an alert fires and that it has ended.
             let wants = self.config.wants(alert, book.knows(fingerprint) || news.contains(fingerprint));

@@ -22,6 +22,7 @@ destinations:
   - {name: nojson, format: template, url: 'https://example.com', template: 'no {{ status }}'}
   - {name: slow, url: 'https://example.com', group_interval: 10m, repeat_interval: 5m}
   - {name: am, format: alertmanager_v2, url: 'http://am:9093', tells: incidents}
+  - {name: all, url: 'https://example.com', tells: incidents, inhibit_members: false}
   - {name: two, url: 'https://example.com', urls: ['https://example.org'], headers: {content-type: x}}
 "
         .trim_start(),
@@ -44,8 +45,9 @@ destinations:
         destinations.7.template: content_type says JSON, and what the template writes is none: expected ident at line 1 column 2; it wrote "no \"firing\""
         destinations.8.repeat_interval: repeat_interval is 5m0s, must not be below group_interval (10m0s)
         destinations.9.tells: an Alertmanager makes groups of alerts itself and knows no incidents; leave tells out, or choose another format
-        destinations.10.urls: 2 URLs are given, and each would get every message; only replicas of an Alertmanager want that. Make one destination for each
-        destinations.10.headers.content-type: content-type is set by the exporter itself, remove it
+        destinations.10.inhibit_members: the destination is told of incidents and of no member; leave inhibit_members out
+        destinations.11.urls: 2 URLs are given, and each would get every message; only replicas of an Alertmanager want that. Make one destination for each
+        destinations.11.headers.content-type: content-type is set by the exporter itself, remove it
         queue.directory: directory is not set: alerts that wait for a destination are lost when the process ends; set it to a folder that outlives it
         queue.max_items: max_items is 0, must be above 0
         retry.max_interval: max_interval is 1s, must not be below initial_interval (10s)

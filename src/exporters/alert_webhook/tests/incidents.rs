@@ -206,3 +206,37 @@ fn alerts_of_an_incident_are_a_group_and_stay_in_it_when_the_incident_is_taken_o
         assert_eq!(alone, [1, 1], "{told:?}");
     });
 }
+
+#[test]
+fn a_destination_may_want_all_members_while_another_is_told_of_their_incident_once() {
+    on_a_shard(async {
+        let [once, all] = [
+            Server::replying(Reply::of(200, &[], "")).await,
+            Server::replying(Reply::of(200, &[], "")).await,
+        ];
+        let running = Running::start(&format!(
+            "destinations: [{{name: once, url: 'http://{}', group_by: [incident_id], group_wait: 1s, group_interval: 1s}}, \
+             {{name: all, url: 'http://{}', group_by: [incident_id], group_wait: 1s, group_interval: 1s, inhibit_members: false}}]",
+            once.address, all.address
+        ));
+        running.tell(&[speaker("firing"), member("firing")]).await;
+        running.pass(Duration::from_secs(2)).await;
+        until("both are told", || !once.seen.borrow().is_empty() && !all.seen.borrow().is_empty()).await;
+        let silenced =
+            Told::new("firing", "Silenced", "cart").with(|told| told.suppressed_by = Some("night"));
+        running.tell(&[member("resolved"), silenced]).await;
+        running.pass(Duration::from_secs(2)).await;
+        until("the end of a member is told", || all.seen.borrow().len() == 2).await;
+        running.tell(&[speaker("resolved")]).await;
+        running.pass(Duration::from_secs(2)).await;
+        until("the end is told", || once.seen.borrow().len() == 2 && all.seen.borrow().len() == 3).await;
+        let told = |server: &Server| groups(server).into_iter().map(|(_, alerts)| alerts).collect::<Vec<_>>();
+        assert_eq!(told(&once), [["Speaker firing"], ["Speaker resolved"]]);
+        let expected: [&[&str]; 3] = [
+            &["Member firing", "Speaker firing"],
+            &["Speaker firing", "Member resolved"],
+            &["Speaker resolved"],
+        ];
+        assert_eq!(told(&all), expected);
+    });
+}
