@@ -208,6 +208,8 @@ pub mod alert_event {
     pub const SEQUENCE: &str = "trueline.alert.sequence";
     /// Truth: told again, so that a destination that has lost it learns of it.
     pub const IS_REMINDER: &str = "trueline.alert.is_reminder";
+    /// Whole number: while it fires, and nothing suppresses it, it is told again each time that so many milliseconds have passed.
+    pub const RESEND_INTERVAL_MS: &str = "trueline.alert.resend_interval_ms";
     /// Text: the rule's name, which is the label `alertname`.
     pub const RULE_NAME: &str = "trueline.alert.rule.name";
     /// Text: `gt`, `burn_rate`, ….

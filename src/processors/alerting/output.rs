@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, VecDeque},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,8 +23,9 @@ const MOST_BYTES: usize = 1 << 20;
 const MOST_SENT: usize = 64;
 
 /// Log records that wait for the state to be stored, and those that exporters do not have yet.
-#[derive(Default)]
 pub(super) struct Outbox {
+    /// How often what fires is told again.
+    resend_interval: Duration,
     /// Requests that the next tick sends: whoever asks for the state before it gets them too.
     pub(super) ready: Vec<Request>,
     /// Requests that no exporter has safely yet: a crash would take them, so they are stored until then.
@@ -43,6 +45,11 @@ struct Sent {
 }
 
 impl Outbox {
+    pub(super) fn new(resend_interval: Duration) -> Self {
+        let (ready, sent, fresh) = (Vec::new(), VecDeque::new(), Vec::new());
+        Self { resend_interval, ready, sent, fresh, writer: LogsWriter::new(), n_open: 0 }
+    }
+
     /// Adds a record of an alert.
     pub(super) fn tell(&mut self, alert: &Alert, telling: &Telling, now: Timestamp) {
         let mut resource = Attributes::new();
@@ -59,7 +66,7 @@ impl Outbox {
             severity_number: severity.number(),
             severity_text: severity.name(),
             body: AnyValue::Str(sentence.as_bytes()),
-            attributes: &describe(alert, telling),
+            attributes: &describe(alert, telling, self.resend_interval),
             flags: 0,
             trace_id: alert.exemplars.first().copied(),
             span_id: None,
@@ -133,7 +140,7 @@ pub(super) fn id_of(fingerprint: u64, telling: &Telling) -> String {
     format!("{:016x}", rapidhash::v3::rapidhash_v3(&bytes))
 }
 
-fn describe(alert: &Alert, telling: &Telling) -> Attributes {
+fn describe(alert: &Alert, telling: &Telling, resend_interval: Duration) -> Attributes {
     let mut out = Attributes::new();
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     out.push_str(alert_event::STATE, telling.state.name());
@@ -141,6 +148,8 @@ fn describe(alert: &Alert, telling: &Telling) -> Attributes {
     out.push_str(alert_event::FINGERPRINT, &format!("{:016x}", alert.fingerprint));
     out.push_int(alert_event::SEQUENCE, whole(telling.sequence));
     out.push(alert_event::IS_REMINDER, AnyValue::Bool(telling.is_reminder));
+    let resend_ms = u64::try_from(resend_interval.as_millis()).unwrap_or(u64::MAX);
+    out.push_int(alert_event::RESEND_INTERVAL_MS, whole(resend_ms));
     out.push_str(alert_event::RULE_NAME, &alert.name);
     out.push_str(alert_event::RULE_TYPE, &alert.rule_type);
     out.push_str(alert_event::SEVERITY, alert.severity().name());

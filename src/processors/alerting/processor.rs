@@ -98,7 +98,7 @@ impl AnalysisHalf {
             clocks: Vec::new(),
             stages: BTreeMap::new(),
             silences: Silences::default(),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(config.resend_interval.get()),
             figures: Figures { since: cx.started_at, ..Figures::default() },
             meters: Meters::new(cx.telemetry),
             published: Published::default(),

@@ -175,6 +175,8 @@ fn change(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answe
         end: Some(now),
         title,
         slo_id: String::new(),
+        resend: None,
+        is_lost: false,
         trace: None,
     };
     let told = change_view(&event);

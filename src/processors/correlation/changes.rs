@@ -21,6 +21,8 @@ pub(super) fn change_of(deployment: &Deployment) -> Event {
         end: Some(*at),
         title: title_of(deployment),
         slo_id: String::new(),
+        resend: None,
+        is_lost: false,
         trace: None,
     }
 }

@@ -244,6 +244,8 @@ fn event_of(service: &Name, moved: &Moved, start: Timestamp) -> Event {
         end: None,
         title: format!("{service}: {}", sentence(&Evidence::of(moved, moved.shift.deviations))),
         slo_id: String::new(),
+        resend: None,
+        is_lost: false,
         trace: moved.exemplar,
     }
 }

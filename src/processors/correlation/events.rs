@@ -1,6 +1,6 @@
 //! What happened, whoever tells it: alerts, episodes, bottlenecks, changes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use model::{AlertState, Severity, Timestamp, TraceId, alert_event};
 use wire::view::{AnyValue, Group, LogRecord};
@@ -25,6 +25,10 @@ pub(super) struct Event {
     /// The objective that an alert guards; empty for none.
     pub(super) slo_id: String,
     pub(super) trace: Option<TraceId>,
+    /// Of an alert, how often it is told again while it fires; none where that is not known.
+    pub(super) resend: Option<Duration>,
+    /// Whether it fell silent instead of being told to have ended.
+    pub(super) is_lost: bool,
 }
 
 /// Who tells it.
@@ -139,9 +143,9 @@ impl Draft {
         let title = if self.body.is_empty() { name.to_owned() } else { self.body };
         let id = format!("{}/{name}/{}", self.service, record.time);
         let (start, end) = (self.at, Some(self.at));
-        let (severity, slo_id) = (Severity::Info, String::new());
+        let (severity, slo_id, resend, is_lost) = (Severity::Info, String::new(), None, false);
         let (kind, service, trace) = (Kind::Change, self.service, self.trace);
-        Event { start, kind, id, service, severity, end, title, slo_id, trace }
+        Event { start, kind, id, service, severity, end, title, slo_id, trace, resend, is_lost }
     }
 
     fn into_event(
@@ -153,8 +157,9 @@ impl Draft {
         end: Option<Timestamp>,
     ) -> Option<Event> {
         let Self { service, body: title, trace, .. } = self;
-        let slo_id = String::new();
-        (!id.is_empty()).then_some(Event { start, kind, id, service, severity, end, title, slo_id, trace })
+        let (slo_id, resend, is_lost) = (String::new(), None, false);
+        let event = Event { start, kind, id, service, severity, end, title, slo_id, trace, resend, is_lost };
+        (!event.id.is_empty()).then_some(event)
     }
 }
 
@@ -232,6 +237,8 @@ pub(super) fn read_alert(record: &LogRecord<'_>) -> Option<Heard> {
         title: cut(record.body.to_label_string()),
         slo_id: alert.slo_id,
         trace: record.trace_id.try_into().ok(),
+        resend: alert.resend,
+        is_lost: false,
     };
     Some(Heard { event, is_call: state == AlertState::Escalated && alert.has_destination })
 }
@@ -243,6 +250,7 @@ struct Alert {
     severity: Severity,
     service: String,
     slo_id: String,
+    resend: Option<Duration>,
     has_destination: bool,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
@@ -259,6 +267,7 @@ impl Alert {
             alert_event::RULE_TYPE => self.rule_type = text(),
             alert_event::SEVERITY => self.severity = Severity::of_name(&text()).unwrap_or_default(),
             alert_event::SLO_ID => self.slo_id = text(),
+            alert_event::RESEND_INTERVAL_MS => self.resend = millis(value),
             alert_event::DESTINATION => self.has_destination = !text().is_empty(),
             alert_event::STARTS_AT => self.starts_at = time(value),
             alert_event::ENDS_AT => self.ends_at = time(value),
@@ -280,6 +289,13 @@ impl Alert {
 /// In Prometheus the namespace of a service is in front of its name, before a slash.
 fn service_of_job(job: String) -> String {
     job.rsplit('/').next().map(str::to_owned).unwrap_or(job)
+}
+
+fn millis(value: AnyValue<'_>) -> Option<Duration> {
+    match value {
+        AnyValue::Int(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
+        _ => None,
+    }
 }
 
 fn time(value: AnyValue<'_>) -> Option<Timestamp> {

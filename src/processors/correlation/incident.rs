@@ -30,7 +30,7 @@ pub(super) struct Incident {
     /// The highest that any of its events had.
     pub(super) severity: Severity,
     pub(super) members: BTreeMap<Member, Event>,
-    /// When a stage told last of those that last, alerts aside: they end as their stage says.
+    /// When a stage told last of those that last.
     pub(super) heard: BTreeMap<Member, Timestamp>,
     /// Events that found no room, each counted once, and those of them that are known: as many as members.
     pub(super) n_left_out: u64,
@@ -172,7 +172,8 @@ impl Incident {
         if let Some(known) = self.members.get_mut(&key) {
             known.severity = known.severity.max(event.severity);
             self.severity = self.severity.max(event.severity);
-            known.end = event.end;
+            (known.end, known.is_lost) = (event.end, event.is_lost);
+            known.resend = event.resend.or(known.resend);
             known.title = event.title;
             known.trace = known.trace.or(event.trace);
             return true;
@@ -289,21 +290,32 @@ impl Incident {
         members.filter(|event| event.kind == Kind::Departure && event.end.is_none())
     }
 
-    /// Ends what lasts and was not told of for longer than anything lasts: its stage has gone, or lost its state.
-    pub(super) fn end_forgotten(&mut self, now: Timestamp) {
-        let lasting = self.members.iter_mut();
-        for (key, event) in lasting.filter(|(_, event)| !event.kind.is_alert() && event.end.is_none()) {
+    /// Ends what lasts and was not told of for longer than anything lasts, or an alert for many times as long as it is told
+    /// again: its stage has gone, or lost its state. What is silenced is not told again. Returns what ended.
+    pub(super) fn end_forgotten(
+        &mut self,
+        now: Timestamp,
+        is_silenced: impl Fn(&str) -> bool,
+    ) -> Vec<Member> {
+        let mut lost = Vec::new();
+        for (key, event) in self.members.iter_mut().filter(|(_, event)| event.end.is_none()) {
+            let patience = match event.kind.is_alert() && !is_silenced(&event.id) {
+                true => event.resend.unwrap_or(USUAL_RESEND).saturating_mul(RESENDS).min(FORGOTTEN_AFTER),
+                false => FORGOTTEN_AFTER,
+            };
             match self.heard.get(key) {
                 None => {
                     self.heard.insert(key.clone(), now);
                 }
-                Some(heard) if *heard + FORGOTTEN_AFTER <= now => {
-                    event.end = Some(now);
+                Some(heard) if *heard + patience <= now => {
+                    (event.end, event.is_lost) = (Some(now), true);
                     self.heard.remove(key);
+                    lost.push(key.clone());
                 }
                 Some(_) => {}
             }
         }
+        lost
     }
 
     /// Moves on to the state that its members' states ask for. Returns whether that is another.
@@ -374,6 +386,10 @@ impl Incident {
     }
 }
 
+/// An alert that was not told again so often has lost its stage: by then `alert_webhook` tells it no more either.
+const RESENDS: u32 = 15;
+/// How often an alert is told again by who does not say.
+const USUAL_RESEND: Duration = Duration::from_mins(1);
 /// An episode lasts 48 hours at most.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(49);
 /// Exemplar traces of an incident; more are not looked at.

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
 use component::{Counter, Cx, Processor};
-use model::{Ack, Batch, Partial, Payload, Timestamp, alert_event};
+use model::{Ack, Batch, Partial, Payload, Traces, alert_event};
 use prost::Message;
 use wire::{
     build::{Attributes, LogsWriter},
-    view::{LogRecord, groups},
+    view::{KeyValue, LogRecord, Span, groups},
 };
 
 use super::{
     events,
     lines::{Line, line_of},
 };
-use crate::aggregation::deployments::VersionRow;
+use crate::aggregation::spec::{self, SERVICE_NAME};
 
 /// Raised when the meaning of a field changes.
 pub(super) const VERSION: u32 = 1;
@@ -25,8 +25,8 @@ pub(super) const VERSION: u32 = 1;
 const ALERTS: &[u8] = b"alerting";
 /// What other stages write is no line of the service that it tells of.
 const OURS: &[u8] = b"trueline.";
-/// The event of the semantic conventions for feature flags.
-const FLAG_WAS_ASKED: &[u8] = b"feature_flag.evaluation";
+/// The event of the semantic conventions for feature flags, of a log record or a span, and its name of before.
+const FLAG_WAS_ASKED: [&[u8]; 2] = [b"feature_flag.evaluation", b"feature_flag"];
 /// What stands before the name of a flag.
 pub(super) const FLAG: &str = "feature_flag/";
 /// Variants that are noted in a second.
@@ -48,8 +48,22 @@ pub(super) struct CorrelationPartial {
     #[prost(message, repeated, tag = "4")]
     pub(super) lines: Vec<LineRow>,
     /// Variants of feature flags that services were told.
-    #[prost(message, repeated, tag = "5")]
-    pub(super) flags: Vec<VersionRow>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) flags: Vec<FlagRow>,
+}
+
+/// How often a service was told a variant of a feature flag.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct FlagRow {
+    #[prost(string, tag = "1")]
+    pub(super) service: String,
+    /// [`FLAG`], the flag's name, and in brackets who provides it where that is told.
+    #[prost(string, tag = "2")]
+    pub(super) flag: String,
+    #[prost(string, tag = "3")]
+    pub(super) variant: String,
+    #[prost(uint64, tag = "4")]
+    pub(super) evaluations: u64,
 }
 
 /// How often a service wrote a line.
@@ -70,7 +84,7 @@ pub(super) struct IngestHalf {
     changes: Vec<String>,
     counts_lines: bool,
     lines: BTreeMap<(String, Line), u64>,
-    /// By service, flag and variant: when it was first seen since the last tick.
+    /// By service, flag and variant how often it was told since the last tick.
     flags: BTreeMap<(String, String, String), u64>,
     uncounted: Counter,
     left_out_flags: Counter,
@@ -88,7 +102,7 @@ impl IngestHalf {
     }
 
     /// Returns the events of a request, and counts the lines of all else.
-    fn look_at(&mut self, request: &[u8], now: Timestamp) -> Vec<u8> {
+    fn look_at(&mut self, request: &[u8]) -> Vec<u8> {
         let mut events = LogsWriter::new();
         for group in groups(request) {
             let service = group.resource.attribute("service.name");
@@ -98,9 +112,9 @@ impl IngestHalf {
                 if events::is_event(record.event_name, &self.changes) {
                     events.copy(&group, message, &Attributes::new());
                 } else if let Some(service) = &service
-                    && record.event_name == FLAG_WAS_ASKED
+                    && FLAG_WAS_ASKED.contains(&record.event_name)
                 {
-                    self.see_flag(service, &record, now);
+                    self.see_flag(service, record.attributes());
                 } else if let Some(service) = &service
                     && self.counts_lines
                     && !record.event_name.starts_with(OURS)
@@ -112,22 +126,47 @@ impl IngestHalf {
         events.take()
     }
 
-    /// Notes which variant of a flag a service was told.
-    fn see_flag(&mut self, service: &str, record: &LogRecord<'_>, now: Timestamp) {
-        let (mut flag, mut variant) = (None, None);
-        for attribute in record.attributes() {
-            match attribute.key {
-                b"feature_flag.key" => flag = Some(attribute.value().to_label_string()),
-                b"feature_flag.result.variant" | b"feature_flag.variant" => {
-                    variant = Some(attribute.value().to_label_string());
+    /// Looks for evaluations of feature flags among the events of spans. *Cost*: a walk over those that have events.
+    fn look_at_spans(&mut self, traces: &Traces) {
+        // A request has the spans of a resource one after the other.
+        let mut service: Option<(u32, Option<String>)> = None;
+        for span in traces.table.spans.iter().filter(|span| span.has_events) {
+            let body = span.body.of(&traces.bytes);
+            for event in (Span { body }).events().filter(|event| FLAG_WAS_ASKED.contains(&event.name)) {
+                if service.as_ref().is_none_or(|(known, _)| *known != span.resource) {
+                    let resource = traces.table.resources.get(span.resource as usize);
+                    let resource = resource.map(|record| record.resource.of(&traces.bytes));
+                    let name = resource.and_then(|resource| spec::text_of(resource, SERVICE_NAME));
+                    service = Some((span.resource, name.map(events::cut)));
                 }
-                _ => {}
+                if let Some((_, Some(service))) = &service {
+                    self.see_flag(service, event.attributes());
+                }
             }
         }
-        let (Some(flag), Some(variant)) = (flag, variant) else { return };
-        let key = (service.to_owned(), events::cut(format!("{FLAG}{flag}")), events::cut(variant));
+    }
+
+    /// Counts which variant of a flag a service was told; the value where the variant has no name.
+    fn see_flag<'a>(&mut self, service: &str, attributes: impl Iterator<Item = KeyValue<'a>>) {
+        let (mut flag, mut variant, mut value, mut provider) = (None, None, None, None);
+        for attribute in attributes {
+            let place = match attribute.key {
+                b"feature_flag.key" => &mut flag,
+                b"feature_flag.result.variant" | b"feature_flag.variant" => &mut variant,
+                b"feature_flag.result.value" => &mut value,
+                b"feature_flag.provider.name" | b"feature_flag.provider_name" => &mut provider,
+                _ => continue,
+            };
+            *place = Some(attribute.value().to_label_string());
+        }
+        let (Some(flag), Some(variant)) = (flag, variant.or(value)) else { return };
+        let flag = match provider {
+            Some(provider) => format!("{FLAG}{flag} ({provider})"),
+            None => format!("{FLAG}{flag}"),
+        };
+        let key = (service.to_owned(), events::cut(flag), events::cut(variant));
         if self.flags.len() < MOST_FLAGS || self.flags.contains_key(&key) {
-            self.flags.entry(key).or_insert(now.as_nanos());
+            *self.flags.entry(key).or_default() += 1;
         } else {
             self.left_out_flags.add(1);
         }
@@ -148,14 +187,21 @@ impl IngestHalf {
 
 impl Processor for IngestHalf {
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
-        let Payload::Logs(request) = &batch.payload else { return cx.pass(batch) };
+        let request = match &batch.payload {
+            Payload::Logs(request) => request,
+            Payload::Traces(traces) => {
+                self.look_at_spans(traces);
+                return cx.pass(batch);
+            }
+            _ => return cx.pass(batch),
+        };
         let mut told = CorrelationPartial { version: VERSION, ..CorrelationPartial::default() };
         if tells_alerts(request) {
             // Who told of them waits until exporters have them.
             told.alerts = request.clone();
             return tell(&told, batch.ack, cx);
         }
-        told.events = self.look_at(request, cx.now()).into();
+        told.events = self.look_at(request).into();
         cx.pass(batch);
         if !told.events.is_empty() {
             tell(&told, Ack::none(), cx);
@@ -174,8 +220,7 @@ impl Processor for IngestHalf {
             records,
         });
         let lines = rows.collect();
-        let flag =
-            |((service, what, version), seen)| VersionRow { service, version, seen, what, last_seen: 0 };
+        let flag = |((service, flag, variant), evaluations)| FlagRow { service, flag, variant, evaluations };
         let flags = std::mem::take(&mut self.flags).into_iter().map(flag).collect();
         let told = CorrelationPartial { version: VERSION, lines, flags, ..CorrelationPartial::default() };
         tell(&told, Ack::none(), cx);

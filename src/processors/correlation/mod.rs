@@ -29,6 +29,7 @@ mod config;
 mod departures;
 mod events;
 mod feedback;
+mod flags;
 mod graph;
 mod impact;
 mod incident;

@@ -98,6 +98,7 @@ pub(super) fn facts(incident: &Incident, title: &str, now: Timestamp) -> Vec<(&'
             ("severity", Some(Tree::text(event.severity.name()))),
             ("start", Some(nanos(event.start))),
             ("end", event.end.map(nanos)),
+            ("is_lost", event.is_lost.then_some(Tree::Bool(true))),
             ("title", Some(Tree::text(&*event.title))),
         ])
     });
@@ -263,6 +264,12 @@ pub(super) fn description(incident: &Incident) -> String {
     if !suffer.is_empty() {
         lines.push(format!("From there it came to {}.", suffer.join(", ")));
     }
+    let lost = incident.members.values().filter(|event| event.is_lost);
+    lines.extend(match lost.count() {
+        0 => None,
+        1 => Some("Of one of its events nothing is heard any more: it may go on.".to_owned()),
+        n => Some(format!("Of {n} of its events nothing is heard any more: they may go on.")),
+    });
     lines.extend(incident.impact.iter().map(|(objective, loss)| price(objective, loss)));
     let objectives = incident.objectives();
     let objectives: Vec<_> =

@@ -25,6 +25,7 @@ use super::{
     departures::Departures,
     events::{self, Event, Kind},
     feedback::Opinions,
+    flags::Flags,
     graph::{CallGraph, Name},
     impact::Budgets,
     incident::{Incident, State},
@@ -35,7 +36,6 @@ use super::{
     snapshot,
     voice::Voices,
 };
-use crate::aggregation::deployments::Deployments;
 
 /// Joins events into incidents and says what is behind them.
 pub struct Correlation;
@@ -49,7 +49,8 @@ impl ProcessorDef for Correlation {
     type Config = CorrelationConfig;
 
     fn consumes(_: &CorrelationConfig) -> SignalSet {
-        SignalSet::LOGS
+        // Of spans what they tell of feature flags.
+        SignalSet::LOGS.union(SignalSet::TRACES)
     }
 
     fn emits(_: &CorrelationConfig) -> SignalSet {
@@ -101,7 +102,7 @@ pub(super) struct AnalysisHalf {
     /// In the order in which they were told.
     pub(super) changes: VecDeque<Event>,
     /// Variants of feature flags.
-    pub(super) flags: Deployments,
+    pub(super) flags: Flags,
     /// Closed ones, the newest last.
     pub(super) past: VecDeque<Incident>,
     pub(super) signals: Signals,
@@ -137,6 +138,7 @@ pub(super) struct Meters {
     pub(super) opened: Counter,
     pub(super) inhibited: Counter,
     refused_events: Counter,
+    lost: Counter,
     n_signals: Gauge,
     without_signal: Counter,
     other_lines: Counter,
@@ -189,6 +191,11 @@ impl AnalysisHalf {
                 "Events of which nothing was kept, as there were too many incidents or they can not be read",
                 "{event}",
             ),
+            lost: telemetry.counter(
+                &named("lost_events"),
+                "Events of incidents that fell silent, and whose end nobody told",
+                "{event}",
+            ),
             n_signals: telemetry.gauge(
                 &named("signals"),
                 "Signals of services that are remembered",
@@ -201,7 +208,7 @@ impl AnalysisHalf {
             incidents: Incidents::default(),
             voices: Voices::default(),
             changes: VecDeque::new(),
-            flags: Deployments::new(MOST_FLAGS),
+            flags: Flags::new(config.rca.window.get(), MOST_FLAGS, cx.started_at),
             past: VecDeque::new(),
             signals: Signals::new(
                 rca.window.get(),
@@ -276,9 +283,7 @@ impl AnalysisHalf {
             let at = now - Duration::from_nanos(1);
             self.signals.take_lines(&service, &line, row.is_complaint, row.records, at);
         }
-        let changed = told.flags.into_iter().filter_map(|row| self.flags.take(row));
-        self.came.extend(changed.map(|changed| change_of(&changed)));
-        self.meters.without_flag.add(std::mem::take(&mut self.flags.left_out));
+        told.flags.into_iter().for_each(|row| self.flags.take(row));
         for group in groups(&told.events) {
             for message in group.items() {
                 match events::read(&group, &LogRecord::of(message), &self.config.changes.events) {
@@ -411,8 +416,16 @@ impl AnalysisHalf {
         let mut news = Vec::new();
         for incident in self.incidents.all.values_mut() {
             let before = incident.state;
-            incident.end_forgotten(now);
-            if incident.settle(now, resolve, close) {
+            let voice = self.voices.0.get(&incident.id);
+            let is_silenced =
+                |fingerprint: &str| voice.is_some_and(|voice| voice.silenced.contains(fingerprint));
+            let lost = incident.end_forgotten(now, is_silenced);
+            if let Some(voice) = self.voices.0.get_mut(&incident.id).filter(|_| !lost.is_empty()) {
+                lost.iter().for_each(|(_, id)| voice.lose(id));
+            }
+            incident.revision += u32::from(!lost.is_empty());
+            let has_moved = incident.settle(now, resolve, close);
+            if has_moved {
                 let what = match incident.state {
                     State::Open if before == State::Mitigating => News::Updated,
                     State::Open => News::Reopened,
@@ -422,7 +435,10 @@ impl AnalysisHalf {
                     State::Closed => News::Closed,
                 };
                 news.push((incident.id.clone(), what));
+            } else if !lost.is_empty() {
+                news.push((incident.id.clone(), News::Updated));
             }
+            self.meters.lost.add(lost.len() as u64);
         }
         for (id, what) in news {
             self.tell(&id, what, now);
@@ -484,7 +500,9 @@ impl Processor for AnalysisHalf {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now();
-        self.signals.settle_lines();
+        self.signals.settle_lines(now);
+        self.came.extend(self.flags.settle(now));
+        self.meters.without_flag.add(std::mem::take(&mut self.flags.left_out));
         let has_alerts = self.place_all(now);
         self.refine_soon(has_alerts, now);
         self.settle(now);

@@ -147,6 +147,10 @@ pub(super) struct IncidentEvent {
     /// 0 for what is not followed: alerts, changes, and what has ended.
     #[prost(fixed64, tag = "10")]
     pub(super) told_unix_nano: u64,
+    #[prost(uint64, optional, tag = "11")]
+    pub(super) resend_ms: Option<u64>,
+    #[prost(bool, tag = "12")]
+    pub(super) is_lost: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -90,7 +90,7 @@ pub(super) struct Signals {
     /// Lines that are counted as [`OTHER`].
     pub(super) counted_as_other: u64,
     templates: Templates,
-    /// Lines that came since the last second, so that they are taken in the same order on however many shards they came.
+    /// Lines of the window that is open, so that they are taken in the same order however they came.
     lines: BTreeMap<(u64, SignalKey), u64>,
     /// Lines that are remembered, by service, and all of them.
     lines_of: BTreeMap<Name, usize>,
@@ -270,10 +270,12 @@ impl Signals {
         *self.lines.entry((self.window_of(at), key)).or_default() += n;
     }
 
-    /// Takes the lines of a second.
-    pub(super) fn settle_lines(&mut self) {
+    /// Takes the lines of windows that have ended, whatever the order in which they came.
+    pub(super) fn settle_lines(&mut self, now: Timestamp) {
         let most = self.most_points();
-        for ((window, key), n) in std::mem::take(&mut self.lines) {
+        let first = SignalKey { service: "".into(), aspect: Aspect::Own, name: "".into() };
+        let open = self.lines.split_off(&(self.window_of(now), first));
+        for ((window, key), n) in std::mem::replace(&mut self.lines, open) {
             let template = self.templates.of(&key.service, &key.name);
             if template.as_ref().is_some_and(|template| template.has_joined) {
                 self.join_lines(&key.service);

@@ -3,7 +3,7 @@
 //!
 //! Signals are left out: they are known again half an hour later, and until then causes keep what was found.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{RestoreError, Snapshot};
@@ -77,7 +77,7 @@ pub(super) fn read(half: &mut AnalysisHalf, snapshot: &Snapshot) -> Result<(), R
     }
     half.past.extend(state.past.into_iter().filter_map(incident_of));
     state.changes.into_iter().filter_map(event_of).for_each(|change| half.note_change(change));
-    state.flags.into_iter().for_each(|row| drop(half.flags.take(row)));
+    state.flags.into_iter().for_each(|row| half.flags.restore(row));
     for edge in state.edges {
         half.graph.see(&name(&edge.client), &name(&edge.server), edge.calls, Timestamp(edge.last_unix_nano));
     }
@@ -120,7 +120,9 @@ fn incident_record(incident: &Incident, voice: Option<VoiceRecord>) -> IncidentR
 }
 
 fn member_record(incident: &Incident, key: &Member, event: &Event) -> IncidentEvent {
-    let told_unix_nano = incident.heard.get(key).copied().unwrap_or_default().as_nanos();
+    // Who was away can not know how long alerts were silent: after a restart that counts anew.
+    let heard = incident.heard.get(key).filter(|_| !event.kind.is_alert());
+    let told_unix_nano = heard.copied().unwrap_or_default().as_nanos();
     IncidentEvent { told_unix_nano, ..event_record(event) }
 }
 
@@ -227,6 +229,8 @@ fn event_record(event: &Event) -> IncidentEvent {
         slo_id: event.slo_id.clone(),
         trace_id: event.trace.map(Vec::from).unwrap_or_default(),
         told_unix_nano: 0,
+        resend_ms: event.resend.map(|resend| u64::try_from(resend.as_millis()).unwrap_or(u64::MAX)),
+        is_lost: event.is_lost,
     }
 }
 
@@ -241,6 +245,8 @@ fn event_of(record: IncidentEvent) -> Option<Event> {
         title: record.title,
         slo_id: record.slo_id,
         trace: trace_of(&record.trace_id),
+        resend: record.resend_ms.map(Duration::from_millis),
+        is_lost: record.is_lost,
     })
 }
 

@@ -141,6 +141,13 @@ impl Voice {
         self.held.insert(fingerprint.to_owned(), held);
     }
 
+    /// Lets others speak for what fell silent: nobody knows whether it fires.
+    pub(super) fn lose(&mut self, fingerprint: &str) {
+        self.held.remove(fingerprint);
+        self.counted.remove(fingerprint);
+        self.silenced.remove(fingerprint);
+    }
+
     /// Returns what goes out again while the incident goes on, and the ends that waited when it is over.
     pub(super) fn go_on(&mut self, is_over: bool, now: Timestamp) -> Vec<Bytes> {
         let mut due = Vec::new();

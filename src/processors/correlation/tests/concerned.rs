@@ -62,6 +62,8 @@ fn incident(id: &str, service: &str, severity: Severity, second: u64) -> Inciden
         end: None,
         title: String::new(),
         slo_id: String::new(),
+        resend: None,
+        is_lost: false,
         trace: None,
     });
     incident.chain =

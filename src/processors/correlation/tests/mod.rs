@@ -6,8 +6,10 @@ mod causes;
 mod concerned;
 mod departures;
 mod feedback;
+mod flags;
 mod grouping;
 mod impact;
+mod lost;
 mod sampled;
 mod stored;
 mod written;
@@ -390,6 +392,13 @@ impl Alert<'_> {
         let mut attributes = Attributes::new();
         attributes.push_str(alert_event::DESTINATION, destination);
         self.tells_more("escalated", seconds, seconds, None, attributes)
+    }
+
+    /// Is told again to fire since a second, by who tells it again so often.
+    pub(super) fn goes_on(&self, start: u64, now: u64, resend_ms: i64) -> Vec<u8> {
+        let mut attributes = Attributes::new();
+        attributes.push_int(alert_event::RESEND_INTERVAL_MS, resend_ms);
+        self.tells_more("firing", now, start, None, attributes)
     }
 
     /// Fires by a rule of another type.

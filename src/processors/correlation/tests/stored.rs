@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        ingest::{CorrelationPartial, LineRow},
+        ingest::{CorrelationPartial, FlagRow, LineRow},
         record::*,
     },
     Alert, Shop, calm, step,
@@ -18,6 +18,7 @@ fn what_is_told_and_stored_is_as_described() {
     let mut schema = Schema::compile("correlation.proto");
     schema.holds::<CorrelationPartial>("CorrelationPartial");
     schema.holds::<LineRow>("LineRow");
+    schema.holds::<FlagRow>("FlagRow");
     schema.holds::<VersionRow>("Version");
     schema.holds::<CorrelationState>("CorrelationState");
     schema.holds::<IncidentRecord>("IncidentRecord");

@@ -28,8 +28,9 @@ fn written(capacity: usize, seconds: u64, line: impl Fn(u64) -> String) -> Signa
     for second in 0..seconds {
         let (service, line): (Name, Name) = ("shop".into(), line(second).into());
         signals.take_lines(&service, &line, false, 2, at(second));
-        signals.settle_lines();
+        signals.settle_lines(at(second + 1));
     }
+    signals.settle_lines(at(seconds) + WINDOW);
     signals
 }
 
@@ -101,7 +102,7 @@ fn what_is_remembered_of_a_signal_for_half_an_hour_takes_three_kilobytes_and_not
         let start = at(10 * window);
         signals.take(&model::Rollups { start, width: WINDOW, calls, ..Default::default() });
         signals.take_lines(&"cart".into(), &"served order of".into(), false, 4, start);
-        signals.settle_lines();
+        signals.settle_lines(start + WINDOW);
     }
     let key = |key: &SignalKey| size_of::<SignalKey>() + key.name.len() + 2 * size_of::<usize>();
     let sizes: Vec<usize> = signals.all().map(|(it, track)| key(it) + track.bytes()).collect();
