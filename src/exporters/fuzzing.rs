@@ -21,7 +21,7 @@ pub fn otlp_http(
     now: Timestamp,
 ) -> Result<Delivered, ExportError> {
     let uri = Uri::from_static("http://localhost:4318/v1/traces");
-    otlp_http::judge(&uri, &Answer { status, headers, body }, now)
+    otlp_http::judge(&uri, &Answer { status, headers, body, fault: None }, now)
 }
 
 /// Reads an answer of OTLP over gRPC.
@@ -47,5 +47,5 @@ pub fn remote_write(
     is_second: bool,
     now: Timestamp,
 ) -> Result<String, ExportError> {
-    prometheus_remote_write::judge_of(&Answer { status, headers, body }, is_second, now)
+    prometheus_remote_write::judge_of(&Answer { status, headers, body, fault: None }, is_second, now)
 }

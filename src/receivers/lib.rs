@@ -3,15 +3,19 @@
 //! * `host_metrics`: what the machine does, at an interval.
 //! * `otlp`: OTLP over gRPC and HTTP.
 //! * `otlp_file`: files of OTLP, as JSON lines or protobuf.
+//! * `prometheus`: what targets show over HTTP, at an interval.
 
 mod host_metrics;
 mod otlp;
 mod otlp_file;
+mod prometheus;
 #[cfg(test)]
 mod testing;
 
 #[cfg(feature = "testing")]
 pub use otlp::fuzzing;
+#[cfg(feature = "testing")]
+pub use prometheus::fuzzing::exposition;
 
 /// Files of recorded telemetry, for whoever reads them without running a receiver.
 pub mod recorded {
@@ -25,5 +29,6 @@ pub fn table() -> Vec<component::ReceiverEntry> {
         ReceiverEntry::of::<host_metrics::HostMetrics>(),
         ReceiverEntry::of::<otlp::Otlp>(),
         ReceiverEntry::of::<otlp_file::OtlpFile>(),
+        ReceiverEntry::of::<prometheus::Prometheus>(),
     ]
 }

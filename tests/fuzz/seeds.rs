@@ -39,6 +39,7 @@ fn main() -> io::Result<()> {
     write_stages()?;
     write_hop()?;
     write_bodies(&traces[1])?;
+    write_expositions()?;
     write_configurations()?;
     write_answers()
 }
@@ -119,6 +120,14 @@ fn write_bodies(request: &[u8]) -> io::Result<()> {
         write("decompress", name, &[&[*encoding + 18], &body[..]].concat())?;
     }
     Ok(())
+}
+
+/// Pages of targets in both formats, the first byte says in which.
+fn write_expositions() -> io::Result<()> {
+    let text = "# HELP a Of\\n it.\n# TYPE a histogram\na_bucket{b=\"c\\\"\\\\\",le=\"+Inf\",} 1e3 1700000000000\n{\"x.y\",\"z\"=\"\"} NaN\n";
+    let open = "# TYPE a counter\n# UNIT a_seconds seconds\na_total{b=\"c\"} 5 1.5 # {trace_id=\"f\"} 1 2.5\na_created 1\n# EOF\n";
+    write("exposition", "text", &[b"\0", text.as_bytes()].concat())?;
+    write("exposition", "openmetrics", &[b"\x01", open.as_bytes()].concat())
 }
 
 /// The shipped pipeline, and documents that use what it does not.

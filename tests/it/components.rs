@@ -28,6 +28,7 @@ fn components_are_listed_by_kind_under_their_names() -> Result<()> {
           - name: otlp
           - name: otlp_file
             aliases: [otlpjsonfile]
+          - name: prometheus
         processors:
           - name: aggregation
           - name: alerting

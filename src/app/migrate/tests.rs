@@ -51,7 +51,7 @@ service:
             Not here
               receivers::kubeletstats  (yaml::4:3)
                   the Go collector's receiver `kubeletstats` is not here
-                  nothing is scraped over the network yet; scrape with Prometheus or a collector that sends on over OTLP, and the machine with `host_metrics`
+                  pages for Prometheus are read by `prometheus`, as cAdvisor has one, and the machine by `host_metrics`
               processors::k8sattributes  (yaml::7:3)
                   the Go collector's processor `k8sattributes` is not here
                   the Kubernetes API is not asked; set what you know with `resource`, from the environment: `${env:POD_NAME}`, and the node with `resource_detection`

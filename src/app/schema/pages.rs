@@ -7,6 +7,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("receivers", "host_metrics", include_str!("../../receivers/host_metrics/README.md")),
     ("receivers", "otlp", include_str!("../../receivers/otlp/README.md")),
     ("receivers", "otlp_file", include_str!("../../receivers/otlp_file/README.md")),
+    ("receivers", "prometheus", include_str!("../../receivers/prometheus/README.md")),
     ("processors", "aggregation", include_str!("../../processors/aggregation/README.md")),
     ("processors", "alerting", include_str!("../../processors/alerting/README.md")),
     ("processors", "anomaly", include_str!("../../processors/anomaly/README.md")),

@@ -39,9 +39,13 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     (Processor, &["servicegraph"], "it is a connector: write it below `connectors` as `service_graph`"),
     (
         Receiver,
-        &["prometheus", "prometheus_simple", "kubeletstats", "docker_stats"],
-        "nothing is scraped over the network yet; scrape with Prometheus or a collector that sends on over OTLP, and the \
-         machine with `host_metrics`",
+        &["prometheus_simple"],
+        "write `prometheus` with `config: {scrape_configs: [{job_name: …, static_configs: [{targets: ['host:port']}]}]}`",
+    ),
+    (
+        Receiver,
+        &["kubeletstats", "docker_stats"],
+        "pages for Prometheus are read by `prometheus`, as cAdvisor has one, and the machine by `host_metrics`",
     ),
     (
         Receiver,

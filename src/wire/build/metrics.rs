@@ -24,6 +24,17 @@ pub struct MetricsWriter {
     nest: Nest,
     /// What the open metric's data ends in: temporality and monotonicity come after the points.
     tail: (u64, bool),
+    /// What is said of the open metric, or of the next, beside its head; it comes after the data.
+    metadata: Attributes,
+}
+
+/// What names a scope.
+#[derive(Clone, Copy, Debug)]
+pub struct ScopeHead<'a> {
+    pub name: &'a str,
+    pub version: &'a str,
+    pub attributes: &'a Attributes,
+    pub schema_url: &'a str,
 }
 
 /// What names a metric.
@@ -155,6 +166,19 @@ impl MetricsWriter {
         self.nest.scope(name, version);
     }
 
+    /// Begins the metrics of a scope with all that may be said of one.
+    pub fn scope_of(&mut self, head: &ScopeHead<'_>) {
+        self.end_metric();
+        self.nest.scope_of(head.name, head.version, head.attributes);
+        nest::text(self.nest.out(), 3, head.schema_url.as_bytes());
+    }
+
+    /// Says something more of the metric that begins next: from which type it was made.
+    pub fn metadata_of_next(&mut self, metadata: &Attributes) {
+        self.end_metric();
+        self.metadata.clone_from(metadata);
+    }
+
     pub fn gauge(&mut self, head: &MetricHead<'_>) -> NumberPoints<'_> {
         self.begin_metric(head, 5, Temporality::Unspecified, false);
         NumberPoints(&mut self.nest)
@@ -231,6 +255,8 @@ impl MetricsWriter {
         if self.nest.depth() == 4 {
             nest::uint(self.nest.out(), 2, self.tail.0);
             nest::uint(self.nest.out(), 3, u64::from(self.tail.1));
+            self.nest.close_to(3);
+            std::mem::take(&mut self.metadata).write(self.nest.out(), 12);
             self.nest.close_to(2);
         }
     }

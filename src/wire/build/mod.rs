@@ -15,7 +15,7 @@ pub use groups::GroupsWriter;
 pub use logs::{LogRecord, LogsWriter};
 pub use metrics::{
     Buckets, Exemplar, ExponentialPoint, ExponentialPoints, HistogramPoint, HistogramPoints, MetricHead,
-    MetricsWriter, NumberPoint, NumberPoints, SummaryPoint, SummaryPoints,
+    MetricsWriter, NumberPoint, NumberPoints, ScopeHead, SummaryPoint, SummaryPoints,
 };
 pub use spans::{Event, Link, Span, SpansWriter};
 pub use tree::Tree;

@@ -51,6 +51,11 @@ impl Nest {
 
     /// Begins `ScopeSpans` or a sibling, with its scope.
     pub(super) fn scope(&mut self, name: &str, version: &str) {
+        self.scope_of(name, version, &super::Attributes::new());
+    }
+
+    /// Begins it with a scope that has attributes.
+    pub(super) fn scope_of(&mut self, name: &str, version: &str, attributes: &super::Attributes) {
         if self.depth() == 0 {
             self.begin(1);
         }
@@ -59,6 +64,7 @@ impl Nest {
         self.message(1, |out| {
             text(out, 1, name.as_bytes());
             text(out, 2, version.as_bytes());
+            attributes.write(out, 3);
         });
     }
 

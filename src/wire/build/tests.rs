@@ -79,7 +79,8 @@ fn with_exemplars(owned: &[proto::Exemplar], write: impl FnOnce(&[Exemplar<'_>])
 
 /// Brings a metric to what builders write, and writes it with one.
 fn rebuild(writer: &mut MetricsWriter, metric: &mut proto::Metric) {
-    metric.metadata.clear();
+    fill(&mut metric.metadata);
+    writer.metadata_of_next(&attributes(&metric.metadata));
     let data = metric.data.get_or_insert_with(|| Data::Gauge(proto::Gauge::default()));
     let head = MetricHead { name: &metric.name, description: &metric.description, unit: &metric.unit };
     match data {
@@ -294,9 +295,12 @@ proptest! {
             resource_metrics.schema_url.clear();
             writer.resource(&plain_resource(&mut resource_metrics.resource));
             for proto::ScopeMetrics { scope, metrics, schema_url } in &mut resource_metrics.scope_metrics {
-                schema_url.clear();
-                let (name, version) = plain_scope(scope);
-                writer.scope(&name, &version);
+                let scope = scope.get_or_insert_default();
+                scope.dropped_attributes_count = 0;
+                fill(&mut scope.attributes);
+                let (name, version) = (scope.name.as_str(), scope.version.as_str());
+                let attributes = &attributes(&scope.attributes);
+                writer.scope_of(&ScopeHead { name, version, attributes, schema_url });
                 metrics.iter_mut().for_each(|metric| rebuild(&mut writer, metric));
             }
         }

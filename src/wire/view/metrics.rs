@@ -130,7 +130,7 @@ impl Number {
 }
 
 /// Bit 0 of a point's flags: the source knows that there is no value.
-pub(crate) const NO_RECORDED_VALUE: u32 = 1;
+pub const NO_RECORDED_VALUE: u32 = 1;
 
 /// A data point of a gauge or a sum.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -12,7 +12,7 @@ mod value;
 
 pub use common::{Group, KeyValue, Resource, Scope, attributes, groups, resource_of};
 pub use logs::LogRecord;
-pub(crate) use metrics::NO_RECORDED_VALUE;
+pub use metrics::NO_RECORDED_VALUE;
 pub use metrics::{
     Buckets, Exemplar, ExponentialPoint, HistogramPoint, Metric, MetricData, Number, NumberPoint, Points,
     Quantile, SummaryPoint, Temporality,

@@ -8,6 +8,7 @@
 //! * `dead_letters`: `trueline deliveries` shows what nobody took, and sends it again.
 //! * `destination`: keeps the webhooks that it is sent, and answers as it is told.
 //! * `explanations`: `trueline explain` says the same after a restart.
+//! * `scraped`: what a Prometheus shows of itself comes out of another one, and ends there with it.
 //! * `sdk`: what real clients send is counted, charted and found again.
 //! * `alertmanager`: takes, groups and resolves what `alert_webhook` sends; `amtool` shows it.
 //! * `browser`: what a page in a real Chromium sends with the web SDK is found.
@@ -48,6 +49,7 @@ mod past;
 mod promises;
 mod refused;
 mod restart;
+mod scraped;
 mod sdk;
 mod secured;
 mod series;

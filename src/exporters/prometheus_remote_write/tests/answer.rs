@@ -12,8 +12,12 @@ use crate::http::Answer;
 #[test]
 fn what_a_server_says_does_nothing_to_a_terminal_and_fills_no_log() {
     let body = [b"out of order\x1b[2J\n\xff".as_slice(), &[b'x'; 10_000]].concat();
-    let answer =
-        Answer { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body: Bytes::from(body) };
+    let answer = Answer {
+        status: StatusCode::BAD_REQUEST,
+        headers: HeaderMap::new(),
+        body: Bytes::from(body),
+        fault: None,
+    };
     let verdict = judge(&answer, ProtobufMessage::V1, &Counts::default(), Timestamp::from_secs(1)).unwrap();
     let Verdict::Refused { reason, text, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(reason, "out_of_order");

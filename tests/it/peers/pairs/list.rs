@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{
     attributes, deltas, exporters, filter, passing, receiver, redaction,
     refused::{ACCEPTED_BY_ONE, Only, REFUSED},
-    sampling, transform,
+    sampling, scraping, transform,
 };
 
 /// What stands before and behind the list.
@@ -51,6 +51,10 @@ fn list() -> String {
     }
     for sent in receiver::REQUESTS {
         list += &row(&format!("otlp: {}", sent.what), &said(sent.meant));
+    }
+    for job in scraping::JOBS {
+        list +=
+            &row(&format!("prometheus as a receiver: {}", job.what), &said(job.meant.map(|meant| meant.why)));
     }
     for (what, _) in REFUSED {
         list += &row(what, "both refuse");

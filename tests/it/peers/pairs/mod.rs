@@ -11,6 +11,7 @@
 //! * `list`: the list in `README.md`.
 //! * `receiver`: what senders are told.
 //! * `refused`: configurations that neither runs.
+//! * `scraping`: what both make of what targets show.
 //! * `values`, `zoo`, `metric_zoo`, `crowd`: what is sent.
 
 mod attributes;
@@ -27,6 +28,7 @@ mod redaction;
 mod refused;
 mod run;
 mod sampling;
+mod scraping;
 mod transform;
 mod values;
 mod zoo;

@@ -2,35 +2,34 @@
 
 use std::{cell::RefCell, error::Error, sync::Arc, time::Duration};
 
+use super::{AddressGuard, AddressRefused, lookup::Lookup};
+use crate::{ClientTls, ClientTlsConfig};
 use bytes::Bytes;
 use component::{BoxError, ClientAuth, Clock, ExportError, Telemetry};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header::USER_AGENT};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore};
-use transport::{ClientTls, ClientTlsConfig};
-
-use super::{AddressGuard, AddressRefused, lookup::Lookup};
 
 /// The most that is read of an answer, as OTLP 1.11 recommends.
-pub(crate) const MAX_ANSWER_BYTES: usize = 4 << 20;
+pub const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long sent bytes may stay unacknowledged before a connection counts as dead. Without this a peer
 /// that vanished would be sent to for a quarter of an hour.
-pub(crate) const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// More of an answer than this is not repeated in a log line.
 const MAX_QUOTED_BYTES: usize = 512;
 
 /// Names us to servers: `trueline/0.1.0 (linux/amd64)`.
-pub(crate) fn user_agent() -> String {
+pub fn user_agent() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -40,7 +39,7 @@ pub(crate) fn user_agent() -> String {
 }
 
 /// Returns an error with everything that led to it, which most errors leave out of their own text.
-pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
+pub fn describe(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -56,7 +55,7 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
 
 /// Returns what a server said as it may stand in a log line: not too long, and without characters that
 /// do something to a terminal.
-pub(crate) fn quote(said: &str) -> String {
+pub fn quote(said: &str) -> String {
     let mut quoted = String::new();
     for character in said.trim().chars() {
         if quoted.len() >= MAX_QUOTED_BYTES {
@@ -74,26 +73,26 @@ pub(crate) fn quote(said: &str) -> String {
 
 /// How connections are made and kept.
 #[derive(Clone)]
-pub(crate) struct ClientSettings {
-    pub(crate) tls: ClientTlsConfig,
+pub struct ClientSettings {
+    pub tls: ClientTlsConfig,
     /// Whether any endpoint is `https`; without one no certificates are loaded.
-    pub(crate) uses_tls: bool,
+    pub uses_tls: bool,
     /// Sent with every request; must not hold names that the caller sets.
-    pub(crate) headers: HeaderMap,
-    pub(crate) max_idle_connections: usize,
-    pub(crate) idle_timeout: Duration,
+    pub headers: HeaderMap,
+    pub max_idle_connections: usize,
+    pub idle_timeout: Duration,
     /// Offer HTTP/2 to servers that speak TLS.
-    pub(crate) offers_http2: bool,
+    pub offers_http2: bool,
     /// Ping HTTP/2 connections this often; zero means never.
-    pub(crate) http2_ping_interval: Duration,
-    pub(crate) http2_ping_timeout: Duration,
+    pub http2_ping_interval: Duration,
+    pub http2_ping_timeout: Duration,
     /// Has a say in which addresses a name may have; addresses in URLs are the caller's to check.
-    pub(crate) guard: Option<Arc<dyn AddressGuard>>,
-    pub(crate) max_answer_bytes: usize,
+    pub guard: Option<Arc<dyn AddressGuard>>,
+    pub max_answer_bytes: usize,
     /// Where certificates that were read again are counted.
-    pub(crate) telemetry: Telemetry,
+    pub telemetry: Telemetry,
     /// Adds what the server wants to see to each request.
-    pub(crate) auth: Option<Arc<dyn ClientAuth>>,
+    pub auth: Option<Arc<dyn ClientAuth>>,
 }
 
 impl Default for ClientSettings {
@@ -118,17 +117,28 @@ impl Default for ClientSettings {
 
 /// What a server said.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
     /// Empty when it was longer than the settings allow or broke off.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
+    /// Why the body is empty that should not be.
+    pub fault: Option<BodyFault>,
+}
+
+/// What was wrong with the body of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyFault {
+    /// It was longer than the settings allow.
+    TooLong,
+    /// It broke off.
+    BrokenOff,
 }
 
 type Pool = Client<HttpsConnector<HttpConnector<Lookup>>, Full<Bytes>>;
 
 /// Sends requests over connections that it keeps.
-pub(crate) struct HttpClient {
+pub struct HttpClient {
     settings: ClientSettings,
     tls: ClientTls,
     clock: Arc<dyn Clock>,
@@ -137,7 +147,7 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(crate) fn new(mut settings: ClientSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(mut settings: ClientSettings, clock: Arc<dyn Clock>) -> Self {
         if !settings.headers.contains_key(USER_AGENT)
             && let Ok(agent) = HeaderValue::try_from(user_agent())
         {
@@ -154,17 +164,12 @@ impl HttpClient {
     /// # Errors
     /// Retryable: no connection could be made, or it broke before the answer came. Permanent only when the guard
     /// refuses the address.
-    pub(crate) async fn post(
-        &self,
-        uri: &Uri,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Answer, ExportError> {
+    pub async fn post(&self, uri: &Uri, headers: HeaderMap, body: Bytes) -> Result<Answer, ExportError> {
         self.ask(Method::POST, uri, headers, body).await
     }
 
     /// Sends a request of any method; see [`HttpClient::post`].
-    pub(crate) async fn ask(
+    pub async fn ask(
         &self,
         method: Method,
         uri: &Uri,
@@ -184,8 +189,12 @@ impl HttpClient {
         let (parts, body) = answer.into_parts();
         // An answer whose body breaks off has still told its status, which is what counts.
         let body = Limited::new(body, self.settings.max_answer_bytes).collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        let (body, fault) = match body {
+            Ok(body) => (body.to_bytes(), None),
+            Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(BodyFault::TooLong)),
+            Err(_) => (Bytes::new(), Some(BodyFault::BrokenOff)),
+        };
+        Ok(Answer { status: parts.status, headers: parts.headers, body, fault })
     }
 
     async fn pool(&self) -> Result<Pool, ExportError> {

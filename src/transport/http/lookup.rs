@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower_service::Service;
 
 /// Decides which addresses a client may connect to.
-pub(crate) trait AddressGuard: Send + Sync + Debug {
+pub trait AddressGuard: Send + Sync + Debug {
     /// # Errors
     /// When the host must not be connected to at this address.
     fn check(&self, host: &str, address: IpAddr) -> Result<(), AddressRefused>;
@@ -23,9 +23,9 @@ pub(crate) trait AddressGuard: Send + Sync + Debug {
 /// Why a host is not connected to.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{host} is not connected to: {reason}")]
-pub(crate) struct AddressRefused {
-    pub(crate) host: String,
-    pub(crate) reason: &'static str,
+pub struct AddressRefused {
+    pub host: String,
+    pub reason: &'static str,
 }
 
 /// Resolves names as the system does. One address that is refused refuses the name, as whoever answers could put
