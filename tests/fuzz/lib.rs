@@ -2,13 +2,31 @@
 
 pub mod stage;
 
+use bytes::Bytes;
 use model::{KeySet, Signal, Slice, SpanTable};
-use wire::edit::{AttributeEdits, Edit, Source};
+use wire::{
+    Matcher,
+    edit::{AttributeEdits, Edit, Source},
+};
 
 /// Takes the first byte as a choice of signal.
 pub fn signal(data: &[u8]) -> Option<(Signal, &[u8])> {
     let (first, rest) = data.split_first()?;
     Some((Signal::ALL[usize::from(*first) % 3], rest))
+}
+
+/// Reads a request as a receiver does; none when it is refused.
+pub fn read(signal: Signal, request: &[u8]) -> Option<(Bytes, u64)> {
+    let request = Bytes::copy_from_slice(request);
+    match signal {
+        Signal::Traces => {
+            let mut table = SpanTable::default();
+            let request = wire::read_traces(request, &Matcher::new(&keys()), &mut table).ok()?;
+            Some((request, table.spans.len() as u64))
+        }
+        Signal::Metrics => wire::read_metrics(request).ok(),
+        Signal::Logs => wire::read_logs(request).ok(),
+    }
 }
 
 /// Wants the keys that the seeds hold, and one that they do not.

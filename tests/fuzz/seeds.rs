@@ -41,7 +41,68 @@ fn main() -> io::Result<()> {
     write_bodies(&traces[1])?;
     write_expositions()?;
     write_configurations()?;
-    write_answers()
+    write_answers()?;
+    write_ottl(&[&traces[1], &metrics, &logs])?;
+    write_questions()
+}
+
+/// A condition or statement, a zero byte, a request.
+fn write_ottl(requests: &[&[u8]; 3]) -> io::Result<()> {
+    const TEXTS: [(Signal, &str); 8] = [
+        (Signal::Traces, "span.name == \"a\" or IsMatch(span.attributes[\"http.route\"], \"^/\")"),
+        (
+            Signal::Traces,
+            "set(span.attributes[\"k\"], Concat([span.name, \"x\"], \"-\")) where span.kind == SPAN_KIND_SERVER",
+        ),
+        (Signal::Traces, "service.name == \"cart\" and not (k != 0.5)"),
+        (Signal::Metrics, "datapoint.attributes[\"k\"] > 0.1 and metric.type == METRIC_DATA_TYPE_GAUGE"),
+        (Signal::Metrics, "delete_key(datapoint.attributes, \"k\")"),
+        (Signal::Logs, "log.severity_number < SEVERITY_NUMBER_INFO"),
+        (Signal::Logs, "replace_pattern(log.attributes[\"service.name\"], \"c(.)\", \"$1$1\")"),
+        (Signal::Logs, "merge_maps(log.attributes, ParseJSON(\"{\\\"a\\\": [1]}\"), \"upsert\")"),
+    ];
+    for (index, (signal, text)) in TEXTS.into_iter().enumerate() {
+        let request = requests[signal as usize];
+        write_signal(
+            "ottl",
+            &format!("text-{index}"),
+            signal as u8,
+            &[text.as_bytes(), b"\0", request].concat(),
+        )?;
+    }
+    for (signal, request) in Signal::ALL.into_iter().zip(requests) {
+        let name = format!("request-{signal}");
+        write("rewrite", &name, &[&[1, 0x50, 0xa2, 0xf0, signal as u8], *request].concat())?;
+    }
+    // Version 1 and a request: what the stages tell that change the temporality.
+    let metrics = requests[1];
+    let mut told = vec![1, 0x08, 0x01, 0x12];
+    let mut length = metrics.len();
+    while length >= 0x80 {
+        told.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    told.push(length as u8);
+    write("told", "metrics", &[&told, metrics].concat())?;
+    write("stored", "nothing", b"")
+}
+
+/// Stage, method, version of an archive; path, query, body and archive on lines.
+fn write_questions() -> io::Result<()> {
+    const BODIES: [&str; 4] = [
+        "{\"match\": [\"alertname=~\\\"a|b\\\"\"], \"duration\": \"2h\", \"comment\": \"c\"}",
+        "{\"verdict\": \"noise\", \"root\": null}",
+        "{\"service\": \"s\", \"title\": \"version 2\"}",
+        "",
+    ];
+    for (choice, (_, topic)) in stage::answering().into_iter().enumerate() {
+        for (index, body) in BODIES.into_iter().enumerate() {
+            let text = format!("0000000000000001/ack\nsubject=above&at=2026-11-21T10:00:00Z\n{body}\n");
+            let head = [choice as u8, index as u8, 1];
+            write("questions", &format!("{topic}-{index}"), &[&head[..], text.as_bytes()].concat())?;
+        }
+    }
+    Ok(())
 }
 
 /// What each stage tells of some spans, and what it stores of them.

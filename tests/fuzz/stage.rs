@@ -7,7 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use component::{
-    BuildCx, ConfiguredProcessor, Cx, Processor, ProcessorEntry, RestoreError, Snapshot, Telemetry, Workbench,
+    Answer, BuildCx, ConfiguredProcessor, Cx, Processor, ProcessorEntry, Question, RestoreError, Snapshot,
+    Telemetry, Workbench,
 };
 use model::{Ack, Batch, KeySet, Partial, Payload, Rollups, Series, Signal, Statistic, Timestamp, Traces};
 
@@ -81,10 +82,91 @@ const KINDS: [Kind; 12] = [
     Kind::judging("correlation", "{}"),
 ];
 
+/// Those that hand over more than counts: requests, spans, and what was seen in them.
+const TELLING: [Kind; 4] = [
+    Kind::judging("cumulativetodelta", "{initial_value: keep}"),
+    Kind::judging("cumulativetodelta", "{snapshot_interval: 60s}"),
+    Kind::judging("deltatocumulative", "{}"),
+    Kind::judging(
+        "tail_sampling",
+        "{decision_wait: 1s, policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}, \
+         {name: slow, type: latency, latency: {threshold_ms: 5}}]}",
+    ),
+];
+
 static STAGES: LazyLock<Vec<Arc<dyn ConfiguredProcessor>>> = LazyLock::new(|| {
     let table: Vec<_> = processors::connectors().into_iter().chain(processors::processors()).collect();
-    KINDS.iter().map(|kind| configured(&table, kind.name, kind.settings)).collect()
+    let kinds = KINDS.iter().chain(&TELLING);
+    kinds.map(|kind| configured(&table, kind.name, kind.settings)).collect()
 });
+
+/// Chooses a stage that hands over more than counts.
+pub fn telling(choice: usize) -> usize {
+    KINDS.len() + choice % TELLING.len()
+}
+
+/// Returns the stages that answer questions, with each topic that they have.
+pub fn answering() -> Vec<(usize, &'static str)> {
+    let stages = STAGES.iter().take(KINDS.len()).enumerate();
+    stages
+        .flat_map(|(stage, configured)| configured.topics().iter().map(move |topic| (stage, *topic)))
+        .collect()
+}
+
+/// Makes a `filter` or a `transform` of one condition or statement; none when it is refused.
+pub fn of_ottl(kind: &str, signal: Signal, text: &str) -> Option<Arc<dyn ConfiguredProcessor>> {
+    let table = processors::processors();
+    let row = table.iter().find(|row| row.kind == kind)?;
+    let list = match (kind, signal) {
+        ("filter", Signal::Traces) => "trace_conditions",
+        ("filter", Signal::Metrics) => "metric_conditions",
+        ("filter", Signal::Logs) => "log_conditions",
+        (_, Signal::Traces) => "trace_statements",
+        (_, Signal::Metrics) => "metric_statements",
+        (_, Signal::Logs) => "log_statements",
+    };
+    let settings = serde_json::json!({ list: [text], "error_mode": "silent" }).to_string();
+    let node = config::parse(&config::Source::new("settings", &settings)).ok()?;
+    (row.parse)(&node, kind, &mut config::Problems::default())
+}
+
+/// Sends a request through the ingest half of a stage. Panics unless what leaves is sound and no more than came.
+pub fn passes(stage: &dyn ConfiguredProcessor, signal: Signal, request: &Bytes, items: u64) {
+    let telemetry = Telemetry::default();
+    let mut half = stage.ingest(&build_cx(&telemetry));
+    let (mut keys, mut bench) = (KeySet::default(), Workbench::default());
+    half.want(&mut keys);
+    half.wanted(&keys);
+    let payload = match signal {
+        Signal::Traces => {
+            let mut traces = Traces { bytes: request.clone(), table: Box::default() };
+            wire::scan_traces(request, &wire::Matcher::new(&keys), &mut traces.table)
+                .expect("the request is sound");
+            Payload::Traces(traces)
+        }
+        Signal::Metrics => Payload::Metrics(request.clone()),
+        Signal::Logs => Payload::Logs(request.clone()),
+    };
+    half.process(Batch { payload, items, ack: Ack::none() }, &mut Cx::new(NOW, &mut bench));
+    for batch in bench.out {
+        let bytes = batch.payload.bytes().expect("it is OTLP");
+        let left = wire::check(signal, bytes).expect("what is passed on is sound");
+        assert!(left <= items, "{left} of {items} are left");
+    }
+}
+
+/// Tells the ingest half of a stage what its analysis half is said to have found, and lets it work on.
+pub fn hears_verdicts(choice: usize, told: Bytes) {
+    let telemetry = Telemetry::default();
+    let mut half = STAGES[choice % STAGES.len()].ingest(&build_cx(&telemetry));
+    let (keys, mut bench) = (KeySet::default(), Workbench::default());
+    half.wanted(&keys);
+    for at in [NOW, NOW + Duration::from_secs(120)] {
+        let batch = Batch { payload: Payload::Verdicts(told.clone()), items: 0, ack: Ack::none() };
+        half.process(batch, &mut Cx::new(at, &mut bench));
+        half.tick(&mut Cx::new(at, &mut bench));
+    }
+}
 
 fn configured(table: &[ProcessorEntry], kind: &str, settings: &str) -> Arc<dyn ConfiguredProcessor> {
     let row = table.iter().find(|row| row.kind == kind).expect("the stage is in its table");
@@ -267,6 +349,23 @@ impl Half {
 
     pub fn snapshot(&self) -> Snapshot {
         self.processor.snapshot().expect("an analysis half has a snapshot")
+    }
+
+    /// Returns what survives a restart, if anything does.
+    pub fn state(&self) -> Option<Snapshot> {
+        self.processor.snapshot()
+    }
+
+    /// # Errors
+    /// When the bytes are no archive of this stage.
+    pub fn restore_archive(&mut self, archive: Snapshot) -> Result<(), RestoreError> {
+        self.processor.restore_archive(archive)
+    }
+
+    pub fn ask(&mut self, question: &Question) -> Answer {
+        let answer = self.processor.answer(question, &mut Cx::new(self.now, &mut self.bench));
+        self.sound();
+        answer
     }
 
     /// # Errors
