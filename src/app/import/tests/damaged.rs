@@ -50,7 +50,7 @@ impl Numbers {
 /// Cuts words out of a document, doubles others, and puts some in the place of others.
 fn damaged(text: &str, numbers: &mut Numbers) -> String {
     let mut words: Vec<&str> = text.split_inclusive([' ', '\n', '{', '(', '[', '"', '\'']).collect();
-    for _ in 0..=numbers.below(6) {
+    for _ in 0..=numbers.below(3) {
         let (from, to) = (numbers.below(words.len()), numbers.below(words.len()));
         match numbers.below(4) {
             0 => drop(words.remove(to)),
@@ -77,18 +77,18 @@ fn damaged_documents_are_imported_or_reported_the_same_each_time() {
         (rules, slos, report.lines)
     };
     let mut numbers = Numbers(7);
-    let (mut n_made, mut n_told) = (0, 0);
+    let mut n_made = 0;
     for _ in 0..200 {
         for text in [RULES, SLOS] {
             let text = damaged(text, &mut numbers);
             let (rules, slos, told) = import(&text);
             n_made += usize::from(rules.len() > 4 || slos.len() > 4);
-            n_told += usize::from(!told.is_empty());
             assert_eq!(import(&text), (rules, slos, told), "{text}");
         }
     }
+    let is_plausible = (10..390).contains(&n_made);
     assert!(
-        n_made > 20 && n_told > 20,
-        "{n_made} were made, {n_told} told of: too much or too little is damaged"
+        is_plausible,
+        "of 400 documents something is made of {n_made}: too much or too little is damaged"
     );
 }
