@@ -38,6 +38,26 @@ impl Trueline {
         Self::start_program(&binary()?, config_yaml, watch, args, env)
     }
 
+    /// Starts trueline where the folder `disk` of its working folder is a disk of so many KiB, that nobody else sees. Needs root.
+    pub fn start_on_small_disk(config_yaml: &str, watch: Watch, kib: u64) -> Result<Self> {
+        let mut launch = Launch::new("trueline", "unshare")?;
+        let config = launch.write("config.yaml", config_yaml)?;
+        std::fs::create_dir(launch.dir().join("disk"))?;
+        let mounted = format!("mount -t tmpfs -o size={kib}k tmpfs disk && exec \"$0\" \"$@\"");
+        launch = launch.args(["--mount", "--", "sh", "-c", &mounted]);
+        launch = launch.args([binary()?]).args([format!("--config={}", config.display())]);
+        Self::start_launch(launch, watch)
+    }
+
+    /// Returns the folder `disk` of [`Trueline::start_on_small_disk`] as the program sees it.
+    pub fn disk(&self) -> PathBuf {
+        let inside = self.dir().join("disk");
+        Path::new("/proc")
+            .join(self.id().to_string())
+            .join("root")
+            .join(inside.strip_prefix("/").unwrap_or(&inside))
+    }
+
     pub(crate) fn start_program(
         program: &Path,
         config_yaml: &str,
@@ -51,6 +71,10 @@ impl Trueline {
         for (name, value) in env {
             launch = launch.env(name, value);
         }
+        Self::start_launch(launch, watch)
+    }
+
+    fn start_launch(launch: Launch, watch: Watch) -> Result<Self> {
         let health = format!("http://{}/", watch.health);
         let process = launch.start_until(|_| get(&health).is_ok_and(|answer| answer.status == 200))?;
         Ok(Self { process, watch })

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// How a request is answered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Mood {
+pub(crate) enum Mood {
     /// 200.
     Takes,
     /// 429, to be asked again in a second.
@@ -27,24 +27,24 @@ pub(super) enum Mood {
 }
 
 /// A request, whatever became of it.
-pub(super) struct Seen {
-    pub(super) body: Value,
-    pub(super) mood: Mood,
+pub(crate) struct Seen {
+    pub(crate) body: Value,
+    pub(crate) mood: Mood,
 }
 
-pub(super) struct Destination {
-    pub(super) address: SocketAddr,
+pub(crate) struct Destination {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Destination {
     /// Starts one that takes everything.
-    pub(super) fn good() -> Result<Self> {
+    pub(crate) fn good() -> Result<Self> {
         Self::start(|| Mood::Takes)
     }
 
     /// Starts one that is asked before each answer how it feels.
-    pub(super) fn start(mood: impl Fn() -> Mood + Send + Sync + 'static) -> Result<Self> {
+    pub(crate) fn start(mood: impl Fn() -> Mood + Send + Sync + 'static) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -59,12 +59,12 @@ impl Destination {
         Ok(Self { address, seen })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
     /// Looks at all requests up to now, in the order in which they came.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&[Seen]) -> T) -> T {
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&[Seen]) -> T) -> T {
         look(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -36,7 +36,7 @@ mod browser;
 mod burn_rates;
 mod dashboards;
 mod dead_letters;
-mod destination;
+pub(crate) mod destination;
 mod explanations;
 mod gateway;
 mod go_equivalence;
