@@ -211,7 +211,7 @@ service:
     let _small: Vec<_> = (0..3).filter_map(|_| stays(second).transpose()).collect::<Result<_>>()?;
     assert_eq!(refused("receiver", "otlp/second", "listener"), 1);
     drop(open);
-    eventually("others have them now", SOON, || Ok(drop(stays(http)?.context("closed")?)))?;
+    eventually("others have them now", SOON, || stays(http)?.context("closed"))?;
     let _probe = stays(health)?.context("the first probe has a place")?;
     assert!(stays(health)?.is_none(), "the second has none");
     assert_eq!(refused("extension", "health_check", "listener"), 1);

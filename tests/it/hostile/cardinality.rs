@@ -98,11 +98,11 @@ service:
   trueline: {{shards: 2}}
   telemetry: {{metrics: {{level: none}}}}
   pipelines:
-    normal:
+    analysis:
       receivers: [otlp]
       processors: [aggregation, baseline, anomaly]
       exporters: [nop]
-    promises:
+    objectives:
       receivers: [otlp]
       processors: [sla, alerting]
       exporters: [prometheus]
@@ -160,8 +160,7 @@ fn is_bad(number: u64, every: u64) -> bool {
 fn told(page: &Exposition, metric: &str, service: &str, label: (&str, &str)) -> Counts {
     let mut counts = Counts::default();
     for line in page.find(metric, &[]) {
-        if !line.labels.get("service_name").or(line.labels.get("slo_service")).is_some_and(|it| it == service)
-        {
+        if line.labels.get("service_name").is_none_or(|it| it != service) {
             continue;
         }
         let is_bad = line.labels.get(label.0).is_some_and(|value| value == label.1);
@@ -223,6 +222,26 @@ pub(super) fn attack(n_spans: u64) -> Result<Toll> {
 }
 
 impl Toll {
+    pub(super) fn table(&self) -> String {
+        let mut table = format!(
+            "\nSeries that come once: {} spans, each with a name and a session of its own, {} requests refused and sent again; \
+             memory + {} MiB, CPU {:.1} of {:.1} s, p99 of health {:.1} ms.\n\n\
+             | service | spans sent: good, bad | counted by objectives | counted by span metrics |\n|---|---:|---:|---:|\n",
+            self.n_spans,
+            self.refused,
+            self.growth_mib,
+            self.cpu_seconds,
+            self.lasted.as_secs_f64(),
+            percentile(&self.health, 0.99).as_secs_f64() * 1e3,
+        );
+        for service in &self.services {
+            let counts = [service.sent, service.objectives, service.span_metrics];
+            let [sent, objectives, span_metrics] = counts.map(|it| format!("{}, {}", it.good, it.bad));
+            table.push_str(&format!("| {} | {sent} | {objectives} | {span_metrics} |\n", service.name));
+        }
+        table
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         for Service { name, sent, objectives, span_metrics } in &self.services {
             ensure!(objectives == sent, "{name}: objectives counted {objectives:?} of {sent:?}");
@@ -237,5 +256,7 @@ impl Toll {
 
 #[test]
 fn promises_are_counted_to_the_unit_while_every_span_makes_up_a_series() -> Result<()> {
-    attack(60_000)?.check()
+    let toll = attack(60_000)?;
+    eprint!("{}", toll.table());
+    toll.check()
 }

@@ -55,22 +55,7 @@ fn what_each_attack_costs() -> Result<()> {
         held.push(toll.check());
     }
     let toll = cardinality::attack(1_000_000)?;
-    table.push_str(&format!(
-        "\nSeries that come once: {} spans, each with a name and a session of its own, {} requests refused and sent again; \
-         memory + {} MiB, CPU {:.1} of {:.1} s, p99 of health {} ms.\n\n\
-         | service | spans sent: good, bad | counted by objectives | counted by span metrics |\n|---|---:|---:|---:|\n",
-        toll.n_spans,
-        toll.refused,
-        toll.growth_mib,
-        toll.cpu_seconds,
-        toll.lasted.as_secs_f64(),
-        ms(&toll.health, 0.99),
-    ));
-    for service in &toll.services {
-        let counts = [service.sent, service.objectives, service.span_metrics];
-        let [sent, objectives, span_metrics] = counts.map(|it| format!("{}, {}", it.good, it.bad));
-        table.push_str(&format!("| {} | {sent} | {objectives} | {span_metrics} |\n", service.name));
-    }
+    table.push_str(&toll.table());
     eprint!("{table}");
     write_between_marks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile/README.md"), "hostile", &table)?;
     held.into_iter().collect::<Result<Vec<_>>>()?;

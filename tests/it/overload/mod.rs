@@ -252,7 +252,7 @@ impl Figures {
 #[test]
 fn under_twenty_times_its_load_it_stays_within_its_memory_refuses_kindly_and_pages() -> Result<()> {
     let bytes = OVERLOAD.requests() * generator::request_bytes(SPANS);
-    ensure!(bytes >= TIMES * MAX_IN_FLIGHT_MIB << 20, "only {bytes} bytes are offered at once");
+    ensure!(bytes >= (TIMES * MAX_IN_FLIGHT_MIB) << 20, "only {bytes} bytes are offered at once");
     let time = Duration::from_secs(8);
     let bed = Bed::start()?;
     let figures = overload(&bed, time)?;
