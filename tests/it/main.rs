@@ -20,6 +20,7 @@ mod determinism;
 mod determinism_incidents;
 mod determinism_rollups;
 mod determinism_sampling;
+mod determinism_signals;
 mod docs;
 mod exact;
 mod followed_questions;
