@@ -12,6 +12,7 @@ mod incidents;
 mod machine;
 mod measure;
 mod paths;
+mod people;
 mod petshop;
 mod process;
 mod prometheus;
@@ -23,9 +24,9 @@ mod sink;
 mod spans;
 mod subject;
 mod table;
+mod tls;
 mod walk;
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -36,11 +37,12 @@ use clap::{Parser, Subcommand};
 
 use crate::machine::Machine;
 use crate::measure::{Figures, Plan};
-use crate::paths::{Against, Path, Rate};
+use crate::paths::{Against, Path, Rate, Transport};
 use crate::report::{Other, PathResult, Report};
-use crate::sender::Load;
-use crate::spans::{Pool, Shape};
+use crate::sender::{Door, Load};
+use crate::spans::{Pool, Traffic};
 use crate::subject::{Kind, Subject};
+use crate::tls::Tls;
 
 /// trueline's own, so that stages that run in this process find their memory as they do there.
 #[global_allocator]
@@ -128,8 +130,7 @@ fn main() -> Result<()> {
         "the sender cannot be pinned to core {OWN_CORE}; two cores are needed"
     );
 
-    let shape = paths::PATHS[0].shape;
-    let pool = Pool::new(shape, args.seed, clock::unix_nanos());
+    let pool = Pool::of(paths::PATHS[0].traffic, args.seed, clock::unix_nanos());
     let reference_walk_nanos_per_span = walk::nanos_per_span(&pool)?;
     eprintln!("reference walk in memory: {reference_walk_nanos_per_span:.0} ns/span");
     let other = match (&args.baseline, &otelcol) {
@@ -137,7 +138,9 @@ fn main() -> Result<()> {
         (None, Some(_)) => Some(Other::Otelcol("0.155.0")),
         (None, None) => None,
     };
-    let mut bench = Bench { args, trueline, otelcol, pools: HashMap::new() };
+    let certificates = tempfile::tempdir().context("making a folder for certificates")?;
+    let tls = Tls::new(certificates.path())?;
+    let mut bench = Bench { args, trueline, otelcol, tls, pool: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let paced_walk_nanos_per_span = runtime.block_on(walk::paced_nanos_per_span(&pool))?;
     eprintln!("the same at 60,000 spans/s: {paced_walk_nanos_per_span:.0} ns/span");
@@ -170,13 +173,21 @@ struct Bench {
     args: Args,
     trueline: Option<PathBuf>,
     otelcol: Option<PathBuf>,
-    pools: HashMap<Shape, Rc<Pool>>,
+    tls: Tls,
+    /// Pools are large, and paths of one traffic stand together: only the last is kept.
+    pool: Option<(Traffic, Transport, Rc<Pool>)>,
 }
+
+/// A rate that no collector is busy with. *Units*: spans per second.
+const CALM: f64 = 4_000.0;
+/// Between what two collectors export of the same spans: their requests are framed otherwise, and what waits at both ends
+/// of a run differs.
+const ALIKE: f64 = 0.15;
 
 impl Bench {
     /// Runs all pairs of one path.
     async fn path(&mut self, path: Path) -> Result<PathResult> {
-        let pool = self.pool(path.shape);
+        let pool = self.pool(path)?;
         let (ours, theirs) = self.subjects(path);
         let (our_rate, their_rate) = self.rates(path, &pool, ours.as_ref(), theirs.as_ref()).await?;
         let n_pairs = if path.one_run_of.is_some() { 1 } else { self.args.pairs };
@@ -190,6 +201,14 @@ impl Bench {
                 our_runs.push(self.run(&progress, path, ours, &pool, our_rate).await?);
             }
         }
+        for (ours, theirs) in our_runs.iter().zip(&their_runs) {
+            let (ours, theirs) = (ours.exported_bytes_per_span, theirs.exported_bytes_per_span);
+            let is_alike = (ours - theirs).abs() <= ALIKE * theirs.max(1.0);
+            ensure!(
+                is_alike,
+                "they do not the same: {ours:.0} bytes of a span are exported, {theirs:.0} by the other"
+            );
+        }
         let has_floor = self.args.baseline.is_none();
         Ok(PathResult::new(path, our_runs, their_runs, has_floor))
     }
@@ -202,22 +221,33 @@ impl Bench {
         pool: &Rc<Pool>,
         rate: Option<f64>,
     ) -> Result<Figures> {
-        let measure = path.one_run_of.unwrap_or(Duration::from_secs_f64(self.args.seconds));
+        let measure =
+            path.one_run_of.unwrap_or(Duration::from_secs_f64(self.args.seconds)).max(path.at_least);
+        let to = match path.transport {
+            Transport::Plain => Door { tls: None, encoding: "identity" },
+            Transport::TlsGzip => Door { tls: Some(self.tls.clone()), encoding: "gzip" },
+        };
         let load = Load {
             connections: path.connections,
-            in_flight: paths::IN_FLIGHT,
+            in_flight: path.in_flight,
             rate,
             frame_bytes: self.args.frame_bytes,
+            to,
         };
-        let plan = Plan { config: path.config, load, sink_delay: path.sink_delay, measure };
+        let has_prometheus = path.config == "people";
+        let tls = self.tls.clone();
+        let Path { sink_delay, warm_up, .. } = path;
+        let plan = Plan { load, tls, has_prometheus, sink_delay, warm_up, measure };
         let figures = measure::run(subject, pool, plan).await?;
         eprintln!(
-            "{progress} {:?} ({} shards): {:.0} ns/span ({:.0} in the kernel), {:.0} spans/s, peak {} MB, ack p50 {:.2} ms p99 {:.2} ms, {} refused",
+            "{progress} {:?} ({} shards): {:.0} ns/span ({:.0} in the kernel), {:.0} spans/s, {:.0} bytes of each out in {} requests, peak {} MB, ack p50 {:.2} ms p99 {:.2} ms, {} refused",
             subject.kind,
             subject.shards,
             figures.cpu_nanos_per_span,
             figures.system_nanos_per_span,
             figures.acked_spans_per_second,
+            figures.exported_bytes_per_span,
+            figures.exported_requests,
             figures.peak_rss_bytes / 1_000_000,
             figures.latency_p50_seconds * 1e3,
             figures.latency_p99_seconds * 1e3,
@@ -229,21 +259,26 @@ impl Bench {
     /// Returns what is timed and what it is compared with.
     fn subjects(&self, path: Path) -> (Option<Subject>, Option<Subject>) {
         let subject = |kind, binary: &Option<PathBuf>, shards, processes| {
-            Some(Subject { kind, binary: binary.clone()?, shards, processes })
+            let (config, binary) = (path.config, binary.clone()?);
+            Some(Subject { kind, binary, shards, processes, config, environment: &[] })
         };
         let trueline = |shards, processes| subject(Kind::Trueline, &self.trueline, shards, processes);
         let (shards, processes) = match path.against {
             Against::OneShard => (2, TOGETHER),
-            Against::Otelcol => (1, ALONE),
+            Against::Otelcol | Against::Itself(_) => (1, ALONE),
         };
         if self.args.baseline.is_some() {
             let baseline = subject(Kind::Baseline, &self.args.baseline, shards, processes);
             return (trueline(shards, processes), baseline);
         }
-        let theirs = match path.against {
+        let mut theirs = match path.against {
             Against::OneShard => trueline(1, APART),
+            Against::Itself(config) => trueline(1, ALONE).map(|itself| Subject { config, ..itself }),
             Against::Otelcol => subject(Kind::Otelcol, &self.otelcol, shards, processes),
         };
+        if let Some(theirs) = &mut theirs {
+            theirs.environment = path.environment;
+        }
         (trueline(shards, processes), theirs)
     }
 
@@ -269,15 +304,31 @@ impl Bench {
                 Ok((rate, rate))
             }
             Rate::HalfOfOwn => Ok((half(ours).await?, half(theirs).await?)),
+            Rate::HalfBusyPeer => {
+                let Some(subject) = theirs.or(ours) else { return Ok((None, None)) };
+                let progress = format!("{} for the rate", path.name);
+                let figures = self.run(&progress, path, subject, pool, Some(CALM)).await?;
+                let rate = Some(0.5 * 1e9 / figures.cpu_nanos_per_span);
+                Ok((rate, rate))
+            }
         }
     }
 
-    fn pool(&mut self, shape: Shape) -> Rc<Pool> {
-        // Pools are large, and paths of one shape stand together: only the last is kept.
-        self.pools.retain(|kept, _| *kept == shape);
-        let seed = self.args.seed;
-        let pool =
-            self.pools.entry(shape).or_insert_with(|| Rc::new(Pool::new(shape, seed, clock::unix_nanos())));
-        Rc::clone(pool)
+    fn pool(&mut self, path: Path) -> Result<Rc<Pool>> {
+        let known = self
+            .pool
+            .as_ref()
+            .filter(|(traffic, transport, _)| (*traffic, *transport) == (path.traffic, path.transport));
+        if let Some((_, _, pool)) = known {
+            return Ok(Rc::clone(pool));
+        }
+        self.pool = None;
+        let pool = Pool::of(path.traffic, self.args.seed, clock::unix_nanos());
+        let pool = Rc::new(match path.transport {
+            Transport::Plain => pool,
+            Transport::TlsGzip => pool.gzipped()?,
+        });
+        self.pool = Some((path.traffic, path.transport, Rc::clone(&pool)));
+        Ok(pool)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::spans::Shape;
+use crate::spans::{Shape, Traffic};
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +11,11 @@ pub(crate) struct Path {
     pub(crate) title: &'static str,
     /// The stem of the two files in `configs/`.
     pub(crate) config: &'static str,
-    pub(crate) shape: Shape,
+    pub(crate) traffic: Traffic,
     pub(crate) connections: usize,
+    /// Requests in flight on every connection.
+    pub(crate) in_flight: usize,
+    pub(crate) transport: Transport,
     pub(crate) rate: Rate,
     pub(crate) floor: Floor,
     pub(crate) against: Against,
@@ -20,6 +23,20 @@ pub(crate) struct Path {
     pub(crate) sink_delay: Duration,
     /// Where one long run is worth more than many short ones.
     pub(crate) one_run_of: Option<Duration>,
+    /// Time under load before anything counts: connections, tables and heaps reach their size.
+    pub(crate) warm_up: Duration,
+    /// Where less shows too little: something happens at intervals.
+    pub(crate) at_least: Duration,
+    /// For the process of the other.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+}
+
+/// What is on the wire, into the collector and out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Plain,
+    /// Requests compressed with gzip, over TLS.
+    TlsGzip,
 }
 
 /// How fast spans are offered.
@@ -33,6 +50,9 @@ pub(crate) enum Rate {
     HalfOfPeer,
     /// Half of what each of the two acknowledges when saturated.
     HalfOfOwn,
+    /// Keeps the core of the Go collector busy for half of the time (ours, where there is no other), by what it takes
+    /// for a span at a tenth of a usual rate: with queues what is acknowledged tells nothing of what is done.
+    HalfBusyPeer,
 }
 
 /// What a path must reach.
@@ -40,8 +60,12 @@ pub(crate) enum Rate {
 pub(crate) enum Floor {
     /// The other's CPU time per span is at least so many times ours.
     CpuRatio(f64),
+    /// The same, and the 99th percentile of our latency is not above the other's.
+    CpuRatioAndLatency(f64),
     /// CPU time per span is at most this part above the other's.
     CpuAbove(f64),
+    /// CPU time per span is at most so many nanoseconds above the other's for each of so many processors.
+    NanosAbove { each: f64, processors: usize },
     /// *Units*: megabytes (10^6 bytes) of peak resident set.
     PeakMegabytes(f64),
     /// Neither the median nor the 99th percentile of our latency is above the other's.
@@ -58,25 +82,44 @@ pub(crate) enum Against {
     /// The sender has core 1 as well and disturbs whoever runs there; so one shard is no fair other when it has
     /// core 0 for itself.
     OneShard,
+    /// trueline itself with another configuration of `configs/`.
+    Itself(&'static str),
 }
-
-/// Requests in flight on every connection.
-pub(crate) const IN_FLIGHT: usize = 4;
 
 const COMMON: Path = Path {
     name: "span_metrics",
     title: "gRPC → span metrics, saturated",
     config: "span_metrics",
-    shape: Shape { spans_per_request: 512, series: 2_500 },
+    traffic: Traffic::Servers(Shape { spans_per_request: 512, series: 2_500 }),
     connections: 2,
+    in_flight: 4,
+    transport: Transport::Plain,
     rate: Rate::Saturated,
     floor: Floor::CpuRatio(20.0),
     against: Against::Otelcol,
     sink_delay: Duration::ZERO,
     one_run_of: None,
+    warm_up: Duration::from_millis(1_500),
+    at_least: Duration::ZERO,
+    environment: &[],
 };
 
-pub(crate) const PATHS: [Path; 11] = [
+/// What many run: SDKs that send over TLS, everything at its default, metrics into a Prometheus every 5 seconds.
+const PEOPLE: Path = Path {
+    name: "people",
+    title: "40 SDKs, TLS and gzip in and out, `memory_limiter`, `batch`, default queues, span metrics → Prometheus; the Go collector half busy",
+    config: "people",
+    traffic: Traffic::Sdks { spans_per_request: 100 },
+    connections: 40,
+    in_flight: 1,
+    transport: Transport::TlsGzip,
+    rate: Rate::HalfBusyPeer,
+    floor: Floor::CpuRatioAndLatency(5.0),
+    at_least: Duration::from_secs(15),
+    ..COMMON
+};
+
+pub(crate) const PATHS: [Path; 17] = [
     COMMON,
     Path {
         name: "span_metrics_60k",
@@ -88,7 +131,7 @@ pub(crate) const PATHS: [Path; 11] = [
     Path {
         name: "span_metrics_small",
         title: "the same, 40 spans per request",
-        shape: Shape { spans_per_request: 40, series: 2_500 },
+        traffic: Traffic::Servers(Shape { spans_per_request: 40, series: 2_500 }),
         floor: Floor::CpuRatio(14.0),
         ..COMMON
     },
@@ -116,7 +159,7 @@ pub(crate) const PATHS: [Path; 11] = [
     Path {
         name: "rss_10k_series",
         title: "10,000 series, saturated for 60 s",
-        shape: Shape { spans_per_request: 512, series: 10_000 },
+        traffic: Traffic::Servers(Shape { spans_per_request: 512, series: 10_000 }),
         floor: Floor::PeakMegabytes(60.0),
         one_run_of: Some(Duration::from_secs(60)),
         ..COMMON
@@ -125,7 +168,7 @@ pub(crate) const PATHS: [Path; 11] = [
         name: "rss_inflight",
         title: "64 connections × 4 requests of 256 KiB in flight",
         config: "forward",
-        shape: Shape { spans_per_request: 489, series: 2_500 },
+        traffic: Traffic::Servers(Shape { spans_per_request: 489, series: 2_500 }),
         connections: 64,
         floor: Floor::PeakMegabytes(150.0),
         sink_delay: Duration::from_millis(200),
@@ -153,6 +196,48 @@ pub(crate) const PATHS: [Path; 11] = [
         rate: Rate::HalfOfOwn,
         floor: Floor::LatencyNotAbove,
         ..COMMON
+    },
+    Path {
+        name: "filter",
+        title: "gRPC → `filter` by a comparison and an `IsMatch` → gRPC, acknowledged after export",
+        config: "filter",
+        floor: Floor::CpuRatio(8.0),
+        ..COMMON
+    },
+    Path {
+        name: "tail_sampling",
+        title: "gRPC → `tail_sampling` by errors, latency and 10 %, after 2 s → gRPC, at 20,000 spans/s",
+        config: "tail_sampling",
+        traffic: Traffic::Sdks { spans_per_request: 512 },
+        rate: Rate::Fixed(20_000.0),
+        floor: Floor::CpuRatio(12.0),
+        // As many traces leave as come, and as many spans are held as will be.
+        warm_up: Duration::from_secs(5),
+        at_least: Duration::from_secs(10),
+        ..COMMON
+    },
+    Path {
+        name: "batch",
+        title: "40 spans per request → `batch` → gRPC, acknowledged by the queue",
+        config: "batch",
+        traffic: Traffic::Servers(Shape { spans_per_request: 40, series: 2_500 }),
+        floor: Floor::CpuRatio(10.0),
+        ..COMMON
+    },
+    Path {
+        name: "idle",
+        title: "`forward` with ten processors that find nothing to do",
+        config: "idle",
+        floor: Floor::NanosAbove { each: 5.0, processors: 10 },
+        against: Against::Itself("forward"),
+        ..COMMON
+    },
+    PEOPLE,
+    Path {
+        name: "people_gogc400",
+        title: "the same, the Go collector with `GOGC=400`",
+        environment: &[("GOGC", "400")],
+        ..PEOPLE
     },
 ];
 

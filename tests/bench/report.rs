@@ -55,6 +55,14 @@ impl PathResult {
         sorted(pairs.map(|(ours, theirs)| theirs.cpu_nanos_per_span / ours.cpu_nanos_per_span).collect())
     }
 
+    /// Returns the median over the pairs of how much more we take for a span than the other.
+    fn nanos_above(&self) -> f64 {
+        let pairs = self.ours.iter().zip(&self.theirs);
+        median(&sorted(
+            pairs.map(|(ours, theirs)| ours.cpu_nanos_per_span - theirs.cpu_nanos_per_span).collect(),
+        ))
+    }
+
     fn is_met(&self) -> Option<bool> {
         if self.ours.is_empty() {
             return None;
@@ -63,6 +71,13 @@ impl PathResult {
         match self.path.floor {
             Floor::PeakMegabytes(limit) => Some(peak_megabytes(&self.ours) <= limit),
             Floor::CpuRatio(limit) => theirs_are_there.then(|| median(&self.ratios()) >= limit),
+            Floor::CpuRatioAndLatency(limit) => theirs_are_there.then(|| {
+                let (ours, theirs) = (latencies(&self.ours), latencies(&self.theirs));
+                median(&self.ratios()) >= limit && ours.1 <= theirs.1
+            }),
+            Floor::NanosAbove { each, processors } => {
+                theirs_are_there.then(|| self.nanos_above() <= each * processors as f64)
+            }
             Floor::CpuAbove(limit) => theirs_are_there.then(|| 1.0 / median(&self.ratios()) <= 1.0 + limit),
             Floor::LatencyNotAbove => theirs_are_there.then(|| {
                 let (ours, theirs) = (latencies(&self.ours), latencies(&self.theirs));
@@ -104,7 +119,11 @@ pub(crate) fn markdown(report: &Report) -> String {
 
 fn row(result: &PathResult) -> String {
     let Path { name, title, against, .. } = result.path;
-    let other = if against == Against::OneShard { " (other: one shard)" } else { "" };
+    let other = match against {
+        Against::OneShard => " (other: one shard)".to_owned(),
+        Against::Itself(config) => format!(" (other: `{config}`)"),
+        Against::Otelcol => String::new(),
+    };
     let met = match result.met {
         Some(true) => "yes",
         Some(false) => "**no**",
@@ -116,7 +135,7 @@ fn row(result: &PathResult) -> String {
         cell(ours, |runs| format!("{:.0}", cpu_nanos(runs))),
         cell(theirs, |runs| format!("{:.0}", cpu_nanos(runs))),
         ratio(result),
-        floor(result.path.floor),
+        floor(result),
         cell(ours, |runs| format!("{:.0}", median_of(runs, |run| run.acked_spans_per_second))),
         cell(theirs, |runs| format!("{:.0}", median_of(runs, |run| run.acked_spans_per_second))),
         cell(ours, |runs| format!("{:.0}", peak_megabytes(runs))),
@@ -138,9 +157,13 @@ fn ratio(result: &PathResult) -> String {
     }
 }
 
-fn floor(floor: Floor) -> String {
-    match floor {
+fn floor(result: &PathResult) -> String {
+    match result.path.floor {
         Floor::CpuRatio(ratio) => format!("{ratio} ×"),
+        Floor::CpuRatioAndLatency(ratio) => format!("{ratio} ×, p99 not above"),
+        Floor::NanosAbove { each, processors } => {
+            format!("≤ {each} ns for each of {processors}: {:+.1}", result.nanos_above() / processors as f64)
+        }
         Floor::CpuAbove(part) => format!("CPU ≤ +{:.0} %", part * 100.0),
         Floor::PeakMegabytes(limit) => format!("≤ {limit} MB"),
         Floor::LatencyNotAbove => "p50, p99 not above".to_owned(),

@@ -12,17 +12,19 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::spans::Pool;
+use crate::tls::Tls;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// How long a refused request waits before it is sent again.
 const REFUSED_PAUSE: Duration = Duration::from_millis(20);
 
 /// How requests are offered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) connections: usize,
     /// Requests in flight on each connection.
@@ -31,6 +33,16 @@ pub(crate) struct Load {
     pub(crate) rate: Option<f64>,
     /// The longest DATA frame we write even where the receiver allows more.
     pub(crate) frame_bytes: usize,
+    pub(crate) to: Door,
+}
+
+/// How the collector is reached.
+#[derive(Clone)]
+pub(crate) struct Door {
+    /// `None` is plaintext.
+    pub(crate) tls: Option<Tls>,
+    /// What requests say of their compression.
+    pub(crate) encoding: &'static str,
 }
 
 /// What has happened so far.
@@ -73,7 +85,7 @@ impl Schedule {
     async fn next(&self) -> (Bytes, Instant) {
         let index = self.next.get();
         self.next.set(index + 1);
-        let frame = self.pool.frames[index % self.pool.frames.len()].clone();
+        let frame = self.pool.frame(index);
         if self.interval.is_zero() {
             return (frame, clock::now());
         }
@@ -99,11 +111,12 @@ pub(crate) async fn start(
         .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(pool.spans_per_request as f64 / rate));
     let schedule = Rc::new(Schedule { pool, begin: clock::now(), interval, next: Cell::new(0) });
     for address in addresses.iter().cycle().take(load.connections) {
-        let client = connect(*address).await?;
+        let client = connect(*address, &load.to).await?;
         for _ in 0..load.in_flight {
             let (client, schedule, tally) = (client.clone(), Rc::clone(&schedule), Rc::clone(tally));
+            let frame_bytes = load.frame_bytes;
             tokio::task::spawn_local(async move {
-                if let Err(error) = keep_one_in_flight(client, &schedule, load.frame_bytes, &tally).await {
+                if let Err(error) = keep_one_in_flight(client, &schedule, frame_bytes, &tally).await {
                     tally.failure.borrow_mut().get_or_insert(format!("{error:#}"));
                 }
             });
@@ -113,16 +126,31 @@ pub(crate) async fn start(
 }
 
 /// Sends one request and tells whether it was acknowledged.
-pub(crate) async fn probe(address: SocketAddr, frame: Bytes) -> Result<()> {
-    match call(&connect(address).await?, frame, usize::MAX).await? {
+pub(crate) async fn probe(address: SocketAddr, door: &Door, frame: Bytes) -> Result<()> {
+    match call(&connect(address, door).await?, frame, usize::MAX).await? {
         Answer::Acked => Ok(()),
         Answer::Refused => bail!("the first request was refused"),
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Bytes>> {
+/// A connection with what its requests say of their compression.
+#[derive(Clone)]
+struct Client {
+    requests: SendRequest<Bytes>,
+    encoding: &'static str,
+}
+
+async fn connect(address: SocketAddr, door: &Door) -> Result<Client> {
     let socket = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
     socket.set_nodelay(true)?;
+    let requests = match &door.tls {
+        Some(tls) => open(tls.connect(socket).await?).await?,
+        None => open(socket).await?,
+    };
+    Ok(Client { requests, encoding: door.encoding })
+}
+
+async fn open(socket: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<SendRequest<Bytes>> {
     let (client, connection) = h2::client::handshake(socket).await.context("opening HTTP/2")?;
     // Its error also ends every request, where it is reported.
     tokio::task::spawn_local(async move { connection.await.is_ok() });
@@ -130,7 +158,7 @@ async fn connect(address: SocketAddr) -> Result<SendRequest<Bytes>> {
 }
 
 async fn keep_one_in_flight(
-    client: SendRequest<Bytes>,
+    client: Client,
     schedule: &Schedule,
     frame_bytes: usize,
     tally: &Tally,
@@ -152,14 +180,15 @@ enum Answer {
     Refused,
 }
 
-async fn call(client: &SendRequest<Bytes>, frame: Bytes, frame_bytes: usize) -> Result<Answer> {
-    let mut client = client.clone().ready().await?;
+async fn call(client: &Client, frame: Bytes, frame_bytes: usize) -> Result<Answer> {
+    let mut requests = client.requests.clone().ready().await?;
     let request = Request::post(format!("http://127.0.0.1{EXPORT}"))
         .header("content-type", "application/grpc")
+        .header("grpc-encoding", client.encoding)
         .header("te", "trailers")
         .header("user-agent", "trueline-bench")
         .body(())?;
-    let (response, mut stream) = client.send_request(request, false)?;
+    let (response, mut stream) = requests.send_request(request, false)?;
     // A receiver may refuse before it has read everything: its answer decides, not our error.
     let sent = send(&mut stream, frame, frame_bytes).await;
     match response.await {

@@ -2,41 +2,51 @@
 //! empty response. Its frames are those of a Go server (16 KiB).
 
 use std::cell::Cell;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::clock;
+use crate::sender::Door;
 
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 24 << 20;
+/// Of gRPC, before every message.
+const PREFIX_BYTES: usize = 5;
+/// No message is longer.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// What has arrived.
 #[derive(Default)]
 pub(crate) struct Arrivals {
+    /// Of messages and their framing, decompressed.
     pub(crate) bytes: Cell<u64>,
+    pub(crate) requests: Cell<u64>,
 }
 
 /// Starts a sink on the current `LocalSet`; it goes on until the set is dropped.
 ///
-/// Every answer waits for `delay`, so that requests stay in flight.
-pub(crate) async fn start(delay: Duration) -> Result<(SocketAddr, Rc<Arrivals>)> {
+/// Every answer waits for `delay`, so that requests stay in flight. Requests must be compressed as those of the sender.
+pub(crate) async fn start(door: &Door, delay: Duration) -> Result<(SocketAddr, Rc<Arrivals>)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("binding the sink")?;
     let address = listener.local_addr()?;
     let arrivals = Rc::new(Arrivals::default());
-    let counted = Rc::clone(&arrivals);
+    let (counted, door) = (Rc::clone(&arrivals), door.clone());
     tokio::task::spawn_local(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let arrivals = Rc::clone(&counted);
+            let (arrivals, door) = (Rc::clone(&counted), door.clone());
             tokio::task::spawn_local(async move {
-                if let Err(error) = serve(socket, delay, arrivals).await {
+                if let Err(error) = greet(socket, door, delay, arrivals).await {
                     eprintln!("the sink lost a connection: {error:#}");
                 }
             });
@@ -45,8 +55,20 @@ pub(crate) async fn start(delay: Duration) -> Result<(SocketAddr, Rc<Arrivals>)>
     Ok((address, arrivals))
 }
 
-async fn serve(socket: TcpStream, delay: Duration, arrivals: Rc<Arrivals>) -> Result<()> {
+async fn greet(socket: TcpStream, door: Door, delay: Duration, arrivals: Rc<Arrivals>) -> Result<()> {
     socket.set_nodelay(true)?;
+    match &door.tls {
+        Some(tls) => serve(tls.accept(socket).await?, door.encoding, delay, arrivals).await,
+        None => serve(socket, door.encoding, delay, arrivals).await,
+    }
+}
+
+async fn serve(
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+    encoding: &'static str,
+    delay: Duration,
+    arrivals: Rc<Arrivals>,
+) -> Result<()> {
     let mut connection = h2::server::Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -57,7 +79,7 @@ async fn serve(socket: TcpStream, delay: Duration, arrivals: Rc<Arrivals>) -> Re
         let (request, respond) = stream?;
         let arrivals = Rc::clone(&arrivals);
         tokio::task::spawn_local(async move {
-            if let Err(error) = answer(request, respond, delay, &arrivals).await {
+            if let Err(error) = answer(request, respond, encoding, delay, &arrivals).await {
                 eprintln!("the sink refused a request: {error:#}");
             }
         });
@@ -68,20 +90,32 @@ async fn serve(socket: TcpStream, delay: Duration, arrivals: Rc<Arrivals>) -> Re
 async fn answer(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
+    encoding: &'static str,
     delay: Duration,
     arrivals: &Arrivals,
 ) -> Result<()> {
-    // Compressed requests would be another work than the one that is compared.
-    if let Some(encoding) = request.headers().get("grpc-encoding").filter(|encoding| *encoding != "identity")
-    {
-        bail!("a request came with grpc-encoding {encoding:?}, the paths are configured without compression");
+    // Requests that are compressed in another way would be another work than the one that is compared.
+    let said = request.headers().get("grpc-encoding").map_or(Ok("identity"), HeaderValue::to_str)?;
+    if said != encoding {
+        bail!("a request came with grpc-encoding {said:?}, the path is configured for {encoding:?}");
     }
+    let is_compressed = encoding != "identity";
     let mut body = request.into_body();
+    let mut message = BytesMut::new();
     while let Some(chunk) = body.data().await {
-        let n_bytes = chunk?.len();
-        arrivals.bytes.set(arrivals.bytes.get() + n_bytes as u64);
-        body.flow_control().release_capacity(n_bytes)?;
+        let chunk = chunk?;
+        if is_compressed {
+            message.extend_from_slice(&chunk);
+        } else {
+            arrivals.bytes.set(arrivals.bytes.get() + chunk.len() as u64);
+        }
+        body.flow_control().release_capacity(chunk.len())?;
     }
+    if is_compressed {
+        let n_bytes = decompressed_len(&message).context("a request is not compressed as it says")?;
+        arrivals.bytes.set(arrivals.bytes.get() + n_bytes);
+    }
+    arrivals.requests.set(arrivals.requests.get() + 1);
     if !delay.is_zero() {
         clock::sleep(delay).await;
     }
@@ -92,4 +126,14 @@ async fn answer(
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     stream.send_trailers(trailers)?;
     Ok(())
+}
+
+/// Returns how long a message with its framing is without compression.
+fn decompressed_len(framed: &[u8]) -> Result<u64> {
+    let Some((prefix, message)) = framed.split_at_checked(PREFIX_BYTES) else { bail!("it has no framing") };
+    let n_bytes = match prefix[0] {
+        0 => message.len() as u64,
+        _ => std::io::copy(&mut MultiGzDecoder::new(message).take(MOST_BYTES), &mut std::io::sink())?,
+    };
+    Ok(n_bytes + PREFIX_BYTES as u64)
 }

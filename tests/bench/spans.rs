@@ -3,7 +3,13 @@
 //! A pool of different requests is walked round and round, so that the bytes are out of the
 //! caches when they come again. Nothing here is shared with trueline's own encoders.
 
-use bytes::Bytes;
+mod sdk;
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use bytes::{Bytes, BytesMut};
+use flate2::{Compression, write::GzEncoder};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -55,10 +61,21 @@ pub(crate) struct Shape {
     pub(crate) series: usize,
 }
 
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Traffic {
+    /// HTTP server spans, each of a trace of its own.
+    Servers(Shape),
+    /// What the SDKs of services make of requests that pass two of them, see `sdk`.
+    Sdks { spans_per_request: usize },
+}
+
 /// Encoded requests, each with the five bytes of gRPC framing before it.
 pub(crate) struct Pool {
     pub(crate) frames: Vec<Bytes>,
     pub(crate) spans_per_request: usize,
+    /// By frame where trace ids begin; empty where they need not differ from round to round.
+    trace_ids: Vec<Vec<u32>>,
 }
 
 impl Pool {
@@ -66,8 +83,50 @@ impl Pool {
     pub(crate) fn new(shape: Shape, seed: u64, now_nanos: u64) -> Self {
         let mut draw = Draw::new(shape.series, seed, now_nanos);
         let n_requests = POOL_SPANS.div_ceil(shape.spans_per_request);
-        let frames = (0..n_requests).map(|_| frame(&request(shape.spans_per_request, &mut draw))).collect();
-        Self { frames, spans_per_request: shape.spans_per_request }
+        let frames =
+            (0..n_requests).map(|_| frame(0, &request(shape.spans_per_request, &mut draw))).collect();
+        Self { frames, spans_per_request: shape.spans_per_request, trace_ids: Vec::new() }
+    }
+
+    pub(crate) fn of(traffic: Traffic, seed: u64, now_nanos: u64) -> Self {
+        match traffic {
+            Traffic::Servers(shape) => Self::new(shape, seed, now_nanos),
+            Traffic::Sdks { spans_per_request } => {
+                let requests = sdk::requests(spans_per_request, POOL_SPANS, seed, now_nanos);
+                let trace_ids = requests.iter().map(|request| request.trace_ids.clone()).collect();
+                let frames = requests.iter().map(|request| frame(0, &request.message)).collect();
+                Self { frames, spans_per_request, trace_ids }
+            }
+        }
+    }
+
+    /// Compresses every message with gzip, as most SDKs are set up to.
+    pub(crate) fn gzipped(self) -> Result<Self> {
+        let gzipped = |message: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(message)?;
+            Ok(frame(1, &encoder.finish()?))
+        };
+        let frames = self.messages().map(gzipped).collect::<Result<_>>().context("compressing the pool")?;
+        Ok(Self { frames, spans_per_request: self.spans_per_request, trace_ids: Vec::new() })
+    }
+
+    /// Returns a frame by its place in an endless row of rounds, with trace ids that differ from those of other rounds.
+    ///
+    /// *Cost*: a copy, where ids are known.
+    pub(crate) fn frame(&self, index: usize) -> Bytes {
+        let (round, place) = (index / self.frames.len(), index % self.frames.len());
+        let frame = &self.frames[place];
+        let Some(ids) = self.trace_ids.get(place).filter(|_| round > 0) else { return frame.clone() };
+        let mut fresh = BytesMut::from(&frame[..]);
+        // The bytes at the end of the id are those that sampling by thresholds looks at.
+        for &at in ids {
+            let at = at as usize;
+            for (byte, salt) in fresh[at + 8..at + 16].iter_mut().zip(sdk::salt(round)) {
+                *byte ^= salt;
+            }
+        }
+        fresh.freeze()
     }
 
     /// Returns the messages without their framing.
@@ -76,10 +135,10 @@ impl Pool {
     }
 }
 
-/// Puts the gRPC prefix before a message: not compressed, and its length.
-fn frame(message: &[u8]) -> Bytes {
+/// Puts the gRPC prefix before a message: whether it is compressed, and its length.
+fn frame(is_compressed: u8, message: &[u8]) -> Bytes {
     let mut framed = Vec::with_capacity(message.len() + 5);
-    framed.push(0);
+    framed.push(is_compressed);
     framed.extend_from_slice(&(message.len() as u32).to_be_bytes());
     framed.extend_from_slice(message);
     framed.into()

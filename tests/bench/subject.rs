@@ -16,6 +16,22 @@ pub(crate) struct Subject {
     pub(crate) shards: usize,
     /// A `taskset` list for each process.
     pub(crate) processes: &'static [&'static str],
+    /// The stem of its file in `configs/`.
+    pub(crate) config: &'static str,
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+}
+
+/// Where a collector finds what is around it.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) endpoint: String,
+    pub(crate) sink: String,
+    /// The folder of certificates.
+    pub(crate) certificates: &'a Path,
+    /// Where its own metrics listen.
+    pub(crate) own_metrics_port: u16,
+    /// Where metrics are written; empty without a Prometheus.
+    pub(crate) remote_write: String,
+    pub(crate) log: &'a Path,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,28 +43,26 @@ pub(crate) enum Kind {
 }
 
 impl Subject {
-    /// Starts a process of the collector on `cores` with a configuration of `configs/`.
-    pub(crate) fn start(
-        &self,
-        cores: &str,
-        config: &str,
-        endpoint: &str,
-        sink: &str,
-        log: &Path,
-    ) -> Result<Process> {
+    /// Starts a process of the collector on `cores`.
+    pub(crate) fn start(&self, cores: &str, around: &Surroundings<'_>) -> Result<Process> {
         let family = match self.kind {
             Kind::Trueline | Kind::Baseline => "trueline",
             Kind::Otelcol => "otelcol",
         };
-        let file =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(format!("{config}.{family}.yaml"));
-        let environment = [
-            ("BENCH_ENDPOINT", endpoint.to_owned()),
-            ("BENCH_SINK", sink.to_owned()),
+        let file = format!("{}.{family}.yaml", self.config);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(file);
+        let mut environment = vec![
+            ("BENCH_ENDPOINT", around.endpoint.clone()),
+            ("BENCH_SINK", around.sink.clone()),
+            ("BENCH_CERTIFICATES", around.certificates.display().to_string()),
+            ("BENCH_OWN_METRICS_PORT", around.own_metrics_port.to_string()),
+            ("BENCH_REMOTE_WRITE", around.remote_write.clone()),
             ("BENCH_SHARDS", self.shards.to_string()),
             ("GOMAXPROCS", self.shards.to_string()),
         ];
-        Process::start(&self.binary, &[format!("--config={}", file.display())], &environment, cores, log)
+        environment.extend(self.environment.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let arguments = [format!("--config={}", file.display())];
+        Process::start(&self.binary, &arguments, &environment, cores, around.log)
     }
 }
 

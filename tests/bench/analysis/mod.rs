@@ -164,7 +164,7 @@ fn plans() -> Vec<Plan> {
 
 /// Returns the reference walk of README.md, by which limits are scaled.
 pub(crate) fn reference_walk() -> Result<f64> {
-    walk::nanos_per_span(&Pool::new(paths::PATHS[0].shape, 1, clock::unix_nanos()))
+    walk::nanos_per_span(&Pool::of(paths::PATHS[0].traffic, 1, clock::unix_nanos()))
 }
 
 /// Measures Prometheus; none when it is not built.
