@@ -190,13 +190,15 @@ impl Sieve {
 
     /// Judges the spans of a request by the table; false is a span that goes.
     ///
-    /// *Cost*: nothing is copied; for each span what its conditions look at.
+    /// *Cost*: nothing is copied; for each span what its conditions look at, and nothing but the table where all of them
+    /// look at resources and scopes.
     pub(crate) fn judge(&mut self, request: &[u8], table: &SpanTable) -> &[bool] {
         let mut kept = std::mem::take(&mut self.kept);
         kept.clear();
         let mut item = Item::new(self.n_shared);
         let (mut resource, mut scope) = (u32::MAX, u32::MAX);
         let (mut is_resource_in, mut is_scope_in) = (true, true);
+        let asks_spans = !self.levels[Depth::Item as usize].is_empty();
         for (index, span) in table.spans.iter().enumerate() {
             if span.resource != resource {
                 resource = span.resource;
@@ -214,10 +216,11 @@ impl Sieve {
                 }
                 is_scope_in = is_resource_in && self.visit(Depth::Scope, &mut item);
             }
-            let is_kept = is_resource_in && is_scope_in && {
+            let mut is_kept = is_resource_in && is_scope_in;
+            if is_kept && asks_spans {
                 item.open_span(request, span, table.values_of(index));
-                self.visit(Depth::Item, &mut item)
-            };
+                is_kept = self.visit(Depth::Item, &mut item);
+            }
             kept.push(is_kept);
         }
         self.kept = kept;

@@ -321,6 +321,16 @@ fn calculated(operator: Arithmetic, left: &Value<'_>, right: &Value<'_>) -> Resu
     }
 }
 
+/// Goes through the parts of a condition up to one that decides it, as long as it can be said of all items.
+fn first_that_is(deciding: bool, parts: &[Condition], item: &mut Item<'_>) -> Option<bool> {
+    for part in parts {
+        if part.of_all_items(item)? == deciding {
+            return Some(deciding);
+        }
+    }
+    Some(!deciding)
+}
+
 impl Condition {
     /// Judges an item.
     ///
@@ -361,6 +371,19 @@ impl Condition {
                     Ok(holds)
                 }
             },
+        }
+    }
+
+    /// Tells what it gives for all items of the scope that `item` stands at; none where the items decide, or where it fails
+    /// before they could.
+    pub(super) fn of_all_items(&self, item: &mut Item<'_>) -> Option<bool> {
+        match self {
+            Self::Constant(flag) => Some(*flag),
+            Self::Shared(..) => self.holds(item).ok(),
+            Self::Not(inner) => inner.of_all_items(item).map(|holds| !holds),
+            Self::All(parts) => first_that_is(false, parts, item),
+            Self::Any(parts) => first_that_is(true, parts, item),
+            Self::Compare(..) | Self::Call(_) | Self::Asks(..) => None,
         }
     }
 

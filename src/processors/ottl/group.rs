@@ -265,6 +265,14 @@ impl Visitor for Group {
         false
     }
 
+    /// No, where what is asked of the resource and the scope alone says that nothing is done.
+    fn looks_within(&mut self, item: &mut Item<'_>) -> bool {
+        let mut never = |condition: &Condition| condition.of_all_items(item) == Some(false);
+        let none_applies = !self.conditions.is_empty() && self.conditions.iter().all(|it| never(&it.what));
+        let nothing_is_done = self.statements.iter().all(|it| it.what.1.as_ref().is_some_and(&mut never));
+        !none_applies && !nothing_is_done
+    }
+
     fn visit(&mut self, depth: Depth, item: &mut Item<'_>) -> bool {
         // After a failure that ends the request nothing that is still done counts.
         if depth == self.context.depth() && !self.failures.ends_request {

@@ -13,6 +13,11 @@ pub(super) trait Visitor {
     /// How far down it looks.
     fn deepest(&self) -> Depth;
 
+    /// Whether it looks at the items of the scope that `item` stands at.
+    fn looks_within(&mut self, _: &mut Item<'_>) -> bool {
+        true
+    }
+
     /// Whether what holds nothing any more goes as well.
     fn drops_empty(&self) -> bool;
 
@@ -99,16 +104,34 @@ impl Kids {
     }
 }
 
-/// Finds a message that stands once, with its place; where there is none, where it would be put.
+/// Finds a message that stands once, which the check of the request has seen to, with its place; where there is none,
+/// where it would be put.
 fn single(message: &[u8], number: u32) -> (Range<usize>, &[u8]) {
-    let found = raw::fields(message).filter_map(|(range, field)| match field.value {
+    let found = raw::fields(message).find_map(|(range, field)| match field.value {
         Raw::Bytes(body) if field.number == number => Some((range, body)),
         _ => None,
     });
-    found.last().unwrap_or((0..0, &[]))
+    found.unwrap_or((0..0, &[]))
 }
 
 impl<'r, V: Visitor> Walk<'r, '_, V> {
+    /// Returns what is within a message that nobody looks into.
+    fn unseen(&mut self, message: &[u8]) -> Kids {
+        let mut kids = self.empty_kids();
+        if self.visitor.drops_empty() {
+            kids.left = raw::fields(message).filter(|(_, field)| field.number == 2).count();
+        }
+        kids
+    }
+
+    fn empty_kids(&mut self) -> Kids {
+        let mut kids = self.spare.pop().unwrap_or_default();
+        kids.edits.clear();
+        kids.written.clear();
+        kids.left = 0;
+        kids
+    }
+
     /// Walks the messages within a message.
     fn kids(
         &mut self,
@@ -116,10 +139,7 @@ impl<'r, V: Visitor> Walk<'r, '_, V> {
         is_kid: impl Fn(u32) -> bool,
         of_kid: fn(&mut Self, &'r [u8], u32, &mut Vec<u8>) -> Fate,
     ) -> Kids {
-        let mut kids = self.spare.pop().unwrap_or_default();
-        kids.edits.clear();
-        kids.written.clear();
-        kids.left = 0;
+        let mut kids = self.empty_kids();
         for (range, field) in raw::fields(message) {
             let Raw::Bytes(body) = field.value else { continue };
             if !is_kid(field.number) {
@@ -194,11 +214,10 @@ impl<'r, V: Visitor> Walk<'r, '_, V> {
             self.drop_scopes(message);
             return Fate::Gone;
         }
-        let below = self.goes_below(Depth::Resource);
-        let mut kids = self.kids(message, |number| below && number == 2, Self::scope_group);
-        if !below {
-            kids.left = raw::fields(message).filter(|(_, field)| field.number == 2).count();
-        }
+        let mut kids = match self.goes_below(Depth::Resource) {
+            true => self.kids(message, |number| number == 2, Self::scope_group),
+            false => self.unseen(message),
+        };
         if self.visitor.drops_empty() && kids.left == 0 {
             self.spare.push(kids);
             return Fate::Gone;
@@ -217,15 +236,13 @@ impl<'r, V: Visitor> Walk<'r, '_, V> {
             self.drop_items(message);
             return Fate::Gone;
         }
-        let below = self.goes_below(Depth::Scope);
-        let mut kids = match self.signal {
-            Signal::Metrics => self.kids(message, |number| below && number == 2, Self::metric),
-            Signal::Traces => self.kids(message, |number| below && number == 2, Self::span),
-            Signal::Logs => self.kids(message, |number| below && number == 2, Self::record),
+        let below = self.goes_below(Depth::Scope) && self.visitor.looks_within(&mut self.item);
+        let mut kids = match (below, self.signal) {
+            (false, _) => self.unseen(message),
+            (true, Signal::Metrics) => self.kids(message, |number| number == 2, Self::metric),
+            (true, Signal::Traces) => self.kids(message, |number| number == 2, Self::span),
+            (true, Signal::Logs) => self.kids(message, |number| number == 2, Self::record),
         };
-        if !below {
-            kids.left = raw::fields(message).filter(|(_, field)| field.number == 2).count();
-        }
         if self.visitor.drops_empty() && kids.left == 0 {
             self.spare.push(kids);
             return Fate::Gone;

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::{
         AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data,
         number_data_point,
     },
+    resource::v1::Resource,
 };
 use prost::Message;
 
@@ -223,6 +224,58 @@ fn a_statement_that_fails_is_left_out_or_ends_the_request() {
         let failures =
             failures.iter().find(|row| row.name == "otelcol_processor_transform_statement_failures");
         assert_eq!(failures.map(|row| row.value), Some(1), "{mode}");
+    }
+}
+
+/// The body of each record is a text, so that what asks for a key of it fails.
+#[test]
+fn items_are_looked_at_only_where_their_resource_leaves_it_open_what_is_done() {
+    let log_records = vec![LogRecord::default(), LogRecord::default()];
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            resource: Some(Resource {
+                attributes: vec![text("service.name", "cart")],
+                ..Resource::default()
+            }),
+            scope_logs: vec![ScopeLogs {
+                log_records: log_records
+                    .into_iter()
+                    .map(|record| LogRecord {
+                        body: Some(AnyValue { value: Some(Value::StringValue("text".to_owned())) }),
+                        ..record
+                    })
+                    .collect(),
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let (cart, pay) = (
+        r#"resource.attributes["service.name"] == "cart""#,
+        r#"resource.attributes["service.name"] == "pay""#,
+    );
+    let fails = r#"log.body["a"] == 1"#;
+    for (condition, failures, changed) in [
+        (format!("{pay} and {fails}"), 0, 0),
+        (format!("{cart} and {fails}"), 2, 0),
+        (format!("{fails} and {pay}"), 2, 0),
+        (format!("not {cart}"), 0, 0),
+        (format!("not {pay}"), 0, 2),
+        (format!("{pay} or {cart}"), 0, 2),
+        (format!("{cart} or {fails}"), 0, 2),
+        (format!("{pay} or {fails}"), 2, 0),
+        (format!("not ({pay} or {cart})"), 0, 0),
+        (format!("{pay} and {cart} or log.severity_number == 0"), 0, 2),
+    ] {
+        let statement = format!("set(log.severity_text, \"seen\") where {condition}");
+        let mut harness = harness(&format!("error_mode: ignore\nlog_statements: ['{statement}']"));
+        let out = harness.push(0, Payload::Logs(request.encode_to_vec().into()), 2);
+        let out = ExportLogsServiceRequest::decode(out[0].bytes().unwrap().clone()).unwrap();
+        let records = &out.resource_logs[0].scope_logs[0].log_records;
+        let seen = records.iter().filter(|record| record.severity_text == "seen").count();
+        let told = harness.telemetry.read();
+        let told = told.iter().find(|row| row.name == "otelcol_processor_transform_statement_failures");
+        assert_eq!((told.map_or(0, |row| row.value), seen), (failures, changed), "{condition}");
     }
 }
 

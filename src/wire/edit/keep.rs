@@ -1,6 +1,6 @@
 //! Cuts spans out of a request, led by the span table, which stays right without another walk.
 
-use model::{Slice, SpanTable, Traces};
+use model::{ResourceRec, ScopeRec, Slice, SpanRec, SpanTable, Traces};
 
 use super::spans::shift;
 use crate::{
@@ -13,29 +13,30 @@ use crate::{
 ///
 /// Returns how many spans went; with none nothing is written, though a scope had no span before.
 ///
-/// *Cost*: one copy of what is left, a few additions for each span.
+/// *Cost*: one copy of what is left, a few additions for each span; records move within the table.
 pub fn keep_spans(traces: &mut Traces, is_kept: &[bool]) -> usize {
     let table = &mut *traces.table;
+    let n_spans = table.spans.len();
     let kept = |index: usize| is_kept.get(index).copied().unwrap_or(true);
-    let dropped = (0..table.spans.len()).filter(|index| !kept(*index)).count();
+    let dropped = is_kept.iter().take(n_spans).filter(|is_kept| !**is_kept).count();
     if dropped == 0 {
         return 0;
     }
     let sizes = Sizes::new(table, &kept, traces.bytes.len());
     let mut cutter = Cutter::new(&traces.bytes, sizes.request);
-    let old = std::mem::take(table);
-    table.stride = old.stride;
-    let (mut next_scope, mut next_span) = (0, 0);
-    for (index, resource) in old.resources.iter().enumerate() {
+    // Records move to the front of their lists, none before it was read.
+    let (mut next_scope, mut next_span, mut left) = (0, 0, 0);
+    for index in 0..table.resources.len() {
+        let resource = table.resources[index];
         let Some(len) = sizes.resources[index] else {
             cutter.skip(table, resource.body);
             continue;
         };
-        let new_resource = table.resources.len();
-        let at = cutter.header(table, resource.body, 1, len);
-        table.resources.push(model::ResourceRec { body: at, resource: Slice::ABSENT });
-        cutter.resource_head = resource.resource;
-        while let Some(scope) = old.scopes.get(next_scope).filter(|scope| scope.resource as usize <= index) {
+        let new_resource = cutter.n_resources as u32;
+        let body = cutter.header(table, resource.body, 1, len);
+        cutter.open_resource(table, body, resource.resource);
+        while let Some(&scope) = table.scopes.get(next_scope).filter(|scope| scope.resource as usize <= index)
+        {
             let scope_index = next_scope;
             next_scope += 1;
             if (scope.resource as usize) < index {
@@ -46,25 +47,23 @@ pub fn keep_spans(traces: &mut Traces, is_kept: &[bool]) -> usize {
                 cutter.skip(table, scope.body);
                 continue;
             };
-            let new_scope = table.scopes.len();
+            let new_scope = cutter.n_scopes as u32;
             let body = cutter.header(table, scope.body, 2, len);
-            table.scopes.push(model::ScopeRec { body, scope: Slice::ABSENT, resource: new_resource as u32 });
-            cutter.scope_head = scope.scope;
+            cutter.open_scope(table, body, scope.scope, new_resource);
             // Spans of scopes that went lie before this one.
-            while old.spans.get(next_span).is_some_and(|span| (span.scope as usize) < scope_index) {
+            while table.spans.get(next_span).is_some_and(|span| (span.scope as usize) < scope_index) {
                 next_span += 1;
             }
-            while let Some(span) = old.spans.get(next_span).filter(|span| span.scope as usize == scope_index)
-            {
+            while let Some(&span) = table.spans.get(next_span).filter(|it| it.scope as usize == scope_index) {
                 if kept(next_span) {
                     let by = cutter.distance();
-                    let mut span = *span;
-                    shift(&mut span, by);
-                    span.resource = new_resource as u32;
-                    span.scope = new_scope as u32;
-                    table.spans.push(span);
-                    let row = old.values_of(next_span).iter().map(|value| value.shifted(by));
-                    table.values.extend(row);
+                    table.spans[left] = SpanRec { resource: new_resource, scope: new_scope, ..span };
+                    shift(&mut table.spans[left], by);
+                    for column in 0..table.stride {
+                        let value = table.values[next_span * table.stride + column].shifted(by);
+                        table.values[left * table.stride + column] = value;
+                    }
+                    left += 1;
                 } else {
                     cutter.skip(table, span.body);
                 }
@@ -76,6 +75,10 @@ pub fn keep_spans(traces: &mut Traces, is_kept: &[bool]) -> usize {
     }
     cutter.copy_to(table, traces.bytes.len());
     debug_assert_eq!(cutter.out.len(), sizes.request, "the lengths were measured");
+    table.resources.truncate(cutter.n_resources);
+    table.scopes.truncate(cutter.n_scopes);
+    table.spans.truncate(left);
+    table.values.truncate(left * table.stride);
     traces.bytes = cutter.out.into();
     dropped
 }
@@ -137,6 +140,9 @@ struct Cutter<'a> {
     /// The `Resource` and the scope that have not been copied yet, by their old places.
     resource_head: Slice,
     scope_head: Slice,
+    /// How many are written; the heads are of the last.
+    n_resources: usize,
+    n_scopes: usize,
 }
 
 impl<'a> Cutter<'a> {
@@ -147,7 +153,22 @@ impl<'a> Cutter<'a> {
             copied: 0,
             resource_head: Slice::ABSENT,
             scope_head: Slice::ABSENT,
+            n_resources: 0,
+            n_scopes: 0,
         }
+    }
+
+    /// Notes a resource whose header is written, with the place where its head stood.
+    fn open_resource(&mut self, table: &mut SpanTable, body: Slice, head: Slice) {
+        table.resources[self.n_resources] = ResourceRec { body, resource: Slice::ABSENT };
+        self.n_resources += 1;
+        self.resource_head = head;
+    }
+
+    fn open_scope(&mut self, table: &mut SpanTable, body: Slice, head: Slice, resource: u32) {
+        table.scopes[self.n_scopes] = ScopeRec { body, scope: Slice::ABSENT, resource };
+        self.n_scopes += 1;
+        self.scope_head = head;
     }
 
     /// Copies up to the header of `old`, writes the new one and returns where the new body stands.
@@ -174,13 +195,13 @@ impl<'a> Cutter<'a> {
         // A head of no length may begin where nothing is left to copy.
         let by = self.distance();
         if self.resource_head.at as usize <= at {
-            if let Some(record) = table.resources.last_mut() {
+            if let Some(record) = self.n_resources.checked_sub(1).and_then(|at| table.resources.get_mut(at)) {
                 record.resource = self.resource_head.shifted(by);
             }
             self.resource_head = Slice::ABSENT;
         }
         if self.scope_head.at as usize <= at {
-            if let Some(record) = table.scopes.last_mut() {
+            if let Some(record) = self.n_scopes.checked_sub(1).and_then(|at| table.scopes.get_mut(at)) {
                 record.scope = self.scope_head.shifted(by);
             }
             self.scope_head = Slice::ABSENT;
