@@ -27,6 +27,8 @@ pub(super) struct IngestHalf {
     traces: Vec<Part>,
     /// By id the place among the traces.
     places: HashMap<u128, u32, rapidhash::fast::RandomState>,
+    /// The order in which spans are told; kept for its memory.
+    order: Vec<Held>,
     /// By its bytes the place of a resource, and by place of its resource and bytes that of a scope.
     resources: HashMap<Bytes, u32>,
     heads: HashMap<(u32, Bytes), u32>,
@@ -63,6 +65,8 @@ struct Part {
 
 /// A partial is closed when it is so large.
 const PARTIAL_BYTES: usize = 1 << 20;
+/// Room beyond that for the last trace and for what spans have in common: whoever grows copies all.
+const PARTIAL_ROOM: usize = 64 << 10;
 /// All traffic may come to one shard: each takes this part of what may wait in all.
 const SHARE_OF_A_SHARD: u64 = 4;
 const LEAST_BYTES: usize = 16 << 20;
@@ -84,6 +88,7 @@ impl IngestHalf {
             spans: Vec::new(),
             traces: Vec::new(),
             places: HashMap::default(),
+            order: Vec::new(),
             resources: HashMap::new(),
             heads: HashMap::new(),
             head_of_scope: Vec::new(),
@@ -94,21 +99,22 @@ impl IngestHalf {
     fn take(&mut self, traces: &Traces) {
         let request = self.requests.len() as u32;
         self.requests.push(traces.bytes.clone());
-        self.n_bytes += traces.bytes.len() + traces.table.spans.len() * size_of::<Held>();
+        self.n_bytes += traces.bytes.len() + traces.table.spans.len() * 2 * size_of::<Held>();
         self.head_of_scope.clear();
         self.head_of_scope.resize(traces.table.scopes.len(), None);
         self.facts_of_resource.clear();
         self.facts_of_resource.resize(traces.table.resources.len(), None);
         self.failures.add(self.seeker.begin(traces));
+        // Spans of a trace often follow each other.
+        let mut last = None;
         for (index, span) in traces.table.spans.iter().enumerate() {
             // Spans without an id are of one trace, as in the collector.
             let id = span.trace_id(&traces.bytes).map_or(0, |id| u128::from_be_bytes(*id));
-            let next = self.traces.len() as u32;
-            let trace = *self.places.entry(id).or_insert(next);
-            if trace == next {
-                self.traces.push(Part { id, ..Part::default() });
-                self.n_bytes += PART_BYTES;
-            }
+            let trace = match last {
+                Some((of, trace)) if of == id => trace,
+                _ => self.place(id),
+            };
+            last = Some((id, trace));
             let OfResource { place, hits: of_resource } = self.resource(traces, span.resource as usize);
             let head = self.head(traces, span.scope as usize, place);
             self.spans.push(Held { trace, head, request, field: span.field() });
@@ -119,6 +125,17 @@ impl IngestHalf {
             part.end = part.end.max(span.end);
             part.has_root |= span.parent_id_at == u32::MAX;
         }
+    }
+
+    /// Returns the place of a trace, which may be a new one.
+    fn place(&mut self, id: u128) -> u32 {
+        let next = self.traces.len() as u32;
+        let trace = *self.places.entry(id).or_insert(next);
+        if trace == next {
+            self.traces.push(Part { id, ..Part::default() });
+            self.n_bytes += PART_BYTES;
+        }
+        trace
     }
 
     /// Returns the place of a resource and what holds for it. It is read once for each request.
@@ -166,12 +183,10 @@ impl IngestHalf {
         if self.spans.is_empty() {
             return;
         }
-        // Stable, so spans of a trace and a scope stay in the order in which they came.
-        self.spans.sort_by_key(|span| (span.trace, span.head));
+        self.arrange();
         let heads = self.heads.drain().map(|((resource, scope), place)| (Head { resource, scope }, place));
-        let mut message = PartialWriter::new(by_place(self.resources.drain()), by_place(heads));
-        message.out.reserve(self.n_bytes.min(PARTIAL_BYTES));
-        for spans in self.spans.chunk_by(|a, b| a.trace == b.trace) {
+        let mut message = PartialWriter::new(by_place(self.resources.drain()), by_place(heads), self.n_bytes);
+        for spans in self.order.chunk_by(|a, b| a.trace == b.trace) {
             let Some(part) = spans.first().and_then(|span| self.traces.get(span.trace as usize)) else {
                 continue;
             };
@@ -182,12 +197,45 @@ impl IngestHalf {
         }
         message.emit(cx);
         self.spans.clear();
+        self.order.clear();
         self.traces.clear();
         self.places.clear();
         self.requests.clear();
         self.n_bytes = 0;
     }
+
+    /// Puts spans in order of their traces, in these of their heads, in these as they came: counted and dealt, as there
+    /// are about as many traces as spans.
+    fn arrange(&mut self) {
+        let mut ends = vec![0_usize; self.traces.len()];
+        for span in &self.spans {
+            if let Some(end) = ends.get_mut(span.trace as usize) {
+                *end += 1;
+            }
+        }
+        let mut n_before = 0;
+        for end in &mut ends {
+            n_before += *end;
+            *end = n_before - *end;
+        }
+        // From here on, where the next span of a trace goes.
+        self.order.clear();
+        self.order.resize(self.spans.len(), NOBODY);
+        for span in &self.spans {
+            let Some(at) = ends.get_mut(span.trace as usize) else { continue };
+            if let Some(place) = self.order.get_mut(*at) {
+                *place = *span;
+            }
+            *at += 1;
+        }
+        for spans in self.order.chunk_by_mut(|a, b| a.trace == b.trace) {
+            spans.sort_by_key(|span| span.head);
+        }
+    }
 }
+
+/// A place that a span will take.
+const NOBODY: Held = Held { trace: u32::MAX, head: 0, request: 0, field: Slice::ABSENT };
 
 fn by_place<T>(places: impl Iterator<Item = (T, u32)>) -> Vec<T> {
     let mut all: Vec<_> = places.collect();
@@ -234,6 +282,8 @@ struct PartialWriter {
     heads: Chosen<Head>,
     out: BytesMut,
     n_spans: u64,
+    /// What is still to be written, roughly.
+    left: usize,
 }
 
 /// What a message may need, and what it does need.
@@ -271,13 +321,16 @@ impl<T> Chosen<T> {
 }
 
 impl PartialWriter {
-    fn new(resources: Vec<Bytes>, heads: Vec<Head>) -> Self {
+    fn new(resources: Vec<Bytes>, heads: Vec<Head>, n_bytes: usize) -> Self {
         let (resources, heads) = (Chosen::new(resources), Chosen::new(heads));
-        Self { resources, heads, out: BytesMut::new(), n_spans: 0 }
+        Self { resources, heads, out: BytesMut::new(), n_spans: 0, left: n_bytes }
     }
 
     /// Writes a trace's part; field by field, so that a span is copied once.
     fn trace(&mut self, part: &Part, spans: &[Held], requests: &[Bytes]) {
+        if self.out.is_empty() {
+            self.out.reserve(self.left.min(PARTIAL_BYTES) + PARTIAL_ROOM);
+        }
         let numbers = [
             (part.id >> 64) as u64,
             part.id as u64,
@@ -337,7 +390,9 @@ impl PartialWriter {
         }
         // Fields may come in any order; the heads are known last and cost less to move.
         self.out.extend_from_slice(&start);
-        let bytes = self.out.split().freeze();
+        // The rest of the buffer is given up with it: it is too small for another.
+        let bytes = std::mem::take(&mut self.out).freeze();
+        self.left = self.left.saturating_sub(bytes.len());
         let items = std::mem::take(&mut self.n_spans);
         cx.emit(Payload::Partial(Partial { bytes, at: cx.now() }), items);
     }

@@ -65,7 +65,7 @@ impl Output {
 }
 
 /// Returns by head its place among those of some traces, in the order of their bytes.
-fn ranks(traces: &[(u128, Spans)], heads: &Heads) -> HashMap<HeadId, usize> {
+fn ranks(traces: &[(u128, Spans)], heads: &Heads) -> HashMap<HeadId, usize, rapidhash::fast::RandomState> {
     let mut all: Vec<HeadId> =
         traces.iter().flat_map(|(_, spans)| &spans.pieces).map(|piece| piece.head).collect();
     all.sort_unstable();

@@ -55,7 +55,7 @@ struct AnalysisHalf {
     /// Whether a policy asks how large traces are.
     asks_for_bytes: bool,
     meters: Meters,
-    traces: HashMap<u128, Trace>,
+    traces: HashMap<u128, Trace, rapidhash::fast::RandomState>,
     /// All of `traces` by when they came, the first to be dropped first.
     by_age: BTreeSet<(Timestamp, u128)>,
     /// Those that wait, by when they are decided.
@@ -94,7 +94,7 @@ impl AnalysisHalf {
             meters: Meters::new(&policies, cx),
             asks_for_bytes: policies.iter().any(|policy| policy.rule.asks_for_bytes()),
             policies,
-            traces: HashMap::new(),
+            traces: HashMap::default(),
             by_age: BTreeSet::new(),
             due: BTreeSet::new(),
             heads: Heads::default(),
