@@ -1,7 +1,9 @@
-//! What promises and alarms take in memory, counted by the allocator: a program of its own, with one test, so that
-//! nobody else's memory is in the figures.
+//! What promises, alarms and spans that wait take in memory, counted by the allocator: a program of its own, whose tests
+//! take turns, so that nobody else's memory is in the figures.
 
-use std::sync::Arc;
+mod spans;
+
+use std::sync::{Arc, Mutex};
 
 use component::{Cx, Processor, Question, testing::Harness};
 use model::{Ack, Batch, Payload, Rollups, Series, Statistic, Timestamp};
@@ -31,8 +33,12 @@ const MOST_OF_QUIET_ARCHIVE: usize = 500;
 /// Beside a state while it is stored, however large it is.
 const MOST_OF_STORING: usize = 1_000_000;
 
+/// Whose turn it is.
+static TURN: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_thousand_objectives_and_ten_thousand_rules_take_less_than_seventy_five_megabytes() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (of_objective, of_storing) = objective();
     let (of_rule, of_archiving) = rule();
     let told = format!(
