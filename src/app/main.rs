@@ -73,7 +73,7 @@ mod tests {
     fn the_process_may_open_as_many_files_as_the_system_allows() {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = Some(limit.maximum.map_or(1000, |most| most.min(1000)));
-        setrlimit(Resource::Nofile, limit.clone()).unwrap();
+        setrlimit(Resource::Nofile, limit).unwrap();
         super::all_file_descriptors();
         assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
     }

@@ -14,9 +14,11 @@ const MALFORMED: &str = "malformed_histogram";
 pub(super) fn explicit(view: &HistogramPoint<'_>) -> Result<Value, &'static str> {
     let mut bounds: Vec<f64> = view.explicit_bounds().collect();
     let mut counts: Vec<u64> = view.bucket_counts().collect();
+    let mut sum = view.sum;
     if view.has_no_value() {
-        // Each bucket's series ends, though the point has no counts.
+        // Each bucket's series ends, and that of the sum, though the point has no counts.
         counts = vec![0; bounds.len() + 1];
+        sum = Some(0.0);
     } else if counts.is_empty() {
         bounds.clear();
     }
@@ -33,7 +35,7 @@ pub(super) fn explicit(view: &HistogramPoint<'_>) -> Result<Value, &'static str>
     if !ascend || !matches {
         return Err(MALFORMED);
     }
-    Ok(Value::Explicit(Explicit { count: view.count, sum: view.sum, bounds, counts }))
+    Ok(Value::Explicit(Explicit { count: view.count, sum, bounds, counts }))
 }
 
 /// Reads an exponential histogram.
