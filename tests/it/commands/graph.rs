@@ -25,7 +25,7 @@ fn the_text_shows_every_pipeline_with_what_its_stages_do() -> Result<()> {
              | bottleneck   reads traces, windows of series; takes baselines; adds calls between services; makes metrics, logs
              | sla          reads traces; takes windows of series; adds conditions; makes metrics, logs
              | alerting     takes windows of series, baselines, anomalies, conditions, calls between services; makes metrics, logs
-             | correlation  reads logs, windows of series, calls between services; takes conditions; adds incidents; makes metrics
+             | correlation  reads traces, logs, windows of series, calls between services; takes conditions; adds incidents; makes metrics
           to   prometheus (takes metrics), alert_webhook (takes logs), service_graph (makes metrics for metrics), span_metrics (makes metrics for metrics)
 
         metrics: metrics
