@@ -33,9 +33,16 @@ pub(crate) struct Incidents {
 
 impl Incidents {
     /// Takes an answer of the API; returns the incidents that are new.
+    ///
+    /// One that was merged into an older one is not told any more, and is not open.
     pub(crate) fn look(&mut self, told: Vec<Value>, at: Instant) -> Vec<Value> {
         let mut new = Vec::new();
         for incident in told {
+            for merged in incident["merged"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                if let Some(seen) = self.seen.get_mut(merged) {
+                    seen.told["state"] = "merged".into();
+                }
+            }
             let id = incident["id"].as_str().unwrap_or_default().to_owned();
             if let Some(seen) = self.seen.get_mut(&id) {
                 seen.told = incident;
@@ -91,5 +98,25 @@ impl Incidents {
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Seen> {
         self.seen.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Incidents;
+    use crate::clock::now;
+
+    #[test]
+    fn an_incident_that_was_merged_is_not_open() {
+        let mut incidents = Incidents::default();
+        let at = now();
+        let told = |id: &str, merged: &[&str]| json!({"id": id, "state": "open", "merged": merged});
+        assert_eq!(incidents.look(vec![told("A", &[]), told("B", &[])], at).len(), 2);
+        assert_eq!(incidents.n_open(), 2);
+        assert!(incidents.look(vec![told("A", &["B"])], at).is_empty());
+        assert_eq!(incidents.n_open(), 1);
+        assert_eq!(incidents.of_fault(at).map(|seen| seen.told["id"].clone()), Some("A".into()));
     }
 }
