@@ -221,7 +221,7 @@ impl Figures {
             (
                 "from the first failing span to the page, s",
                 format!("{:.1}", self.paged_after.as_secs_f64()),
-                "20",
+                "22, two evaluations and a delivery",
             ),
             (
                 "until 80 % of the saturated pace are back, s",
