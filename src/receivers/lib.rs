@@ -4,11 +4,14 @@
 //! * `otlp`: OTLP over gRPC and HTTP.
 //! * `otlp_file`: files of OTLP, as JSON lines or protobuf.
 //! * `prometheus`: what targets show over HTTP, at an interval.
+//!
+//! `push` hands over what `host_metrics` and `prometheus` collect.
 
 mod host_metrics;
 mod otlp;
 mod otlp_file;
 mod prometheus;
+mod push;
 #[cfg(test)]
 mod testing;
 

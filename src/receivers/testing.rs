@@ -1,4 +1,4 @@
-//! What stands in the engine's place in tests.
+//! What stands in the engine's place in tests, and receivers that run before it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,10 +12,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use component::{Intake, Permit, Receipt, Refusal};
+use component::{
+    Authenticators, Inlet, Intake, Permit, Receipt, ReceiverCx, ReceiverDef, Refusal, Stop, Telemetry,
+    testing::ManualClock,
+};
 use futures_util::future::LocalBoxFuture;
-use model::Signal;
-use tokio::sync::Notify;
+use model::{Signal, Timestamp};
+use tokio::{
+    sync::Notify,
+    task::{JoinHandle, LocalSet},
+};
 
 /// Stands in the engine's place: admits, records, and answers as a test wants.
 #[derive(Default)]
@@ -93,4 +99,49 @@ impl Intake for Recorder {
             answer
         })
     }
+}
+
+/// A receiver that opens no socket, at work within [`run`].
+pub(crate) struct Running {
+    pub(crate) intake: Rc<Recorder>,
+    pub(crate) clock: ManualClock,
+    pub(crate) telemetry: Telemetry,
+    stop: Stop,
+    task: JoinHandle<Result<(), String>>,
+}
+
+impl Running {
+    pub(crate) fn of<D: ReceiverDef>(config: &D::Config, start: Timestamp) -> Self {
+        let (intake, telemetry, stop) = (Rc::new(Recorder::default()), Telemetry::default(), Stop::new());
+        let clock = ManualClock::new(start);
+        let cx = ReceiverCx {
+            id: D::KIND.to_owned(),
+            inlet: Inlet(Rc::clone(&intake) as Rc<dyn Intake>),
+            sockets: RefCell::default(),
+            signals: D::SIGNALS,
+            clock: Arc::new(clock.clone()),
+            telemetry: telemetry.clone(),
+            authenticators: Authenticators::default(),
+        };
+        let receiver = D::build(config, &cx);
+        let until = stop.clone();
+        let task =
+            tokio::task::spawn_local(async move { receiver.run(until).await.map_err(|e| e.to_string()) });
+        Self { intake, clock, telemetry, stop, task }
+    }
+
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        self.telemetry.read().into_iter().filter(|row| row.name == name).map(|row| row.value).sum()
+    }
+
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// Plays a test on one thread, as receivers have it.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
 }

@@ -1,13 +1,10 @@
 //! Collects at an interval, and pushes what was found.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use component::{
-    BoxError, Clock, Counter, Inlet, Placement, Receiver, ReceiverCx, ReceiverDef, Refusal, Stop,
-};
+use component::{BoxError, Clock, Counter, Placement, Receiver, ReceiverCx, ReceiverDef, Stop};
 use futures_util::future::LocalBoxFuture;
-use model::{Signal, SignalSet, Timestamp};
+use model::{SignalSet, Timestamp};
 use procfs_core::KernelStats;
 use tokio::task::{JoinHandle, spawn_blocking};
 use wire::build::{Attributes, MetricsWriter};
@@ -17,13 +14,12 @@ use super::{
     host::Host,
     scrapers::{Running, build},
 };
+use crate::push::Pusher;
 
 const TRANSPORT: &str = "host";
 /// Dashboards of the collector ask for this scope.
 const SCOPE: &str =
     "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/internal/scraper";
-/// The shortest wait before what met a busy engine is pushed again.
-const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// The `host_metrics` receiver.
 pub(crate) struct HostMetrics;
@@ -57,12 +53,17 @@ impl ReceiverDef for HostMetrics {
             meters: meters.collect(),
             crew: Some(Crew { host: Host::new(&config.root_path), scrapers, started_at: None }),
             late: None,
-            dropped: cx.telemetry.counter(
-                "otelcol_receiver_host_metrics_dropped_metric_points",
-                "Metric points that pipelines did not take until the next collection.",
-                "{datapoint}",
-            ),
-            inlet: cx.inlet.clone(),
+            pusher: Pusher {
+                inlet: cx.inlet.clone(),
+                clock: Arc::clone(&cx.clock),
+                transport: TRANSPORT,
+                what: "what host_metrics has collected",
+                dropped: cx.telemetry.counter(
+                    "otelcol_receiver_host_metrics_dropped_metric_points",
+                    "Metric points that pipelines did not take until the next collection.",
+                    "{datapoint}",
+                ),
+            },
             clock: Arc::clone(&cx.clock),
             config: config.clone(),
         })
@@ -70,7 +71,7 @@ impl ReceiverDef for HostMetrics {
 }
 
 struct Collector {
-    inlet: Inlet,
+    pusher: Pusher,
     clock: Arc<dyn Clock>,
     config: HostMetricsConfig,
     /// By scraper.
@@ -79,7 +80,6 @@ struct Collector {
     crew: Option<Crew>,
     /// A collection that did not end in time; another begins when it has.
     late: Option<JoinHandle<Collected>>,
-    dropped: Counter,
 }
 
 struct Meters {
@@ -177,34 +177,9 @@ impl Collector {
         }
         self.crew = Some(crew);
         if n_points > 0 {
-            self.push(request.into(), n_points, until).await;
+            self.pusher.push(request.into(), n_points, until).await;
         }
         Ok(())
-    }
-
-    /// Pushes until it is taken, refused for good, or older than the next collection.
-    async fn push(&self, request: Bytes, n_points: u64, until: Timestamp) {
-        loop {
-            match self.offer(request.clone()).await {
-                Ok(()) => return,
-                Err(Refusal::Busy { retry_after, .. }) => {
-                    let again = self.clock.now() + retry_after.max(SHORTEST_WAIT);
-                    if again >= until {
-                        return self.dropped.add(n_points);
-                    }
-                    self.clock.sleep_until(again).await;
-                }
-                Err(refusal) => {
-                    tracing::warn!(%refusal, "what host_metrics has collected was refused");
-                    return self.dropped.add(n_points);
-                }
-            }
-        }
-    }
-
-    async fn offer(&self, request: Bytes) -> Result<(), Refusal> {
-        let _claim = self.inlet.0.admit(Signal::Metrics, request.len()).await?;
-        self.inlet.0.push(Signal::Metrics, request, TRANSPORT).await.map(|_receipt| ())
     }
 }
 

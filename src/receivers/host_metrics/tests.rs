@@ -1,22 +1,19 @@
 //! A machine made of files, the machine that runs the test, and a recorder in the engine's place.
 
-use std::{cell::RefCell, fs, rc::Rc, sync::Arc, time::Duration};
+use std::{fs, time::Duration};
 
-use component::{
-    Checks, Config, Inlet, Intake, ReceiverCx, ReceiverDef, Stop, Telemetry, testing::ManualClock,
-};
+use component::{Checks, Config};
 use expect_test::{Expect, expect};
-use model::{SignalSet, Timestamp};
+use model::Timestamp;
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
     common::v1::{KeyValue, any_value::Value},
     metrics::v1::{NumberDataPoint, metric::Data, number_data_point},
 };
 use prost::Message;
-use tokio::task::{JoinHandle, LocalSet};
 
 use super::{config::HostMetricsConfig, receiver::HostMetrics};
-use crate::testing::{Recorder, busy};
+use crate::testing::{Running, busy, run};
 
 const START: Timestamp = Timestamp(1_000_000_000_000);
 
@@ -31,34 +28,11 @@ fn config(yaml: &str) -> HostMetricsConfig {
     config
 }
 
-struct Running {
-    intake: Rc<Recorder>,
-    clock: ManualClock,
-    telemetry: Telemetry,
-    stop: Stop,
-    task: JoinHandle<Result<(), String>>,
+fn start(yaml: &str) -> Running {
+    Running::of::<HostMetrics>(&config(yaml), START)
 }
 
 impl Running {
-    fn start(yaml: &str) -> Self {
-        let (intake, telemetry, stop) = (Rc::new(Recorder::default()), Telemetry::default(), Stop::new());
-        let clock = ManualClock::new(START);
-        let cx = ReceiverCx {
-            id: "host_metrics".to_owned(),
-            inlet: Inlet(Rc::clone(&intake) as Rc<dyn Intake>),
-            sockets: RefCell::default(),
-            signals: SignalSet::METRICS,
-            clock: Arc::new(clock.clone()),
-            telemetry: telemetry.clone(),
-            authenticators: component::Authenticators::default(),
-        };
-        let receiver = HostMetrics::build(&config(yaml), &cx);
-        let until = stop.clone();
-        let task =
-            tokio::task::spawn_local(async move { receiver.run(until).await.map_err(|e| e.to_string()) });
-        Self { intake, clock, telemetry, stop, task }
-    }
-
     /// Moves the time, and waits for what is collected then.
     async fn collected_at(&self, secs: u64) -> ExportMetricsServiceRequest {
         // It must be asleep before it can be woken.
@@ -74,20 +48,6 @@ impl Running {
         }
         panic!("nothing was collected");
     }
-
-    fn counted(&self, name: &str) -> u64 {
-        self.telemetry.read().into_iter().filter(|row| row.name == name).map(|row| row.value).sum()
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        self.task.await.unwrap().unwrap();
-    }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, test);
 }
 
 fn labels(attributes: &[KeyValue]) -> String {
@@ -211,7 +171,7 @@ impl Machine {
 fn check(scrapers: &str, expected: Expect) {
     run(async {
         let machine = Machine::new();
-        let running = Running::start(&machine.yaml(scrapers));
+        let running = start(&machine.yaml(scrapers));
         let request = running.collected_at(1).await;
         expected.assert_eq(&lines(&request));
         for metric in
@@ -471,7 +431,7 @@ fn shares_of_processors_are_those_since_the_last_collection() {
     run(async {
         let machine = Machine::new();
         let metrics = "{system.cpu.time: {enabled: false}, system.cpu.utilization: {enabled: true}, system.cpu.logical.count: {enabled: true}}";
-        let running = Running::start(&machine.yaml(&format!("  cpu: {{metrics: {metrics}}}")));
+        let running = start(&machine.yaml(&format!("  cpu: {{metrics: {metrics}}}")));
         let first = running.collected_at(1).await;
         assert_eq!(of(&first, "system.cpu.utilization", "cpu=cpu0 state=user"), None);
         machine.write(
@@ -498,7 +458,7 @@ fn file_systems_are_told_once_as_far_as_they_are_chosen() {
     run(async {
         let machine = Machine::new();
         let told = async |filesystem: &str| {
-            let running = Running::start(&machine.yaml(&format!("  filesystem: {filesystem}")));
+            let running = start(&machine.yaml(&format!("  filesystem: {filesystem}")));
             let request = running.collected_at(1).await;
             let errored = running.counted("otelcol_scraper_errored_metric_points");
             running.end().await;
@@ -552,7 +512,7 @@ fn a_scraper_that_fails_is_counted_and_hinders_no_other() {
         fs::remove_file(machine.0.path().join("proc/meminfo")).unwrap();
         machine.write("proc/vmstat", "no numbers here\n");
         machine.write("proc/loadavg", "0.53 x\n");
-        let running = Running::start(&machine.yaml("  {memory: , paging: , load: , disk: }"));
+        let running = start(&machine.yaml("  {memory: , paging: , load: , disk: }"));
         let request = running.collected_at(1).await;
         assert!(!lines(&request).contains("system.memory") && !lines(&request).contains("load_average"));
         assert_eq!(of(&request, "system.disk.io", "device=sda direction=read"), Some(40960.0));
@@ -569,7 +529,7 @@ fn a_scraper_that_fails_is_counted_and_hinders_no_other() {
 fn files_of_any_content_end_no_collection() {
     run(async {
         let machine = Machine::new();
-        let running = Running::start(
+        let running = start(
             &machine
                 .yaml("  {cpu: , load: , memory: , paging: , disk: , filesystem: , network: , processes: }"),
         );
@@ -613,10 +573,8 @@ fn files_of_any_content_end_no_collection() {
 fn collections_come_at_the_interval_and_what_is_not_taken_in_time_is_counted() {
     run(async {
         let machine = Machine::new();
-        let running = Running::start(&format!(
-            "collection_interval: 10s\ninitial_delay: 5s\n{}",
-            machine.yaml("  load:")
-        ));
+        let running =
+            start(&format!("collection_interval: 10s\ninitial_delay: 5s\n{}", machine.yaml("  load:")));
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
@@ -646,7 +604,7 @@ fn the_real_machine_is_told_as_its_kernel_says() {
     run(async {
         let scrapers = "scrapers: {cpu: {metrics: {system.cpu.logical.count: {enabled: true}}}, load: , memory: {metrics: {system.memory.limit: {enabled: true}}}, paging: , disk: , filesystem: , network: , processes: }";
         let before = fs::read_to_string("/proc/stat").unwrap();
-        let running = Running::start(scrapers);
+        let running = start(scrapers);
         let request = running.collected_at(1).await;
         let after = fs::read_to_string("/proc/stat").unwrap();
         assert_eq!(running.counted("otelcol_scraper_errored_metric_points"), 0);

@@ -103,8 +103,8 @@ impl Fetcher {
         if let Ok(seconds) = HeaderValue::try_from(target.timeout.as_secs_f64().to_string()) {
             headers.insert(TIMEOUT_HEADER, seconds);
         }
-        let scrape = self.job.scrape.clone();
-        let credential = spawn_blocking(move || credential(&scrape)).await;
+        let job = Arc::clone(&self.job);
+        let credential = spawn_blocking(move || credential(&job.scrape)).await;
         let credential =
             credential.map_err(|_| Failure::new("unreachable", "its credential could not be read"))?;
         if let Some(credential) = credential? {

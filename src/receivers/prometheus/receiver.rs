@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use component::{
-    BoxError, Clock, Counter, Inlet, Placement, Receiver, ReceiverCx, ReceiverDef, Refusal, Stop, Telemetry,
-};
+use component::{BoxError, Clock, Counter, Placement, Receiver, ReceiverCx, ReceiverDef, Stop, Telemetry};
 use futures_util::future::{LocalBoxFuture, try_join_all};
-use model::{Signal, SignalSet, Timestamp};
+use model::{SignalSet, Timestamp};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
@@ -16,12 +13,10 @@ use super::{
     history::History,
     scrape::{Digest, Scrape},
     target::Target,
-    write::Request,
 };
+use crate::push::Pusher;
 
 const TRANSPORT: &str = "http";
-/// The shortest wait before what met a busy engine is pushed again.
-const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 /// So many answers are read at the same time: what reading needs is many times what it reads.
 const MOST_READERS: usize = 2;
 /// A scrape that is later than this by no more bears the time at which it was due.
@@ -53,14 +48,19 @@ impl ReceiverDef for Prometheus {
             }));
         }
         let shared = Shared {
-            inlet: cx.inlet.clone(),
+            pusher: Pusher {
+                inlet: cx.inlet.clone(),
+                clock: Arc::clone(&cx.clock),
+                transport: TRANSPORT,
+                what: "what a target shows",
+                dropped: cx.telemetry.counter(
+                    "otelcol_receiver_prometheus_dropped_metric_points",
+                    "Metric points that pipelines did not take until the next scrape.",
+                    "{datapoint}",
+                ),
+            },
             clock: Arc::clone(&cx.clock),
             readers: Arc::new(Semaphore::new(MOST_READERS)),
-            dropped: cx.telemetry.counter(
-                "otelcol_receiver_prometheus_dropped_metric_points",
-                "Metric points that pipelines did not take until the next scrape.",
-                "{datapoint}",
-            ),
             offset: config.initial_scrape_offset.get(),
             scrapes_at_the_end: config.scrape_on_shutdown,
         };
@@ -75,10 +75,9 @@ struct Scraper {
 
 /// What all targets share.
 struct Shared {
-    inlet: Inlet,
+    pusher: Pusher,
     clock: Arc<dyn Clock>,
     readers: Arc<Semaphore>,
-    dropped: Counter,
     offset: Duration,
     scrapes_at_the_end: bool,
 }
@@ -203,7 +202,7 @@ impl Watch {
         self.tell(digest.failure.as_ref());
         self.history = Some(digest.history);
         for request in digest.requests {
-            shared.push(request, until).await;
+            shared.pusher.push(request.bytes, request.n_points, until).await;
         }
         Ok(())
     }
@@ -220,34 +219,6 @@ impl Watch {
             _ => return,
         }
         self.is_failing = !self.is_failing;
-    }
-}
-
-impl Shared {
-    /// Pushes until it is taken, refused for good, or older than the next scrape.
-    async fn push(&self, request: Request, until: Timestamp) {
-        let Request { bytes, n_points } = request;
-        loop {
-            match self.offer(bytes.clone()).await {
-                Ok(()) => return,
-                Err(Refusal::Busy { retry_after, .. }) => {
-                    let again = self.clock.now() + retry_after.max(SHORTEST_WAIT);
-                    if again >= until {
-                        return self.dropped.add(n_points);
-                    }
-                    self.clock.sleep_until(again).await;
-                }
-                Err(refusal) => {
-                    tracing::warn!(%refusal, "what a target shows was refused");
-                    return self.dropped.add(n_points);
-                }
-            }
-        }
-    }
-
-    async fn offer(&self, request: Bytes) -> Result<(), Refusal> {
-        let _claim = self.inlet.0.admit(Signal::Metrics, request.len()).await?;
-        self.inlet.0.push(Signal::Metrics, request, TRANSPORT).await.map(|_receipt| ())
     }
 }
 

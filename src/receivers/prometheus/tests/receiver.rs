@@ -1,18 +1,15 @@
 //! The whole receiver, against a server in the target's place.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use component::{
-    Authenticators, Inlet, Intake, ReceiverCx, ReceiverDef, Refusal, Stop, Telemetry, testing::ManualClock,
-};
-use model::{SignalSet, Timestamp};
+use component::Refusal;
+use model::Timestamp;
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
     metrics::v1::{metric::Data, number_data_point},
 };
 use prost::Message;
-use tokio::task::{JoinHandle, LocalSet};
 
 use super::{
     super::receiver::Prometheus,
@@ -20,47 +17,24 @@ use super::{
     server::{Reply, Server, certified, packed},
     settings,
 };
-use crate::testing::{Recorder, busy};
+use crate::testing::{Running, busy, run};
 
 const START: Timestamp = Timestamp::from_secs(1_000_000);
 const INTERVAL: Duration = Duration::from_secs(10);
 
-struct Running {
-    intake: Rc<Recorder>,
-    clock: ManualClock,
-    telemetry: Telemetry,
-    stop: Stop,
-    task: JoinHandle<Result<(), String>>,
+/// Scrapes one address, with further keys of the job.
+fn start(server: &Server, keys: &str) -> Running {
+    let address = server.address;
+    with(&format!(
+        "config: {{scrape_configs: [{{job_name: app, scrape_interval: 10s, static_configs: [{{targets: ['{address}']}}], {keys}}}]}}"
+    ))
+}
+
+fn with(yaml: &str) -> Running {
+    Running::of::<Prometheus>(&settings(yaml), START)
 }
 
 impl Running {
-    /// Scrapes one address, with further keys of the job.
-    fn start(server: &Server, keys: &str) -> Self {
-        let address = server.address;
-        Self::with(&format!(
-            "config: {{scrape_configs: [{{job_name: app, scrape_interval: 10s, static_configs: [{{targets: ['{address}']}}], {keys}}}]}}"
-        ))
-    }
-
-    fn with(yaml: &str) -> Self {
-        let (intake, telemetry, stop) = (Rc::new(Recorder::default()), Telemetry::default(), Stop::new());
-        let clock = ManualClock::new(START);
-        let cx = ReceiverCx {
-            id: "prometheus".to_owned(),
-            inlet: Inlet(Rc::clone(&intake) as Rc<dyn Intake>),
-            sockets: RefCell::default(),
-            signals: SignalSet::METRICS,
-            clock: Arc::new(clock.clone()),
-            telemetry: telemetry.clone(),
-            authenticators: Authenticators::default(),
-        };
-        let receiver = Prometheus::build(&settings(yaml), &cx);
-        let until = stop.clone();
-        let task =
-            tokio::task::spawn_local(async move { receiver.run(until).await.map_err(|e| e.to_string()) });
-        Self { intake, clock, telemetry, stop, task }
-    }
-
     /// Moves the time by an interval, in which each target is due once.
     async fn pass_interval(&self) {
         settle().await;
@@ -86,21 +60,14 @@ impl Running {
         self.pushed().await
     }
 
-    fn counted(&self, name: &str, reason: &str) -> u64 {
+    /// Counts failures for a reason; all of them where it is empty.
+    fn failed(&self, reason: &str) -> u64 {
         let is_it = |labels: &[(String, String)]| {
             reason.is_empty() || labels.contains(&("reason".to_owned(), reason.to_owned()))
         };
+        let name = "otelcol_receiver_prometheus_failed_scrapes";
         let rows = self.telemetry.read().into_iter();
         rows.filter(|row| row.name == name && is_it(&row.labels)).map(|row| row.value).sum()
-    }
-
-    fn failed(&self, reason: &str) -> u64 {
-        self.counted("otelcol_receiver_prometheus_failed_scrapes", reason)
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        self.task.await.unwrap().unwrap();
     }
 }
 
@@ -109,11 +76,6 @@ async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, test);
 }
 
 /// Values of gauges by name.
@@ -134,7 +96,7 @@ fn value(requests: &[Bytes], name: &str) -> Option<f64> {
 fn a_target_is_asked_as_prometheus_asks_and_told_each_interval() {
     run(async {
         let server = Server::start(|_| Reply::ok("a 1\n")).await;
-        let running = Running::start(&server, "params: {x: [y]}, http_headers: {X-Team: {values: [shop]}}");
+        let running = start(&server, "params: {x: [y]}, http_headers: {X-Team: {values: [shop]}}");
         let first = running.scraped().await;
         assert_eq!((value(&first, "a"), value(&first, "up")), (Some(1.0), Some(1.0)));
         assert!(server.seen.borrow()[0].starts_with("GET /metrics?x=y HTTP/1.1\r\n"));
@@ -163,10 +125,10 @@ fn gzip_is_unpacked_within_the_limit() {
     run(async {
         let page = "a 1\n".to_owned() + &"# x\n".repeat(100);
         let server = Server::start(move |_| Reply::gzip(page.as_bytes())).await;
-        let running = Running::start(&server, "body_size_limit: 404");
+        let running = start(&server, "body_size_limit: 404");
         assert_eq!(value(&running.scraped().await, "a"), Some(1.0));
         running.end().await;
-        let running = Running::start(&server, "body_size_limit: 403");
+        let running = start(&server, "body_size_limit: 403");
         assert_eq!(value(&running.scraped().await, "up"), Some(0.0));
         assert_eq!(running.failed("body_size_limit"), 1);
         running.end().await;
@@ -203,7 +165,7 @@ fn bombs_endless_bodies_and_silence_are_bounded_and_counted() {
             ("/br", "malformed"),
             ("/gone", "status"),
         ] {
-            let running = Running::start(&server, &format!("metrics_path: {path}, body_size_limit: 16MB"));
+            let running = start(&server, &format!("metrics_path: {path}, body_size_limit: 16MB"));
             assert_eq!(value(&running.scraped().await, "up"), Some(0.0), "{path}");
             assert_eq!((running.failed(reason), running.failed("")), (1, 1), "{path}");
             running.end().await;
@@ -215,7 +177,7 @@ fn bombs_endless_bodies_and_silence_are_bounded_and_counted() {
 fn who_says_nothing_is_given_up_at_the_timeout() {
     run(async {
         let server = Server::start(|_| Reply::Silence).await;
-        let running = Running::start(&server, "scrape_timeout: 3s");
+        let running = start(&server, "scrape_timeout: 3s");
         running.pass_interval().await;
         while server.seen.borrow().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -233,7 +195,7 @@ fn who_says_nothing_is_given_up_at_the_timeout() {
 fn series_of_a_target_that_is_gone_end() {
     run(async {
         let server = Server::start(|_| Reply::ok("a 1\nb{c=\"d\"} 2\n")).await;
-        let running = Running::start(&server, "");
+        let running = start(&server, "");
         running.scraped().await;
         drop(server);
         let told = running.scraped().await;
@@ -270,12 +232,12 @@ fn targets_see_credentials_of_each_kind_and_others_do_not() {
             (format!("bearer_token_file: '{file}'"), Some("Bearer from a file")),
             (String::new(), None),
         ] {
-            let running = Running::start(&server, &keys);
+            let running = start(&server, &keys);
             assert_eq!(value(&running.scraped().await, "up"), Some(1.0), "{keys}");
             assert_eq!(server.header("authorization").as_deref(), expected, "{keys}");
             running.end().await;
         }
-        let running = Running::start(&server, "bearer_token_file: /nowhere/at/all");
+        let running = start(&server, "bearer_token_file: /nowhere/at/all");
         assert_eq!(value(&running.scraped().await, "up"), Some(0.0));
         running.end().await;
     });
@@ -297,20 +259,20 @@ fn redirects_are_followed_and_strangers_see_no_credential() {
         })
         .await;
         let keys = "bearer_token: t, http_headers: {X-Key: {secrets: [s]}}";
-        let running = Running::start(&server, keys);
+        let running = start(&server, keys);
         assert_eq!(value(&running.scraped().await, "up"), Some(1.0));
         assert_eq!(server.header("authorization").as_deref(), Some("Bearer t"));
         assert_eq!((other.header("authorization"), other.header("x-key")), (None, None));
         assert!(other.seen.borrow()[0].starts_with("GET /there "));
         running.end().await;
         for keys in ["follow_redirects: false", "metrics_path: /loop"] {
-            let running = Running::start(&server, keys);
+            let running = start(&server, keys);
             assert_eq!(value(&running.scraped().await, "up"), Some(0.0), "{keys}");
             assert_eq!(running.failed("status"), 1);
             running.end().await;
         }
         let round = Server::start(|_| Reply::with("301 Moved Permanently", "location: again", "")).await;
-        let running = Running::start(&round, "");
+        let running = start(&round, "");
         assert_eq!(value(&running.scraped().await, "up"), Some(0.0));
         assert_eq!(round.seen.borrow().len(), 11);
         running.end().await;
@@ -333,7 +295,7 @@ fn over_tls_only_who_is_trusted_is_asked() {
                 0.0,
             ),
         ] {
-            let running = Running::start(&server, &keys);
+            let running = start(&server, &keys);
             assert_eq!(value(&running.scraped().await, "up"), Some(is_up), "{keys}");
             assert_eq!(running.failed("unreachable"), 1 - is_up as u64, "{keys}");
             running.end().await;
@@ -345,7 +307,7 @@ fn over_tls_only_who_is_trusted_is_asked() {
 fn what_is_not_taken_is_offered_again_and_dropped_when_the_next_is_due() {
     run(async {
         let server = Server::start(|_| Reply::ok("a 1\n")).await;
-        let running = Running::start(&server, "");
+        let running = start(&server, "");
         running.intake.answer_next(Err(busy()));
         running.pass_interval().await;
         for _ in 0..200 {
@@ -354,7 +316,7 @@ fn what_is_not_taken_is_offered_again_and_dropped_when_the_next_is_due() {
         }
         running.clock.advance_to(component::Clock::now(&running.clock) + Duration::from_millis(1500));
         assert_eq!(value(&running.pushed().await, "a"), Some(1.0));
-        let dropped = || running.counted("otelcol_receiver_prometheus_dropped_metric_points", "");
+        let dropped = || running.counted("otelcol_receiver_prometheus_dropped_metric_points");
         assert_eq!(dropped(), 0);
         running.intake.answer_next(Err(Refusal::Permanent("no".to_owned())));
         running.pass_interval().await;
@@ -377,7 +339,7 @@ fn targets_are_asked_once_more_at_the_end_if_that_is_wanted() {
                 "scrape_on_shutdown: {wanted}\nconfig: {{scrape_configs: [{{job_name: app, static_configs: [{{targets: ['{address}']}}]}}]}}"
             );
             server.seen.borrow_mut().clear();
-            let running = Running::with(&yaml);
+            let running = with(&yaml);
             settle().await;
             running.end().await;
             assert_eq!(server.seen.borrow().len(), n_asked);
@@ -398,7 +360,7 @@ fn many_targets_are_spread_over_their_interval_and_none_waits_for_another() {
                 format!("{{job_name: job{n}, scrape_interval: 10s, metrics_path: /{path}, static_configs: [{{targets: ['{address}']}}]}}")
             })
             .collect();
-        let running = Running::with(&format!("config: {{scrape_configs: [{}]}}", jobs.join(", ")));
+        let running = with(&format!("config: {{scrape_configs: [{}]}}", jobs.join(", ")));
         let mut seconds = std::collections::BTreeSet::new();
         let mut n_told = 0;
         for step in 0..100 {
