@@ -52,8 +52,7 @@ impl Refused {
     ///
     /// *Cost*: some ten nanoseconds for each part, and for each attribute of a resource that is not that of the key before.
     pub(crate) fn note(&mut self, key: &Key<'_>, n_parts: usize, identity: &Identity) {
-        let is_known = self.services.contains_key(&identity.service_identity);
-        if !is_known && self.n_attributes >= MOST {
+        if self.n_attributes >= MOST && !self.services.contains_key(&identity.service_identity) {
             return;
         }
         let of_service = self.services.entry(identity.service_identity).or_default();

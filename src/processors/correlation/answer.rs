@@ -1,12 +1,12 @@
 //! What is asked of incidents under `/api/v1/incidents`, and what is told of changes under `/api/v1/changes`.
 
 use component::{Answer, Question};
-use model::{Severity, Timestamp};
+use model::Timestamp;
 use serde_json::{Map, Value, json};
 use wire::build::Tree;
 
 use super::{
-    events::{Event, Kind, cut},
+    events::{Event, cut},
     feedback::{Feedback, Verdict, word_on_episodes},
     incident::{Incident, State},
     incidents::name,
@@ -166,19 +166,8 @@ fn change(half: &mut AnalysisHalf, question: &Question, now: Timestamp) -> Answe
     if service.is_empty() || title.is_empty() {
         return Answer::refused(400, CHANGE);
     }
-    let event = Event {
-        start: now,
-        kind: Kind::Change,
-        id: format!("{service}/{}/{title}", now.as_nanos()),
-        service: name(&service),
-        severity: Severity::Info,
-        end: Some(now),
-        title,
-        slo_id: String::new(),
-        resend: None,
-        is_lost: false,
-        trace: None,
-    };
+    let id = format!("{service}/{}/{title}", now.as_nanos());
+    let event = Event::change(name(&service), id, title, now);
     let told = change_view(&event);
     half.note_change(event);
     Answer::done(201, told.to_string())

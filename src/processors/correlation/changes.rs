@@ -2,29 +2,15 @@
 
 use std::sync::Arc;
 
-use model::{Deployment, Severity};
+use model::Deployment;
 
-use super::{
-    events::{Event, Kind},
-    ingest::FLAG,
-};
+use super::{events::Event, ingest::FLAG};
 
 /// What came up, as an event. One that comes back is another change than the one before.
 pub(super) fn change_of(deployment: &Deployment) -> Event {
     let Deployment { service, what, version, at } = deployment;
-    Event {
-        start: *at,
-        kind: Kind::Change,
-        id: format!("{service}/{what}/{version}/{}", at.as_nanos()),
-        service: Arc::clone(service),
-        severity: Severity::Info,
-        end: Some(*at),
-        title: title_of(deployment),
-        slo_id: String::new(),
-        resend: None,
-        is_lost: false,
-        trace: None,
-    }
+    let id = format!("{service}/{what}/{version}/{}", at.as_nanos());
+    Event::change(Arc::clone(service), id, title_of(deployment), *at)
 }
 
 fn title_of(Deployment { service, what, version, .. }: &Deployment) -> String {

@@ -31,6 +31,25 @@ pub(super) struct Event {
     pub(super) is_lost: bool,
 }
 
+impl Event {
+    /// A change: over as soon as it came.
+    pub(super) fn change(service: Arc<str>, id: String, title: String, at: Timestamp) -> Self {
+        Self {
+            start: at,
+            kind: Kind::Change,
+            id,
+            service,
+            severity: Severity::Info,
+            end: Some(at),
+            title,
+            slo_id: String::new(),
+            trace: None,
+            resend: None,
+            is_lost: false,
+        }
+    }
+}
+
 /// Who tells it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Kind {
@@ -142,10 +161,7 @@ impl Draft {
     fn change(self, record: &LogRecord<'_>, name: &str) -> Event {
         let title = if self.body.is_empty() { name.to_owned() } else { self.body };
         let id = format!("{}/{name}/{}", self.service, record.time);
-        let (start, end) = (self.at, Some(self.at));
-        let (severity, slo_id, resend, is_lost) = (Severity::Info, String::new(), None, false);
-        let (kind, service, trace) = (Kind::Change, self.service, self.trace);
-        Event { start, kind, id, service, severity, end, title, slo_id, trace, resend, is_lost }
+        Event { trace: self.trace, ..Event::change(self.service, id, title, self.at) }
     }
 
     fn into_event(

@@ -5,11 +5,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use model::{Severity, Timestamp};
+use model::Timestamp;
 
 use super::{
     changes::change_of,
-    events::{Event, Kind},
+    events::Event,
     ingest::{FLAG, FlagRow},
 };
 use crate::aggregation::deployments::{Deployments, VersionRow};
@@ -188,23 +188,13 @@ impl Course {
             more.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))?;
         let name = flag.strip_prefix(FLAG).unwrap_or(flag);
         let percent = |part: f64| (100.0 * part).round();
-        Some(Event {
-            start: self.since,
-            kind: Kind::Change,
-            id: format!("{service}/{flag}/part of {variant}/{}", self.since.as_nanos()),
-            service: Arc::from(service.as_str()),
-            severity: Severity::Info,
-            end: Some(self.since),
-            title: format!(
-                "feature flag {name} of {service} is {variant} in {} % of evaluations, {} % before",
-                percent(part),
-                percent(before)
-            ),
-            slo_id: String::new(),
-            trace: None,
-            resend: None,
-            is_lost: false,
-        })
+        let id = format!("{service}/{flag}/part of {variant}/{}", self.since.as_nanos());
+        let title = format!(
+            "feature flag {name} of {service} is {variant} in {} % of evaluations, {} % before",
+            percent(part),
+            percent(before)
+        );
+        Some(Event::change(Arc::from(service.as_str()), id, title, self.since))
     }
 }
 

@@ -89,12 +89,10 @@ impl Streams {
         observed: u64,
         value: Value,
     ) -> Result<Delta, Reason> {
-        let mut sent = Some(value);
-        let known = self.table.change(key, |last| sent.take().map(|value| last.follow(observed, value)));
-        if let Some((delta, _)) = known {
-            return delta.unwrap_or(Err("initial"));
-        }
-        let Some(value) = sent else { return Err("initial") };
+        let value = match self.table.change(key, value, |last, value| last.follow(observed, value)) {
+            Ok((delta, _)) => return delta,
+            Err(value) => value,
+        };
         let last = Last { observed, value: value.clone(), may_be_behind: false };
         if self.table.insert(key.into(), last).is_none() {
             return Err("too_many_streams");

@@ -35,7 +35,7 @@ impl Streams {
         if !self.contains(key) {
             return self.insert(key.into(), point).ok_or(TOO_MANY);
         }
-        let (added, total) = self.change(key, |total| total.add(point)).ok_or(TOO_MANY)?;
+        let (added, total) = self.change(key, point, Total::add).map_err(|_unknown| TOO_MANY)?;
         added.map(|()| total)
     }
 }

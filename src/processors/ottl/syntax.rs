@@ -475,4 +475,33 @@ impl Node {
             | Kind::Path(_) => {}
         }
     }
+
+    /// The same for who changes them.
+    pub(super) fn walk_mut(&mut self, change: &mut impl FnMut(&mut Self)) {
+        change(self);
+        match &mut self.kind {
+            Kind::Call(call) => call.arguments.iter_mut().for_each(|it| it.value.walk_mut(change)),
+            Kind::List(nodes) | Kind::All(nodes) | Kind::Any(nodes) => {
+                nodes.iter_mut().for_each(|node| node.walk_mut(change));
+            }
+            Kind::Map(entries) => entries.iter_mut().for_each(|(_, node)| node.walk_mut(change)),
+            Kind::Minus(node) | Kind::Not(node) => node.walk_mut(change),
+            Kind::Chain(first, rest) => {
+                first.walk_mut(change);
+                rest.iter_mut().for_each(|(_, node)| node.walk_mut(change));
+            }
+            Kind::Compare(_, left, right) => {
+                left.walk_mut(change);
+                right.walk_mut(change);
+            }
+            Kind::Nil
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Double(_)
+            | Kind::Text(_)
+            | Kind::Bytes(_)
+            | Kind::Name(_)
+            | Kind::Path(_) => {}
+        }
+    }
 }

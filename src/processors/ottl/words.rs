@@ -22,7 +22,7 @@ pub(super) fn spelled_out(node: &Node, signal: Signal) -> Node {
             }
             let both = [Context::Resource, of_item(signal)].map(|owner| {
                 let mut meant = node.clone();
-                put(&mut meant, owner);
+                meant.walk_mut(&mut |part| put(part, owner));
                 meant
             });
             match leaf {
@@ -58,34 +58,13 @@ fn is_name(path: &Path) -> bool {
 }
 
 fn put(node: &mut Node, owner: Context) {
-    match &mut node.kind {
-        Kind::Path(path) if is_name(path) => {
-            let names: Vec<_> = path.segments.iter().map(|segment| segment.name.as_str()).collect();
-            let keys = vec![Key::Text(names.join(".").into_bytes())];
-            let segment = |name: &str, keys| Segment { at: node.at, name: name.to_owned(), keys };
-            path.segments = vec![segment(owner.name(), Vec::new()), segment("attributes", keys)];
-        }
-        Kind::Call(call) => call.arguments.iter_mut().for_each(|argument| put(&mut argument.value, owner)),
-        Kind::List(nodes) | Kind::All(nodes) | Kind::Any(nodes) => {
-            nodes.iter_mut().for_each(|node| put(node, owner));
-        }
-        Kind::Map(entries) => entries.iter_mut().for_each(|(_, node)| put(node, owner)),
-        Kind::Minus(inner) | Kind::Not(inner) => put(inner, owner),
-        Kind::Chain(first, rest) => {
-            put(first, owner);
-            rest.iter_mut().for_each(|(_, node)| put(node, owner));
-        }
-        Kind::Compare(_, left, right) => {
-            put(left, owner);
-            put(right, owner);
-        }
-        Kind::Nil
-        | Kind::Bool(_)
-        | Kind::Int(_)
-        | Kind::Double(_)
-        | Kind::Text(_)
-        | Kind::Bytes(_)
-        | Kind::Name(_)
-        | Kind::Path(_) => {}
+    let at = node.at;
+    if let Kind::Path(path) = &mut node.kind
+        && is_name(path)
+    {
+        let names: Vec<_> = path.segments.iter().map(|segment| segment.name.as_str()).collect();
+        let keys = vec![Key::Text(names.join(".").into_bytes())];
+        let segment = |name: &str, keys| Segment { at, name: name.to_owned(), keys };
+        path.segments = vec![segment(owner.name(), Vec::new()), segment("attributes", keys)];
     }
 }

@@ -73,14 +73,22 @@ impl<K: Kept> Table<K> {
         Some(&stream.kept)
     }
 
-    /// Gives a stream that had a point now to what changes it; none for one that is not known.
-    pub(crate) fn change<R>(&mut self, key: &[u8], change: impl FnOnce(&mut K) -> R) -> Option<(R, &K)> {
-        let stream = self.all.get_mut(key)?;
+    /// Gives a stream its next point, which came now.
+    ///
+    /// # Errors
+    /// The point of a stream that is not known.
+    pub(crate) fn change<P, R>(
+        &mut self,
+        key: &[u8],
+        point: P,
+        change: impl FnOnce(&mut K, P) -> R,
+    ) -> Result<(R, &K), P> {
+        let Some(stream) = self.all.get_mut(key) else { return Err(point) };
         stream.seen = self.now;
         let before = stream.kept.heap_bytes();
-        let changed = change(&mut stream.kept);
+        let changed = change(&mut stream.kept, point);
         self.n_bytes = self.n_bytes - before + stream.kept.heap_bytes();
-        Some((changed, &stream.kept))
+        Ok((changed, &stream.kept))
     }
 
     /// Forgets streams that had no point since an instant of this half: what senders say of their time keeps no place.
@@ -118,13 +126,14 @@ mod tests {
         assert!(table.insert((*b"c").into(), Buckets(0)).is_some());
         let each = Table::<Buckets>::STREAM_BYTES;
         assert_eq!(table.n_bytes(), 2 * each + 3 + 100);
-        let changed =
-            table.change(b"ab", |kept| std::mem::replace(&mut kept.0, 7)).map(|(was, kept)| (was, kept.0));
-        assert_eq!(changed, Some((100, 7)));
-        assert!(table.change(b"x", |_| ()).is_none());
+        let changed = table
+            .change(b"ab", 7, |kept, point| std::mem::replace(&mut kept.0, point))
+            .map(|(was, kept)| (was, kept.0));
+        assert_eq!(changed, Ok((100, 7)));
+        assert_eq!(table.change(b"x", 7, |_, _| ()).map(|_| ()), Err(7));
         assert_eq!(table.n_bytes(), 2 * each + 3 + 7);
         table.advance(20);
-        table.change(b"c", |_| ());
+        assert!(table.change(b"c", (), |_, ()| ()).is_ok());
         table.forget_before(20);
         assert_eq!((table.len(), table.n_bytes()), (1, each + 1));
         assert!(table.contains(b"c") && !table.contains(b"ab"));
