@@ -98,6 +98,15 @@ pub struct Workbench {
     pub spare_tables: Vec<Box<SpanTable>>,
 }
 
+impl Workbench {
+    /// Keeps a table's memory for the next request, unless it is of one far larger than most.
+    pub fn spare(&mut self, table: Box<SpanTable>) {
+        if self.spare_tables.len() < SPARE_TABLES && table.heap_bytes() <= LARGEST_SPARE_BYTES {
+            self.spare_tables.push(table);
+        }
+    }
+}
+
 /// What a processor may reach while it works.
 pub struct Cx<'a> {
     now: Timestamp,
@@ -143,16 +152,17 @@ impl<'a> Cx<'a> {
 
     /// Ends a batch that was absorbed whole, and keeps its table's memory for the next request.
     pub fn absorb(&mut self, batch: Batch) {
-        if let Payload::Traces(traces) = batch.payload
-            && self.bench.spare_tables.len() < SPARE_TABLES
-        {
-            self.bench.spare_tables.push(traces.table);
+        if let Payload::Traces(traces) = batch.payload {
+            self.bench.spare(traces.table);
         }
     }
 }
 
 /// One table is in use at a time, two where pipelines fork.
 const SPARE_TABLES: usize = 4;
+
+/// The table of 8,192 spans, of which a dozen attributes are wanted, takes 1.5 MiB.
+const LARGEST_SPARE_BYTES: usize = 8 << 20;
 
 /// Stands where a stage has nothing to do.
 struct Bystander;

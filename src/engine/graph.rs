@@ -133,9 +133,16 @@ impl Graph {
         match signal {
             Signal::Traces => {
                 let mut table = self.bench.spare_tables.pop().unwrap_or_default();
-                let bytes = wire::read_traces(bytes, &self.matcher, &mut table)?;
-                let items = table.spans.len() as u64;
-                Ok((Payload::Traces(Traces { bytes, table }), items))
+                match wire::read_traces(bytes, &self.matcher, &mut table) {
+                    Ok(bytes) => {
+                        let items = table.spans.len() as u64;
+                        Ok((Payload::Traces(Traces { bytes, table }), items))
+                    }
+                    Err(malformed) => {
+                        self.bench.spare(table);
+                        Err(malformed)
+                    }
+                }
             }
             Signal::Metrics => {
                 wire::read_metrics(bytes).map(|(bytes, items)| (Payload::Metrics(bytes), items))

@@ -158,6 +158,14 @@ impl SpanTable {
         self.values.clear();
     }
 
+    /// Returns how many bytes it takes, whatever is in it.
+    pub fn heap_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<SpanRec>()
+            + self.resources.capacity() * size_of::<ResourceRec>()
+            + self.scopes.capacity() * size_of::<ScopeRec>()
+            + self.values.capacity() * size_of::<Slice>()
+    }
+
     /// Returns the wanted values of the span at `index`, by slot.
     #[inline(always)]
     pub fn values_of(&self, index: usize) -> &[Slice] {

@@ -43,13 +43,13 @@ pub fn check(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
     check.message(schema::request(signal), request, request.len(), MAX_DEPTH)?;
     if signal == Signal::Traces && check.items > max_spans(request) as u64 {
         return Err(Malformed {
-            reason: "more spans than spans of 16 bytes would fit",
+            reason: "more spans than spans of 30 bytes would fit",
             offset: request.len(),
         });
     }
     if signal == Signal::Traces && check.groups > max_spans(request) as u64 {
         return Err(Malformed {
-            reason: "more resources and scopes than spans of 16 bytes would fit",
+            reason: "more resources and scopes than spans of 30 bytes would fit",
             offset: request.len(),
         });
     }
@@ -57,9 +57,9 @@ pub fn check(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
 }
 
 /// Returns how many spans a request may hold, and how many resources and scopes, so that its table is not larger than a few
-/// times itself: ids alone take 28 bytes of an honest span, a hostile one needs two, and so does a resource without any.
+/// times itself: an honest span takes 30 bytes for its ids alone, a hostile one needs two, and so does a resource without any.
 pub(crate) const fn max_spans(request: &[u8]) -> usize {
-    request.len() / 16 + 1024
+    request.len() / 30 + 1024
 }
 
 /// Tells whether bytes are a list of attributes (`KeyValue` messages in field 1, as in a `Resource`) that a

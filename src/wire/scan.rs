@@ -35,7 +35,8 @@ pub fn scan_own_traces(request: &[u8], matcher: &Matcher, table: &mut SpanTable)
 fn scan(request: &[u8], matcher: &Matcher, table: &mut SpanTable, max_spans: usize) -> Result<(), Malformed> {
     table.clear();
     table.stride = matcher.len();
-    let mut scan = Scan { matcher, table: &mut *table, max_spans };
+    let room = table.spans.capacity().min(max_spans);
+    let mut scan = Scan { matcher, table: &mut *table, max_spans, room };
     if request.len() < u32::MAX as usize && scan.request(request).is_some() {
         return Ok(());
     }
@@ -54,7 +55,13 @@ struct Scan<'a> {
     matcher: &'a Matcher,
     table: &'a mut SpanTable,
     max_spans: usize,
+    /// How many spans there may be before the table grows.
+    room: usize,
 }
+
+/// From as many spans on a table gets all the room that the request can need at once, which is only touched as far as
+/// it is used: growing by doubling would touch three times as much.
+const MANY_SPANS: usize = 16_384;
 
 impl Scan<'_> {
     fn request(&mut self, request: &[u8]) -> Option<()> {
@@ -120,10 +127,26 @@ impl Scan<'_> {
         (self.table.resources.len() + self.table.scopes.len() < self.max_spans).then_some(())
     }
 
+    /// Makes room for more spans; none where there may be no more.
+    #[cold]
+    fn grow(&mut self) -> Option<()> {
+        let table = &mut *self.table;
+        let left = self.max_spans.checked_sub(table.spans.len()).filter(|left| *left > 0)?;
+        // What this process wrote itself has no limit that says how many there can be.
+        if table.spans.len() >= MANY_SPANS && self.max_spans != usize::MAX {
+            table.spans.reserve_exact(left);
+            table.values.reserve_exact(left * table.stride);
+        } else {
+            table.spans.reserve(1);
+        }
+        self.room = table.spans.capacity().min(self.max_spans);
+        Some(())
+    }
+
     #[inline(always)]
     fn span(&mut self, body: &[u8], end: usize, resource: u32, scope: u32) -> Option<()> {
-        if self.table.spans.len() >= self.max_spans {
-            return None;
+        if self.table.spans.len() >= self.room {
+            self.grow()?;
         }
         let row = self.table.values.len();
         self.table.values.resize(row + self.table.stride, Slice::ABSENT);

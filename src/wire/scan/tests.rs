@@ -288,7 +288,24 @@ fn a_request_of_empty_spans_cannot_inflate_the_table() {
     let mut request = Vec::new();
     crate::encode::put_bytes(&mut request, 1, &scope);
     let refused = scan(&request, &wanted()).unwrap_err();
-    assert_eq!(refused.reason, "more spans than spans of 16 bytes would fit");
+    assert_eq!(refused.reason, "more spans than spans of 30 bytes would fit");
+}
+
+#[test]
+fn a_table_of_many_spans_grows_once_to_what_the_request_can_need() {
+    let ids = [&[0x0a, 16][..], &[1; 16], &[0x12, 8], &[2; 8]].concat();
+    let mut scope = Vec::new();
+    for _ in 0..100_000 {
+        crate::encode::put_bytes(&mut scope, 2, &ids);
+    }
+    let (mut resource, mut request) = (Vec::new(), Vec::new());
+    crate::encode::put_bytes(&mut resource, 2, &scope);
+    crate::encode::put_bytes(&mut request, 1, &resource);
+    let keys = wanted();
+    let (_, table) = scan(&request, &keys).unwrap();
+    let most = request.len() / 30 + 1024;
+    assert_eq!((table.spans.len(), table.values.len()), (100_000, 100_000 * keys.keys().len()));
+    assert_eq!((table.spans.capacity(), table.values.capacity()), (most, most * keys.keys().len()));
 }
 
 #[test]
@@ -298,7 +315,7 @@ fn a_request_of_empty_resources_or_scopes_cannot_inflate_the_table() {
     crate::encode::put_bytes(&mut scopes, 1, &[0x12, 0x00].repeat(100_000));
     for request in [resources, scopes] {
         let refused = scan(&request, &wanted()).unwrap_err();
-        assert_eq!(refused.reason, "more resources and scopes than spans of 16 bytes would fit");
+        assert_eq!(refused.reason, "more resources and scopes than spans of 30 bytes would fit");
     }
 }
 
