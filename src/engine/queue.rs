@@ -41,7 +41,7 @@ pub(crate) struct Inbox {
     pub(crate) meters: Arc<Meters>,
     sender: mpsc::UnboundedSender<Item>,
     sizer: Sizer,
-    keeps_ack: bool,
+    answers: Answers,
     exporter: String,
     /// Whether a sender waits for room rather than being refused.
     pub(crate) blocks: bool,
@@ -49,6 +49,15 @@ pub(crate) struct Inbox {
     drops: bool,
     /// While a request is under way for which room was reserved: what is left of that room.
     reserved: Cell<Option<Cost>>,
+}
+
+/// When a request is answered.
+#[derive(Clone, Copy)]
+enum Answers {
+    WhenDelivered,
+    /// There is no queue. A sender that waited for a batch to fill would send again what is in it already.
+    WhenDeliveredUnlessBatched,
+    WhenTaken,
 }
 
 impl Inbox {
@@ -65,7 +74,11 @@ impl Inbox {
             meters,
             sender,
             sizer: queue.sizer,
-            keeps_ack: !queue.enabled || queue.wait_for_result,
+            answers: match (queue.enabled, queue.wait_for_result) {
+                (_, true) => Answers::WhenDelivered,
+                (true, false) => Answers::WhenTaken,
+                (false, false) => Answers::WhenDeliveredUnlessBatched,
+            },
             exporter: exporter.to_owned(),
             blocks: queue.enabled && queue.block_on_overflow,
             drops: queue.enabled && queue.drop_on_overflow,
@@ -83,9 +96,9 @@ impl Inbox {
         taken
     }
 
-    /// Whether a request's answer waits until it is delivered.
+    /// Whether a request's answer may wait until it is delivered.
     pub(crate) fn keeps_ack(&self) -> bool {
-        self.keeps_ack
+        !matches!(self.answers, Answers::WhenTaken)
     }
 
     /// Waits until something has left the queue.
@@ -128,7 +141,12 @@ impl Inbox {
             }
             return;
         }
-        let ack = if self.keeps_ack { ack } else { Ack::none() };
+        let keeps_ack = match self.answers {
+            Answers::WhenDelivered => true,
+            Answers::WhenTaken => false,
+            Answers::WhenDeliveredUnlessBatched => batching.is_none(),
+        };
+        let ack = if keeps_ack { ack } else { Ack::none() };
         let owed = Owed::new(&self.bound, &self.meters, &export, cost, ack);
         if let Err(unsent) = self.sender.send(Item { export, owed, batching: batching.cloned() }) {
             unsent.0.owed.refuse();

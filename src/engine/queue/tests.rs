@@ -429,18 +429,32 @@ fn an_exporter_that_joins_by_itself_does_so_whatever_its_pipelines_want() {
     });
 }
 
+/// What is sent to an exporter with such a queue, one request after the other; how many of them are answered
+/// before the batch of two is complete.
+async fn answered_before_the_batch_is_full(queue: QueueConfig) -> usize {
+    let rig = rig(delivery(queue), vec![]);
+    let of = batching(2, 1);
+    let (ack, first) = Ack::new();
+    rig.inbox.send(logs("a"), ack, Some(&of));
+    settle().await;
+    let n_answered = usize::from(first.is_done());
+    let (ack, second) = Ack::new();
+    rig.inbox.send(logs("b"), ack, Some(&of));
+    for answer in [first, second] {
+        assert!(matches!(answer.await, Outcome::Delivered { .. }));
+    }
+    settle().await;
+    assert_eq!(rig.exported(), ["ab"]);
+    n_answered
+}
+
 #[test]
-fn without_a_queue_a_batch_is_answered_when_it_is_delivered() {
+fn a_batch_is_answered_when_it_is_taken_unless_senders_shall_wait() {
     run(async {
-        let rig = rig(delivery(QueueConfig { enabled: false, ..Default::default() }), vec![]);
-        let of = batching(2, 1);
-        let ((first, told), (second, told_too)) = (Ack::new(), Ack::new());
-        rig.inbox.send(logs("a"), first, Some(&of));
-        rig.inbox.send(logs("b"), second, Some(&of));
-        for answer in [told, told_too] {
-            assert!(matches!(answer.await, Outcome::Delivered { .. }));
-        }
-        assert_eq!(rig.exported(), ["ab"]);
+        let no_queue = QueueConfig { enabled: false, ..Default::default() };
+        assert_eq!(answered_before_the_batch_is_full(no_queue).await, 1);
+        let waits = QueueConfig { wait_for_result: true, ..Default::default() };
+        assert_eq!(answered_before_the_batch_is_full(waits).await, 0);
     });
 }
 
