@@ -26,9 +26,13 @@ const USUAL_SPIKE: u64 = 5;
 impl MemoryLimit {
     /// Returns above how many bytes requests are refused, where the process may use so many in all.
     pub fn refuses_above(&self, total: u64) -> u64 {
+        self.limit.of(total).saturating_sub(self.spike(total))
+    }
+
+    /// Returns what may come between two looks, in bytes.
+    pub fn spike(&self, total: u64) -> u64 {
         let limit = self.limit.of(total);
-        let spike = self.spike.map_or(limit / USUAL_SPIKE, |spike| spike.of(total));
-        limit.saturating_sub(spike)
+        self.spike.map_or(limit / USUAL_SPIKE, |spike| spike.of(total)).min(limit)
     }
 }
 

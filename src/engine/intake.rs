@@ -13,7 +13,7 @@ use bytes::Bytes;
 use component::{Counter, Intake, Permit, Receipt, Refusal, Telemetry};
 use futures_util::future::LocalBoxFuture;
 use model::{Ack, AckFuture, Batch, Outcome, Payload, Signal};
-use tokio::sync::{Semaphore, TryAcquireError, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::{
     edition::Edition,
@@ -310,22 +310,20 @@ type Answer = oneshot::Receiver<Option<Result<Receipt, Refusal>>>;
 
 impl Intake for ShardIntake {
     fn admit(&self, signal: Signal, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
-        let room = Arc::clone(&self.core.shared.room);
-        let most = self.core.shared.room_kib;
+        let (room, most) = (Arc::clone(&self.core.shared.room), self.core.shared.room_kib);
         let route = self.route(signal);
-        let refuses = route.pressure.as_ref().is_some_and(|pressure| pressure.refuses(&route.memory_limits));
+        let limits = &route.memory_limits;
+        let refuses = route.pressure.as_ref().is_some_and(|pressure| pressure.refuses(limits, bytes));
+        let limited = route.pressure.as_ref().and_then(|pressure| pressure.room(limits));
         Box::pin(async move {
             if refuses {
                 return Err(busy(pressure::REFUSAL));
             }
-            // A request larger than all room gets all of it, or it could never be taken.
-            let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(most);
-            match Arc::clone(&room).try_acquire_many_owned(kib) {
-                Ok(permit) => return Ok(Permit(Some(Box::new(permit)))),
-                Err(TryAcquireError::NoPermits) => {}
-                Err(TryAcquireError::Closed) => return Err(busy("the service is stopping")),
-            }
-            wait_for_room(room, kib).await
+            let permit = claim(room, most, bytes).await?;
+            Ok(match limited {
+                Some((room, most)) => Permit(Some(Box::new((permit, claim(room, most, bytes).await?)))),
+                None => Permit(Some(Box::new(permit))),
+            })
         })
     }
 
@@ -347,9 +345,17 @@ impl Intake for ShardIntake {
     }
 }
 
-async fn wait_for_room(room: Arc<Semaphore>, kib: u32) -> Result<Permit, Refusal> {
+/// Claims so many bytes of some room, and waits a moment for them.
+async fn claim(room: Arc<Semaphore>, most_kib: u32, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    // A request larger than all room gets all of it, or it could never be taken.
+    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(most_kib);
+    match Arc::clone(&room).try_acquire_many_owned(kib) {
+        Ok(permit) => return Ok(permit),
+        Err(TryAcquireError::NoPermits) => {}
+        Err(TryAcquireError::Closed) => return Err(busy("the service is stopping")),
+    }
     match tokio::time::timeout(ADMISSION_PATIENCE, room.acquire_many_owned(kib)).await {
-        Ok(Ok(permit)) => Ok(Permit(Some(Box::new(permit)))),
+        Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_closed)) => Err(busy("the service is stopping")),
         Err(_elapsed) => Err(busy("too many bytes are in flight")),
     }

@@ -1,15 +1,18 @@
 //! Whether the process holds more memory than it may: what `memory_limiter` watches.
 //!
-//! A thread of its own looks, so that it does so in time however busy the others are.
+//! A thread of its own looks, so that it does so in time however busy the others are. Between two of its looks more can come
+//! than there is room for: so it is also looked after so many bytes, and only so many may be on their way at a time.
 
 use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use tokio::sync::Semaphore;
 
 use component::{Counter, MemoryLimit, Stop, Telemetry};
 use tracing::{error, info, warn};
@@ -20,6 +23,13 @@ pub(crate) const REFUSAL: &str = "data refused due to high memory usage";
 /// Larger than what the allocator keeps for itself. It is never written to, so the system gives no memory for it.
 const STIRRED: usize = 8 << 20;
 
+/// Below this, looking would cost more than it saves. *Units*: bytes.
+const LEAST_BETWEEN_LOOKS: u64 = 1 << 20;
+/// A request of the usual largest size, 4 MiB, need not be alone.
+const LEAST_ROOM_KIB: u32 = 8 << 10;
+/// More than a semaphore needs to have: nothing larger is in flight.
+const MOST_ROOM_KIB: u32 = 1 << 28;
+
 /// How often it is looked whether there is a limit.
 const UNLIMITED_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -28,7 +38,19 @@ pub(crate) struct Pressure {
     limits: Vec<Limit>,
     /// How often the memory is looked at: as the most impatient limit wants.
     interval: Duration,
+    /// The smallest distance between a limit and what refuses below it. *Units*: bytes.
+    spike: u64,
+    /// What was admitted since the last look. *Units*: bytes.
+    admitted: AtomicU64,
+    /// Room for what is on its way under a limit. *Units*: KiB.
+    room: Arc<Semaphore>,
+    room_kib: u32,
 }
+
+/// A request takes at most twice its bytes while it is read and folded: this part of the spike is room for those.
+const ROOM_OF_SPIKE: u64 = 2;
+/// The memory is looked at whenever this part of the spike was admitted.
+const LOOKS_OF_SPIKE: u64 = 8;
 
 struct Limit {
     id: String,
@@ -40,6 +62,10 @@ struct Limit {
 impl Pressure {
     pub(crate) fn new(limits: &[(String, MemoryLimit)], telemetry: &Telemetry) -> Self {
         let total = if limits.is_empty() { 0 } else { usable_bytes(Path::new("/")) };
+        let spike = limits.iter().map(|(_, limit)| limit.spike(total)).min().unwrap_or(u64::MAX);
+        let room_kib = u32::try_from(spike / ROOM_OF_SPIKE / 1024)
+            .unwrap_or(u32::MAX)
+            .clamp(LEAST_ROOM_KIB, MOST_ROOM_KIB);
         let each = limits.iter().map(|(id, limit)| {
             let refused = telemetry.with("processor", id).counter(
                 "otelcol_processor_memory_limiter_refused_requests",
@@ -51,15 +77,32 @@ impl Pressure {
             Limit { id: id.clone(), refuses_above, is_passed: AtomicBool::new(false), refused }
         });
         let interval = limits.iter().map(|(_, limit)| limit.check_interval).min().unwrap_or_default();
-        Self { limits: each.collect(), interval }
+        let room = Arc::new(Semaphore::new(room_kib as usize));
+        Self { limits: each.collect(), interval, spike, admitted: AtomicU64::new(0), room, room_kib }
     }
 
     pub(crate) fn is_limited(&self) -> bool {
         !self.limits.is_empty()
     }
 
-    /// Whether one of these limits is passed; it then counts a request that is refused.
-    pub(crate) fn refuses(&self, limits: &[usize]) -> bool {
+    /// Room for what is on its way under these limits, and how much of it there is in KiB; none where there is no limit.
+    pub(crate) fn room(&self, limits: &[usize]) -> Option<(Arc<Semaphore>, u32)> {
+        (!limits.is_empty()).then(|| (Arc::clone(&self.room), self.room_kib))
+    }
+
+    /// Whether one of these limits is passed, for a request of so many bytes; it then counts a request that is refused.
+    ///
+    /// *Cost*: some 20 µs when it looks, which it does after so many bytes.
+    pub(crate) fn refuses(&self, limits: &[usize], bytes: usize) -> bool {
+        if limits.is_empty() {
+            return false;
+        }
+        let admitted = self.admitted.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if admitted >= (self.spike / LOOKS_OF_SPIKE).max(LEAST_BETWEEN_LOOKS)
+            && self.admitted.swap(0, Ordering::Relaxed) > 0
+        {
+            self.judge(resident_bytes().unwrap_or(0));
+        }
         let mut passed = limits.iter().filter_map(|&limit| self.limits.get(limit));
         let first = passed.find(|limit| limit.is_passed.load(Ordering::Relaxed));
         first.inspect(|limit| limit.refused.add(1)).is_some()
@@ -68,6 +111,7 @@ impl Pressure {
     /// Looks once; it then knows which limits are passed. Returns whether the memory could be read.
     pub(crate) fn look(&self) -> bool {
         let resident = if self.is_limited() { resident_bytes() } else { Some(0) };
+        self.admitted.store(0, Ordering::Relaxed);
         self.judge(resident.unwrap_or(0));
         if self.limits.iter().any(|limit| limit.is_passed.load(Ordering::Relaxed)) {
             stir_the_allocator();
@@ -224,14 +268,29 @@ mod tests {
             [("memory_limiter".to_owned(), limit(100)), ("memory_limiter/large".to_owned(), limit(200))];
         let pressure = Pressure::new(&limits, &telemetry);
         pressure.judge(150);
-        assert!(pressure.refuses(&[0]) && pressure.refuses(&[1, 0]));
-        assert!(!pressure.refuses(&[1]) && !pressure.refuses(&[]));
+        assert!(pressure.refuses(&[0], 1) && pressure.refuses(&[1, 0], 1));
+        assert!(!pressure.refuses(&[1], 1) && !pressure.refuses(&[], 1));
         pressure.judge(201);
-        assert!(pressure.refuses(&[1]));
+        assert!(pressure.refuses(&[1], 1));
         pressure.judge(100);
-        assert!(!pressure.refuses(&[0, 1]), "at the limit is not above it");
+        assert!(!pressure.refuses(&[0, 1], 1), "at the limit is not above it");
         let counted: Vec<_> = telemetry.read().iter().map(|row| row.value).collect();
         assert_eq!(counted, [2, 1]);
+    }
+
+    #[test]
+    fn after_a_part_of_the_spike_it_is_looked_without_waiting_for_the_interval() {
+        let limit = MemoryLimit {
+            check_interval: Duration::from_hours(1),
+            limit: MemorySize::Bytes(33 << 20),
+            spike: Some(MemorySize::Bytes(32 << 20)),
+        };
+        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
+        assert!(!pressure.refuses(&[0], (4 << 20) - 1), "nobody has looked yet");
+        assert!(pressure.refuses(&[0], 1), "this process holds more than 1 MiB");
+        let (_, room_kib) = pressure.room(&[0]).unwrap();
+        assert_eq!(room_kib, 16 << 10);
+        assert!(pressure.room(&[]).is_none());
     }
 
     /// The limit is below what a process has at its start.
@@ -248,7 +307,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| watch(|| Arc::clone(&pressure), &stop));
             let mut looks = 0;
-            while !pressure.refuses(&[0]) {
+            while !pressure.refuses(&[0], 0) {
                 std::thread::sleep(Duration::from_millis(5));
                 looks += 1;
                 assert!(looks < 2000, "the memory is not looked at");

@@ -11,7 +11,7 @@ pub(super) fn check(collector: &Collector, found: &mut Vec<Problem>) {
     }
 }
 
-fn is_off(section: Option<&Node>) -> bool {
+pub(super) fn is_off(section: Option<&Node>) -> bool {
     section.and_then(|section| section.get("enabled")).is_some_and(|node| node.value == Value::Bool(false))
 }
 

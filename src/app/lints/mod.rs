@@ -5,6 +5,7 @@
 
 mod delivery;
 mod hosts;
+mod memory;
 mod network;
 mod pipelines;
 mod secrets;
@@ -14,13 +15,14 @@ mod tests;
 use config::{Collector, Node, Problem, Problems};
 
 /// The names, in the order of the page.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 11] = [
     "unused_component",
     "extension_not_enabled",
     "debug_exporter",
     "memory_limiter_not_first",
     "batch_not_last",
     "queue_below_batch",
+    "memory_limit_below_bounds",
     "no_retry",
     "public_endpoint",
     "plain_text",
@@ -32,6 +34,7 @@ pub(crate) fn check(collector: &Collector, tree: Option<&Node>, problems: &mut P
     let mut found = Vec::new();
     pipelines::check(collector, &mut found);
     delivery::check(collector, &mut found);
+    memory::check(collector, &mut found);
     network::check(collector, &mut found);
     secrets::check(tree, problems.opaque(), &mut found);
     found.into_iter().for_each(|problem| problems.push(problem));

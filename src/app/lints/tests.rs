@@ -65,6 +65,23 @@ fn a_limiter_stands_first_and_a_batch_last() {
 }
 
 #[test]
+fn a_limit_on_memory_below_what_may_wait_is_told() {
+    let told = |mib: u32, waiting: &str, queue: &str| {
+        let parts = format!(
+            "processors:\n  memory_limiter: {{check_interval: 1s, limit_mib: {mib}}}\n  tail_sampling: {{{waiting}policies: [{{name: \
+             all, type: always_sample}}]}}\nexporters: {{otlp_http: {{endpoint: http://localhost:4318, sending_queue: {queue}}}}}"
+        );
+        of(&parts, "memory_limiter, tail_sampling", "otlp_http")
+    };
+    let warning = ["memory_limit_below_bounds: processors::memory_limiter::limit_mib"];
+    assert_eq!(told(639, "", ""), warning);
+    assert_eq!(told(640, "", ""), [""; 0]);
+    assert_eq!(told(100, "max_bytes: 64MiB, ", "{max_bytes: 32MiB}"), [""; 0]);
+    assert_eq!(told(95, "max_bytes: 64MiB, ", "{max_bytes: 32MiB}"), warning);
+    assert_eq!(told(64, "max_bytes: 64MiB, ", "{enabled: false}").len(), 1, "that of the queue that is off");
+}
+
+#[test]
 fn a_queue_that_is_full_before_a_batch_is_told() {
     let told = |batch: &str, queue: &str| {
         let parts = format!(
