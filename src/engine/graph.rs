@@ -474,7 +474,7 @@ impl Graph {
         if let (Some(told), true, Some(bytes)) =
             (&mut self.told, is_export || connectors.is_empty(), batch.payload.bytes().cloned())
         {
-            told.exports.push(Export { signal, bytes, items: batch.items });
+            told.exports.push(Export { signal, bytes: bytes.into(), items: batch.items });
             told.pipelines.push(pipeline);
         }
         match connectors.split_last() {
@@ -492,7 +492,7 @@ impl Graph {
         let is_taken = self.takes.get(exporter).is_some_and(|takes| takes.contains(signal));
         if let (true, Some(Some(inbox))) = (is_taken, self.inboxes.get(exporter)) {
             let Some(bytes) = batch.payload.bytes().cloned() else { return };
-            let export = Export { signal, bytes, items: batch.items };
+            let export = Export { signal, bytes: bytes.into(), items: batch.items };
             inbox.send(export, batch.ack.clone(), batching);
         }
     }

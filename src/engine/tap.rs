@@ -130,7 +130,7 @@ impl Board {
                     && edge.signals.contains(signal)
             };
             if spout.edges.iter().any(is_meant) {
-                spout.offer(Export { signal, bytes: bytes.clone(), items: batch.items });
+                spout.offer(Export { signal, bytes: bytes.clone().into(), items: batch.items });
             }
         }
     }

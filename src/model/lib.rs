@@ -8,6 +8,7 @@ mod calls;
 mod civil;
 mod incidents;
 mod payload;
+mod pieces;
 pub mod prometheus;
 mod rollups;
 mod signal;
@@ -22,6 +23,7 @@ pub use calls::{Calls, Edge, EdgeKind, Failure, Portion, Spread, Step};
 pub use civil::Civil;
 pub use incidents::OpenIncidents;
 pub use payload::{Batch, Export, Partial, Payload, Traces};
+pub use pieces::Pieces;
 pub use rollups::{
     AnomalyColumns, BaselineColumns, Checkpoint, Columns, Deployment, Forgotten, Maturity, Recall, Rollups,
     Series, Statistic, TraceId,

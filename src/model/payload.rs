@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Ack, Conditions, OpenIncidents, Rollups, Signal, SpanTable, Timestamp};
+use crate::{Ack, Conditions, OpenIncidents, Pieces, Rollups, Signal, SpanTable, Timestamp};
 
 /// A trace request and the table that one walk over it left.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +95,7 @@ pub struct Batch {
 #[derive(Clone, Debug)]
 pub struct Export {
     pub signal: Signal,
-    pub bytes: Bytes,
+    pub bytes: Pieces,
     /// Spans, data points or log records in the request.
     pub items: u64,
 }

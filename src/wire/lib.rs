@@ -23,4 +23,4 @@ pub use check::{check, check_logs, check_metrics, is_attribute_list};
 pub use malformed::Malformed;
 pub use matcher::Matcher;
 pub use scan::{scan_own_traces, scan_traces};
-pub use split::{concat, split, split_items};
+pub use split::{split, split_items};

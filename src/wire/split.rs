@@ -1,24 +1,13 @@
-//! Joining and cutting requests without decoding them.
+//! Cutting requests without decoding them.
 //!
-//! A request is nothing but repeated `Resource…` messages, so requests are joined by writing one
-//! behind the other. Cutting goes down as far as it must: between resources, then between scopes,
-//! then between items, and repeats the heads (resource, scope, schema URL) of what it cuts.
+//! A request is nothing but repeated `Resource…` messages, so requests that stand one behind the other are one. Cutting goes
+//! down as far as it must: between resources, then between scopes, then between items, and repeats the heads (resource, scope,
+//! schema URL) of what it cuts.
 
 use bytes::Bytes;
 use model::Signal;
 
 use crate::{check, cursor, encode};
-
-/// Joins requests of one signal.
-///
-/// *Cost*: one copy of each; none for a single one.
-pub fn concat(requests: &[Bytes]) -> Bytes {
-    match requests {
-        [] => Bytes::new(),
-        [one] => one.clone(),
-        many => many.concat().into(),
-    }
-}
 
 /// Cuts a request into parts of at most `max_bytes`, in order, nothing lost. An item that is larger
 /// with its heads travels alone; so do more where heads are so large that repeating them would not end well.

@@ -99,7 +99,7 @@ service:
             self.calls.insert(rollups.start, (*calls).clone());
         }
         for export in told.exports.iter().filter(|export| export.signal == Signal::Logs) {
-            for record in groups(&export.bytes).flat_map(|group| group.items().collect::<Vec<_>>()) {
+            for record in groups(&export.bytes.whole()).flat_map(|group| group.items().collect::<Vec<_>>()) {
                 let record = LogRecord::of(record);
                 if record.event_name.starts_with(b"trueline.incident.opened") {
                     self.incidents.push(record.body.to_label_string());

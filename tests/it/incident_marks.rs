@@ -70,8 +70,8 @@ impl Left {
             let second = now.since(START).as_secs();
             for export in offline.told().exports {
                 match export.signal {
-                    Signal::Traces => left.take_spans(second, &export.bytes)?,
-                    Signal::Logs => left.take_records(second, &export.bytes),
+                    Signal::Traces => left.take_spans(second, &export.bytes.whole())?,
+                    Signal::Logs => left.take_records(second, &export.bytes.whole()),
                     Signal::Metrics => {}
                 }
             }

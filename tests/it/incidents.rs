@@ -112,7 +112,8 @@ fn played(yaml: String, shop: &[(Timestamp, Bytes)]) -> Result<Vec<Left>> {
         }
         offline.advance(now);
         for export in offline.told().exports.iter().filter(|export| export.signal == Signal::Logs) {
-            let records = groups(&export.bytes).flat_map(|group| group.items().collect::<Vec<_>>());
+            let request = export.bytes.whole();
+            let records = groups(&request).flat_map(|group| group.items().collect::<Vec<_>>());
             let told = records.map(|record| Left::of(now.since(START).as_secs(), &LogRecord::of(record)));
             left.extend(told.filter(|left| left.name.starts_with("trueline.")));
         }

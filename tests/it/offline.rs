@@ -76,7 +76,7 @@ fn by_hand() -> Result<Vec<String>> {
     offline.end();
     let lines = offline.told().exports.into_iter().map(|export| {
         let mut line = Vec::new();
-        wire::json::wire_to_json(export.signal, &export.bytes, &mut line)?;
+        wire::json::wire_to_json(export.signal, &export.bytes.whole(), &mut line)?;
         Ok(String::from_utf8(line)?)
     });
     lines.collect()

@@ -45,7 +45,7 @@ pub(crate) fn estimate(plan: Plan, files: &[PathBuf]) -> anyhow::Result<Vec<Load
             match export.signal {
                 Signal::Traces => sum.n_spans += export.items,
                 Signal::Logs => sum.n_records += export.items,
-                Signal::Metrics => sum.census.take(&export.bytes),
+                Signal::Metrics => sum.census.take(&export.bytes.whole()),
             }
         }
     })?;

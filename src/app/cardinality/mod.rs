@@ -78,7 +78,7 @@ pub(crate) fn run(args: &CardinalityArgs) -> ExitCode {
     let mut census = Census::default();
     let played = past::play(plan, &args.files, |_, _, export| {
         if export.signal == model::Signal::Metrics {
-            census.take(&export.bytes);
+            census.take(&export.bytes.whole());
         }
     });
     let played = match played {

@@ -119,7 +119,7 @@ impl Left {
     fn take(&mut self, offline: &mut Offline) -> Result<(), String> {
         let told = offline.told();
         for (export, pipeline) in told.exports.iter().zip(told.pipelines) {
-            let items = items_of(export.signal, &export.bytes)?;
+            let items = items_of(export.signal, &export.bytes.whole())?;
             self.0.entry((pipeline, export.signal)).or_default().extend(items);
         }
         Ok(())

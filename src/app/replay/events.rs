@@ -26,7 +26,7 @@ pub(crate) fn of(exports: &[Export]) -> Vec<Event> {
     let logs = exports.iter().filter(|export| export.signal == Signal::Logs);
     let mut found = Vec::new();
     for export in logs {
-        for group in groups(&export.bytes) {
+        for group in groups(&export.bytes.whole()) {
             let records = group.items().map(LogRecord::of);
             let ours = records.filter(|record| record.event_name.starts_with(PREFIX.as_bytes()));
             found.extend(ours.map(|record| Event::of(&group, &record)));

@@ -151,7 +151,7 @@ impl Session {
             return self.miss(Reason::NotLookedAt, request.items);
         }
         self.second.looked_bytes += request.bytes.len();
-        let (signal, mut chosen, mut items) = (request.signal, request.bytes.clone(), request.items);
+        let (signal, mut chosen, mut items) = (request.signal, request.bytes.whole(), request.items);
         if let Some(condition) = &mut self.wanted.condition {
             let Some(part) = condition.chosen(signal, &chosen) else { return };
             items = wire::check(signal, &part).unwrap_or(0);

@@ -108,7 +108,10 @@ fn two_exporters_and_two_pipelines_share_the_bytes_of_a_request() {
                 assert_eq!(kept.len(), times, "{signal}");
                 for export in kept {
                     assert_eq!(export.signal, signal);
-                    assert_eq!((export.bytes.as_ptr(), export.bytes.len()), (sent.as_ptr(), sent.len()));
+                    assert_eq!(
+                        (export.bytes.whole().as_ptr(), export.bytes.len()),
+                        (sent.as_ptr(), sent.len())
+                    );
                 }
             }
         }

@@ -1,11 +1,11 @@
 //! Joins queued requests before they are sent: the collector's `sending_queue.batch`, and its `batch` processor.
 //!
-//! OTLP requests are joined by writing one behind the other, so a batch costs one copy.
+//! OTLP requests are joined by putting one behind the other, so a batch costs no copy.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use component::{Clock, Delivery, Sizer, Stop};
-use model::{Export, Signal, Timestamp};
+use model::{Export, Pieces, Signal, Timestamp};
 use tokio::sync::mpsc;
 
 use super::{Batching, Cost, Item, Owed, batching::Trigger};
@@ -169,7 +169,7 @@ impl Job {
             joined.export.items += item.export.items;
             joined.owed.join(item.owed);
         }
-        joined.export.bytes = wire::concat(&parts);
+        joined.export.bytes = Pieces::joined(parts);
         Some(joined)
     }
 
@@ -183,11 +183,12 @@ impl Job {
         let signal = export.signal;
         let limit = usize::try_from(max_size).unwrap_or(usize::MAX);
         let mut parts = match sizer {
-            Sizer::Bytes => wire::split(signal, &export.bytes, limit),
-            Sizer::Requests | Sizer::Items => wire::split_items(signal, &export.bytes, limit),
+            Sizer::Bytes => wire::split(signal, &export.bytes.whole(), limit),
+            Sizer::Requests | Sizer::Items => wire::split_items(signal, &export.bytes.whole(), limit),
         };
         let Some(last) = parts.pop() else { return vec![Self { export, owed }] };
-        let counted = |bytes: bytes::Bytes| Export { signal, items: count(signal, &bytes), bytes };
+        let counted =
+            |bytes: bytes::Bytes| Export { signal, items: count(signal, &bytes), bytes: bytes.into() };
         let mut jobs = Vec::with_capacity(parts.len() + 1);
         for export in parts.into_iter().map(counted) {
             let owed = owed.part(export.items);

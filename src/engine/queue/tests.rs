@@ -94,7 +94,7 @@ fn rig_after(delivery: Delivery, answers: Vec<Answer>, before: Option<Rc<Handove
 }
 
 fn logs(text: &'static str) -> Export {
-    Export { signal: Signal::Logs, bytes: Bytes::from_static(text.as_bytes()), items: 1 }
+    Export { signal: Signal::Logs, bytes: text.into(), items: 1 }
 }
 
 async fn settle() {
@@ -252,7 +252,7 @@ fn one_consumer_keeps_the_order() {
             rig.advance(1).await;
         }
         let order: Vec<_> =
-            rig.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect();
+            rig.exporter.exported.borrow().iter().map(|export| export.bytes.whole()).collect();
         assert_eq!(order, ["a", "b", "c"]);
     });
 }
@@ -320,7 +320,7 @@ fn a_batch_that_is_due_leaves_while_the_queue_is_never_empty() {
             rig.send(logs("b")).await;
         }
         settle().await;
-        assert_eq!(rig.exporter.exported.borrow()[0].bytes, "a");
+        assert_eq!(rig.exporter.exported.borrow()[0].bytes.whole(), "a");
     });
 }
 
@@ -382,7 +382,7 @@ impl Rig {
     }
 
     fn exported(&self) -> Vec<Bytes> {
-        self.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect()
+        self.exporter.exported.borrow().iter().map(|export| export.bytes.whole()).collect()
     }
 }
 
@@ -467,7 +467,7 @@ fn at_the_end_batches_leave_however_small() {
         let Rig { exporter, inbox, consumer, .. } = rig;
         drop(inbox);
         consumer.await.unwrap();
-        assert_eq!(exporter.exported.borrow()[0].bytes, "a");
+        assert_eq!(exporter.exported.borrow()[0].bytes.whole(), "a");
     });
 }
 
@@ -488,7 +488,7 @@ fn what_an_exporter_leaves_comes_first_at_the_one_that_takes_its_place() {
         handover.ended.cancel();
         settle().await;
         let order: Vec<_> =
-            next.exporter.exported.borrow().iter().map(|export| export.bytes.clone()).collect();
+            next.exporter.exported.borrow().iter().map(|export| export.bytes.whole()).collect();
         assert_eq!(order, ["a", "b", "c", "d"]);
         assert_eq!((exporter.attempts.get(), inbox.bound.used(), next.inbox.bound.used()), (1, 0, 0));
         for answer in answers {

@@ -109,7 +109,7 @@ impl AlertExporter {
 
     async fn take(&self, export: &Export) -> Result<Delivered, ExportError> {
         self.open().await.map_err(again)?;
-        let (all, malformed) = self.read(&export.bytes);
+        let (all, malformed) = self.read(&export.bytes.whole());
         let (incidents, alerts): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.is_incident);
         let of = |lane: &Lane| if lane.tells_incidents() { &incidents } else { &alerts };
         let taken = join_all(self.lanes.iter().map(|lane| lane.accept(of(lane)))).await;

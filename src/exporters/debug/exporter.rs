@@ -86,7 +86,7 @@ pub(super) fn render(
     verbosity: Verbosity,
     table: &mut SpanTable,
 ) -> Result<(Summary, Option<String>), wire::Malformed> {
-    let (signal, request) = (export.signal, &export.bytes[..]);
+    let (signal, request) = (export.signal, &export.bytes.whole()[..]);
     table.clear();
     if signal == Signal::Traces {
         wire::scan_traces(request, &Matcher::new(&KeySet::default()), table)?;

@@ -2,8 +2,8 @@
 
 use std::{cell::RefCell, io::Write};
 
-use bytes::Bytes;
 use flate2::{Compress, FlushCompress, Status};
+use model::Pieces;
 use serde::Deserialize;
 
 /// How a request body is compressed.
@@ -109,42 +109,59 @@ impl Encoder {
     ///
     /// # Errors
     /// When the compressor fails, which only a lack of memory or a body above 4 GiB brings about.
-    pub(crate) fn encode(&self, body: Bytes) -> std::io::Result<Bytes> {
-        match (self.compression, &mut *self.state.borrow_mut()) {
-            (Compression::None, _) => Ok(body),
+    pub(crate) fn encode(&self, body: Pieces) -> std::io::Result<Pieces> {
+        let packed = match (self.compression, &mut *self.state.borrow_mut()) {
+            (Compression::None, _) => return Ok(body),
             (Compression::Snappy, _) => {
-                let block = snap::raw::Encoder::new().compress_vec(&body);
-                block.map(Bytes::from).map_err(std::io::Error::other)
+                let block = snap::raw::Encoder::new().compress_vec(&body.whole());
+                block.map_err(std::io::Error::other)?
             }
             (Compression::SnappyFramed, _) => {
                 let mut framed = snap::write::FrameEncoder::new(Vec::with_capacity(body.len() / 2));
-                framed.write_all(&body)?;
-                framed.into_inner().map(Bytes::from).map_err(|error| std::io::Error::other(error.to_string()))
+                body.iter().try_for_each(|piece| framed.write_all(piece))?;
+                framed.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?
             }
             (Compression::Lz4, _) => {
                 let mut framed = lz4_flex::frame::FrameEncoder::new(Vec::with_capacity(body.len() / 2));
-                framed.write_all(&body)?;
-                framed.finish().map(Bytes::from).map_err(std::io::Error::other)
+                body.iter().try_for_each(|piece| framed.write_all(piece))?;
+                framed.finish().map_err(std::io::Error::other)?
             }
-            (_, State::Flate(compress)) => deflate(compress, &body).map(Bytes::from),
-            (_, State::Zstd(compressor)) => compressor.compress(&body).map(Bytes::from),
-            (_, State::Stateless) => Ok(body),
-        }
+            (_, State::Flate(compress)) => deflate(compress, &body)?,
+            (_, State::Zstd(compressor)) => compressor.compress(&body.whole())?,
+            (_, State::Stateless) => return Ok(body),
+        };
+        Ok(packed.into())
     }
 }
 
 /// zlib's largest window, 32 KiB.
 const WINDOW_BITS: u8 = 15;
 
-fn deflate(compress: &mut Compress, body: &[u8]) -> std::io::Result<Vec<u8>> {
+fn deflate(compress: &mut Compress, body: &Pieces) -> std::io::Result<Vec<u8>> {
     compress.reset();
     let mut packed = Vec::with_capacity(body.len() / 4 + 256);
-    loop {
-        let taken = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
-        let rest = body.get(taken..).unwrap_or(&[]);
-        match compress.compress_vec(rest, &mut packed, FlushCompress::Finish)? {
-            Status::StreamEnd => return Ok(packed),
-            Status::Ok | Status::BufError => packed.reserve(packed.capacity().max(4096)),
+    for piece in body.iter() {
+        let mut rest = &piece[..];
+        while !rest.is_empty() {
+            rest = step(compress, rest, &mut packed, FlushCompress::None)?.0;
         }
     }
+    while step(compress, &[], &mut packed, FlushCompress::Finish)?.1 != Status::StreamEnd {}
+    Ok(packed)
+}
+
+/// Compresses what there is room for, and makes more. Returns the rest.
+fn step<'a>(
+    compress: &mut Compress,
+    input: &'a [u8],
+    packed: &mut Vec<u8>,
+    flush: FlushCompress,
+) -> std::io::Result<(&'a [u8], Status)> {
+    let before = compress.total_in();
+    let status = compress.compress_vec(input, packed, flush)?;
+    if packed.len() == packed.capacity() {
+        packed.reserve(packed.capacity().max(4096));
+    }
+    let taken = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
+    Ok((input.get(taken..).unwrap_or(&[]), status))
 }

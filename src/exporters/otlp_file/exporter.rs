@@ -72,10 +72,10 @@ impl FileExporter {
     async fn deliver(&self, export: Export) -> Result<Delivered, ExportError> {
         let items = export.items;
         let record = match self.format {
-            Format::Proto => export.bytes,
+            Format::Proto => export.bytes.whole(),
             Format::Json => {
                 let mut json = Vec::with_capacity(export.bytes.len() * 2);
-                let written = wire::json::wire_to_json(export.signal, &export.bytes, &mut json);
+                let written = wire::json::wire_to_json(export.signal, &export.bytes.whole(), &mut json);
                 written.map_err(|error| {
                     ExportError::Permanent(format!("request can not be written as JSON: {error}").into())
                 })?;

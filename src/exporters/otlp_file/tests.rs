@@ -144,7 +144,8 @@ fn a_line_torn_by_a_crash_does_not_swallow_the_next() {
 fn protobuf_messages_are_preceded_by_their_length() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.pb");
-    let requests = [request("a", 0), request("b", 1000), Export { bytes: Bytes::new(), ..request("", 0) }];
+    let requests =
+        [request("a", 0), request("b", 1000), Export { bytes: Bytes::new().into(), ..request("", 0) }];
     on_a_shard(async {
         let exporter = exporter(&config(json!({"path": path, "format": "proto"})), &ManualClock::new(NOW));
         for request in &requests {
@@ -157,7 +158,7 @@ fn protobuf_messages_are_preceded_by_their_length() {
     for request in &requests {
         let (length, tail) = rest.split_first_chunk().unwrap();
         let (message, tail) = tail.split_at(u32::from_be_bytes(*length) as usize);
-        assert_eq!(message, request.bytes);
+        assert_eq!(message, request.bytes.whole());
         rest = tail;
     }
     assert!(rest.is_empty());
@@ -246,7 +247,7 @@ fn a_rotated_file_of_messages_is_set_aside_at_the_start() {
         exporter.shutdown().await.unwrap();
     });
     assert_eq!(std::fs::read(&backups(directory.path())[0]).unwrap(), b"torn");
-    assert_eq!(std::fs::read(&path).unwrap()[4..], request("a", 0).bytes);
+    assert_eq!(std::fs::read(&path).unwrap()[4..], request("a", 0).bytes.whole());
 }
 
 #[test]
@@ -325,7 +326,7 @@ fn what_is_not_otlp_is_dropped() {
     let directory = tempfile::tempdir().unwrap();
     on_a_shard(async {
         let exporter = exporter(&config(json!({"path": directory.path().join("x")})), &ManualClock::new(NOW));
-        let nonsense = Export { bytes: Bytes::from_static(b"\x0a\x7fcut"), ..request("", 0) };
+        let nonsense = Export { bytes: Bytes::from_static(b"\x0a\x7fcut").into(), ..request("", 0) };
         let error = exporter.export(nonsense).await.unwrap_err();
         assert!(matches!(error, ExportError::Permanent(_)), "{error}");
     });

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use model::Pieces;
 
 use super::{
     channel::Connection,
@@ -42,7 +43,7 @@ impl<D: Buf + Unpin> Body for MessageBody<D> {
 }
 
 /// A request as it goes to the connection.
-pub(super) type CallRequest = Request<MessageBody<Chain<Bytes, Bytes>>>;
+pub(super) type CallRequest = Request<MessageBody<Chain<Bytes, Pieces>>>;
 
 /// Why a call has no answer.
 pub(super) enum Lost {
@@ -76,7 +77,7 @@ impl Call {
     ///
     /// # Errors
     /// When the message is longer than its four bytes of length can say.
-    pub(super) fn request(&self, uri: &Uri, message: Bytes) -> Result<CallRequest, ExportError> {
+    pub(super) fn request(&self, uri: &Uri, message: Pieces) -> Result<CallRequest, ExportError> {
         let Ok(length) = u32::try_from(message.len()) else {
             let source = format!("request of {} bytes is longer than gRPC can carry", message.len());
             return Err(ExportError::Permanent(source.into()));

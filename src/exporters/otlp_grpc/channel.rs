@@ -16,7 +16,7 @@ use hyper::{
     rt::{Read, Write},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use model::Timestamp;
+use model::{Pieces, Timestamp};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use transport::{ClientTls, Corked, LocalExecutor};
@@ -29,7 +29,7 @@ use super::{
 use crate::http::{UNACKNOWLEDGED_TIMEOUT, describe};
 
 /// What a call is sent through.
-pub(super) type Connection = SendRequest<MessageBody<Chain<Bytes, Bytes>>>;
+pub(super) type Connection = SendRequest<MessageBody<Chain<Bytes, Pieces>>>;
 
 /// More addresses than this are not used: each costs a socket per shard.
 const MAX_CONNECTIONS: usize = 16;

@@ -40,7 +40,7 @@ fn plain(server: &Server) -> Rc<dyn Exporter> {
 }
 
 fn traces(bytes: impl Into<Bytes>) -> Export {
-    Export { signal: Signal::Traces, bytes: bytes.into(), items: 1 }
+    Export { signal: Signal::Traces, bytes: bytes.into().into(), items: 1 }
 }
 
 /// The message of a request's body, and whether it says that it is compressed.
@@ -127,7 +127,10 @@ fn every_signal_goes_to_its_own_service() {
         let server = Server::replying(Reply::grpc_ok()).await;
         let exporter = plain(&server);
         for signal in Signal::ALL {
-            exporter.export(Export { signal, bytes: Bytes::from_static(b"x"), items: 1 }).await.unwrap();
+            exporter
+                .export(Export { signal, bytes: Bytes::from_static(b"x").into(), items: 1 })
+                .await
+                .unwrap();
         }
         let paths: Vec<String> = server.seen.borrow().iter().map(|seen| seen.uri.path().to_owned()).collect();
         assert_eq!(

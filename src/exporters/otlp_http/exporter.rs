@@ -2,14 +2,13 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use bytes::Bytes;
 use component::{Clock, Delivered, Delivery, ExportError, Exporter, ExporterCx, ExporterDef, Placement};
 use futures_util::future::LocalBoxFuture;
 use http::{
     HeaderMap, HeaderValue, StatusCode, Uri,
     header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
-use model::{Export, Signal, SignalSet, Timestamp};
+use model::{Export, Pieces, Signal, SignalSet, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::{OtlpHttpConfig, config::Encoding};
@@ -89,7 +88,7 @@ impl HttpExporter {
         let uri = uri.ok_or_else(|| {
             permanent(format!("no endpoint for {signal} is configured; set {signal}_endpoint"))
         })?;
-        let body = self.encode(export)?;
+        let body = self.encode(export)?.whole();
         let _turn = match &self.turns {
             Some(turns) => turns.acquire().await.ok(),
             None => None,
@@ -100,14 +99,14 @@ impl HttpExporter {
         Ok(delivered)
     }
 
-    fn encode(&self, export: Export) -> Result<Bytes, ExportError> {
+    fn encode(&self, export: Export) -> Result<Pieces, ExportError> {
         let body = match self.encoding {
             Encoding::Proto => export.bytes,
             Encoding::Json => {
                 let mut json = Vec::with_capacity(export.bytes.len() * 2);
-                wire::json::wire_to_json(export.signal, &export.bytes, &mut json)
+                wire::json::wire_to_json(export.signal, &export.bytes.whole(), &mut json)
                     .map_err(|error| permanent(format!("request can not be written as JSON: {error}")))?;
-                Bytes::from(json)
+                json.into()
             }
         };
         self.encoder

@@ -40,7 +40,7 @@ fn plain(server: &Server) -> Rc<dyn Exporter> {
 }
 
 fn traces(bytes: impl Into<Bytes>) -> Export {
-    Export { signal: Signal::Traces, bytes: bytes.into(), items: 1 }
+    Export { signal: Signal::Traces, bytes: bytes.into().into(), items: 1 }
 }
 
 fn ok() -> Reply {
@@ -77,7 +77,10 @@ fn each_signal_has_its_path_unless_it_has_its_own_endpoint() {
             json!({"endpoint": format!("{base}/otlp/"), "logs_endpoint": format!("{base}/in?tenant=1")}),
         );
         for signal in Signal::ALL {
-            exporter.export(Export { signal, bytes: Bytes::from_static(b"x"), items: 1 }).await.unwrap();
+            exporter
+                .export(Export { signal, bytes: Bytes::from_static(b"x").into(), items: 1 })
+                .await
+                .unwrap();
         }
         let paths: Vec<String> = server.seen.borrow().iter().map(|seen| seen.uri.to_string()).collect();
         assert_eq!(paths, ["/otlp/v1/traces", "/otlp/v1/metrics", "/in?tenant=1"]);
@@ -88,7 +91,7 @@ fn each_signal_has_its_path_unless_it_has_its_own_endpoint() {
 fn a_signal_without_endpoint_is_dropped_with_a_reason() {
     on_a_shard(async {
         let exporter = exporter(json!({"traces_endpoint": "http://localhost:1/t"}));
-        let logs = Export { signal: Signal::Logs, bytes: Bytes::new(), items: 1 };
+        let logs = Export { signal: Signal::Logs, bytes: Bytes::new().into(), items: 1 };
         let error = exporter.export(logs).await.unwrap_err();
         assert!(matches!(error, ExportError::Permanent(_)));
         assert_eq!(error.to_string(), "no endpoint for logs is configured; set logs_endpoint");

@@ -77,7 +77,7 @@ impl Shown {
 
     fn take(&self, export: &Export) -> Delivered {
         let now = self.clock.now();
-        let (points, mut dropped) = self.translator.borrow_mut().translate(&export.bytes, now);
+        let (points, mut dropped) = self.translator.borrow_mut().translate(&export.bytes.whole(), now);
         let mut table = self.table.borrow_mut();
         table.update(points, now, &mut dropped);
         self.series.set(table.len() as u64);

@@ -146,8 +146,9 @@ fn packed(page: Bytes, headers: &HeaderMap) -> Result<Bytes, Bytes> {
     if !takes_gzip {
         return Err(page);
     }
-    let encoded = Encoder::new(Compression::Gzip, None).and_then(|encoder| encoder.encode(page.clone()));
-    encoded.map_err(|_| page)
+    let encoded =
+        Encoder::new(Compression::Gzip, None).and_then(|encoder| encoder.encode(page.clone().into()));
+    encoded.map(|packed| packed.whole()).map_err(|_| page)
 }
 
 fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {

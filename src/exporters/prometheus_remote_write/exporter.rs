@@ -89,7 +89,7 @@ struct Shard {
 
 impl Exporter for Writer {
     fn export(&self, export: Export) -> LocalBoxFuture<'_, Result<Delivered, ExportError>> {
-        Box::pin(self.send(export.bytes))
+        Box::pin(self.send(export.bytes.whole()))
     }
 }
 

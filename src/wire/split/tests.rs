@@ -16,6 +16,10 @@ use crate::{
     testing::{Random, arbitrary, scramble},
 };
 
+fn concat(parts: &[Bytes]) -> Bytes {
+    parts.concat().into()
+}
+
 /// Sizes of names, by resource and scope: a request of any shape, empty ones too.
 fn shapes() -> impl Strategy<Value = Vec<Vec<Vec<usize>>>> {
     use proptest::collection::vec;
@@ -212,14 +216,6 @@ fn metrics_are_cut_by_their_points() {
     let parts = split_items(Signal::Metrics, &request.encode_to_vec().into(), 4);
     let points: Vec<_> = parts.iter().map(|part| check(Signal::Metrics, part).unwrap()).collect();
     assert_eq!(points, [3, 4, 9]);
-}
-
-#[test]
-fn joining_is_writing_one_behind_the_other() {
-    let (a, b) = (Bytes::from_static(b"aa"), Bytes::from_static(b"b"));
-    assert_eq!(concat(&[]), Bytes::new());
-    assert_eq!(concat(std::slice::from_ref(&a)).as_ptr(), a.as_ptr());
-    assert_eq!(concat(&[a, b]), Bytes::from_static(b"aab"));
 }
 
 /// Two thousand tiny spans under a resource of one MiB would be two GiB in parts of one span.

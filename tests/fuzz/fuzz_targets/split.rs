@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     for parts in parts {
         let sum: u64 = parts.iter().map(|part| wire::check(signal, part).expect("a part is sound")).sum();
         assert_eq!(sum, n_items);
-        let joined = wire::concat(&parts);
+        let joined = parts.concat();
         assert_eq!(joined.len(), parts.iter().map(Bytes::len).sum::<usize>());
     }
 });

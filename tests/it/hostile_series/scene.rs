@@ -107,8 +107,8 @@ impl Scene {
     pub(super) fn read(&mut self) -> Result<()> {
         for Export { signal, bytes, .. } in self.offline.told().exports {
             match signal {
-                Signal::Logs => self.read_logs(&bytes)?,
-                Signal::Metrics => self.read_rollups(&bytes),
+                Signal::Logs => self.read_logs(&bytes.whole())?,
+                Signal::Metrics => self.read_rollups(&bytes.whole()),
                 Signal::Traces => {}
             }
         }

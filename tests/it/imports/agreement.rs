@@ -183,7 +183,7 @@ service:
 /// Notes when rules fired and were resolved, in turns.
 fn note_changes(offline: &mut Offline, changes: &mut BTreeMap<String, Vec<u64>>) -> Result<()> {
     for export in offline.told().exports.iter().filter(|export| export.signal == Signal::Logs) {
-        let request = ExportLogsServiceRequest::decode(&export.bytes[..])?;
+        let request = ExportLogsServiceRequest::decode(export.bytes.whole())?;
         let scopes = request.resource_logs.into_iter().flat_map(|it| it.scope_logs);
         for record in scopes.flat_map(|it| it.log_records) {
             let text = |key: &str| {
@@ -207,7 +207,7 @@ fn note_changes(offline: &mut Offline, changes: &mut BTreeMap<String, Vec<u64>>)
 /// Notes the error ratios that were told last, by objective and window.
 fn note(offline: &mut Offline, ratios: &mut BTreeMap<(String, String), f64>) -> Result<()> {
     for export in offline.told().exports.iter().filter(|export| export.signal == Signal::Metrics) {
-        let request = ExportMetricsServiceRequest::decode(&export.bytes[..])?;
+        let request = ExportMetricsServiceRequest::decode(export.bytes.whole())?;
         let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
         for metric in scopes.flat_map(|it| &it.metrics) {
             if !metric.name.starts_with("slo:sli_error:ratio_rate") {

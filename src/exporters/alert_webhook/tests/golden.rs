@@ -18,7 +18,7 @@ use super::{
 use crate::http::testing::NOW;
 
 fn alert(told: &Told) -> Alert {
-    let request = request(std::slice::from_ref(told)).bytes;
+    let request = request(std::slice::from_ref(told)).bytes.whole();
     let item = wire::view::groups(&request).next().unwrap().items().next().unwrap().to_vec();
     match alert::read(&wire::view::LogRecord::of(&item)) {
         Record::Alert(alert) => *alert,

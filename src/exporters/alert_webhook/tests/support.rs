@@ -117,7 +117,7 @@ pub(super) fn request_of(records: Vec<Value>) -> Export {
     let items = records.len() as u64;
     let json = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).to_string();
     let bytes = Bytes::from(wire::json::json_to_wire(Signal::Logs, json.as_bytes()).unwrap());
-    Export { signal: Signal::Logs, bytes, items }
+    Export { signal: Signal::Logs, bytes: bytes.into(), items }
 }
 
 /// Reads settings as the program does, and what is wrong with them.

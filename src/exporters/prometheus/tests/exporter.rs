@@ -74,7 +74,7 @@ impl Bed {
         let mut point = number(3.0, &[]);
         point.exemplars = vec![example(1.0, 0xab, &[])];
         let bytes = request(vec![(&[], vec![metric("calls", "", sum(vec![point]))])]);
-        self.exporter.export(Export { signal: Signal::Metrics, bytes, items: 1 }).await.unwrap()
+        self.exporter.export(Export { signal: Signal::Metrics, bytes: bytes.into(), items: 1 }).await.unwrap()
     }
 }
 
@@ -168,8 +168,11 @@ fn what_is_left_out_is_told_and_counted() {
         let bed = Bed::new(|c| c.max_series = 1).await;
         let points = vec![number(1.0, &[("n", "1")]), number(1.0, &[("n", "2")])];
         let bytes = request(vec![(&[], vec![metric("calls", "", sum_of(points, DELTA, true))])]);
-        let delivered =
-            bed.exporter.export(Export { signal: Signal::Metrics, bytes, items: 2 }).await.unwrap();
+        let delivered = bed
+            .exporter
+            .export(Export { signal: Signal::Metrics, bytes: bytes.into(), items: 2 })
+            .await
+            .unwrap();
         assert_eq!(
             (delivered.rejected, delivered.message.as_str()),
             (1, "data points dropped: 1 series_limit")

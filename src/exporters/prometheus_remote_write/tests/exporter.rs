@@ -47,7 +47,7 @@ impl Bed {
     }
 
     async fn export(&self, bytes: &Bytes) -> Result<Delivered, ExportError> {
-        self.exporter.export(Export { signal: Signal::Metrics, bytes: bytes.clone(), items: 1 }).await
+        self.exporter.export(Export { signal: Signal::Metrics, bytes: bytes.clone().into(), items: 1 }).await
     }
 
     fn count(&self, name: &str, reason: Option<&str>) -> u64 {
@@ -201,7 +201,7 @@ fn a_server_that_is_not_there_is_asked_again() {
         let address = bed.server.address;
         let Bed { server, exporter, .. } = bed;
         drop(server);
-        let export = Export { signal: Signal::Metrics, bytes: one(1.0), items: 1 };
+        let export = Export { signal: Signal::Metrics, bytes: one(1.0).into(), items: 1 };
         let (_, said) = retry_delay(exporter.export(export).await);
         assert!(said.contains(&address.to_string()), "{said}");
     });

@@ -91,7 +91,7 @@ pub(super) fn firings(
 /// Takes what the stages have told since.
 fn note(offline: &mut Offline, firings: &mut BTreeMap<String, Firings>) -> Result<()> {
     for export in offline.told().exports.iter().filter(|export| export.signal == Signal::Logs) {
-        let request = ExportLogsServiceRequest::decode(&export.bytes[..])?;
+        let request = ExportLogsServiceRequest::decode(export.bytes.whole())?;
         let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
         for record in scopes.flat_map(|scope| &scope.log_records) {
             note_record(record, firings)?;
