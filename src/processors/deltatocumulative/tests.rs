@@ -227,6 +227,26 @@ fn exponential_histograms_add_up_at_the_coarser_scale_and_the_wider_zero() {
 }
 
 #[test]
+fn a_threshold_within_a_bucket_takes_that_one_of_both_and_no_further_one() {
+    check(
+        vec![
+            // From 0.71 to 1, 1.41 and 2.
+            vec![exponential(10, 1, -1, &[1, 2, 4], (2, 0.0))],
+            vec![exponential(20, 1, -1, &[1, 2, 4], (2, 1.1))],
+        ],
+        expect![[r#"
+            resource {service.name=shop} scope 
+              e unit="" exponential temporality=2
+                {} 9..10 count=9 sum=10 min=-1 max=-1 scale=1 zero=2 offset=-1 [1, 2, 4]
+            ---
+            resource {service.name=shop} scope 
+              e unit="" exponential temporality=2
+                {} 9..20 count=18 sum=30 min=-1 max=-1 scale=1 zero=10 offset=1 [8]
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_no_delta_passes() {
     let of = |temporality, is_monotonic| Sum {
         data_points: vec![int(1, 2, 3)],

@@ -1,6 +1,6 @@
 //! What a stream has come to, and how a point is added to it.
 
-use crate::temporality::{Buckets, last_bucket_below};
+use crate::temporality::{Buckets, bucket_start, last_bucket_below};
 
 /// A point's value, as it came or as it is to leave.
 #[derive(Clone, PartialEq, Debug)]
@@ -147,7 +147,7 @@ impl Exponential {
         let is_cut = self.positive.holds(last) || self.negative.holds(last);
         let moved = self.positive.cut_through(last).saturating_add(self.negative.cut_through(last));
         self.zero_count = self.zero_count.saturating_add(moved);
-        let end = ((f64::from(last) + 1.0) * 2_f64.powi(self.scale.saturating_neg())).exp2();
+        let end = bucket_start(last.saturating_add(1), self.scale);
         if is_cut && end.is_finite() {
             self.zero_threshold = threshold.max(end);
         }

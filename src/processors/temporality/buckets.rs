@@ -10,7 +10,21 @@ pub(crate) struct Buckets {
 /// Returns the index of the last bucket that begins below a threshold: the greatest i with 2^(i / 2^scale) below it.
 pub(crate) fn last_bucket_below(threshold: f64, scale: i32) -> i32 {
     let factor = std::f64::consts::LOG2_E * 2_f64.powi(scale);
-    ((threshold.ln() * factor).ceil() - 1.0) as i32
+    let index = ((threshold.ln() * factor).ceil() - 1.0) as i32;
+    // The logarithm of a bucket's own end may be rounded into the next one, or just short of it.
+    let next = index.saturating_add(1);
+    if bucket_start(index, scale) >= threshold {
+        index.saturating_sub(1)
+    } else if bucket_start(next, scale) < threshold {
+        next
+    } else {
+        index
+    }
+}
+
+/// Returns where a bucket begins, which is where the one before ends.
+pub(crate) fn bucket_start(index: i32, scale: i32) -> f64 {
+    (f64::from(index) * 2_f64.powi(scale.saturating_neg())).exp2()
 }
 
 impl Buckets {
@@ -34,5 +48,23 @@ impl Buckets {
             counts[place] = counts[place].wrapping_add(*count);
         }
         Self { offset: self.offset >> by, counts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_bucket_is_in_it_whatever_its_logarithm_is_rounded_to() {
+        for scale in -3..=20 {
+            for index in (-400..400).chain([-5000, 4999]) {
+                let end = bucket_start(index + 1, scale);
+                if end > 1e-300 && end < 1e300 {
+                    assert_eq!(last_bucket_below(end, scale), index, "{scale}");
+                    assert_eq!(last_bucket_below(end * 1.000_000_000_000_1, scale), index + 1, "{scale}");
+                }
+            }
+        }
     }
 }

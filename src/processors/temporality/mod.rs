@@ -9,7 +9,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use buckets::{Buckets, last_bucket_below};
+pub(crate) use buckets::{Buckets, bucket_start, last_bucket_below};
 pub(crate) use ingest::IngestHalf;
 pub(crate) use key::{Key, Resource};
 pub(crate) use partial::RequestsPartial;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{
     attributes, deltas, exporters, filter, passing, receiver, redaction,
     refused::{ACCEPTED_BY_ONE, Only, REFUSED},
-    sampling, scraping, transform,
+    sampling, scraping, totals, transform,
 };
 
 /// What stands before and behind the list.
@@ -26,6 +26,7 @@ fn list() -> String {
         sampling::TAIL,
         redaction::PAIRS,
         deltas::PAIRS,
+        totals::PAIRS,
         passing::PAIRS,
     ];
     let mut list = format!("{BEGIN}\n| pair | result |\n|---|---|\n");

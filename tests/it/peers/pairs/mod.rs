@@ -29,6 +29,7 @@ mod refused;
 mod run;
 mod sampling;
 mod scraping;
+mod totals;
 mod transform;
 mod values;
 mod zoo;
@@ -44,8 +45,10 @@ struct Pair {
     name: &'static str,
     /// Entries of `processors`, in the order of the pipeline.
     processors: &'static str,
-    /// Entries of `connectors`, which make metrics of what comes.
+    /// Entries of `connectors`, which all pipelines that receive end in.
     connectors: &'static str,
+    /// The processors of each pipeline behind the connectors.
+    branches: &'static [&'static str],
     /// Signals that are sent.
     signals: &'static [&'static str],
     telemetry: fn() -> Telemetry,
@@ -77,6 +80,7 @@ impl Pair {
             name,
             processors,
             connectors: "",
+            branches: &[],
             signals,
             telemetry: zoo::zoo,
             order: Order::Sent,

@@ -47,6 +47,31 @@ redaction: {allow_all_keys: true, blocked_values: ['[\\w.]+@[\\w.]+'], summary: 
 batch: {timeout: 100ms}",
         )
     },
+    Pair {
+        connectors: "forward: {}",
+        branches: &[""],
+        ..Pair::new("forward: pipelines of each signal behind each other", ALL, "")
+    },
+    Pair {
+        connectors: "forward: {}",
+        branches: &[
+            "",
+            "attributes: {actions: [{key: branch, action: insert, value: one}]}",
+            "resource: {attributes: [{key: branch, action: insert, value: two}]}",
+        ],
+        order: Order::Any,
+        ..Pair::new(
+            "forward: three branches, of which none sees what another changes",
+            ALL,
+            "resource: {attributes: [{key: cluster, action: upsert, value: eu-1}]}",
+        )
+    },
+    Pair {
+        connectors: "forward/a: {}\nforward/b: {}",
+        branches: &[""],
+        order: Order::Any,
+        ..Pair::new("forward: what two bring comes twice", ALL, "")
+    },
 ];
 
 #[test]

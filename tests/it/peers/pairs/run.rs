@@ -126,19 +126,24 @@ fn config(pairs: &[Pair], addresses: &[String], health: &str) -> String {
         for signal in SIGNALS {
             exporters += &format!("  file/{suffix}_{signal}: {{path: {suffix}.{signal}, format: proto}}\n");
         }
-        let processors = stages.join(", ");
+        let stages = stages.join(", ");
         for signal in pair.signals {
             let to =
                 if connected.is_empty() { format!("file/{suffix}_{signal}") } else { connected.join(", ") };
             pipelines += &format!(
-                "    {signal}/{suffix}: {{receivers: [otlp/{suffix}], processors: [{processors}], exporters: [{to}]}}\n"
+                "    {signal}/{suffix}: {{receivers: [otlp/{suffix}], processors: [{stages}], exporters: [{to}]}}\n"
             );
         }
-        if !connected.is_empty() {
-            pipelines += &format!(
-                "    metrics/{suffix}_out: {{receivers: [{}], exporters: [file/{suffix}_metrics]}}\n",
-                connected.join(", ")
-            );
+        for (branch, own) in pair.branches.iter().enumerate() {
+            let (own, stages) = named(own, &format!("{suffix}b{branch}"));
+            processors += &own;
+            for signal in pair.signals {
+                pipelines += &format!(
+                    "    {signal}/{suffix}b{branch}: {{receivers: [{}], processors: [{}], exporters: [file/{suffix}_{signal}]}}\n",
+                    connected.join(", "),
+                    stages.join(", "),
+                );
+            }
         }
     }
     let section =
