@@ -21,6 +21,7 @@ mod delivery;
 mod exporter;
 mod extension;
 mod memory;
+mod metadata;
 mod places;
 mod processor;
 mod question;
@@ -44,6 +45,7 @@ pub use extension::{
     ServiceState,
 };
 pub use memory::{MemoryLimit, MemorySize};
+pub use metadata::{Metadata, MetadataKeys, MetadataSource, Shown};
 pub use places::{Guest, Place, Places};
 pub use processor::{BuildCx, Cx, Masks, Past, PastTls, Processor, ProcessorDef, Route, Workbench};
 pub use question::{Answer, AskError, Asks, Desk, Lines, Question, Responds};

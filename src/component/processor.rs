@@ -2,7 +2,9 @@
 
 use model::{Ack, AckFuture, Batch, Columns, KeySet, Payload, SignalSet, SpanTable, Timestamp};
 
-use crate::{Answer, BatchConfig, Config, MemoryLimit, Pieces, Question, RestoreError, Snapshot, Telemetry};
+use crate::{
+    Answer, BatchConfig, Config, MemoryLimit, Metadata, Pieces, Question, RestoreError, Snapshot, Telemetry,
+};
 
 /// A stage of a pipeline, or one half of it.
 ///
@@ -94,6 +96,8 @@ pub struct Workbench {
     pub routed: Vec<(usize, Batch)>,
     /// What was dropped, with reasons.
     pub rejected: Vec<(u64, &'static str)>,
+    /// What the head of the request says that is on its way; nothing between requests.
+    pub metadata: Metadata,
     /// Tables whose request has been absorbed; their memory serves the next walk.
     pub spare_tables: Vec<Box<SpanTable>>,
 }
@@ -121,6 +125,11 @@ impl<'a> Cx<'a> {
     /// The time of the pipeline: the clock's in production, virtual in tests and replays.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What the head of the request says, as far as the definition asks for it. Nothing at a tick.
+    pub fn metadata(&self) -> &Metadata {
+        &self.bench.metadata
     }
 
     /// Passes a batch on, with its acknowledgement.
@@ -262,6 +271,11 @@ pub trait ProcessorDef: Send + Sync + 'static {
     /// pipelines that it feeds; one with routes calls [`Cx::pass_to`] alone.
     fn routes(_config: &Self::Config) -> Option<Vec<Route>> {
         None
+    }
+
+    /// Returns which headers of requests it reads, each once and in lower case; see [`Cx::metadata`].
+    fn metadata(_config: &Self::Config) -> Vec<String> {
+        Vec::new()
     }
 
     /// Returns where its past may be asked for; the program then fills what the stage names under the topic `backfill`.

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use model::{Signal, SignalSet};
 use tokio::{net::TcpStream, sync::mpsc};
 
-use crate::{Authenticators, BoxError, Clock, Config, Place, Stop, Telemetry};
+use crate::{Authenticators, BoxError, Clock, Config, Metadata, MetadataKeys, Place, Stop, Telemetry};
 
 /// A kind of receiver: one row of its layer's table.
 pub trait ReceiverDef: Send + Sync + 'static {
@@ -118,9 +118,14 @@ pub trait Intake {
     /// allow.
     fn admit(&self, signal: Signal, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>>;
 
+    /// Returns which headers of a request of this signal stages read: a receiver with senders brings them.
+    fn wants_metadata(&self, _signal: Signal) -> MetadataKeys {
+        MetadataKeys::default()
+    }
+
     /// Takes one encoded OTLP request; resolves when it may be acknowledged.
     ///
-    /// `transport` is the label of the self-metrics: `grpc`, `http`.
+    /// `transport` is the label of the self-metrics: `grpc`, `http`. `metadata` is what was wanted of its head.
     ///
     /// # Errors
     /// See [`Refusal`]. A refused request has touched no counter of the pipelines.
@@ -129,6 +134,7 @@ pub trait Intake {
         signal: Signal,
         bytes: Bytes,
         transport: &'static str,
+        metadata: Metadata,
     ) -> LocalBoxFuture<'_, Result<Receipt, Refusal>>;
 }
 

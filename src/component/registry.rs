@@ -81,6 +81,7 @@ pub trait ConfiguredProcessor: Send + Sync {
     fn added_widths(&self) -> Vec<Widths>;
     fn topics(&self) -> &'static [&'static str];
     fn routes(&self) -> Option<Vec<Route>>;
+    fn metadata(&self) -> Vec<String>;
     fn past(&self) -> Option<Past>;
     fn batch(&self) -> Option<BatchConfig>;
     fn memory_limit(&self) -> Option<MemoryLimit>;
@@ -197,6 +198,9 @@ impl<D: ProcessorDef> ConfiguredProcessor for Configured<D, D::Config> {
     }
     fn routes(&self) -> Option<Vec<Route>> {
         D::routes(&self.config)
+    }
+    fn metadata(&self) -> Vec<String> {
+        D::metadata(&self.config)
     }
     fn past(&self) -> Option<Past> {
         D::past(&self.config)

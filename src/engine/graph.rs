@@ -12,7 +12,7 @@ mod tests;
 use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use component::{Answer, Cx, Processor, Question, Telemetry, Workbench};
+use component::{Answer, Cx, Metadata, Processor, Question, Telemetry, Workbench};
 use model::{Ack, Batch, Columns, Export, KeySet, Payload, Signal, SignalSet, Timestamp, Traces};
 
 use crate::{
@@ -164,6 +164,20 @@ impl Graph {
             self.advance(pipeline, origin, batch.clone(), now);
         }
         self.advance(last, origin, batch, now);
+    }
+
+    /// Sends a request through pipelines from their start, whose stages may ask what its head says.
+    pub(crate) fn enter_with(
+        &mut self,
+        metadata: Metadata,
+        origin: Origin,
+        pipelines: &[usize],
+        batch: Batch,
+        now: Timestamp,
+    ) {
+        self.bench.metadata = metadata;
+        self.enter(origin, pipelines, batch, now);
+        self.bench.metadata = Metadata::default();
     }
 
     /// Gives a partial to the stage that merges it. Nobody waits for one of another thread.

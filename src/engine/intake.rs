@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use component::{Counter, Intake, Permit, Receipt, Refusal, Telemetry};
+use component::{Counter, Intake, Metadata, MetadataKeys, Permit, Receipt, Refusal, Telemetry};
 use futures_util::future::LocalBoxFuture;
 use model::{Ack, AckFuture, Batch, Outcome, Payload, Signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
@@ -56,6 +56,8 @@ struct Route {
     waits: bool,
     /// Limits on the memory of the process, on the way.
     memory_limits: Vec<usize>,
+    /// Headers that stages on the way read.
+    metadata: MetadataKeys,
     pressure: Option<Arc<Pressure>>,
 }
 
@@ -91,9 +93,10 @@ impl ShardIntake {
                 .collect();
             let waits = reach.iter().any(|reached| reached.inbox.keeps_ack());
             let memory_limits = plan.memory_limits_on_the_way(&pipelines, signal);
+            let metadata = plan.metadata_on_the_way(&pipelines, signal).into();
             let pressure = Some(Arc::clone(&edition.pressure));
             let edition = edition.number;
-            Rc::new(Route { edition, receiver, pipelines, reach, waits, memory_limits, pressure })
+            Rc::new(Route { edition, receiver, pipelines, reach, waits, memory_limits, metadata, pressure })
         });
     }
 
@@ -112,16 +115,26 @@ impl ShardIntake {
         signal: Signal,
         bytes: Bytes,
         transport: &'static str,
+        metadata: Metadata,
     ) -> Result<Receipt, Refusal> {
-        let (items, result) = self.read_and_fold(signal, bytes).await;
+        let (items, result) = self.read_and_fold(signal, bytes, metadata).await;
         self.count(signal, transport, items, result.is_ok());
         result
     }
 
-    async fn read_and_fold(&self, signal: Signal, mut bytes: Bytes) -> (u64, Result<Receipt, Refusal>) {
+    async fn read_and_fold(
+        &self,
+        signal: Signal,
+        mut bytes: Bytes,
+        metadata: Metadata,
+    ) -> (u64, Result<Receipt, Refusal>) {
         loop {
             let route = self.route(signal);
-            match self.read_and_fold_into(&route, signal, bytes).await {
+            if !metadata.answers(&route.metadata) {
+                // Another configuration came since the head was read, which is gone.
+                return (0, Err(busy("another configuration reads other headers")));
+            }
+            match self.read_and_fold_into(&route, signal, bytes, &metadata).await {
                 Ok(answered) => return answered,
                 Err(Replaced { unread }) => bytes = unread,
             }
@@ -133,6 +146,7 @@ impl ShardIntake {
         route: &Route,
         signal: Signal,
         bytes: Bytes,
+        metadata: &Metadata,
     ) -> Result<(u64, Result<Receipt, Refusal>), Replaced> {
         let length = bytes.len();
         let (payload, items) = match self.read(signal, bytes) {
@@ -153,7 +167,7 @@ impl ShardIntake {
         };
         let n_implausible = implausible_spans(&payload);
         // No step of another task between the reservation and the fold: it belongs to this request.
-        let answer = match self.fold(route, payload, items) {
+        let answer = match self.fold(route, payload, items, metadata.clone()) {
             Ok(answer) => answer,
             Err(refusal) => return Ok((items, Err(refusal))),
         };
@@ -210,7 +224,13 @@ impl ShardIntake {
     }
 
     /// Sends a request through the pipelines. Returns the answer to wait for, if there is one.
-    fn fold(&self, route: &Route, payload: Payload, items: u64) -> Result<Option<AckFuture>, Refusal> {
+    fn fold(
+        &self,
+        route: &Route,
+        payload: Payload,
+        items: u64,
+        metadata: Metadata,
+    ) -> Result<Option<AckFuture>, Refusal> {
         let (ack, answer) = match route.waits {
             true => {
                 let (ack, answer) = Ack::new();
@@ -221,7 +241,7 @@ impl ShardIntake {
         let now = self.core.shared.clock.now();
         let work = AssertUnwindSafe(|| {
             let (origin, batch) = (Origin::Receiver(route.receiver), Batch { payload, items, ack });
-            self.core.graph.borrow_mut().enter(origin, &route.pipelines, batch, now);
+            self.core.graph.borrow_mut().enter_with(metadata, origin, &route.pipelines, batch, now);
         });
         match catch_unwind(work) {
             Ok(()) => Ok(answer),
@@ -234,7 +254,13 @@ impl ShardIntake {
     }
 
     /// Hands the request to an idle shard when this one has a backlog.
-    async fn share(&self, signal: Signal, bytes: Bytes, transport: &'static str) -> Result<Receipt, Refusal> {
+    async fn share(
+        &self,
+        signal: Signal,
+        bytes: Bytes,
+        transport: &'static str,
+        metadata: Metadata,
+    ) -> Result<Receipt, Refusal> {
         let core = &self.core;
         let waiting = Waiting::new(core);
         if core.waiting.get() <= BACKLOG {
@@ -243,7 +269,7 @@ impl ShardIntake {
         }
         let backlog = core.waiting.get() > BACKLOG;
         drop(waiting);
-        if backlog && let Some(answer) = self.hand_over(signal, &bytes, transport) {
+        if backlog && let Some(answer) = self.hand_over(signal, &bytes, transport, &metadata) {
             match answer.await {
                 Ok(Some(answer)) => return answer,
                 // It does not know the receiver yet, or not any more.
@@ -251,10 +277,16 @@ impl ShardIntake {
                 Err(_gone) => return Err(busy("the shard that had the request is built anew")),
             }
         }
-        self.take(signal, bytes, transport).await
+        self.take(signal, bytes, transport, metadata).await
     }
 
-    fn hand_over(&self, signal: Signal, bytes: &Bytes, transport: &'static str) -> Option<Answer> {
+    fn hand_over(
+        &self,
+        signal: Signal,
+        bytes: &Bytes,
+        transport: &'static str,
+        metadata: &Metadata,
+    ) -> Option<Answer> {
         let core = &self.core;
         let idle = core.shared.idle_shard(core.index)?;
         // Claimed: the next backlog looks elsewhere until that thread parks again.
@@ -266,6 +298,7 @@ impl ShardIntake {
                 signal,
                 bytes: bytes.clone(),
                 transport,
+                metadata: metadata.clone(),
                 reply,
             })
             .ok()?;
@@ -327,19 +360,24 @@ impl Intake for ShardIntake {
         })
     }
 
+    fn wants_metadata(&self, signal: Signal) -> MetadataKeys {
+        Arc::clone(&self.route(signal).metadata)
+    }
+
     fn push(
         &self,
         signal: Signal,
         bytes: Bytes,
         transport: &'static str,
+        metadata: Metadata,
     ) -> LocalBoxFuture<'_, Result<Receipt, Refusal>> {
         Box::pin(async move {
             if !self.takes(signal) {
                 return Err(Refusal::NotConfigured);
             }
             match self.core.edition().plan.settings.shards {
-                0 | 1 => self.take(signal, bytes, transport).await,
-                _ => self.share(signal, bytes, transport).await,
+                0 | 1 => self.take(signal, bytes, transport, metadata).await,
+                _ => self.share(signal, bytes, transport, metadata).await,
             }
         })
     }

@@ -241,6 +241,26 @@ impl Plan {
         limits
     }
 
+    /// Returns which headers of a request the stages read that it may come to, in order.
+    pub(crate) fn metadata_on_the_way(&self, pipelines: &[usize], signal: Signal) -> Vec<String> {
+        let mut ways = vec![None; self.pipelines.len()];
+        let mut keys = Vec::new();
+        for (index, line) in self.pipelines.iter().enumerate() {
+            if self.ways_into(index, pipelines, signal, &mut ways) == 0 {
+                continue;
+            }
+            let connectors = line.outputs.iter().filter_map(|output| match output {
+                Output::Connector(node) => Some(node),
+                Output::Exporter(_) => None,
+            });
+            let nodes = line.stages.iter().chain(connectors).filter_map(|&node| self.nodes.get(node));
+            keys.extend(nodes.flat_map(|node| node.configured.metadata()));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     /// Counts the ways of a request into a pipeline. Circles have been refused before.
     fn ways_into(&self, into: usize, starts: &[usize], signal: Signal, known: &mut [Option<u64>]) -> u64 {
         if let Some(Some(ways)) = known.get(into) {

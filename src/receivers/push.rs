@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Clock, Counter, Inlet, Refusal};
+use component::{Clock, Counter, Inlet, Metadata, Refusal};
 use model::{Signal, Timestamp};
 
 /// The shortest wait before what met a busy engine is pushed again.
@@ -43,6 +43,10 @@ impl Pusher {
 
     async fn offer(&self, request: Bytes) -> Result<(), Refusal> {
         let _claim = self.inlet.0.admit(Signal::Metrics, request.len()).await?;
-        self.inlet.0.push(Signal::Metrics, request, self.transport).await.map(|_receipt| ())
+        self.inlet
+            .0
+            .push(Signal::Metrics, request, self.transport, Metadata::default())
+            .await
+            .map(|_receipt| ())
     }
 }

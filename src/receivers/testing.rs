@@ -13,8 +13,8 @@ use std::{
 
 use bytes::Bytes;
 use component::{
-    Authenticators, Inlet, Intake, Permit, Receipt, ReceiverCx, ReceiverDef, Refusal, Stop, Telemetry,
-    testing::ManualClock,
+    Authenticators, Inlet, Intake, Metadata, MetadataKeys, Permit, Receipt, ReceiverCx, ReceiverDef, Refusal,
+    Stop, Telemetry, testing::ManualClock,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Signal, Timestamp};
@@ -27,6 +27,9 @@ use tokio::{
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) pushed: RefCell<Vec<(Signal, Bytes, &'static str)>>,
+    /// What was brought of the heads of requests, which is asked for by these names.
+    pub(crate) heads: RefCell<Vec<Metadata>>,
+    pub(crate) asks: RefCell<Vec<String>>,
     /// Answers to come; when there are none, everything is taken.
     pub(crate) answers: RefCell<VecDeque<Result<Receipt, Refusal>>>,
     /// Refuses to admit while set.
@@ -81,11 +84,16 @@ impl Intake for Recorder {
         })
     }
 
+    fn wants_metadata(&self, _signal: Signal) -> MetadataKeys {
+        self.asks.borrow().as_slice().into()
+    }
+
     fn push(
         &self,
         signal: Signal,
         bytes: Bytes,
         transport: &'static str,
+        metadata: Metadata,
     ) -> LocalBoxFuture<'_, Result<Receipt, Refusal>> {
         Box::pin(async move {
             let gate = self.gate.borrow().clone();
@@ -95,6 +103,7 @@ impl Intake for Recorder {
             let answer = self.answers.borrow_mut().pop_front().unwrap_or_else(|| Ok(Receipt::default()));
             if answer.is_ok() {
                 self.pushed.borrow_mut().push((signal, bytes, transport));
+                self.heads.borrow_mut().push(metadata);
             }
             answer
         })

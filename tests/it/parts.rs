@@ -14,8 +14,9 @@ use std::{
 use anyhow::{Result, ensure};
 use component::{
     BoxError, BuildCx, Checks, Config, Cx, Delivered, Delivery, ExportError, Exporter, ExporterCx,
-    ExporterDef, ExporterEntry, Inlet, NoConfig, Placement, Processor, ProcessorDef, ProcessorEntry,
-    QueueConfig, Receiver, ReceiverCx, ReceiverDef, ReceiverEntry, Registry, RetryConfig, Stop,
+    ExporterDef, ExporterEntry, Inlet, Metadata, NoConfig, Placement, Processor, ProcessorDef,
+    ProcessorEntry, QueueConfig, Receiver, ReceiverCx, ReceiverDef, ReceiverEntry, Registry, RetryConfig,
+    Stop,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Batch, Export, Signal, SignalSet};
@@ -119,7 +120,7 @@ impl Receiver for Straying {
         let Self { inlet, hand } = *self;
         tokio::task::spawn_local(async move {
             let request = bytes::Bytes::from(wire::testing::trace_request(1, 5));
-            while inlet.0.push(Signal::Traces, request.clone(), "test").await.is_ok() {
+            while inlet.0.push(Signal::Traces, request.clone(), "test", Metadata::default()).await.is_ok() {
                 hand.items.fetch_add(5, Ordering::AcqRel);
                 tokio::task::yield_now().await;
             }

@@ -127,10 +127,20 @@ impl Client {
         self.answer()
     }
 
+    /// Sends a request with one more header and returns the status of the answer.
+    pub(crate) fn send_with(&mut self, header: &str, signal: Signal, request: &[u8]) -> Result<u16> {
+        self.post_with(&format!("{header}\r\n"), signal, request)?;
+        self.answer()
+    }
+
     /// Sends a request whose answer is awaited later.
     pub(crate) fn post(&mut self, signal: Signal, request: &[u8]) -> Result<()> {
+        self.post_with("", signal, request)
+    }
+
+    fn post_with(&mut self, headers: &str, signal: Signal, request: &[u8]) -> Result<()> {
         let head = format!(
-            "POST /v1/{signal} HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+            "POST /v1/{signal} HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-protobuf\r\n{headers}content-length: {}\r\n\r\n",
             request.len()
         );
         self.0.write_all(head.as_bytes())?;

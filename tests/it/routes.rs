@@ -75,3 +75,42 @@ service:
     );
     Ok(())
 }
+
+#[test]
+fn a_request_goes_where_its_headers_say_over_every_shard_and_connector() -> Result<()> {
+    let [acme, rest] = ["held/head_acme", "held/head_rest"].map(Hand::on);
+    let yaml = "
+receivers:
+  otlp: {protocols: {http: {endpoint: '127.0.0.1:0', include_metadata: true}}}
+exporters: {held/head_acme: , held/head_rest: }
+processors:
+  transform: {trace_statements: ['set(span.attributes[\"seen\"], true)']}
+connectors:
+  forward:
+  routing:
+    default_pipelines: [traces/rest]
+    table:
+      - {context: request, condition: 'request[\"X-Tenant\"] == \"acme\"', pipelines: [traces/acme]}
+service:
+  trueline: {shards: 4}
+  pipelines:
+    traces: {receivers: [otlp], processors: [transform], exporters: [forward]}
+    traces/in: {receivers: [forward], exporters: [routing]}
+    traces/acme: {receivers: [routing], exporters: [held/head_acme]}
+    traces/rest: {receivers: [routing], exporters: [held/head_rest]}
+";
+    let rig = Rig::start_with(yaml, &ManualClock::new(Timestamp::from_secs(1_800_000_000)), &registry())?;
+    for hand in [&acme, &rest] {
+        hand.release.cancel();
+    }
+    let mut clients: Vec<_> = (0..8).map(|_| rig.connect()).collect::<Result<_>>()?;
+    for client in &mut clients {
+        assert_eq!(client.send_with("x-tenant: acme", Signal::Traces, &request("cart", &["a", "b"]))?, 200);
+        assert_eq!(client.send_with("x-tenant: other", Signal::Traces, &request("cart", &["c"]))?, 200);
+        // Nothing is left of the request before.
+        assert_eq!(client.send(Signal::Traces, &request("cart", &["d", "e", "f"]))?, 200);
+    }
+    wait_until("all requests", || [&acme, &rest].map(|hand| hand.items()) == [16, 32])?;
+    rig.stop();
+    Ok(())
+}

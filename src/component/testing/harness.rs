@@ -1,8 +1,9 @@
 //! Runs the two halves of one processor under a virtual clock.
 
+use http::{HeaderMap, HeaderName};
 use model::{Ack, Batch, KeySet, Payload, Rollups, SignalSet, Timestamp};
 
-use crate::{BuildCx, Cx, Processor, ProcessorDef, Telemetry, Workbench};
+use crate::{BuildCx, Cx, Metadata, Processor, ProcessorDef, Shown, Telemetry, Workbench};
 
 /// One processor with as many ingest halves as a test wants shards.
 ///
@@ -39,6 +40,16 @@ impl Harness {
         let analysis = D::analysis(config, &cx);
         let consumes = D::consumes(config);
         Self { shards, analysis, keys, telemetry, now, bench: Workbench::default(), consumes }
+    }
+
+    /// Lets the requests that follow come with these headers, of which the processor gets what it reads.
+    pub fn come_with<D: ProcessorDef>(&mut self, config: &D::Config, headers: &[(&str, &str)], shown: Shown) {
+        let mut head = HeaderMap::new();
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("the test has the name of a header");
+            head.append(name, value.parse().expect("the test has the value of a header"));
+        }
+        self.bench.metadata = Metadata::new(D::metadata(config).into(), &head, shown);
     }
 
     /// Gives a payload to one shard and returns what came out, partials aside.

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use component::{Receipt, Refusal, Stop};
+use component::{Metadata, Receipt, Refusal, Stop};
 use model::Signal;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -20,6 +20,7 @@ pub(crate) struct Job {
     pub(crate) signal: Signal,
     pub(crate) bytes: Bytes,
     pub(crate) transport: &'static str,
+    pub(crate) metadata: Metadata,
     /// None is said where no such receiver is known, as this shard works by another configuration.
     pub(crate) reply: oneshot::Sender<Option<Result<Receipt, Refusal>>>,
 }
@@ -60,11 +61,11 @@ pub(super) async fn end_jobs(mut jobs: JoinHandle<()>, shared: &Shared) {
 }
 
 async fn serve_job(intake: Rc<ShardIntake>, job: Job) {
-    let Job { signal, bytes, transport, mut reply, .. } = job;
+    let Job { signal, bytes, transport, metadata, mut reply, .. } = job;
     tokio::select! {
         // A client that left takes its request back, unless it has been folded.
         () = reply.closed() => {}
-        result = intake.take(signal, bytes, transport) => {
+        result = intake.take(signal, bytes, transport, metadata) => {
             // The client may have left in this very moment.
             let _gone = reply.send(Some(result));
         }

@@ -10,6 +10,7 @@ use super::{
     fault::Fault,
     group::Group,
     item::Item,
+    request::REQUEST_CONTEXTS,
     syntax::{self, Call, Kind, Node, Path},
     walk::{Visitor, rewritten},
     words::spelled_out,
@@ -57,11 +58,11 @@ struct Read<'t> {
 /// What may be done in a statement.
 const EDITORS: [&str; 3] = ["route", "delete_key", "delete_matching_keys"];
 
-const NO_METADATA: &str = "the metadata of a request does not travel with its data, so that nothing can be routed by it; \
-     route by an attribute, or give each sender a receiver of its own";
+const NO_METADATA: &str =
+    "the head of a request is nothing that an item has; a route asks it in the context request or otelcol";
 
 impl Rule<'_> {
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         match self {
             Self::Condition(text) | Self::Statement(text) => text,
         }
@@ -72,8 +73,6 @@ impl Fork {
     /// The contexts that a key `context` may name.
     pub(crate) const CONTEXTS: [&'static str; 6] =
         ["resource", "scope", "span", "metric", "datapoint", "log"];
-    /// Those of the collector for which there is nothing to look at.
-    pub(crate) const CONTEXTS_OF_METADATA: [&'static str; 2] = ["request", "otelcol"];
 
     /// Reads a rule for each signal, in the order of [`Signal::ALL`]; none for one that it is not meant for. Without a
     /// context it is meant for what its paths begin with, or for the resource where they do not say.
@@ -297,9 +296,6 @@ impl<'t> Read<'t> {
             return Err(Fault::new(at, NO_METADATA));
         }
         let context = match context {
-            Some(name) if Fork::CONTEXTS_OF_METADATA.contains(&name) => {
-                return Err(Fault::new(0, NO_METADATA));
-            }
             Some(name) => Some(Context::named(name).ok_or_else(|| Fault::new(0, "no such context"))?),
             // As in the collector, paths that do not say of what they are are of the resource.
             None if named.contexts.is_empty() => Some(Context::Resource),
@@ -368,7 +364,7 @@ impl Named {
 
     fn add(&mut self, path: &Path) {
         let Some(first) = path.segments.first() else { return };
-        if Fork::CONTEXTS_OF_METADATA.contains(&first.name.as_str()) {
+        if REQUEST_CONTEXTS.contains(&first.name.as_str()) {
             self.metadata = self.metadata.or(Some(first.at));
         }
         if path.segments.len() > 1 {

@@ -12,7 +12,7 @@
 //!   `replace`: what it does.
 //! * `walk`, `conditions`, `group`: the way through a request, and what processors are made of: a [`Sieve`] of
 //!   conditions, a [`Group`] of statements. `fork`: one condition that tells two parts of a request apart; `words`: such a
-//!   condition as people type it.
+//!   condition as people type it; `request`: one about the head of a request.
 //!
 //! *Source*: the collector's package `ottl`, release 0.155, whose comparison, nil and errors this keeps. *Cost*: a
 //! condition reads the fields that it names; a request in which nothing holds is neither copied nor decoded.
@@ -40,6 +40,7 @@ mod places;
 pub(crate) mod regexes;
 mod replace;
 mod replacing;
+mod request;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ pub(crate) use fork::{Fork, Rule, Verdict};
 pub(crate) use group::{Chosen, Group};
 pub(crate) use matching::{Owner, Place, Property, Texts, Wanted};
 pub(crate) use replacing::Replacing;
+pub(crate) use request::{REQUEST_CONTEXTS, RequestRule};
 
 /// Compiles a pattern as Go spells it.
 ///

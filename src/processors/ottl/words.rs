@@ -4,7 +4,7 @@ use model::Signal;
 
 use super::{
     context::Context,
-    fork::Fork,
+    request::REQUEST_CONTEXTS,
     syntax::{Comparison, Key, Kind, Node, Path, Segment},
 };
 
@@ -54,7 +54,7 @@ fn is_name(path: &Path) -> bool {
     path.segments.len() > 1
         && path.segments.iter().all(|segment| segment.keys.is_empty())
         && Context::named(first).is_none()
-        && !Fork::CONTEXTS_OF_METADATA.contains(&first)
+        && !REQUEST_CONTEXTS.contains(&first)
 }
 
 fn put(node: &mut Node, owner: Context) {

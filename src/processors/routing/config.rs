@@ -4,7 +4,7 @@ use component::{Checks, Config};
 use config::{NotSupported, NotSupportedKeys};
 use serde::Deserialize;
 
-use crate::ottl::{ErrorMode, Fork, Rule, error_mode};
+use crate::ottl::{ErrorMode, Fork, REQUEST_CONTEXTS, RequestRule, Rule, error_mode};
 
 /// Settings of `routing`.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -45,8 +45,15 @@ pub(super) struct RouteRow {
     /// Its place in the table.
     pub(super) index: usize,
     pub(super) action: Action,
-    /// By signal; none for one that it is not meant for.
-    pub(super) forks: [Option<Fork>; 3],
+    pub(super) by: By,
+}
+
+/// What a row asks.
+pub(super) enum By {
+    /// What is in a request, by signal; none for one that it is not meant for.
+    Items(Box<[Option<Fork>; 3]>),
+    /// What its head says.
+    Request(RequestRule),
 }
 
 impl Config for RoutingConfig {
@@ -87,8 +94,8 @@ impl RoutingConfig {
                 checks.warn(&path, format!("its condition is that of route {first}, so that it is left out"));
                 continue;
             }
-            if let Some(forks) = route.forks(&path, mode, checks) {
-                rows.push(RouteRow { index, action: route.action, forks });
+            if let Some(by) = route.by(&path, mode, checks) {
+                rows.push(RouteRow { index, action: route.action, by });
             }
         }
         rows
@@ -96,7 +103,7 @@ impl RoutingConfig {
 }
 
 impl RouteConfig {
-    fn forks(&self, path: &str, mode: ErrorMode, checks: &mut Checks) -> Option<[Option<Fork>; 3]> {
+    fn by(&self, path: &str, mode: ErrorMode, checks: &mut Checks) -> Option<By> {
         let (key, rule) = match (self.condition.trim(), self.statement.trim()) {
             ("", "") => {
                 checks.error(path, "invalid route: no condition or statement provided");
@@ -112,15 +119,22 @@ impl RouteConfig {
         let context = self.context.as_deref().filter(|context| !context.is_empty());
         if let Some(name) = context
             && !Fork::CONTEXTS.contains(&name)
-            && !Fork::CONTEXTS_OF_METADATA.contains(&name)
+            && !REQUEST_CONTEXTS.contains(&name)
         {
-            checks.unknown(&format!("{path}.context"), "context of a route", name, &Fork::CONTEXTS);
+            let known = [&Fork::CONTEXTS[..], &REQUEST_CONTEXTS].concat();
+            checks.unknown(&format!("{path}.context"), "context of a route", name, &known);
             return None;
         }
-        match Fork::of_all_signals(rule, context, mode) {
-            Ok((forks, doubts)) => {
+        let by = match RequestRule::read(rule, context) {
+            Ok(Some(rule)) => Ok((By::Request(rule), Vec::new())),
+            Ok(None) => Fork::of_all_signals(rule, context, mode)
+                .map(|(forks, doubts)| (By::Items(Box::new(forks)), doubts)),
+            Err(message) => Err(message),
+        };
+        match by {
+            Ok((by, doubts)) => {
                 doubts.into_iter().for_each(|doubt| checks.warn(&format!("{path}.{key}"), doubt));
-                Some(forks)
+                Some(by)
             }
             Err(message) => {
                 checks.error(&format!("{path}.{key}"), message);

@@ -1,11 +1,13 @@
 //! Parts requests and sends the parts on.
 
+use std::collections::BTreeSet;
+
 use component::{BuildCx, Checks, Counter, Cx, Processor, ProcessorDef, Route};
 use model::{Batch, KeySet, Outcome, SignalSet};
 
 use super::{
     RoutingConfig,
-    config::{Action, RouteRow},
+    config::{Action, By, RouteRow},
 };
 use crate::ottl::Verdict;
 
@@ -31,6 +33,17 @@ impl ProcessorDef for Routing {
         });
         let rest = Route { key: "default_pipelines".to_owned(), pipelines: config.default_pipelines.clone() };
         Some(rows.chain([rest]).collect())
+    }
+
+    fn metadata(config: &RoutingConfig) -> Vec<String> {
+        // What is wrong with them was told when they were validated.
+        let rows = config.rows(&mut Checks::default());
+        let of_row = |row: &RouteRow| match &row.by {
+            By::Request(rule) => rule.headers(),
+            By::Items(_) => Vec::new(),
+        };
+        let names: BTreeSet<String> = rows.iter().flat_map(of_row).collect();
+        names.into_iter().collect()
     }
 
     fn ingest(config: &RoutingConfig, cx: &BuildCx<'_>) -> Box<dyn Processor> {
@@ -61,7 +74,11 @@ struct Router {
 
 impl Processor for Router {
     fn want(&mut self, keys: &mut KeySet) {
-        self.rows.iter_mut().flat_map(|row| &mut row.forks).flatten().for_each(|fork| fork.want(keys));
+        for row in &mut self.rows {
+            if let By::Items(forks) = &mut row.by {
+                forks.iter_mut().flatten().for_each(|fork| fork.want(keys));
+            }
+        }
     }
 
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
@@ -70,8 +87,21 @@ impl Processor for Router {
         let mut routed: Vec<(usize, Batch)> = Vec::new();
         let mut rest = Some(batch);
         for row in &mut self.rows {
-            let Some(fork) = &mut row.forks[signal as usize] else { continue };
             let Some(batch) = &mut rest else { break };
+            let fork = match &mut row.by {
+                By::Items(forks) => forks[signal as usize].as_mut(),
+                By::Request(rule) => {
+                    let is_taken = rule.holds(cx.metadata());
+                    let taken = match row.action {
+                        Action::Move if is_taken => rest.take(),
+                        Action::Copy if is_taken => Some(batch.clone()),
+                        _ => None,
+                    };
+                    routed.extend(taken.map(|batch| (row.index, batch)));
+                    continue;
+                }
+            };
+            let Some(fork) = fork else { continue };
             let verdict = fork.judge(&batch.payload);
             let failures = fork.take_failures();
             self.failures.add(failures.count);

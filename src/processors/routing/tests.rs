@@ -1,4 +1,4 @@
-use component::{Checks, Config, testing::Harness};
+use component::{Checks, Config, Shown, testing::Harness};
 use expect_test::{Expect, expect};
 use model::{Ack, Batch, Outcome, Payload, SpanTable};
 use opentelemetry_proto::tonic::{
@@ -152,6 +152,45 @@ fn check(yaml: &str, expected: Expect) {
         }
     }
     expected.assert_eq(&lines.join("\n"));
+}
+
+/// Where a request goes that came with these headers, by the place of the route.
+fn ways(yaml: &str, shown: Shown, headers: &[(&str, &str)]) -> Vec<usize> {
+    let mut harness = harness(yaml);
+    harness.come_with::<Routing>(&settings(yaml), headers, shown);
+    let (payload, items) = scanned(&traces(), &harness);
+    harness.push(0, payload, items);
+    std::mem::take(&mut harness.bench.routed).into_iter().map(|(route, _)| route).collect()
+}
+
+const OVER_HTTP: Shown = Shown { as_client: true, as_grpc: false };
+const OVER_GRPC: Shown = Shown { as_client: false, as_grpc: true };
+
+#[test]
+fn requests_go_by_what_their_heads_say() {
+    let yaml = r#"
+default_pipelines: [other]
+table:
+- {context: request, condition: 'request["X-Tenant"] == "acme"', pipelines: [acme]}
+- {context: request, action: copy, condition: 'request["x-tenant"] != "ecorp"', pipelines: [strange]}
+- {condition: 'otelcol.client.metadata["X-Env"] == nil and otelcol.grpc.metadata["x-env"][1] != nil', pipelines: [twice]}
+- {statement: 'route() where IsMatch(otelcol.client.metadata["x-env"][0], "^te") or not (otelcol.grpc.metadata["x-env"] != "test")', pipelines: [test]}
+"#;
+    for (shown, headers, expected) in [
+        (OVER_HTTP, &[("x-tenant", "acme")][..], vec![0]),
+        (OVER_GRPC, &[("x-tenant", "ecorp"), ("x-tenant", "acme")], vec![0]),
+        // Without the header there is no value that differs.
+        (OVER_HTTP, &[], vec![4]),
+        (OVER_HTTP, &[("x-tenant", "ecorp")], vec![4]),
+        (OVER_HTTP, &[("x-tenant", "other"), ("x-env", "test")], vec![1, 3]),
+        (OVER_GRPC, &[("x-env", "prod"), ("x-env", "prod")], vec![2]),
+        (OVER_GRPC, &[("x-env", "test")], vec![3]),
+        (OVER_GRPC, &[("x-env", "prod")], vec![4]),
+        // A receiver that shows nothing.
+        (Shown::default(), &[("x-tenant", "acme"), ("x-env", "test")], vec![4]),
+    ] {
+        assert_eq!(ways(yaml, shown, headers), expected, "{shown:?} {headers:?}");
+    }
 }
 
 #[test]
@@ -322,13 +361,21 @@ table:
 - {condition: 'true'}
 - {condition: 'true', statement: 'route()', pipelines: [a]}
 - {context: spam, condition: 'true', pipelines: [a]}
-- {context: request, condition: 'request[\"X-Tenant\"] == \"acme\"', pipelines: [a]}
-- {condition: 'otelcol.client.metadata[\"X-Tenant\"] == \"acme\"', pipelines: [a]}
+- {context: request, condition: 'request[\"X-Tenant\"] > \"acme\"', pipelines: [a]}
+- {condition: 'otelcol.client.addr == \"acme\"', pipelines: [a]}
 - {condition: 'span.nam == \"x\"', pipelines: [a]}
 - {context: resource, condition: 'span.name == \"x\"', pipelines: [a]}
 - {statement: 'set(span.name, \"x\")', pipelines: [a]}
 - {condition: 'spanevent.name == \"x\"', pipelines: [a]}
 - {condition: 'span.name == \"x\" and log.body == \"x\"', pipelines: [a]}
+- {condition: 'request[\"X-Tenant\"] == \"acme\"', pipelines: [a]}
+- {context: request, condition: 'resource.attributes[\"a\"] == \"b\"', pipelines: [a]}
+- {context: request, condition: 'request == \"b\"', pipelines: [a]}
+- {condition: 'otelcol.client.metadata[\"a\"] == \"b\" or span.name == \"c\"', pipelines: [a]}
+- {condition: 'otelcol.grpc.metadata[\"a\"][-1] == \"b\"', pipelines: [a]}
+- {condition: 'otelcol.grpc.metadata[\"a\"] != 5', pipelines: [a]}
+- {condition: 'IsMatch(otelcol.grpc.metadata[\"a\"], \"(\")', pipelines: [a]}
+- {statement: 'delete_key(resource.attributes, \"a\") where otelcol.grpc.metadata[\"a\"] == nil', pipelines: [a]}
 ",
     );
     expect![[r#"
@@ -337,14 +384,22 @@ table:
         error at error_mode: "ignroe" is no error mode, did you mean "ignore"? write one of ignore, silent, propagate
         error at table.0: invalid route: no condition or statement provided
         error at table.2: invalid route: both condition and statement provided
-        error at table.3.context: "spam" is no context of a route, did you mean "span"? write one of resource, scope, span, metric, datapoint, log
-        error at table.4.condition: at character 1 (request["X-Tenant"] == "acme"): the metadata of a request does not travel with its data, so that nothing can be routed by it; route by an attribute, or give each sender a receiver of its own
-        error at table.5.condition: at character 1 (otelcol.client.metadata["X-Ten…): the metadata of a request does not travel with its data, so that nothing can be routed by it; route by an attribute, or give each sender a receiver of its own
+        error at table.3.context: "spam" is no context of a route, did you mean "span"? write one of resource, scope, span, metric, datapoint, log, request, otelcol
+        error at table.4.condition: at character 1 (request["X-Tenant"] > "acme"): a header is compared by == or != with a text or nil, or by IsMatch with a pattern
+        error at table.5.condition: at character 1 (otelcol.client.addr == "acme"): of a request can be asked request["name"] in the context request, otelcol.client.metadata["name"] and otelcol.grpc.metadata["name"]
         error at table.6.condition: at character 6 (nam == "x"): nam is no field of span, did you mean name? write one of attributes, dropped_attributes_count, dropped_events_count, dropped_links_count, end_time, end_time_unix_nano, flags, kind, name, parent_span_id, span_id, start_time, start_time_unix_nano, status, trace_id, trace_state
         error at table.7.condition: at character 1 (span.name == "x"): span can not be reached from the context resource
         error at table.8.statement: at character 1 (set(span.name, "x")): set is no editor of a route, write one of route, delete_key, delete_matching_keys
         error at table.9.condition: events of spans can not be routed apart from their spans
         error at table.10.condition: at character 22 (log.body == "x"): log is nothing of traces
+        error at table.11.condition: at character 1 (request["X-Tenant"] == "acme"): the head of a request is nothing that an item has
+        error at table.12.condition: at character 1 (resource.attributes["a"] == "b…): of a request can be asked request["name"] in the context request, otelcol.client.metadata["name"] and otelcol.grpc.metadata["name"]
+        error at table.13.condition: at character 1 (request == "b"): of a request can be asked request["name"] in the context request, otelcol.client.metadata["name"] and otelcol.grpc.metadata["name"]
+        error at table.14.condition: at character 40 (span.name == "c"): of a request can be asked request["name"] in the context request, otelcol.client.metadata["name"] and otelcol.grpc.metadata["name"]
+        error at table.15.condition: at character 28 (-1] == "b"): a key is a string in double quotes or a number; computed keys are not supported
+        error at table.16.condition: at character 31 (5): a header is compared by == or != with a text or nil, or by IsMatch with a pattern
+        error at table.17.condition: at character 37 ("(")): the pattern "(" is no regular expression: unclosed group
+        error at table.18.statement: at character 1 (delete_key(resource.attributes…): of a request nothing but route() can be asked for
     "#]].assert_eq(&told);
     expect![[r#"
         error at table: invalid routing table: the routing table is empty

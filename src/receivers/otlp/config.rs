@@ -278,7 +278,6 @@ impl component::Config for OtlpConfig {
 impl GrpcConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
-        check_metadata(self.include_metadata, path, checks);
         AuthConfig::validate(&self.auth, &format!("{path}.auth"), checks);
         if self.max_recv_msg_size_mib > LARGEST_MAX_MESSAGE_MIB {
             let message = format!(
@@ -296,7 +295,6 @@ impl GrpcConfig {
 impl HttpConfig {
     fn validate(&self, path: &str, checks: &mut Checks) {
         check_endpoint(&self.endpoint, path, checks);
-        check_metadata(self.include_metadata, path, checks);
         AuthConfig::validate(&self.auth, &format!("{path}.auth"), checks);
         if self.max_request_body_size.0 > LARGEST_MAX_MESSAGE_MIB << 20 {
             let message = format!(
@@ -380,14 +378,6 @@ impl CorsConfig {
 /// Returns the path with the slash that Go's multiplexer would want.
 pub(super) fn with_slash(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
-}
-
-fn check_metadata(include_metadata: bool, path: &str, checks: &mut Checks) {
-    if include_metadata {
-        let message =
-            "include_metadata is true, but no component reads the headers of requests yet; remove it";
-        checks.warn(&format!("{path}.include_metadata"), message);
-    }
 }
 
 fn check_endpoint(endpoint: &str, path: &str, checks: &mut Checks) {

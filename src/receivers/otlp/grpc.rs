@@ -124,7 +124,7 @@ impl Grpc {
         let collected =
             self.collect(head, reader).await.inspect_err(|failure| self.shard.faults.count(failure));
         let (signal, Collected { bytes, claim }) = collected?;
-        let receipt = self.shard.push(signal, bytes, TRANSPORT).await;
+        let receipt = self.shard.push(signal, bytes, TRANSPORT, &head.headers).await;
         drop(claim);
         receipt
     }

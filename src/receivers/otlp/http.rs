@@ -183,7 +183,7 @@ impl Http {
         let collected =
             self.collect(target, head, reader).await.inspect_err(|failure| self.shard.faults.count(failure));
         let Collected { bytes, claim } = collected?;
-        let receipt = self.shard.push(target.signal, bytes, TRANSPORT).await;
+        let receipt = self.shard.push(target.signal, bytes, TRANSPORT, &head.headers).await;
         drop(claim);
         receipt
     }

@@ -3,8 +3,8 @@
 use std::{rc::Rc, sync::Arc};
 
 use component::{
-    BoxError, Clock, Listen, Place, Placement, Receiver, ReceiverCx, ReceiverDef, Socket, Sockets, Stop,
-    Telemetry,
+    BoxError, Clock, Listen, Place, Placement, Receiver, ReceiverCx, ReceiverDef, Shown, Socket, Sockets,
+    Stop, Telemetry,
 };
 use futures_util::future::{LocalBoxFuture, join_all};
 use model::SignalSet;
@@ -46,19 +46,26 @@ impl ReceiverDef for Otlp {
     }
 
     fn build(config: &OtlpConfig, cx: &ReceiverCx) -> Box<dyn Receiver> {
-        let shard = |transport, auth| {
+        let shard = |transport, auth, as_client| {
             let auth = cx.authenticators.server(auth);
-            Shard::new(cx.inlet.clone(), cx.signals, &cx.telemetry, transport, auth)
+            let shown = Shown { as_client, as_grpc: transport == GRPC };
+            Shard::new(cx.inlet.clone(), cx.signals, &cx.telemetry, transport, auth, shown)
         };
         let protocols = &config.protocols;
         let servers = cx.sockets.take().into_iter().filter_map(|sockets| match sockets.name {
             GRPC => protocols.grpc.get().map(|grpc| Listener {
-                server: Server::Grpc(Rc::new(Grpc::new(grpc, shard(GRPC, &grpc.auth)))),
+                server: Server::Grpc(Rc::new(Grpc::new(
+                    grpc,
+                    shard(GRPC, &grpc.auth, grpc.include_metadata),
+                ))),
                 tls: grpc.tls.get().cloned(),
                 sockets,
             }),
             HTTP => protocols.http.get().map(|http| Listener {
-                server: Server::Http(Rc::new(Http::new(http, shard(HTTP, &http.auth)))),
+                server: Server::Http(Rc::new(Http::new(
+                    http,
+                    shard(HTTP, &http.auth, http.include_metadata),
+                ))),
                 tls: http.tls.get().cloned(),
                 sockets,
             }),

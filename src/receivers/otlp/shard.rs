@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Denied, Inlet, Permit, Receipt, ServerAuth, Telemetry};
+use component::{Denied, Inlet, Metadata, Permit, Receipt, ServerAuth, Shown, Telemetry};
 use http::HeaderMap;
 use model::{Signal, SignalSet};
 
@@ -25,6 +25,8 @@ pub(super) struct Shard {
     pub(super) faults: Faults,
     /// None where everybody is let in.
     auth: Option<Arc<dyn ServerAuth>>,
+    /// What stages may know of the heads of requests.
+    shown: Shown,
 }
 
 impl Shard {
@@ -34,6 +36,7 @@ impl Shard {
         telemetry: &Telemetry,
         transport: &'static str,
         auth: Option<Arc<dyn ServerAuth>>,
+        shown: Shown,
     ) -> Self {
         Self {
             inlet,
@@ -42,6 +45,7 @@ impl Shard {
             inflater: RefCell::default(),
             faults: Faults::new(telemetry, transport),
             auth,
+            shown,
         }
     }
 
@@ -71,7 +75,9 @@ impl Shard {
         signal: Signal,
         bytes: Bytes,
         transport: &'static str,
+        headers: &HeaderMap,
     ) -> Result<Receipt, Failure> {
-        self.inlet.0.push(signal, bytes, transport).await.map_err(Failure::from)
+        let metadata = Metadata::new(self.inlet.0.wants_metadata(signal), headers, self.shown);
+        self.inlet.0.push(signal, bytes, transport, metadata).await.map_err(Failure::from)
     }
 }

@@ -4,6 +4,7 @@ mod auth;
 mod config;
 mod fixture;
 mod grpc;
+mod heads;
 mod http;
 mod places;
 mod tls;

@@ -4,7 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use component::{
-    BoxError, Clock, Counter, Inlet, Placement, Receiver, ReceiverCx, ReceiverDef, Refusal, Stop, Telemetry,
+    BoxError, Clock, Counter, Inlet, Metadata, Placement, Receiver, ReceiverCx, ReceiverDef, Refusal, Stop,
+    Telemetry,
 };
 use futures_util::future::LocalBoxFuture;
 use model::{Signal, SignalSet};
@@ -173,7 +174,7 @@ impl Player {
 
     async fn offer(&self, signal: Signal, bytes: Bytes) -> Result<(), Refusal> {
         let _claim = self.inlet.0.admit(signal, bytes.len()).await?;
-        self.inlet.0.push(signal, bytes, TRANSPORT).await.map(|_receipt| ())
+        self.inlet.0.push(signal, bytes, TRANSPORT, Metadata::default()).await.map(|_receipt| ())
     }
 }
 
