@@ -49,8 +49,6 @@ pub struct Plan {
     pub(crate) authenticators: Authenticators,
     /// A name that another configuration does not have.
     pub(crate) hash: String,
-    /// What the program tells of itself.
-    pub(crate) telemetry: config::Telemetry,
 }
 
 pub(crate) struct PlannedReceiver {

@@ -282,6 +282,37 @@ fn a_bad_configuration_changes_nothing_and_is_told_everywhere() -> Result<()> {
 }
 
 #[test]
+fn what_the_collector_tells_of_itself_holds_up_no_reload() -> Result<()> {
+    let place = Place::new()?;
+    let mut program = place.start(&LESS)?;
+    let mut client = Client::connect(place.data)?;
+    ensure!(client.send(Signal::Traces, &wire::testing::trace_request(1, 5))? == 200);
+    let told = |program: &Trueline| program.log().matches("the configuration has been replaced").count();
+    // The level, a reader that needs a start, and a component, in one file.
+    let moved = format!("port: {}", free_port());
+    let changed = place.yaml(&MORE).replace(&format!("port: {}", place.metrics.port()), &moved);
+    let warns = changed.replace("  telemetry:\n", "  telemetry:\n    logs: {level: warn}\n");
+    reload(&mut program, &warns, "applied")?;
+    let log = program.log();
+    ensure!(log.contains("service::telemetry::metrics::readers"), "{log}");
+    ensure!(!log.contains("service::telemetry::logs::level"), "it is in force:\n{log}");
+    let n_told = told(&program);
+    // At this level nothing is told of a reload that went well.
+    reload(&mut program, &warns.replace("value: 2", "value: 3"), "applied")?;
+    ensure!(told(&program) == n_told, "{}", program.log());
+    let named = |program: &Trueline| program.log().matches("service::telemetry::metrics::readers").count();
+    ensure!(named(&program) == 2, "it waits for a start still");
+    reload(&mut program, &place.yaml(&MORE), "applied")?;
+    reload(&mut program, &place.yaml(&LESS), "applied")?;
+    ensure!(named(&program) == 2, "what is written is in force again:\n{}", program.log());
+    ensure!(told(&program) > n_told, "the level is as before");
+    ensure!(client.send(Signal::Traces, &wire::testing::trace_request(2, 5))? == 200);
+    place.wait_until_counted(10)?;
+    ensure!(program.stop(SOON)?.success());
+    Ok(())
+}
+
+#[test]
 fn a_receiver_that_a_reload_brings_and_that_ends_takes_nothing_with_it() -> Result<()> {
     let place = Place::new()?;
     let mut program = place.start(&LESS)?;

@@ -39,8 +39,8 @@ pub(super) fn run(args: &ConfigArgs, watches: bool) -> ExitCode {
     };
     let own = Telemetry::default();
     let (pasts, counted) = (plan.pasts(), own.clone());
-    let telemetry = match telemetry::start(&settings, &own) {
-        Ok(telemetry) => telemetry,
+    let (telemetry, in_force) = match telemetry::start(&settings, &own) {
+        Ok(started) => started,
         Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
     };
     let started = info_span!(target: engine::SPANS, "service/start")
@@ -54,7 +54,7 @@ pub(super) fn run(args: &ConfigArgs, watches: bool) -> ExitCode {
             let stopping = running.stopping();
             let fill = |pasts| backfill::start(pasts, running.stages(), stopping.clone(), &counted);
             fill(pasts);
-            let reloader = Reloader::new(uris, files, running.reloads(), running.state(), &counted);
+            let reloader = Reloader::new(uris, files, running.reloads(), running.state(), in_force, &counted);
             reloader.tell_at(&running.desk());
             TapDesk::new(running.taps(), Arc::new(SystemClock), &counted).open_at(&running.desk());
             let signal = runtime.block_on(async {

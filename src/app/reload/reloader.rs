@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::watch::Watch;
-use crate::commands::validate::{check, render};
+use crate::{
+    commands::validate::{check, render},
+    telemetry::InForce,
+};
 
 /// The topic under which the API tells which configuration is in force.
 const TOPIC: &str = "config";
@@ -22,6 +25,7 @@ pub(crate) struct Reloader {
     uris: Vec<ConfigUri>,
     reloads: Reloads,
     state: Arc<dyn ServiceState>,
+    told_by: InForce,
     meters: Meters,
     watch: Watch,
 }
@@ -43,11 +47,12 @@ impl Reloader {
         files: Vec<FileRead>,
         reloads: Reloads,
         state: Arc<dyn ServiceState>,
+        told_by: InForce,
         telemetry: &Telemetry,
     ) -> Self {
         let config = state.config();
         let meters = Meters::new(telemetry, &config.hash, config.since);
-        Self { uris, reloads, state, meters, watch: Watch::on(files) }
+        Self { uris, reloads, state, told_by, meters, watch: Watch::on(files) }
     }
 
     /// Answers about the configuration in force, for those who ask over the API.
@@ -63,7 +68,7 @@ impl Reloader {
     /// Reads the configuration and puts it in place if it is another and good. Returns the plan's sources of the past
     /// when it did.
     pub(crate) fn reload(&mut self, why: &str) -> Option<Pasts> {
-        let Loaded { plan, problems, files, .. } = check(&self.uris);
+        let Loaded { plan, telemetry, problems, files, .. } = check(&self.uris);
         self.watch = Watch::on(files);
         match plan {
             None => {
@@ -84,7 +89,11 @@ impl Reloader {
                         "the new configuration is legal and has flaws"
                     );
                 }
-                self.put_in_place(why, plan)
+                let pasts = self.put_in_place(why, plan)?;
+                if let Some(telemetry) = telemetry {
+                    self.tell_by(&telemetry);
+                }
+                Some(pasts)
             }
         }
     }
@@ -119,6 +128,17 @@ impl Reloader {
                 self.refuse(why, problem.to_string());
                 None
             }
+        }
+    }
+
+    /// Changes what can be changed of how the collector tells of itself, and names the rest.
+    fn tell_by(&mut self, telemetry: &config::Telemetry) {
+        let stay = self.told_by.take(telemetry);
+        if !stay.is_empty() {
+            warn!(
+                keys = stay.join(", "),
+                "what these keys say is in force after the next start; all else has changed"
+            );
         }
     }
 

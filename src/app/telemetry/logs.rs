@@ -12,10 +12,10 @@ use opentelemetry_sdk::{
     trace::{self, BatchSpanProcessor, Sampler, SdkTracerProvider},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
-use super::otlp::Senders;
+use super::{changes::SetLevel, otlp::Senders};
 use crate::terminal::may_color;
 
 /// Libraries that would tell of their own sending, and so of every record they send.
@@ -32,7 +32,7 @@ pub(super) fn start(
     traces: &TracesTelemetry,
     resource: &Resource,
     senders: Option<&Senders<'_>>,
-) -> anyhow::Result<Logs> {
+) -> anyhow::Result<(Logs, Vec<SetLevel>)> {
     let (records, spans) = match senders {
         Some(senders) => {
             (record_provider(&logs.processors, resource, senders)?, span_provider(traces, resource, senders)?)
@@ -47,13 +47,19 @@ pub(super) fn start(
     let tracer = spans
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("trueline")));
+    let (of_lines, lines) = reload::Layer::new(filter(logs.level, NO_SPANS));
+    let (of_records, sent) = reload::Layer::new(filter(logs.level, NO_SPANS));
     let started = tracing_subscriber::registry()
-        .with(layers.with_filter(filter(logs.level, NO_SPANS)))
-        .with(bridge.with_filter(filter(logs.level, NO_SPANS)))
+        .with(layers.with_filter(of_lines))
+        .with(bridge.with_filter(of_records))
         .with(tracer.with_filter(filter(LogLevel::Error, "info")))
         .try_init();
     started.context("logging could not be started")?;
-    Ok(Logs { records, spans })
+    let levels: Vec<SetLevel> = vec![
+        Box::new(move |level| lines.reload(filter(level, NO_SPANS))),
+        Box::new(move |level| sent.reload(filter(level, NO_SPANS))),
+    ];
+    Ok((Logs { records, spans }, levels))
 }
 
 /// Lines and records do without spans, so that a span costs nothing while nobody asks for spans.

@@ -4,11 +4,13 @@
 //! # Layout
 //! * `logs`: lines, records and spans through the SDK's processors.
 //! * `metrics`: our counters as the SDK's instruments; `scrape`: their page for Prometheus.
+//! * `changes`: what a reload changes of all this.
 //! * `process`: what the kernel says of this process.
 //! * `otlp`: senders over gRPC and HTTP; `http` and `tls`: what they connect with; `background`: where
 //!   they run.
 
 mod background;
+mod changes;
 mod http;
 mod logs;
 mod metrics;
@@ -17,6 +19,7 @@ mod process;
 mod scrape;
 mod tls;
 
+pub(crate) use changes::InForce;
 pub(crate) use otlp::check;
 
 use anyhow::Context;
@@ -42,23 +45,24 @@ struct Meters {
     scrapes: Vec<scrape::Server>,
 }
 
-/// Starts logging and the servers and senders of self-metrics.
+/// Starts logging and the servers and senders of self-metrics. Returns the settings in force, for a reload.
 ///
 /// # Errors
 /// When an address is taken or a destination can not be understood.
-pub(crate) fn start(settings: &config::Telemetry, own: &Telemetry) -> anyhow::Result<Tellers> {
+pub(crate) fn start(settings: &config::Telemetry, own: &Telemetry) -> anyhow::Result<(Tellers, InForce)> {
     let resource = resource(settings);
     let background = match settings.push_exporters().as_slice() {
         [] => None,
         _ => Some(Background::start().context("service::telemetry: the sender can not be started")?),
     };
     let senders = background.as_ref().map(|background| Senders::on(background.handle()));
-    let logs = logs::start(&settings.logs, &settings.traces, &resource, senders.as_ref())?;
+    let (logs, levels) = logs::start(&settings.logs, &settings.traces, &resource, senders.as_ref())?;
     let meters = match settings.metrics.level {
         MetricsLevel::None => None,
         _ => Some(Meters::start(settings.metrics.readers_in_force(), own, resource, senders.as_ref())?),
     };
-    Ok(Tellers { logs, meters, background })
+    let in_force = InForce { settings: settings.clone(), levels };
+    Ok((Tellers { logs, meters, background }, in_force))
 }
 
 impl Meters {

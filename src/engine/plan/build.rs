@@ -317,7 +317,6 @@ impl Lines {
             settings: Settings::new(engine, state_directory),
             authenticators,
             hash,
-            telemetry: collector.service.telemetry.clone(),
         }
     }
 }

@@ -166,7 +166,6 @@ impl Plan {
             ("service::trueline::instance_id", old.instance_id != next.instance_id),
             ("service::trueline::hop", old.hop != next.hop),
             ("extensions::file_storage::directory", old.state_directory != next.state_directory),
-            ("service::telemetry", self.telemetry != new.telemetry),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
