@@ -20,6 +20,7 @@ mod schema;
 mod shape;
 mod source;
 mod suggest;
+mod suspect;
 mod values;
 mod write;
 
@@ -44,6 +45,7 @@ pub use schema::{
 pub use shape::{Field, Shape, Variant, shape};
 pub use source::{Environment, FileRead, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
+pub use suspect::looks_secret;
 pub use values::{ByteSize, Duration, Either, REDACTED, Secret, SignedDuration, empty_is_unset};
 pub use write::write;
 

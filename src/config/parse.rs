@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_saphyr::{Error, Location, NonFiniteFloatPolicy, Options, Spanned, budget::BudgetBreach};
 
-use crate::{Entry, Key, Map, Node, Place, Problem, Source, Value};
+use crate::{Entry, Key, Map, Node, Place, Problem, Source, Value, suspect};
 
 /// The largest text that is parsed.
 pub const MAX_SOURCE_BYTES: usize = 16 << 20;
@@ -215,6 +215,8 @@ impl Builder<'_> {
         let error = error.without_snippet();
         let place = error.location().map_or_else(|| Place::start_of(self.source), |at| self.place(at));
         let (message, help) = explain(error);
+        // No type says what is a secret here.
+        let message = suspect::hide(&place, message);
         Problem { help: help.map(str::to_owned), ..Problem::error(Some(place), "", message) }
     }
 }

@@ -74,3 +74,34 @@ fn nearly_all_keys_are_described() {
     }
     assert!(bare.len() * 20 <= described, "{described} are described, these are not: {bare:#?}");
 }
+
+/// What is shown of a file that is no YAML goes by names alone.
+#[test]
+fn every_secret_stands_behind_a_key_that_looks_so() {
+    fn walk(node: &Value, keys: &mut Vec<String>, found: &mut Vec<(String, bool)>) {
+        if node["writeOnly"] == true {
+            found.push((keys.join("::"), keys.iter().any(|key| config::looks_secret(key))));
+        }
+        for (name, below) in node.as_object().into_iter().flatten() {
+            if name == "properties" {
+                for (key, property) in below.as_object().into_iter().flatten() {
+                    keys.push(key.clone());
+                    walk(property, keys, found);
+                    keys.pop();
+                }
+            } else {
+                walk(below, keys, found);
+            }
+        }
+        node.as_array().into_iter().flatten().for_each(|item| walk(item, keys, found));
+    }
+    let schema = schema(&registry());
+    let mut found = Vec::new();
+    for (name, definition) in schema["definitions"].as_object().expect("the schema has definitions") {
+        // Its type stands in the key of each component.
+        walk(definition, &mut vec![name.clone()], &mut found);
+    }
+    assert!(found.len() > 20, "{found:?}");
+    let unlike: Vec<_> = found.iter().filter(|(_, looks)| !looks).map(|(path, _)| path).collect();
+    assert!(unlike.is_empty(), "{unlike:#?}");
+}
