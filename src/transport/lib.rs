@@ -10,8 +10,8 @@ mod tls;
 mod write_deadline;
 
 pub use self::http::{
-    AddressGuard, AddressRefused, Answer, BodyFault, ClientSettings, HttpClient, MAX_ANSWER_BYTES,
-    UNACKNOWLEDGED_TIMEOUT, describe, quote, user_agent,
+    AddressGuard, AddressRefused, Answer, BodyFault, ClientSettings, HttpClient, MAX_ANSWER_BYTES, Room,
+    Shown, UNACKNOWLEDGED_TIMEOUT, describe, quote, user_agent,
 };
 pub use corked::Corked;
 pub use cryptography::{UnknownName, crypto_provider};

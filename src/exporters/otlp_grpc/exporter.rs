@@ -8,9 +8,9 @@ use component::{
     Placement,
 };
 use futures_util::future::LocalBoxFuture;
-use http::{HeaderValue, Uri, header::USER_AGENT};
+use http::{HeaderMap, HeaderValue, Uri, header::USER_AGENT};
 use model::{Export, Signal, SignalSet};
-use transport::ClientTls;
+use transport::{ClientTls, Shown};
 
 use super::{
     OtlpGrpcConfig,
@@ -90,7 +90,8 @@ impl GrpcExporter {
         if let Some(auth) = &self.auth {
             auth.authenticate(request.headers_mut(), self.clock.now()).await.map_err(retryable)?;
         }
-        let answer = self.send(request).await?;
+        let headers = request.headers().clone();
+        let answer = self.send(request).await.map_err(|error| without(&headers, error))?;
         let delivered = delivered_of_protobuf(&answer);
         self.rejections.report(export.signal, &delivered);
         Ok(delivered)
@@ -129,6 +130,19 @@ impl GrpcExporter {
 impl Exporter for GrpcExporter {
     fn export(&self, export: Export) -> LocalBoxFuture<'_, Result<Delivered, ExportError>> {
         Box::pin(self.deliver(export))
+    }
+}
+
+/// Returns an error whose message repeats nothing of what was shown to the server.
+fn without(headers: &HeaderMap, error: ExportError) -> ExportError {
+    let hidden = |source: BoxError| {
+        let said = source.to_string();
+        let hidden = Shown::by(headers).hide_in(&said);
+        if hidden == said { source } else { hidden.into() }
+    };
+    match error {
+        ExportError::Retryable { after, source } => ExportError::Retryable { after, source: hidden(source) },
+        ExportError::Permanent(source) => ExportError::Permanent(hidden(source)),
     }
 }
 

@@ -213,6 +213,32 @@ fn each_status_is_retried_or_dropped_as_otlp_says() {
 }
 
 #[test]
+fn a_server_that_sends_our_credentials_back_brings_them_into_no_message() {
+    on_a_shard(async {
+        for code in ["16", "14"] {
+            let trailers =
+                [("grpc-status", code), ("grpc-message", "you%20sent Bearer%20canary-token and canary-key")];
+            let server = Server::replying(Reply::grpc(b"", &trailers)).await;
+            let exporter = exporter(json!({
+                "endpoint": server.address.to_string(),
+                "tls": {"insecure": true},
+                "headers": {"Authorization": "Bearer canary-token", "X-Key": "canary-key"},
+            }));
+            let error = exporter.export(traces("x")).await.unwrap_err();
+            assert_eq!(matches!(error, ExportError::Retryable { .. }), code == "14");
+            assert!(
+                error.to_string().ends_with(&format!(
+                    "({code}): you sent {} and {}",
+                    "*".repeat(19),
+                    "*".repeat(10)
+                )),
+                "{error}"
+            );
+        }
+    });
+}
+
+#[test]
 fn a_full_server_is_asked_again_only_when_it_says_when() {
     on_a_shard(async {
         for (trailer, expected) in

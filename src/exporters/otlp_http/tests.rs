@@ -171,6 +171,23 @@ fn what_is_not_otlp_can_not_be_written_as_json() {
 }
 
 #[test]
+fn a_server_that_sends_our_credentials_back_brings_them_into_no_message() {
+    on_a_shard(async {
+        let echo = "you sent Bearer canary-token and canary-key";
+        for (status, location) in [(401, "/"), (403, "/"), (503, "/"), (302, "/?key=canary-key")] {
+            let server = Server::replying(Reply::of(status, &[("location", location)], echo)).await;
+            let headers = json!({"Authorization": "Bearer canary-token", "X-Key": "canary-key"});
+            let endpoint = format!("http://{}", server.address);
+            let exporter = exporter(json!({"endpoint": endpoint, "headers": headers}));
+            let error = exporter.export(traces("x")).await.unwrap_err().to_string();
+            assert!(!error.contains("canary") && error.contains(&status.to_string()), "{error}");
+            assert!(error.contains("***"), "the rest is told: {error}");
+            assert_eq!(server.only().header("x-key"), "canary-key");
+        }
+    });
+}
+
+#[test]
 fn each_status_is_retried_or_dropped_as_otlp_says() {
     on_a_shard(async {
         for status in [301, 307, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 501, 502, 503, 504, 507] {

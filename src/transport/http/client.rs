@@ -2,12 +2,15 @@
 
 use std::{cell::RefCell, error::Error, sync::Arc, time::Duration};
 
-use super::{AddressGuard, AddressRefused, lookup::Lookup};
+use super::{AddressGuard, AddressRefused, Room, echo::Shown, lookup::Lookup, room};
 use crate::{ClientTls, ClientTlsConfig};
 use bytes::Bytes;
 use component::{BoxError, ClientAuth, Clock, ExportError, Telemetry};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header::USER_AGENT};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
+    header::{LOCATION, USER_AGENT},
+};
+use http_body_util::Full;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -89,6 +92,8 @@ pub struct ClientSettings {
     /// Has a say in which addresses a name may have; addresses in URLs are the caller's to check.
     pub guard: Option<Arc<dyn AddressGuard>>,
     pub max_answer_bytes: usize,
+    /// What all answers may take together, for who reads many at a time.
+    pub room: Option<Room>,
     /// Where certificates that were read again are counted.
     pub telemetry: Telemetry,
     /// Adds what the server wants to see to each request.
@@ -109,6 +114,7 @@ impl Default for ClientSettings {
             http2_ping_timeout: Duration::from_secs(15),
             guard: None,
             max_answer_bytes: MAX_ANSWER_BYTES,
+            room: None,
             telemetry: Telemetry::default(),
             auth: None,
         }
@@ -120,7 +126,7 @@ impl Default for ClientSettings {
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// Empty when it was longer than the settings allow or broke off.
+    /// Empty when it was longer than the settings allow or broke off. Of a failure without what was shown to the server.
     pub body: Bytes,
     /// Why the body is empty that should not be.
     pub fault: Option<BodyFault>,
@@ -133,6 +139,8 @@ pub enum BodyFault {
     TooLong,
     /// It broke off.
     BrokenOff,
+    /// Others took the room for it.
+    NoRoom,
 }
 
 type Pool = Client<HttpsConnector<HttpConnector<Lookup>>, Full<Bytes>>;
@@ -183,16 +191,21 @@ impl HttpClient {
         if let Some(auth) = &self.settings.auth {
             auth.authenticate(request.headers_mut(), self.clock.now()).await.map_err(retryable)?;
         }
+        let shown = request.headers().clone();
         let pool = self.pool().await?;
         let sent = pool.request(request).await;
         let answer = sent.map_err(|error| unreachable_at(uri, &error))?;
-        let (parts, body) = answer.into_parts();
+        let (mut parts, body) = answer.into_parts();
         // An answer whose body breaks off has still told its status, which is what counts.
-        let body = Limited::new(body, self.settings.max_answer_bytes).collect().await;
-        let (body, fault) = match body {
-            Ok(body) => (body.to_bytes(), None),
-            Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(BodyFault::TooLong)),
-            Err(_) => (Bytes::new(), Some(BodyFault::BrokenOff)),
+        let (most, room) = (self.settings.max_answer_bytes, self.settings.room.as_ref());
+        let (body, fault) = room::read(body, most, room).await;
+        // What is told of a failure ends in logs and answers.
+        let body = if parts.status.is_success() {
+            body
+        } else {
+            let shown = Shown::by(&shown);
+            hide_in_location(&mut parts.headers, &shown);
+            shown.hide(body)
         };
         Ok(Answer { status: parts.status, headers: parts.headers, body, fault })
     }
@@ -244,6 +257,15 @@ impl HttpClient {
             .http2_keep_alive_timeout(self.settings.http2_ping_timeout)
             .build(connector);
         Ok(pool)
+    }
+}
+
+/// An address that we are sent to stays as it is where nothing of ours is in it.
+fn hide_in_location(headers: &mut HeaderMap, shown: &Shown) {
+    let Some(location) = headers.get_mut(LOCATION) else { return };
+    let hidden = shown.hide(Bytes::copy_from_slice(location.as_bytes()));
+    if let Ok(hidden) = HeaderValue::from_bytes(&hidden) {
+        *location = hidden;
     }
 }
 
