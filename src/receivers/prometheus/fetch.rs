@@ -7,7 +7,7 @@ use component::{Clock, ExportError, Telemetry};
 use data_encoding::BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::task::spawn_blocking;
-use transport::{BodyFault, ClientSettings, HttpClient, describe, quote};
+use transport::{BodyFault, ClientSettings, HttpClient, Room, describe, quote};
 
 use super::{
     config::{Job, ScrapeConfig},
@@ -38,8 +38,17 @@ pub(super) struct Failure {
 }
 
 /// Every reason for which a scrape can fail.
-pub(super) const REASONS: [&str; 8] =
-    ["unreachable", "timeout", "status", "broken_off", TOO_LONG, "malformed", "sample_limit", "label_limit"];
+pub(super) const REASONS: [&str; 9] = [
+    "unreachable",
+    "timeout",
+    "status",
+    "broken_off",
+    TOO_LONG,
+    "no_room",
+    "malformed",
+    "sample_limit",
+    "label_limit",
+];
 
 impl Failure {
     pub(super) fn new(reason: &'static str, message: impl Into<String>) -> Self {
@@ -66,7 +75,7 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(super) fn new(job: &Arc<Job>, clock: &Arc<dyn Clock>, telemetry: &Telemetry) -> Self {
+    pub(super) fn new(job: &Arc<Job>, room: &Room, clock: &Arc<dyn Clock>, telemetry: &Telemetry) -> Self {
         let settings = ClientSettings {
             tls: job.scrape.tls_config.client(),
             uses_tls: job.targets.iter().any(|target| target.uri.scheme_str() == Some("https")),
@@ -74,6 +83,7 @@ impl Fetcher {
             idle_timeout: Duration::from_secs(5 * 60),
             offers_http2: job.scrape.enable_http2,
             max_answer_bytes: usize::try_from(job.limits.body).unwrap_or(usize::MAX),
+            room: Some(room.clone()),
             telemetry: telemetry.clone(),
             ..ClientSettings::default()
         };
@@ -145,6 +155,9 @@ fn read(answer: transport::Answer, limit: u64) -> Result<Fetched, Failure> {
     match answer.fault {
         Some(BodyFault::TooLong) => return Err(Failure::too_long(limit)),
         Some(BodyFault::BrokenOff) => return Err(Failure::new("broken_off", "its answer breaks off")),
+        Some(BodyFault::NoRoom) => {
+            return Err(Failure::new("no_room", "other answers take all of max_body_bytes"));
+        }
         None => {}
     }
     let text = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -157,7 +170,8 @@ fn read(answer: transport::Answer, limit: u64) -> Result<Fetched, Failure> {
             return Err(Failure::new("malformed", message));
         }
     };
-    Ok(Fetched { content_type: text(header::CONTENT_TYPE).to_owned(), is_gzip, body: answer.body })
+    let content_type = text(header::CONTENT_TYPE).to_owned();
+    Ok(Fetched { content_type, is_gzip, body: answer.body })
 }
 
 fn text_of(error: &ExportError) -> String {

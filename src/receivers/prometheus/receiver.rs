@@ -7,6 +7,8 @@ use futures_util::future::{LocalBoxFuture, try_join_all};
 use model::{SignalSet, Timestamp};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
+use transport::Room;
+
 use super::{
     config::{Job, PrometheusConfig, jobs},
     fetch::{Failure, Fetcher, REASONS},
@@ -33,9 +35,10 @@ impl ReceiverDef for Prometheus {
 
     fn build(config: &PrometheusConfig, cx: &ReceiverCx) -> Box<dyn Receiver> {
         let mut watches = Vec::new();
+        let room = Room::new(config.max_body_bytes.0);
         for job in jobs(config) {
             let job = Arc::new(job);
-            let fetcher = Rc::new(Fetcher::new(&job, &cx.clock, &cx.telemetry));
+            let fetcher = Rc::new(Fetcher::new(&job, &room, &cx.clock, &cx.telemetry));
             let telemetry = cx.telemetry.with("job", &job.scrape.job_name.0);
             let meters = Rc::new(Meters::new(&telemetry));
             watches.extend(job.targets.iter().map(|target| Watch {

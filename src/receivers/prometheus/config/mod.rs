@@ -14,7 +14,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use component::{Checks, Config};
-use config::{NotSupportedKeys, Section};
+use config::{ByteSize, NotSupportedKeys, Section};
 use serde::Deserialize;
 
 pub(super) use client::{Authorization, BasicAuth, HeaderValues, PromTls};
@@ -23,8 +23,11 @@ pub(super) use values::{PromDuration, PromSize, Text};
 
 use super::relabel::RelabelConfig;
 
+/// What reading one answer takes at least. *Units*: bytes.
+const SMALLEST_ROOM: u64 = 1 << 20;
+
 /// Settings of the receiver.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct PrometheusConfig {
     pub(super) config: Option<PromConfig>,
@@ -36,6 +39,23 @@ pub(crate) struct PrometheusConfig {
     pub(super) initial_scrape_offset: config::Duration,
     pub(super) trim_metric_suffixes: bool,
     pub(super) api_server: Section<Unheeded>,
+    /// Of the answers of all targets, how much may be held at a time.
+    pub(super) max_body_bytes: ByteSize,
+}
+
+impl Default for PrometheusConfig {
+    fn default() -> Self {
+        Self {
+            config: None,
+            scrape_on_shutdown: false,
+            discovery_reload_on_startup: false,
+            initial_scrape_offset: config::Duration::default(),
+            trim_metric_suffixes: false,
+            api_server: Section::default(),
+            // Four answers of the greatest default size.
+            max_body_bytes: ByteSize(256 << 20),
+        }
+    }
 }
 
 /// A section that is taken as long as it is off.
@@ -172,6 +192,10 @@ impl Config for PrometheusConfig {
     const NOT_SUPPORTED: NotSupportedKeys = refused::KEYS;
 
     fn validate(&self, checks: &mut Checks) {
+        if self.max_body_bytes.0 < SMALLEST_ROOM {
+            let message = format!("max_body_bytes is {}, must be at least 1MiB", self.max_body_bytes);
+            checks.error("max_body_bytes", message);
+        }
         if self.trim_metric_suffixes {
             let message = "trim_metric_suffixes is true, but metrics keep the names that their targets give them; \
                            remove it, or rename them with the processor metricstransform or transform";

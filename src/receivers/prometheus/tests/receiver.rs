@@ -174,6 +174,49 @@ fn bombs_endless_bodies_and_silence_are_bounded_and_counted() {
 }
 
 #[test]
+fn what_answers_take_together_is_bounded_and_given_back() {
+    run(async {
+        let server = Server::start(|head| {
+            if head.contains("/large") {
+                // It takes all room there is, and never ends.
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 4 << 20);
+                Reply::Whole(head, "a 1\n".into())
+            } else {
+                Reply::Endless(
+                    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(),
+                    Bytes::from(format!("10000\r\n{}\r\n", "a".repeat(0x10000))),
+                )
+            }
+        })
+        .await;
+        let job = |name: &str, path: &str| {
+            format!(
+                "{{job_name: {name}, metrics_path: {path}, scrape_interval: 10s, body_size_limit: 4MB, static_configs: [{{targets: ['{}']}}]}}",
+                server.address
+            )
+        };
+        // Two that grow without end share a mebibyte: neither waits for the other for ever.
+        let (one, other) = (job("one", "/endless"), job("other", "/endless"));
+        let running =
+            with(&format!("{{max_body_bytes: 1MiB, config: {{scrape_configs: [{one}, {other}]}}}}"));
+        while running.failed("no_room") == 0 {
+            running.scraped().await;
+        }
+        running.end().await;
+        // Broken off, and its room is free again for what comes next.
+        let running = with(&format!(
+            "{{max_body_bytes: 1MiB, config: {{scrape_configs: [{}]}}}}",
+            job("one", "/large")
+        ));
+        for n_failed in 1..=3 {
+            running.scraped().await;
+            assert_eq!(running.failed("broken_off"), n_failed);
+        }
+        running.end().await;
+    });
+}
+
+#[test]
 fn who_says_nothing_is_given_up_at_the_timeout() {
     run(async {
         let server = Server::start(|_| Reply::Silence).await;
