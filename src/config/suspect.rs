@@ -29,10 +29,16 @@ const WORDS: [&str; 18] = [
 /// Ends of keys that have such a part and stand before something else.
 const HARMLESS_ENDS: [&str; 4] = ["_file", "filename", "_url", "endpoint"];
 
+/// Keys that stand before addresses of webhooks, which are secrets themselves, or before PEM.
+const WHOLE: [&str; 5] = ["url", "urls", "key", "cert", "ca"];
+
 /// Whether a key looks as if a secret stood behind it.
 pub fn looks_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let ends = |ends: &[&str]| ends.iter().any(|end| key.ends_with(end));
+    if WHOLE.contains(&key.as_str()) {
+        return true;
+    }
     !ends(&HARMLESS_ENDS) && (WORDS.iter().any(|word| key.contains(word)) || ends(&["_key", "-key"]))
 }
 

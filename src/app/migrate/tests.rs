@@ -2,6 +2,7 @@
 
 use config::{ConfigUri, MapEnvironment};
 use expect_test::{Expect, expect};
+use serde_json::json;
 
 use super::{contrib::CONTRIB, report::Report};
 use crate::registry::registry;
@@ -136,6 +137,7 @@ fn the_table_knows_the_components_that_both_have_and_their_keys() {
     }
     assert!(!CONTRIB.has(Processor, "baseline") && !CONTRIB.has(Exporter, "alert_webhook"));
     let schema = crate::schema::schema(&registry());
+    let mut n_told = 0;
     for other in &CONTRIB.defaults {
         let start = &schema["definitions"][other.component.replace('/', ".")];
         let key = other.key.split('.').fold(start, |node, key| &node["properties"][key]);
@@ -145,5 +147,14 @@ fn the_table_knows_the_components_that_both_have_and_their_keys() {
             other.component,
             other.key
         );
+        // The page of the component says the same.
+        if !key["default"].is_null() {
+            let here = config::parse(&config::Source::new("here", other.here.as_str())).unwrap();
+            let shown = config::Redaction::none();
+            let here = config::Effective::new(&here, &shown);
+            assert_eq!(key["default"], json!(here), "{} of {}", other.key, other.component);
+            n_told += 1;
+        }
     }
+    assert!(n_told >= 5, "{n_told} defaults stand on pages");
 }
