@@ -19,7 +19,7 @@ pub(super) fn compare(left: &Value<'_>, right: &Value<'_>, comparison: Compariso
         (Value::Bool(a), Value::Bool(b)) => ordered(a.cmp(b), comparison),
         (Value::Bytes(a), Value::Bytes(b)) => ordered(a.as_ref().cmp(b.as_ref()), comparison),
         (Value::Nil, Value::Nil) => ordered(Ordering::Equal, comparison),
-        (Value::Time(a), Value::Time(b)) | (Value::Duration(a), Value::Duration(b)) => {
+        (Value::Time(a, _), Value::Time(b, _)) | (Value::Duration(a), Value::Duration(b)) => {
             ordered(a.cmp(b), comparison)
         }
         (Value::TraceId(a), Value::TraceId(b)) => same(a == b, comparison),

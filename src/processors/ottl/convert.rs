@@ -11,8 +11,10 @@ use super::{
     fields::{Access, Place},
     item::{Item, MOST_BYTES, parsed_id},
     json, letters,
+    plain::{Plain, time},
     syntax::Comparison,
-    value::{Failure, Type, Value, elements, hexadecimal, wrapped},
+    times::Zone,
+    value::{Failure, Type, Value, elements, wrapped},
 };
 
 /// A function with its arguments resolved.
@@ -52,7 +54,6 @@ pub(super) enum Converter {
     ContainsValue(Expression, Expression),
     Index(Expression, Expression),
     Keys(Expression),
-    Sha256(Expression),
     ParseJson(Expression),
     Duration(Expression),
     /// A duration as a whole number of units, or as a double.
@@ -62,6 +63,7 @@ pub(super) enum Converter {
     Unix(Expression, Option<Expression>),
     TraceId(Expression),
     SpanId(Expression),
+    Plain(Plain, Vec<Expression>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +88,7 @@ impl Converter {
             | Self::Upper(_)
             | Self::Trim(..)
             | Self::TrimPrefix(..)
-            | Self::TrimSuffix(..)
-            | Self::Sha256(_) => Type::Text,
+            | Self::TrimSuffix(..) => Type::Text,
             Self::Split(..) | Self::Keys(_) => Type::List,
             Self::Len(_) | Self::Index(..) | Self::Since(..) | Self::In(_, Unit { is_whole: true, .. }) => {
                 Type::Int
@@ -97,6 +98,7 @@ impl Converter {
             Self::Unix(..) => Type::Time,
             Self::TraceId(_) => Type::TraceId,
             Self::SpanId(_) => Type::SpanId,
+            Self::Plain(plain, _) => plain.kind(),
             // Nil of nil, or a map or list.
             Self::Int(_) | Self::Double(_) | Self::Bool(_) | Self::String(_) | Self::ParseJson(_) => {
                 Type::Any
@@ -118,7 +120,6 @@ impl Converter {
             | Self::Upper(a)
             | Self::Trim(a, _)
             | Self::Keys(a)
-            | Self::Sha256(a)
             | Self::ParseJson(a)
             | Self::Duration(a)
             | Self::In(a, _)
@@ -137,6 +138,7 @@ impl Converter {
                 a.each_access(see);
                 b.each_access(see);
             }
+            Self::Plain(_, items) => items.iter_mut().for_each(|item| item.each_access(see)),
             Self::Concat(items, delimiter) => {
                 items.iter_mut().for_each(|item| item.each_access(see));
                 delimiter.each_access(see);
@@ -234,10 +236,9 @@ impl Converter {
                 let Value::Map(map) = target.value(item)? else { return Err(Failure("expected a map")) };
                 list_of(map.entries().map(|entry| entry.key))
             }
-            Self::Sha256(target) => {
-                let target = text(target.value(item)?)?;
-                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &target);
-                Value::text(hexadecimal(digest.as_ref()))
+            Self::Plain(plain, arguments) => {
+                let arguments = arguments.iter().map(|argument| argument.value(item));
+                plain.of(arguments.collect::<Result<_, _>>()?)?
             }
             Self::ParseJson(target) => json::parse(&text(target.value(item)?)?)?,
             Self::Duration(target) => {
@@ -256,14 +257,14 @@ impl Converter {
                 }
             }
             Self::Since(target, nanos) => {
-                let Value::Time(time) = target.value(item)? else { return Err(Failure("expected a time")) };
+                let (time, _) = time(target.value(item)?)?;
                 Value::Int(time.div_euclid(*nanos))
             }
             Self::Unix(seconds, nanos) => {
                 let nanos = nanos.as_ref().map_or(Ok(0), |nanos| int(nanos.value(item)?))?;
                 let seconds = int(seconds.value(item)?)?;
                 let time = seconds.checked_mul(1_000_000_000).and_then(|time| time.checked_add(nanos));
-                Value::Time(time.ok_or(Failure("the time is out of range"))?)
+                Value::Time(time.ok_or(Failure("the time is out of range"))?, Zone::Utc)
             }
             Self::TraceId(target) => Value::TraceId(trace_id(target.value(item)?)?),
             Self::SpanId(target) => Value::SpanId(span_id(target.value(item)?)?),
@@ -278,7 +279,7 @@ pub(super) fn text(value: Value<'_>) -> Result<Cow<'_, [u8]>, Failure> {
     }
 }
 
-fn int(value: Value<'_>) -> Result<i64, Failure> {
+pub(super) fn int(value: Value<'_>) -> Result<i64, Failure> {
     match value {
         Value::Int(number) => Ok(number),
         _ => Err(Failure("expected an integer")),

@@ -309,10 +309,16 @@ fn calculated(operator: Arithmetic, left: &Value<'_>, right: &Value<'_>) -> Resu
         (Value::Int(a), _, Value::Double(b)) => doubles(*a as f64, *b),
         (Value::Double(a), _, Value::Int(b)) => doubles(*a, *b as f64),
         (Value::Double(a), _, Value::Double(b)) => doubles(*a, *b),
-        (Value::Time(a), Arithmetic::Subtract, Value::Time(b)) => Ok(Value::Duration(a.saturating_sub(*b))),
-        (Value::Time(a), Arithmetic::Add, Value::Duration(b))
-        | (Value::Duration(b), Arithmetic::Add, Value::Time(a)) => Ok(Value::Time(a.wrapping_add(*b))),
-        (Value::Time(a), Arithmetic::Subtract, Value::Duration(b)) => Ok(Value::Time(a.wrapping_sub(*b))),
+        (Value::Time(a, _), Arithmetic::Subtract, Value::Time(b, _)) => {
+            Ok(Value::Duration(a.saturating_sub(*b)))
+        }
+        (Value::Time(a, zone), Arithmetic::Add, Value::Duration(b))
+        | (Value::Duration(b), Arithmetic::Add, Value::Time(a, zone)) => {
+            Ok(Value::Time(a.wrapping_add(*b), zone.clone()))
+        }
+        (Value::Time(a, zone), Arithmetic::Subtract, Value::Duration(b)) => {
+            Ok(Value::Time(a.wrapping_sub(*b), zone.clone()))
+        }
         (Value::Duration(a), Arithmetic::Add, Value::Duration(b)) => Ok(Value::Duration(a.wrapping_add(*b))),
         (Value::Duration(a), Arithmetic::Subtract, Value::Duration(b)) => {
             Ok(Value::Duration(a.wrapping_sub(*b)))

@@ -7,15 +7,16 @@ use super::{
     expression::{Dialect, Expression, Resolver},
     fault::{Fault, unknown},
     fields::{Access, Field, Place},
+    plain::{self, Plain},
     regexes,
     syntax::{Call, Kind},
     value::Type,
 };
 
 /// A function's name and parameters; those with `?` may be left out.
-type Signature = (&'static str, &'static [&'static str]);
+pub(super) type Signature = (&'static str, &'static [&'static str]);
 
-const SIGNATURES: [Signature; 40] = [
+const SIGNATURES: [Signature; 39] = [
     ("Bool", &["target"]),
     ("Concat", &["vals", "delimiter"]),
     ("ContainsValue", &["target", "item"]),
@@ -44,7 +45,6 @@ const SIGNATURES: [Signature; 40] = [
     ("Minutes", &["duration"]),
     ("Nanoseconds", &["duration"]),
     ("ParseJSON", &["target"]),
-    ("SHA256", &["target"]),
     ("Seconds", &["duration"]),
     ("SpanID", &["target"]),
     ("Split", &["target", "delimiter"]),
@@ -68,7 +68,7 @@ const TIME_SIGNATURES: [Signature; 5] = [
 ];
 
 fn signatures() -> impl Iterator<Item = &'static Signature> {
-    SIGNATURES.iter().chain(&TIME_SIGNATURES)
+    SIGNATURES.iter().chain(&TIME_SIGNATURES).chain(&plain::SIGNATURES)
 }
 
 /// Whether there is a function of that name in a context.
@@ -93,7 +93,32 @@ fn refused(name: &str) -> Option<&'static str> {
         "Now" => {
             Some("a stage has no clock, so that the same telemetry gives the same output whenever it comes")
         }
+        "ExtractGrokPatterns" => {
+            Some("write the pattern out for ExtractPatterns, with groups that have names: (?P<name>…)")
+        }
+        "URL" | "UserAgent" => Some("take the text apart by ExtractPatterns, with groups that have names"),
+        "ParseCSV" => Some("take the text apart by Split or ExtractPatterns"),
+        "Format" => Some("join texts by Concat"),
         "UUID" | "UUIDv7" => Some("the same telemetry gives the same output here, and this would be random"),
+        "CommunityID"
+        | "ConvertAttributesToElementsXML"
+        | "ConvertTextToElementsXML"
+        | "GetXML"
+        | "InsertXML"
+        | "IsValidLuhn"
+        | "Log"
+        | "Murmur3Hash"
+        | "Murmur3Hash128"
+        | "ParseSeverity"
+        | "ParseSimplifiedXML"
+        | "ParseXML"
+        | "ProfileID"
+        | "RemoveXML"
+        | "SliceToMap"
+        | "XXH128"
+        | "XXH3" => Some(
+            "of the collector's functions this one is not offered, the page of OTTL lists those that are",
+        ),
         _ => None,
     }
 }
@@ -127,6 +152,9 @@ fn converter(resolver: &mut Resolver, given: &Arguments<'_>) -> Result<Converter
     let since =
         |resolver: &mut Resolver, nanos| Ok(Converter::Since(given.typed(resolver, 0, Type::Time)?, nanos));
     let of = |place, field| Access { place, field, keys: Vec::new(), column: None };
+    if let Some((plain, arguments)) = plain::resolve(resolver, given)? {
+        return Ok(Converter::Plain(plain, arguments));
+    }
     Ok(match given.function {
         "IsMatch" => Converter::IsMatch(given.text_like(resolver, 0)?, given.pattern(1, regexes::compile)?),
         "IsString" => Converter::IsOf(any(resolver, 0)?, Type::Text),
@@ -177,13 +205,14 @@ fn converter(resolver: &mut Resolver, given: &Arguments<'_>) -> Result<Converter
         "ConvertCase" => match given.literal_text(1)? {
             b"lower" => Converter::Lower(text(resolver, 0)?),
             b"upper" => Converter::Upper(text(resolver, 0)?),
-            b"snake" | b"camel" => {
-                let message = "ConvertCase to snake or camel is not supported, write \"lower\" or \"upper\"";
-                return Err(Fault::new(given.at, message));
-            }
+            b"snake" => Converter::Plain(Plain::Snake, vec![text(resolver, 0)?]),
+            b"camel" => Converter::Plain(Plain::Camel, vec![text(resolver, 0)?]),
             other => {
                 let name = String::from_utf8_lossy(other).into_owned();
-                return Err(Fault::new(given.at, unknown("case", &name, &["lower", "upper"])));
+                return Err(Fault::new(
+                    given.at,
+                    unknown("case", &name, &["lower", "upper", "snake", "camel"]),
+                ));
             }
         },
         "Trim" => {
@@ -200,7 +229,6 @@ fn converter(resolver: &mut Resolver, given: &Arguments<'_>) -> Result<Converter
         "ContainsValue" => Converter::ContainsValue(given.typed(resolver, 0, Type::List)?, any(resolver, 1)?),
         "Index" => Converter::Index(any(resolver, 0)?, any(resolver, 1)?),
         "Keys" => Converter::Keys(given.typed(resolver, 0, Type::Map)?),
-        "SHA256" => Converter::Sha256(text(resolver, 0)?),
         "ParseJSON" => Converter::ParseJson(text(resolver, 0)?),
         "Duration" => {
             let target = text(resolver, 0)?;

@@ -8,6 +8,7 @@ use wire::raw::{self, Field as Spelled, Raw};
 use super::{
     fields::{Access, Field, PLACES, Place},
     syntax::Key,
+    times::Zone,
     value::{Failure, Map, Value, elements, hexadecimal},
 };
 
@@ -121,7 +122,7 @@ impl<'r> Item<'r> {
                 _ => Value::Int(0),
             },
             Field::Nanos(number) => Value::Int(fixed(number).unwrap_or(0) as i64),
-            Field::Instant(number) => Value::Time(fixed(number).unwrap_or(0) as i64),
+            Field::Instant(number) => Value::Time(fixed(number).unwrap_or(0) as i64, Zone::Utc),
             Field::TraceId(number) => Value::TraceId(id(message, number)),
             Field::SpanId(number) => Value::SpanId(id(message, number)),
             Field::TraceIdText(number) => Value::text(hexadecimal(&id::<16>(message, number))),
@@ -204,7 +205,7 @@ impl<'r> Item<'r> {
                 let value = u32::try_from(value).map_err(|_| Failure("flags are 0 up to 4294967295"))?;
                 field(number, Raw::Fixed32(value))
             }
-            (Field::Nanos(number), Value::Int(nanos)) | (Field::Instant(number), Value::Time(nanos)) => {
+            (Field::Nanos(number), Value::Int(nanos)) | (Field::Instant(number), Value::Time(nanos, _)) => {
                 field(number, Raw::Fixed64(nanos as u64))
             }
             (Field::TraceId(number), Value::TraceId(id)) => field(number, Raw::Bytes(&id)),
@@ -336,9 +337,9 @@ impl<'r> TableRow<'r> {
             Field::SpanId(2) => Value::SpanId(span.span_id(self.request).copied().unwrap_or_default()),
             Field::TraceId(1) => Value::TraceId(span.trace_id(self.request).copied().unwrap_or_default()),
             Field::Nanos(7) => Value::Int(span.start as i64),
-            Field::Instant(7) => Value::Time(span.start as i64),
+            Field::Instant(7) => Value::Time(span.start as i64, Zone::Utc),
             Field::Nanos(8) => Value::Int(span.end as i64),
-            Field::Instant(8) => Value::Time(span.end as i64),
+            Field::Instant(8) => Value::Time(span.end as i64, Zone::Utc),
             _ => return None,
         })
     }

@@ -8,8 +8,9 @@
 //! * `actions`, `matching`: what `attributes` and `resource` say in the collector's older words, as an editor and as a
 //!   condition; `replacing`: requests written anew in the place of what came.
 //! * `everywhere`: all attributes and bodies of a request, for those who change them by rules of their own.
-//! * `expression`, `functions`, `arguments`, `convert`: the tree with its names resolved, and what it gives; `editors`,
-//!   `replace`: what it does.
+//! * `expression`, `functions`, `arguments`, `convert`: the tree with its names resolved, and what it gives; `plain`: the
+//!   functions of values alone, with `digests`, `pairs`, `network`, `times`, `time_format` and `time_reading`;
+//!   `editors`, `replace`: what it does.
 //! * `walk`, `conditions`, `group`: the way through a request, and what processors are made of: a [`Sieve`] of
 //!   conditions, a [`Group`] of statements. `fork`: one condition that tells two parts of a request apart; `words`: such a
 //!   condition as people type it; `request`: one about the head of a request.
@@ -23,6 +24,7 @@ mod compare;
 mod conditions;
 mod context;
 mod convert;
+mod digests;
 mod editors;
 mod everywhere;
 mod expression;
@@ -36,7 +38,10 @@ mod json;
 mod letters;
 mod lexer;
 mod matching;
+mod network;
+mod pairs;
 mod places;
+mod plain;
 pub(crate) mod regexes;
 mod replace;
 mod replacing;
@@ -44,6 +49,9 @@ mod request;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod time_format;
+mod time_reading;
+mod times;
 mod value;
 mod walk;
 mod words;

@@ -7,6 +7,7 @@ use regex::bytes::{Captures, Regex};
 use super::{
     arguments::Arguments,
     convert::text,
+    digests::Digest,
     editors::Entry,
     expression::{Expression, Resolver},
     fault::{Fault, unknown},
@@ -14,7 +15,7 @@ use super::{
     letters,
     places::Places,
     syntax::Kind,
-    value::{Failure, Type, Value, hexadecimal, wrapped},
+    value::{Failure, Type, Value, wrapped},
 };
 
 /// What is put in the place of what fits a pattern.
@@ -30,7 +31,7 @@ pub(super) struct Replace {
 /// A function that is handed over by its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Function {
-    Sha256,
+    Digest(Digest),
     Lower,
     Upper,
 }
@@ -52,11 +53,14 @@ impl Replace {
                     ));
                 };
                 Some(match name.as_str() {
-                    "SHA256" => Function::Sha256,
+                    "MD5" => Function::Digest(Digest::Md5),
+                    "SHA1" => Function::Digest(Digest::Sha1),
+                    "SHA256" => Function::Digest(Digest::Sha256),
+                    "SHA512" => Function::Digest(Digest::Sha512),
                     "ToLowerCase" => Function::Lower,
                     "ToUpperCase" => Function::Upper,
                     other => {
-                        let known = ["SHA256", "ToLowerCase", "ToUpperCase"];
+                        let known = ["MD5", "SHA1", "SHA256", "SHA512", "ToLowerCase", "ToUpperCase"];
                         return Err(Fault::new(
                             node.at,
                             unknown("function that can be handed over", other, &known),
@@ -181,7 +185,7 @@ impl Replace {
 impl Function {
     fn of(self, text: &[u8]) -> Vec<u8> {
         match self {
-            Self::Sha256 => hexadecimal(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text).as_ref()),
+            Self::Digest(digest) => digest.of(text),
             Self::Lower => letters::lower(&String::from_utf8_lossy(text)).into_bytes(),
             Self::Upper => letters::upper(&String::from_utf8_lossy(text)).into_bytes(),
         }

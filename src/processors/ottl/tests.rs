@@ -247,6 +247,28 @@ fn functions_return_what_those_of_the_collector_do() {
             r#"Nanoseconds(Duration("1us")) == 1000 and Microseconds(Duration("1ms")) == 1000"#,
             r#"UnixSeconds(time) == 1500000000 and UnixMilli(time) == 1500000000123"#,
             r#"UnixNano(Unix(1, 5)) == 1000000005 and UnixMicro(Unix(2)) == 2000000"#,
+            r#"MD5("") == "d41d8cd98f00b204e9800998ecf8427e" and FNV("a") == -5808556873153909620"#,
+            r#"SHA1("abc") == "a9993e364706816aba3e25717850c26c9cd0d89d""#,
+            r#"Year(time) == 2017 and Month(time) == 7 and Day(time) == 14 and Weekday(time) == 5"#,
+            r#"Hour(time) == 2 and Minute(time) == 40 and Second(time) == 0 and Nanosecond(time) == 123456789"#,
+            r#"FormatTime(time, "%Y-%m-%dT%H:%M:%S.%LZ") == "2017-07-14T02:40:00.123Z""#,
+            r#"Time("14/Jul/2017:04:40:00 +0200", "%d/%b/%Y:%H:%M:%S %z") < time"#,
+            r#"Hour(Time("2017-07-14T04:40:00+02:00", "%Y-%m-%dT%H:%M:%S%z")) == 4"#,
+            r#"TruncateTime(time, Duration("1h")) == Unix(1499997600)"#,
+            r#"ExtractPatterns(attributes["s"], "(?P<first>\\w+) (?P<last>\\w+)")["last"] == "Text""#,
+            r#"ExtractPatterns(attributes["s"], "(?P<digit>\\d)") == {}"#,
+            r#"ParseKeyValue("b=2 a='1 2' b=3") == {"a": "1 2", "b": "3"}"#,
+            r#"ParseKeyValue("a:1,b:2", pair_delimiter = ",", delimiter = ":")["b"] == "2""#,
+            r#"ToKeyValueString(attributes["m"], sort_output = true) == "deep={\\\"x\\\":7} k=v""#,
+            r#"ToKeyValueString({"b": 1, "a": "x y"}, sort_output = true) == "a=\"x y\" b=1""#,
+            r#"Hex(attributes["by"]) == "01ff" and Hex(attributes["none"]) == "" and Hex(true) == "01""#,
+            r#"Base64Encode("a?>") == "YT8+" and Decode("YT8-", "base64-url") == "a?>""#,
+            r#"Decode(attributes["by"], "utf-8") == "\u0001\ufffd""#,
+            r#"ParseInt("7f", 16) == 127 and ParseInt("-0b11", 0) == -3"#,
+            r#"IsInCIDR("10.1.2.3", ["192.168.0.0/16", "10.0.0.0/8"])"#,
+            r#"Sort([3, 1.5, 2], "desc") == [3, 2, 1.5] and Sort(["b", 10, nil]) == [nil, 10, "b"]"#,
+            r#"Values(attributes["m"])[0] == "v" and Coalesce([attributes["none"], attributes["n"]]) == 3"#,
+            r#"ToSnakeCase("someName") == "some_name" and ConvertCase("some_name", "camel") == "SomeName""#,
         ],
     );
     check(
@@ -255,6 +277,7 @@ fn functions_return_what_those_of_the_collector_do() {
             r#"IsMatch(attributes["none"], "")"#,
             r#"IsMatch(attributes["s"], "^some$")"#,
             r#"IsList(attributes)"#,
+            r#"IsInCIDR("no address", ["0.0.0.0/0"])"#,
         ],
     );
     check(
@@ -271,7 +294,105 @@ fn functions_return_what_those_of_the_collector_do() {
             r#"ContainsValue(attributes["s"], "S")"#,
             r#"TraceID(attributes["s"]) == trace_id"#,
             r#"HasPrefix(attributes["none"], "x")"#,
+            r#"MD5(attributes["n"]) == "x""#,
+            r#"Hex(attributes["m"]) == "x""#,
+            r#"Base64Decode("YQ==YQ==") == "aa""#,
+            r#"Base64Decode("//8=") == "x""#,
+            r#"Decode(attributes["n"], "base64") == "x""#,
+            r#"ParseInt("", 10) == 0"#,
+            r#"ParseInt("1", 1) == 1"#,
+            r#"ParseKeyValue("") == {}"#,
+            r#"ParseKeyValue("a") == {}"#,
+            r#"ParseKeyValue("a='1") == {}"#,
+            r#"ToKeyValueString(attributes["s"]) == "x""#,
+            r#"Sort(attributes["s"]) == []"#,
+            r#"Hour(attributes["n"]) == 1"#,
+            r#"Time(attributes["s"], "%F") == time"#,
+            r#"ExtractPatterns(attributes["n"], "(?P<digit>.)") == {}"#,
         ],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_function_is_told() {
+    let told = |conditions: &[&str], expected: Expect| {
+        let lines: Vec<_> = conditions.iter().map(|it| format!("{it}\n  {}\n", judged(it))).collect();
+        expected.assert_eq(&lines.concat());
+    };
+    told(
+        &[
+            r#"Time("May 5", "%b %e") == time"#,
+            r#"Time("5", "%d.%Q") == time"#,
+            r#"Time("2020", "%Y", "Europe/Nowhere") == time"#,
+            r#"Time("2020", "%Y", "europe/berlin") == time"#,
+            r#"Time("2020", "%Y", "UTC", "de") == time"#,
+            r#"Time("2020", body) == time"#,
+            r#"FormatTime(body, 5) == "x""#,
+            r#"FormatTime(attributes["n"], "") == "x""#,
+            r#"Hour("12:00") == 12"#,
+            r#"TruncateTime(time, 5) == time"#,
+            r#"ExtractPatterns(body, "(.*)") == {}"#,
+            r#"ParseKeyValue(body, "") == {}"#,
+            r#"ParseKeyValue(body, " ") == {}"#,
+            r#"Decode(body, "base32") == "x""#,
+            r#"Base64Encode(body, "hex") == "x""#,
+            r#"IsInCIDR("1.2.3.4", ["10.0.0.0/33"])"#,
+            r#"IsInCIDR("1.2.3.4", "10.0.0.0/8")"#,
+            r#"Sort(attributes["l"], "up") == []"#,
+            r#"Coalesce([]) == nil"#,
+            r#"ExtractGrokPatterns(body, "%{WORD:x}") == {}"#,
+            r#"URL("http://example.com")["url.path"] == "/""#,
+            r#"ParseXML(body) == {}"#,
+            r#"ParseKeyValues(body) == {}"#,
+        ],
+        expect![[r#"
+            Time("May 5", "%b %e") == time
+              at character 15 ("%b %e") == time): the format has no year, and a stage has no clock to take it from; add %Y or %y
+            Time("5", "%d.%Q") == time
+              at character 11 ("%d.%Q") == time): %Q is no directive of a format, see the page for those that are
+            Time("2020", "%Y", "Europe/Nowhere") == time
+              at character 20 ("Europe/Nowhere") == time): Europe/Nowhere is no zone, write its name in the time zone database: Europe/Berlin
+            Time("2020", "%Y", "europe/berlin") == time
+              at character 20 ("europe/berlin") == time): europe/berlin is no zone, write its name in the time zone database: Europe/Berlin
+            Time("2020", "%Y", "UTC", "de") == time
+              at character 27 ("de") == time): names of months and days are read in English alone, leave locale out
+            Time("2020", body) == time
+              at character 14 (body) == time): format of Time must be a string that is written out, and this is something else
+            FormatTime(body, 5) == "x"
+              at character 18 (5) == "x"): format of FormatTime must be a string that is written out, and this is something else
+            FormatTime(attributes["n"], "") == "x"
+              at character 29 ("") == "x"): a format must not be empty
+            Hour("12:00") == 12
+              at character 6 ("12:00") == 12): time of Hour must be a time, and this is a string
+            TruncateTime(time, 5) == time
+              at character 20 (5) == time): duration of TruncateTime must be a duration, and this is an integer
+            ExtractPatterns(body, "(.*)") == {}
+              at character 23 ("(.*)") == {}): the pattern has no group with a name, write one: (?P<name>…)
+            ParseKeyValue(body, "") == {}
+              at character 21 ("") == {}): a delimiter must not be empty
+            ParseKeyValue(body, " ") == {}
+              at character 1 (ParseKeyValue(body, " ") == {}): delimiter and pair_delimiter must not be the same
+            Decode(body, "base32") == "x"
+              at character 14 ("base32") == "x"): base32 is no encoding that is offered, did you mean base64? write one of base64, base64-raw, base64-raw-url, base64-url, utf-8, us-ascii
+            Base64Encode(body, "hex") == "x"
+              at character 20 ("hex") == "x"): hex is no encoding that is offered, write one of base64, base64-raw, base64-raw-url, base64-url
+            IsInCIDR("1.2.3.4", ["10.0.0.0/33"])
+              at character 22 ("10.0.0.0/33"])): a network is written out, like "10.0.0.0/8"
+            IsInCIDR("1.2.3.4", "10.0.0.0/8")
+              at character 21 ("10.0.0.0/8")): networks of IsInCIDR must be a list that is written out, and this is something else
+            Sort(attributes["l"], "up") == []
+              at character 23 ("up") == []): up is no order, write one of asc, desc
+            Coalesce([]) == nil
+              at character 10 ([]) == nil): values of Coalesce must be a list of at least one value, and this is empty
+            ExtractGrokPatterns(body, "%{WORD:x}") == {}
+              at character 1 (ExtractGrokPatterns(body, "%{W…): ExtractGrokPatterns is not supported: write the pattern out for ExtractPatterns, with groups that have names: (?P<name>…)
+            URL("http://example.com")["url.path"] == "/"
+              at character 1 (URL("http://example.com")["url…): URL is not supported: take the text apart by ExtractPatterns, with groups that have names
+            ParseXML(body) == {}
+              at character 1 (ParseXML(body) == {}): ParseXML is not supported: of the collector's functions this one is not offered, the page of OTTL lists those that are
+            ParseKeyValues(body) == {}
+              at character 1 (ParseKeyValues(body) == {}): ParseKeyValues is no function, did you mean ParseKeyValue? write one of Bool, Concat, ContainsValue, ConvertCase, Double, Duration, HasPrefix, HasSuffix, Hours, Index, Int, IsBool, IsDouble, IsInt, IsList, IsMap, IsMatch, IsString, Keys, Len, Microseconds, Milliseconds, Minutes, Nanoseconds, ParseJSON, Seconds, SpanID, Split, String, Substring, ToLowerCase, ToUpperCase, TraceID, Trim, TrimPrefix, TrimSuffix, Unix, UnixMicro, UnixMilli, UnixNano, UnixSeconds, Base64Decode, Base64Encode, Coalesce, Day, Decode, ExtractPatterns, FNV, FormatTime, Hex, Hour, IsInCIDR, MD5, Minute, Month, Nanosecond, ParseInt, ParseKeyValue, SHA1, SHA256, SHA512, Second, Sort, Time, ToCamelCase, ToKeyValueString, ToSnakeCase, TruncateTime, Values, Weekday, Year
+        "#]],
     );
 }
 
@@ -379,7 +500,7 @@ fn what_is_wrong_with_a_condition_is_told_with_its_place() {
             isMatch(body, "x")
               at character 1 (isMatch(body, "x")): isMatch is no function that returns a value; those begin with a capital letter
             IsMatsh(body, "x")
-              at character 1 (IsMatsh(body, "x")): IsMatsh is no function, did you mean IsMatch? write one of Bool, Concat, ContainsValue, ConvertCase, Double, Duration, HasPrefix, HasSuffix, Hours, Index, Int, IsBool, IsDouble, IsInt, IsList, IsMap, IsMatch, IsString, Keys, Len, Microseconds, Milliseconds, Minutes, Nanoseconds, ParseJSON, SHA256, Seconds, SpanID, Split, String, Substring, ToLowerCase, ToUpperCase, TraceID, Trim, TrimPrefix, TrimSuffix, Unix, UnixMicro, UnixMilli, UnixNano, UnixSeconds
+              at character 1 (IsMatsh(body, "x")): IsMatsh is no function, did you mean IsMatch? write one of Bool, Concat, ContainsValue, ConvertCase, Double, Duration, HasPrefix, HasSuffix, Hours, Index, Int, IsBool, IsDouble, IsInt, IsList, IsMap, IsMatch, IsString, Keys, Len, Microseconds, Milliseconds, Minutes, Nanoseconds, ParseJSON, Seconds, SpanID, Split, String, Substring, ToLowerCase, ToUpperCase, TraceID, Trim, TrimPrefix, TrimSuffix, Unix, UnixMicro, UnixMilli, UnixNano, UnixSeconds, Base64Decode, Base64Encode, Coalesce, Day, Decode, ExtractPatterns, FNV, FormatTime, Hex, Hour, IsInCIDR, MD5, Minute, Month, Nanosecond, ParseInt, ParseKeyValue, SHA1, SHA256, SHA512, Second, Sort, Time, ToCamelCase, ToKeyValueString, ToSnakeCase, TruncateTime, Values, Weekday, Year
             IsMatch(body)
               at character 1 (IsMatch(body)): pattern is missing: write IsMatch(target, pattern)
             IsMatch(body, "x", 1)
@@ -403,7 +524,7 @@ fn what_is_wrong_with_a_condition_is_told_with_its_place() {
             TraceID("12") == trace_id
               at character 1 (TraceID("12") == trace_id): target of TraceID must be 16 bytes, or 32 hexadecimal digits, and this is neither
             ConvertCase(body, "snake") == "x"
-              at character 1 (ConvertCase(body, "snake") == …): ConvertCase to snake or camel is not supported, write "lower" or "upper"
+              no
             IsRootSpan()
               at character 1 (IsRootSpan()): IsRootSpan does not exist in the context log here
             Now() > time
@@ -676,7 +797,6 @@ fn what_is_wrong_with_a_statement_is_told_with_its_place() {
         replace_pattern(attributes["a"], "(", "b")
           at character 34 ("(", "b")): the pattern "(" is no regular expression: unclosed group
         replace_pattern(attributes["a"], "a", "b", MD5)
-          at character 44 (MD5)): MD5 is no function that can be handed over, write one of SHA256, ToLowerCase, ToUpperCase
         flatten(attributes, "", 0)
           at character 25 (0)): depth of flatten must be above 0
     "#]].assert_eq(&statements.iter().map(told).collect::<String>());

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::times::Zone;
 use wire::{
     build::encode_value,
     raw::{self, Field, Raw},
@@ -24,7 +25,7 @@ pub(super) enum Value<'v> {
     /// The body of an `ArrayValue`.
     List(Cow<'v, [u8]>),
     /// *Units*: nanoseconds since the epoch.
-    Time(i64),
+    Time(i64, Zone),
     /// *Units*: nanoseconds.
     Duration(i64),
     TraceId([u8; 16]),
@@ -136,7 +137,7 @@ impl<'v> Value<'v> {
             Self::Bytes(bytes) => Value::Bytes(own(bytes)),
             Self::Map(map) => Value::Map(Map { message: own(map.message), number: map.number }),
             Self::List(list) => Value::List(own(list)),
-            Self::Time(nanos) => Value::Time(nanos),
+            Self::Time(nanos, zone) => Value::Time(nanos, zone),
             Self::Duration(nanos) => Value::Duration(nanos),
             Self::TraceId(id) => Value::TraceId(id),
             Self::SpanId(id) => Value::SpanId(id),
@@ -153,7 +154,7 @@ impl<'v> Value<'v> {
             Self::Bytes(_) => Type::Bytes,
             Self::Map(_) => Type::Map,
             Self::List(_) => Type::List,
-            Self::Time(_) => Type::Time,
+            Self::Time(..) => Type::Time,
             Self::Duration(_) => Type::Duration,
             Self::TraceId(_) => Type::TraceId,
             Self::SpanId(_) => Type::SpanId,
@@ -173,7 +174,7 @@ impl<'v> Value<'v> {
             Self::Bytes(bytes) => encode_value(AnyValue::Bytes(&bytes)),
             Self::Map(map) => wrapped(6, &map.into_list()),
             Self::List(list) => wrapped(5, &list),
-            Self::Time(_) | Self::Duration(_) | Self::TraceId(_) | Self::SpanId(_) => {
+            Self::Time(..) | Self::Duration(_) | Self::TraceId(_) | Self::SpanId(_) => {
                 return Err(Failure("a time, a duration or an id is no value of an attribute"));
             }
         })
@@ -190,7 +191,7 @@ impl<'v> Value<'v> {
             Self::Double(number) if !number.is_finite() => {
                 return Err(Failure("a number that is not finite has no text"));
             }
-            Self::Time(_) | Self::TraceId(_) | Self::SpanId(_) => {
+            Self::Time(..) | Self::TraceId(_) | Self::SpanId(_) => {
                 return Err(Failure("a time or an id has no text here"));
             }
             Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Map(_) | Self::List(_) => {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{
-    attributes, deltas, exporters, filter, passing, receiver, redaction,
+    attributes, deltas, exporters, filter, functions, passing, receiver, redaction,
     refused::{ACCEPTED_BY_ONE, Only, REFUSED},
     sampling, scraping, totals, transform,
 };
@@ -22,6 +22,7 @@ fn list() -> String {
         attributes::PAIRS,
         filter::PAIRS,
         transform::PAIRS,
+        functions::PAIRS,
         sampling::PROBABILISTIC,
         sampling::TAIL,
         redaction::PAIRS,

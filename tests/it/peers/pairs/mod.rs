@@ -20,6 +20,7 @@ mod crowd;
 mod deltas;
 mod exporters;
 mod filter;
+mod functions;
 mod list;
 mod metric_zoo;
 mod passing;

@@ -164,12 +164,12 @@ service: {pipelines: {metrics: {receivers: [otlp], exporters: [prometheus_remote
         "a tracestate is set as a whole",
     ),
     (
-        "a case of letters that is not offered",
+        "a format of times that has no year",
         Wrong::Processors(
-            "transform: {trace_statements: ['set(span.name, ConvertCase(span.name, \"snake\"))']}",
+            "transform: {log_statements: ['set(log.time, Time(log.body, \"%b %d %H:%M:%S\"))']}",
         ),
         Only::Theirs,
-        "`lower` and `upper` are all that is offered",
+        "there the year of the clock is taken",
     ),
     (
         "a function as an argument in a context that is inferred",
