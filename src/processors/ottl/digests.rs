@@ -7,7 +7,7 @@ use super::value::hexadecimal;
 
 /// A digest that is written in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Digest {
+pub(crate) enum Digest {
     Md5,
     Sha1,
     Sha256,
@@ -15,7 +15,7 @@ pub(super) enum Digest {
 }
 
 impl Digest {
-    pub(super) fn of(self, text: &[u8]) -> Vec<u8> {
+    pub(crate) fn of(self, text: &[u8]) -> Vec<u8> {
         let algorithm = match self {
             Self::Md5 => return hexadecimal(&Md5::digest(text)),
             Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,

@@ -59,6 +59,7 @@ mod words;
 pub(crate) use actions::{Action, Converted};
 pub(crate) use conditions::{ErrorMode, Faults, Sieve, error_mode};
 pub(crate) use context::Context;
+pub(crate) use digests::Digest;
 pub(crate) use everywhere::{Change, Everywhere};
 pub(crate) use fork::{Fork, Rule, Verdict};
 pub(crate) use group::{Chosen, Group};

@@ -22,25 +22,25 @@ pub struct RedactionConfig {
     pub(crate) blocked_values: Vec<String>,
     /// Patterns of values that stay as they are.
     pub(crate) allowed_values: Vec<String>,
-    /// `sha1` or `sha3`; four asterisks when it is not set.
+    /// One of [`HASHES`], in small letters or capitals; four asterisks when it is not set.
     pub(crate) hash_function: String,
+    /// For the functions that have a key.
+    pub(crate) hmac_key: config::Secret,
     /// Whether values that are no texts are looked at.
     pub(crate) redact_all_types: bool,
     /// `debug`, `info` or `silent`.
     pub(crate) summary: String,
 }
 
-const NO_HMAC: &str = "values are not hashed with a key";
 const NO_SANITIZER: &str = "addresses and queries are not taken apart";
 const BY_PATTERN: &str = "remove it, and mask by `blocked_values`";
 pub(super) const SUMMARIES: [&str; 3] = ["debug", "info", "silent"];
-const HASHES: [&str; 2] = ["sha1", "sha3"];
+const HASHES: [&str; 5] = ["md5", "sha1", "sha3", "hmac-sha256", "hmac-sha512"];
 
 impl Config for RedactionConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[(
         "",
         &[
-            NotSupported::new("hmac_key", NO_HMAC, "remove it, and set `hash_function: sha3`"),
             NotSupported::new("url_sanitizer", NO_SANITIZER, BY_PATTERN),
             NotSupported::new("db_sanitizer", NO_SANITIZER, BY_PATTERN),
         ],
@@ -59,14 +59,7 @@ impl Config for RedactionConfig {
                 }
             }
         }
-        match self.hash_function.to_lowercase().as_str() {
-            "" | "sha1" | "sha3" => {}
-            name @ ("md5" | "hmac-sha256" | "hmac-sha512") => {
-                let message = format!("hash_function {name} is not offered, use {}", HASHES.join(" or "));
-                checks.error("hash_function", message);
-            }
-            _ => checks.unknown("hash_function", "hash function", &self.hash_function, &HASHES),
-        }
+        self.check_hash(checks);
         if !self.summary.is_empty() && !SUMMARIES.contains(&self.summary.as_str()) {
             checks.unknown("summary", "summary", &self.summary, &SUMMARIES);
         }
@@ -76,6 +69,33 @@ impl Config for RedactionConfig {
                 "no key is allowed, so that every attribute is removed; \
                  to keep them all and mask values set allow_all_keys",
             );
+        }
+    }
+}
+
+impl RedactionConfig {
+    fn check_hash(&self, checks: &mut Checks) {
+        let name = self.hash_function.to_lowercase();
+        let least_bytes = match name.as_str() {
+            "hmac-sha256" => 32,
+            "hmac-sha512" => 64,
+            name => {
+                if !name.is_empty() && !HASHES.contains(&name) {
+                    checks.unknown("hash_function", "hash function", &self.hash_function, &HASHES);
+                } else if !self.hmac_key.is_empty() {
+                    checks.warn("hmac_key", "only hash_function hmac-sha256 and hmac-sha512 have a key");
+                }
+                return;
+            }
+        };
+        match self.hmac_key.expose().len() {
+            0 => checks.error("hash_function", format!("{name} needs a key, set hmac_key")),
+            bytes if bytes < least_bytes => {
+                let message =
+                    format!("hmac_key has {bytes} bytes, must have at least {least_bytes} for {name}");
+                checks.error("hmac_key", message);
+            }
+            _ => {}
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use aws_lc_rs::digest::{self, Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA3_256};
+use aws_lc_rs::{
+    digest::{self, Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA3_256},
+    hmac,
+};
 use regex::bytes::{Captures, Regex};
 use wire::{
     build::{encode_value, key_value},
@@ -11,7 +14,7 @@ use wire::{
 };
 
 use super::RedactionConfig;
-use crate::ottl::{Change, pattern};
+use crate::ottl::{Change, Digest, pattern};
 
 type Entry<'e> = (Cow<'e, [u8]>, Cow<'e, [u8]>);
 
@@ -25,10 +28,19 @@ pub(super) struct Redactor {
     blocked: Vec<Regex>,
     allowed_values: Vec<Regex>,
     whole: Regex,
-    hash: Option<&'static Algorithm>,
+    mask: Mask,
     of_all_types: bool,
     tells_counts: bool,
     tells_keys: bool,
+}
+
+/// What takes the place of what is masked.
+#[derive(Clone)]
+enum Mask {
+    Stars,
+    Md5,
+    Digest(&'static Algorithm),
+    Hmac(Box<hmac::Key>),
 }
 
 /// Keys of what was done.
@@ -62,6 +74,31 @@ fn any(patterns: &[Regex], text: &[u8]) -> bool {
     patterns.iter().any(|pattern| pattern.is_match(text))
 }
 
+impl Mask {
+    fn new(config: &RedactionConfig) -> Self {
+        let key = |algorithm| Box::new(hmac::Key::new(algorithm, config.hmac_key.expose().as_bytes()));
+        match config.hash_function.to_lowercase().as_str() {
+            "md5" => Self::Md5,
+            "sha1" => Self::Digest(&SHA1_FOR_LEGACY_USE_ONLY),
+            "sha3" => Self::Digest(&SHA3_256),
+            "hmac-sha256" => Self::Hmac(key(hmac::HMAC_SHA256)),
+            "hmac-sha512" => Self::Hmac(key(hmac::HMAC_SHA512)),
+            _ => Self::Stars,
+        }
+    }
+
+    fn of(&self, text: &[u8]) -> Vec<u8> {
+        let hexadecimal =
+            |hash: &[u8]| hash.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+        match self {
+            Self::Stars => b"****".to_vec(),
+            Self::Md5 => Digest::Md5.of(text),
+            Self::Digest(algorithm) => hexadecimal(digest::digest(algorithm, text).as_ref()),
+            Self::Hmac(key) => hexadecimal(hmac::sign(key, text).as_ref()),
+        }
+    }
+}
+
 impl Redactor {
     /// Makes one of settings that have been validated.
     pub(super) fn new(config: &RedactionConfig) -> Self {
@@ -78,11 +115,7 @@ impl Redactor {
             blocked: patterns(&config.blocked_values),
             allowed_values: patterns(&config.allowed_values),
             whole: pattern(".*").expect("the pattern is sound"),
-            hash: match config.hash_function.to_lowercase().as_str() {
-                "sha1" => Some(&SHA1_FOR_LEGACY_USE_ONLY),
-                "sha3" => Some(&SHA3_256),
-                _ => None,
-            },
+            mask: Mask::new(config),
             of_all_types: config.redact_all_types,
             tells_counts: matches!(config.summary.as_str(), "debug" | "info"),
             tells_keys: config.summary == "debug",
@@ -99,13 +132,7 @@ impl Redactor {
 
     /// Replaces all that fits.
     fn masked(&self, text: &[u8], pattern: &Regex) -> Vec<u8> {
-        let mask = |found: &Captures<'_>| match self.hash {
-            None => b"****".to_vec(),
-            Some(algorithm) => {
-                let digest = digest::digest(algorithm, &found[0]);
-                digest.as_ref().iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
-            }
-        };
+        let mask = |found: &Captures<'_>| self.mask.of(&found[0]);
         pattern.replace_all(text, mask).into_owned()
     }
 

@@ -90,6 +90,28 @@ fn values_are_masked_and_hashed() {
             "{user=ann@a.b and bob@a.b,pass.word=secret,card=4111,id=8f9b51ce624f01b0a40c9f68ba8bb0a2c06aa7f95d1ed27d6b1b5e1e99ee5e4d}"
         ],
     );
+    check(
+        "{allow_all_keys: true, blocked_values: ['^7$'], hash_function: md5}",
+        expect!["{user=ann@a.b and bob@a.b,pass.word=secret,card=4111,id=8f14e45fceea167a5a36dedd4bea2543}"],
+    );
+    let keyed = |function: &str, bytes| {
+        let key = "k".repeat(bytes);
+        format!(
+            "{{allow_all_keys: true, blocked_values: ['^7$'], hash_function: {function}, hmac_key: {key}}}"
+        )
+    };
+    check(
+        &keyed("HMAC-SHA256", 32),
+        expect![
+            "{user=ann@a.b and bob@a.b,pass.word=secret,card=4111,id=aed60f37747ddf77c71fd7bc1e44a7b3ea9381dcdadee088855121b6d29a5baa}"
+        ],
+    );
+    check(
+        &keyed("hmac-sha512", 64),
+        expect![
+            "{user=ann@a.b and bob@a.b,pass.word=secret,card=4111,id=45c03c58a1df34806bd3d2c578ff8ac624a9b6b37694a3b780bbe7dd97d90b6cde0ecdcca05771fdec887544d2117bea6e911770dec7b79d3c29ed3fe2d154b7}"
+        ],
+    );
 }
 
 #[test]
@@ -181,10 +203,13 @@ fn what_can_not_be_masked_goes() {
 #[test]
 fn every_mistake_is_reported() {
     let yaml = "{ignored_key_patterns: ['('], blocked_key_patterns: [x, '['], blocked_values: ['+'], allowed_values: [')'], \
-                hash_function: md5, summary: verbose}";
+                hash_function: hmac-sha256, hmac_key: short, summary: verbose}";
     let mut checks = Checks::default();
     settings::<RedactionConfig>(yaml).validate(&mut checks);
     settings::<RedactionConfig>("{allow_all_keys: true, hash_function: sha256}").validate(&mut checks);
+    settings::<RedactionConfig>("{allow_all_keys: true, hash_function: hmac-sha512}").validate(&mut checks);
+    settings::<RedactionConfig>("{allow_all_keys: true, hash_function: md5, hmac_key: x}")
+        .validate(&mut checks);
     let told: Vec<_> =
         checks.into_findings().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
     expect![[r#"
@@ -192,8 +217,10 @@ fn every_mistake_is_reported() {
         blocked_key_patterns.1: the pattern "[" is no regular expression: unclosed character class
         blocked_values.0: the pattern "+" is no regular expression: repetition operator missing expression
         allowed_values.0: the pattern ")" is no regular expression: unopened group
-        hash_function: hash_function md5 is not offered, use sha1 or sha3
+        hmac_key: hmac_key has 5 bytes, must have at least 32 for hmac-sha256
         summary: "verbose" is no summary, write one of debug, info, silent
         allowed_keys: no key is allowed, so that every attribute is removed; to keep them all and mask values set allow_all_keys
-        hash_function: "sha256" is no hash function, write one of sha1, sha3"#]].assert_eq(&told.join("\n"));
+        hash_function: "sha256" is no hash function, write one of md5, sha1, sha3, hmac-sha256, hmac-sha512
+        hash_function: hmac-sha512 needs a key, set hmac_key
+        hmac_key: only hash_function hmac-sha256 and hmac-sha512 have a key"#]].assert_eq(&told.join("\n"));
 }

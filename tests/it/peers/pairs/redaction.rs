@@ -62,6 +62,44 @@ redaction:
   summary: silent",
     ),
     Pair::new(
+        "redaction: hashes by md5",
+        ALL,
+        "
+redaction:
+  allow_all_keys: true
+  hash_function: MD5
+  redact_all_types: true
+  blocked_key_patterns: [password]
+  blocked_values: ['[\\w.]+@[\\w.]+', '4111\\d+']
+  summary: info",
+    ),
+    Pair::new(
+        "redaction: hashes by hmac-sha256",
+        ALL,
+        "
+redaction:
+  allow_all_keys: true
+  hash_function: hmac-sha256
+  hmac_key: a key that is known to this test alone
+  redact_all_types: true
+  blocked_key_patterns: [password]
+  blocked_values: ['[\\w.]+@[\\w.]+', '4111\\d+']
+  summary: info",
+    ),
+    Pair::new(
+        "redaction: hashes by hmac-sha512",
+        ALL,
+        "
+redaction:
+  allow_all_keys: true
+  hash_function: HMAC-SHA512
+  hmac_key: a key of sixty-four bytes and more, which is known to this test alone
+  redact_all_types: true
+  blocked_key_patterns: [password]
+  blocked_values: ['[\\w.]+@[\\w.]+', '4111\\d+']
+  summary: info",
+    ),
+    Pair::new(
         "redaction: two behind each other add up what they tell",
         ALL,
         "

@@ -48,6 +48,8 @@ pub(super) const REFUSED: &[(&str, Wrong)] = &[
     ("a spike above the limit", Wrong::Processors("memory_limiter: {check_interval: 1s, limit_mib: 100, spike_limit_mib: 200}")),
     ("a negative timeout", Wrong::Processors("batch: {timeout: -1s}")),
     ("a largest batch below the usual one", Wrong::Processors("batch: {send_batch_size: 100, send_batch_max_size: 10}")),
+    ("a hash with a key that is too short", Wrong::Processors("redaction: {allow_all_keys: true, hash_function: hmac-sha256, hmac_key: short}")),
+    ("a hash with a key that has none", Wrong::Processors("redaction: {allow_all_keys: true, hash_function: hmac-sha512}")),
     ("a blocked value that is no regular expression", Wrong::Processors("redaction: {allow_all_keys: true, blocked_values: ['(']}")),
     ("a type of component that there is not", Wrong::Processors("bach: {}")),
     ("metrics without match_type", Wrong::Metrics("cumulativetodelta: {include: {metrics: [a]}}")),
