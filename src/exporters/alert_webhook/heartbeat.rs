@@ -6,7 +6,6 @@ use bytes::Bytes;
 use component::{Clock, Counter, ExporterCx, Stop};
 use http::Method;
 use model::Timestamp;
-use transport::ClientTlsConfig;
 
 use super::{
     config::{HeartbeatConfig, HeartbeatMethod},
@@ -38,11 +37,11 @@ impl Heartbeat {
             method: if is_post { Method::POST } else { Method::GET },
             guard: Guard::new(false, allowed),
             headers: &config.headers,
-            tls: ClientTlsConfig::default(),
+            tls: config.tls.clone(),
             signer: None,
             timeout: config.timeout.get(),
             telemetry: cx.telemetry.clone(),
-            auth: None,
+            auth: cx.authenticators.client(&config.auth),
         };
         let counter = |name: &str, what| {
             cx.telemetry.counter(&format!("trueline_alert_webhook_heartbeats_{name}"), what, "{beat}")

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use component::{AuthConfig, AuthSide, AuthUse, Config};
 use serde::Deserialize;
+use transport::ClientTlsConfig;
 
 pub(super) use destination::{DestinationConfig, Format, Scheme, SigningConfig, Tells, WATCHDOG};
 pub(super) use secret::{SecretError, SecretSource};
@@ -85,6 +86,8 @@ pub(super) struct HeartbeatConfig {
     pub(super) method: HeartbeatMethod,
     pub(super) timeout: config::Duration,
     pub(super) headers: HeadersConfig,
+    pub(super) tls: ClientTlsConfig,
+    pub(super) auth: config::Section<AuthConfig>,
     pub(super) allow_private: Vec<String>,
 }
 
@@ -134,6 +137,8 @@ impl Default for HeartbeatConfig {
             method: HeartbeatMethod::Get,
             timeout: config::Duration::from_secs(10),
             headers: HeadersConfig::new(),
+            tls: ClientTlsConfig::default(),
+            auth: config::Section::default(),
             allow_private: Vec::new(),
         }
     }
@@ -161,7 +166,10 @@ impl Config for AlertWebhookConfig {
         let uses = |(index, it): (usize, &DestinationConfig)| {
             AuthConfig::uses(&it.auth, &format!("destinations.{index}.auth"), AuthSide::Client)
         };
-        destinations.filter_map(uses).collect()
+        let heartbeat = self.heartbeat.get();
+        let of_heartbeat =
+            |it: &HeartbeatConfig| AuthConfig::uses(&it.auth, "heartbeat.auth", AuthSide::Client);
+        destinations.filter_map(uses).chain(heartbeat.and_then(of_heartbeat)).collect()
     }
 
     fn validate(&self, checks: &mut component::Checks) {

@@ -50,6 +50,7 @@ pub(super) const NOT_SUPPORTED: NotSupportedKeys = &[
         )],
     ),
     ("destinations.*.tls", TLS_NOT_SUPPORTED),
+    ("heartbeat.tls", TLS_NOT_SUPPORTED),
 ];
 
 /// Headers that a destination's own would contradict.
@@ -364,5 +365,9 @@ fn check_heartbeat(heartbeat: &HeartbeatConfig, checks: &mut Checks) {
     if heartbeat.timeout.get().is_zero() {
         checks.error("heartbeat.timeout", "timeout is 0s, must be above 0s");
     }
-    below("heartbeat", checks, |checks| validate_headers(&heartbeat.headers, &["content-length"], checks));
+    below("heartbeat", checks, |checks| {
+        validate_headers(&heartbeat.headers, &["content-length"], checks);
+        heartbeat.tls.validate("tls", checks);
+        AuthConfig::validate(&heartbeat.auth, "auth", checks);
+    });
 }

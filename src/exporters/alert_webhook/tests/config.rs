@@ -10,7 +10,7 @@ fn mistakes_of_every_kind_come_at_once() {
         "
 queue: {max_items: 0}
 retry: {initial_interval: 10s, max_interval: 1s}
-heartbeat: {interval: 1ms}
+heartbeat: {interval: 1ms, tls: {cert_file: /nowhere/cert.pem}, auth: {}}
 destinations:
   - {name: 'a b', url: 'ftp://x'}
   - {name: twice, format: slack, url: 'http://hooks.slack.com/services/x', timeout: 0s}
@@ -53,6 +53,9 @@ destinations:
         retry.max_interval: max_interval is 1s, must not be below initial_interval (10s)
         heartbeat: url is missing, name the address of the dead man's switch
         heartbeat.interval: interval is 1ms, must not be below 1s
+        heartbeat.tls: cert_file is set without key_file, a client certificate needs both
+        heartbeat.tls.cert_file: /nowhere/cert.pem does not exist here
+        heartbeat.auth.authenticator: authenticator is missing, name an extension of `service::extensions`: basicauth/server
     "#]].assert_eq(&(told.join("\n") + "\n"));
 }
 

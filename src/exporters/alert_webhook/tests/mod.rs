@@ -5,6 +5,7 @@ mod config;
 mod dead_letters;
 mod exporter;
 mod golden;
+mod heartbeat;
 mod incidents;
 mod support;
 mod told_incidents;
