@@ -90,6 +90,8 @@ pub(super) const SIGNATURES: [Signature; 30] = [
     ("Year", &["time"]),
 ];
 
+const TOO_LONG: Failure = Failure("the result is longer than 4 MiB");
+
 const VARIANTS: [&str; 4] = ["base64", "base64-raw", "base64-raw-url", "base64-url"];
 
 /// Resolves a call of one of them; none for any other function.
@@ -322,13 +324,13 @@ impl Plain {
                 let (time, zone) = time(target)?;
                 Value::text(format.write(time, &zone)?)
             }
-            Self::ExtractPatterns(pattern) => extracted(pattern, &text(target)?),
+            Self::ExtractPatterns(pattern) => extracted(pattern, &text(target)?)?,
             Self::ParseKeyValue(delimiters) => pairs::parse(&text(target)?, delimiters)?,
             Self::ToKeyValueString(delimiters, sorts) => {
                 Value::text(pairs::written(&map(target)?, delimiters, *sorts)?)
             }
-            Self::Hex => Value::text(hexadecimal(&bytes(target)?)),
-            Self::Encode(encoding) => Value::text(encoding.encode(&text(target)?)),
+            Self::Hex => Value::text(hexadecimal(&short(bytes(target)?)?)),
+            Self::Encode(encoding) => Value::text(encoding.encode(&short(text(target)?)?)),
             Self::Decode(encoding) => Value::text(decoded(encoding, &encoded(target)?)?),
             Self::Utf8 => Value::text(String::from_utf8_lossy(&encoded(target)?).into_owned()),
             Self::ParseInt => Value::Int(parse_int(&text(target)?, int(next())?)?),
@@ -384,6 +386,11 @@ fn bytes(value: Value<'_>) -> Result<Cow<'_, [u8]>, Failure> {
     })
 }
 
+/// Returns what may become twice as long.
+fn short(text: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>, Failure> {
+    if text.len() > MOST_BYTES / 2 { Err(TOO_LONG) } else { Ok(text) }
+}
+
 fn encoded(value: Value<'_>) -> Result<Cow<'_, [u8]>, Failure> {
     match value {
         Value::Text(bytes) | Value::Bytes(bytes) => Ok(bytes),
@@ -402,16 +409,19 @@ fn decoded(encoding: &Encoding, text: &[u8]) -> Result<String, Failure> {
 }
 
 /// Returns what the groups of a pattern found; an empty map where it does not fit.
-fn extracted(pattern: &Regex, text: &[u8]) -> Value<'static> {
+fn extracted(pattern: &Regex, text: &[u8]) -> Result<Value<'static>, Failure> {
     let mut message = Vec::new();
     if let Some(captures) = pattern.captures(text) {
         for (index, name) in pattern.capture_names().enumerate() {
             let Some(name) = name else { continue };
             let value = wrapped(1, captures.get(index).map_or(&[], |found| found.as_bytes()));
             put_entries(&mut message, 1, [(name.as_bytes(), &value[..])].into_iter());
+            if message.len() > MOST_BYTES {
+                return Err(TOO_LONG);
+            }
         }
     }
-    Value::Map(Map { message: message.into(), number: 1 })
+    Ok(Value::Map(Map { message: message.into(), number: 1 }))
 }
 
 /// Reads an integer; of base 0 its prefix tells the base.

@@ -314,6 +314,26 @@ fn functions_return_what_those_of_the_collector_do() {
 }
 
 #[test]
+fn what_a_function_makes_is_bounded() {
+    let with = |condition: &str, bytes: usize| {
+        let mut sieve = Sieve::new(Signal::Logs, ErrorMode::Silent);
+        let (faults, _) = sieve.add(&[condition.to_owned()], Some(Context::Log));
+        assert_eq!(faults, []);
+        let body = value(Value::StringValue("x".repeat(bytes)));
+        let is_cut = sieve.cut(&request(LogRecord { body: Some(body), ..record() })).is_some();
+        (is_cut, sieve.failures.count)
+    };
+    for condition in [
+        r#"Len(Hex(body)) > 0"#,
+        r#"Len(Base64Encode(body)) > 0"#,
+        r#"Len(ExtractPatterns(body, "(?P<a>(?P<b>.*))")) == 2"#,
+    ] {
+        assert_eq!(with(condition, 1 << 20), (true, 0), "{condition}");
+        assert_eq!(with(condition, (2 << 20) + 1), (false, 1), "{condition}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_function_is_told() {
     let told = |conditions: &[&str], expected: Expect| {
         let lines: Vec<_> = conditions.iter().map(|it| format!("{it}\n  {}\n", judged(it))).collect();
