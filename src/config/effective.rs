@@ -67,8 +67,11 @@ impl<'n> Effective<'n> {
 
 impl Serialize for Effective<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.redaction.hides(&self.path) && !self.node.is_null() {
+        if self.redaction.hides(&self.path) && !self.node.says_nothing() {
             return serializer.serialize_str(REDACTED);
+        }
+        if let Some(text) = self.node.taken_text() {
+            return serializer.serialize_str(&self.redaction.shown(text));
         }
         match &self.node.value {
             Value::Null => serializer.serialize_unit(),
@@ -120,7 +123,14 @@ fn compare(left: Option<&Effective<'_>>, right: Option<&Effective<'_>>, found: &
         found.push(Difference { path, left: left.map(line), right: right.map(line) });
         return;
     };
+    let is_text = |tree: &Effective<'_>| tree.node.taken_text().is_some();
     match (&before.node.value, &after.node.value) {
+        _ if before.node == after.node => {}
+        _ if is_text(before) || is_text(after) => found.push(Difference {
+            path: before.path.clone(),
+            left: Some(line(before)),
+            right: Some(line(after)),
+        }),
         (Value::Map(one), Value::Map(other)) => {
             for entry in &one.entries {
                 let name = &entry.key.name;
@@ -137,7 +147,6 @@ fn compare(left: Option<&Effective<'_>>, right: Option<&Effective<'_>>, found: &
                 compare(Some(&before.below(a, &key)), Some(&after.below(b, &key)), found);
             }
         }
-        _ if before.node == after.node => {}
         _ => found.push(Difference {
             path: before.path.clone(),
             left: Some(line(before)),

@@ -1,10 +1,10 @@
 //! `${env:VAR}` and its kin.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use crate::{
-    Entry, Environment, MAX_DEPTH, MAX_SOURCE_BYTES, Map, Node, Place, Problem, Problems, Source, Value,
-    parse, problem::join,
+    Entry, Environment, MAX_DEPTH, MAX_SOURCE_BYTES, Map, Node, Original, Place, Problem, Problems, Source,
+    Value, parse, problem::join,
 };
 
 /// Replaces every `${…}` in the values of a tree; keys are left alone.
@@ -15,8 +15,9 @@ use crate::{
 /// * `$$`: a dollar sign. A lone `$` stays.
 ///
 /// A value that is nothing but one expansion is read as YAML and remembers its text, so that it fits
-/// numbers and strings alike; within a longer string the text is put in. What an expansion yields is
-/// expanded again, and so are names within names: `${env:${env:WHICH}}`.
+/// numbers and strings alike; within a longer string the text is put in. The text is what the variable
+/// holds to the letter, quotes and `#` included, and of a file all but the line breaks at its end. What
+/// an expansion yields is expanded again, and so are names within names: `${env:${env:WHICH}}`.
 ///
 /// *Errors*, to `problems`: an unknown scheme, a bad name, an unreadable file, a circle, more than
 /// 1,000 expansions in a value; such a value becomes null.
@@ -68,7 +69,7 @@ struct Site<'s> {
 
 impl Expander<'_> {
     fn node(&mut self, node: Node, path: &str, depth: usize) -> Node {
-        let Node { value, place, text } = node;
+        let Node { value, place, original } = node;
         let value = match value {
             Value::Map(map) => Value::Map(self.map(map, path, depth)),
             Value::Seq(items) => {
@@ -84,7 +85,7 @@ impl Expander<'_> {
             }
             scalar => scalar,
         };
-        Node { value, place, text }
+        Node { value, place, original }
     }
 
     fn map(&mut self, map: Map, path: &str, depth: usize) -> Map {
@@ -145,37 +146,58 @@ impl Expander<'_> {
         let Some(fetched) = self.fetch(uri, site)? else {
             return Ok(Node::new(Value::Null, site.place.clone()));
         };
+        // An empty default is an empty string, not nothing.
+        let is_empty_default = fetched.origin == Origin::Default && fetched.text.is_empty();
         let source = Source::new(fetched.name.clone(), fetched.text.as_str());
+        let is_file = fetched.origin == Origin::File;
+        let text = fetched.into_text();
         let node = match parse(&source) {
             Ok(node) => node,
-            Err(problem) if fetched.is_file && fetched.text.trim_end().contains('\n') => {
+            Err(problem) if is_file && text.contains('\n') => {
                 self.problems.push(Problem { path: site.path.to_owned(), ..*problem });
                 return Ok(Node::new(Value::Null, site.place.clone()));
             }
             // What is no YAML may be a token or a template: `@daily`, `[::1]:4317`.
-            Err(_) => Node::new(Value::String(fetched.text.trim_end().to_owned()), site.place.clone()),
+            Err(_) => Node::new(Value::String(String::new()), site.place.clone()),
         };
-        let node = if fetched.is_file { node } else { placed(node, site.place) };
+        let node = if is_file { node } else { placed(node, site.place) };
         self.guarded(uri, |this| match &node.value {
-            Value::String(text) if text.contains('$') => this.string(text, site),
             Value::Seq(_) | Value::Map(_) if site.depth + depth(&node) > MAX_DEPTH => {
                 Err(Refusal::new(format!("`${{{uri}}}` nests deeper than {MAX_DEPTH} levels")))
             }
-            Value::Seq(_) | Value::Map(_) => Ok(this.node(node, site.path, site.depth)),
-            Value::String(_) => Ok(node),
-            _ => Ok(Node { text: Some(Arc::from(fetched.text.trim())), ..node }),
+            Value::Seq(_) | Value::Map(_) => {
+                let original = this.original(&text, site);
+                Ok(Node { original, ..this.node(node, site.path, site.depth) })
+            }
+            // Quotes, comments and folds of YAML belong to a secret that happens to look like them.
+            Value::String(_) if text.contains('$') => this.string(&text, site),
+            Value::String(_) => Ok(Node { value: Value::String(text), ..node }),
+            Value::Null if is_empty_default => Ok(Node { value: Value::String(text), ..node }),
+            _ => Ok(Node { original: Some(Original::new(text)), ..node }),
         })
+    }
+
+    /// Expands the text of a map or list too, for a setting that wants a string. Whatever is wrong there is
+    /// wrong in the map or list, and told of it.
+    fn original(&mut self, text: &str, site: Site<'_>) -> Option<Original> {
+        let expansions = self.expansions;
+        let mut unheard = Problems::default();
+        let mut expander = Expander {
+            environment: self.environment,
+            problems: &mut unheard,
+            stack: std::mem::take(&mut self.stack),
+            expansions,
+            bytes: self.bytes,
+        };
+        let expanded = expander.text(text, site);
+        (self.stack, self.bytes) = (expander.stack, expander.bytes);
+        expanded.ok().map(Original::new)
     }
 
     /// Replaces an expansion that is a part of a string.
     fn within(&mut self, uri: &str, site: Site<'_>) -> Result<String, Refusal> {
         let Some(fetched) = self.fetch(uri, site)? else { return Ok(String::new()) };
-        let source = Source::new(fetched.name, fetched.text.as_str());
-        let text = match parse(&source).map(|node| node.value) {
-            // Quotes and the last line break are YAML's, not the value's.
-            Ok(Value::String(text)) => text,
-            _ => fetched.text,
-        };
+        let text = fetched.into_text();
         self.guarded(uri, |this| this.text(&text, site))
     }
 
@@ -216,20 +238,15 @@ impl Expander<'_> {
     }
 
     fn variable(&mut self, name: &str, default: Option<&str>, site: Site<'_>) -> Option<Fetched> {
-        let value = self.environment.variable(name);
-        let text = match value {
-            Some(value) => value,
-            // An empty default is an empty string, not nothing.
-            None if default == Some("") => "\"\"".to_owned(),
-            None => match default {
-                Some(default) => default.to_owned(),
-                None => {
-                    self.warn_unset(name, site);
-                    return None;
-                }
-            },
+        let (text, origin) = match (self.environment.variable(name), default) {
+            (Some(value), _) => (value, Origin::Variable),
+            (None, Some(default)) => (default.to_owned(), Origin::Default),
+            (None, None) => {
+                self.warn_unset(name, site);
+                return None;
+            }
         };
-        Some(Fetched { name: format!("env:{name}"), text, is_file: false })
+        Some(Fetched { name: format!("env:{name}"), text, origin })
     }
 
     fn warn_unset(&mut self, name: &str, site: Site<'_>) {
@@ -243,7 +260,7 @@ impl Expander<'_> {
             .environment
             .read_file(Path::new(path))
             .map_err(|error| Refusal::new(format!("cannot read `{path}`: {error}")))?;
-        Ok(Fetched { name: path.to_owned(), text, is_file: true })
+        Ok(Fetched { name: path.to_owned(), text, origin: Origin::File })
     }
 }
 
@@ -251,8 +268,25 @@ impl Expander<'_> {
 struct Fetched {
     name: String,
     text: String,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Variable,
+    Default,
     /// A file has lines of its own to point at.
-    is_file: bool,
+    File,
+}
+
+impl Fetched {
+    /// Returns the text for a string: an editor ends a file with a line break that nobody means.
+    fn into_text(mut self) -> String {
+        if self.origin == Origin::File {
+            self.text.truncate(self.text.trim_end_matches(['\n', '\r']).len());
+        }
+        self.text
+    }
 }
 
 /// What stands between `${` and `}`.
@@ -368,7 +402,7 @@ fn placed(node: Node, place: &Place) -> Node {
         }
         scalar => scalar,
     };
-    Node { value, place: place.clone(), text: node.text }
+    Node { value, place: place.clone(), original: node.original }
 }
 
 fn depth(node: &Node) -> usize {

@@ -29,7 +29,7 @@ pub use effective::{Difference, Effective, Redaction, differences};
 pub use expand::expand;
 pub use load::{ConfigUri, UriError, load};
 pub use merge::merge;
-pub use node::{Entry, Key, Map, Node, Place, Source, Value};
+pub use node::{Entry, Key, Map, Node, Original, Place, Source, Value};
 pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, documents, parse};
 pub use problem::{KeyPath, Opaque, Problem, Problems, Severity};
 pub use render::{Style, render, render_styled, to_json};

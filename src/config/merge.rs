@@ -11,7 +11,7 @@ use crate::{Map, Node, Value};
 pub fn merge(base: Node, over: Node) -> Node {
     match (base.value, over.value) {
         (Value::Map(below), Value::Map(above)) => Node::new(Value::Map(merge_maps(below, above)), base.place),
-        (_, value) => Node { value, place: over.place, text: over.text },
+        (_, value) => Node { value, place: over.place, original: over.original },
     }
 }
 

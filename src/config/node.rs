@@ -3,7 +3,10 @@
 use std::{
     fmt,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// A text that configuration was read from.
@@ -93,8 +96,30 @@ pub struct Node {
     pub value: Value,
     pub place: Place,
     /// What an expansion such as `${env:PORT}` stood for, before it was read as YAML. A setting that
-    /// wants a string takes this text, so that `007` stays `007`.
-    pub text: Option<Arc<str>>,
+    /// wants a string takes this text, so that `007` stays `007` and `{a}` stays `{a}`.
+    pub original: Option<Original>,
+}
+
+/// The text that a value was read from, beside the value.
+#[derive(Clone, Debug)]
+pub struct Original {
+    text: Arc<str>,
+    /// Whether a setting took the text and not the value. Who shows the tree shows what was taken.
+    is_taken: Arc<AtomicBool>,
+}
+
+impl Original {
+    pub(crate) fn new(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), is_taken: Arc::default() }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn is_taken(&self) -> bool {
+        self.is_taken.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -129,7 +154,7 @@ pub struct Key {
 
 impl Node {
     pub fn new(value: Value, place: Place) -> Self {
-        Self { value, place, text: None }
+        Self { value, place, original: None }
     }
 
     /// Returns the value under `key` if this is a map that has it.
@@ -153,11 +178,29 @@ impl Node {
 
     /// Returns the string, or the text that an expansion stood for.
     pub fn as_str(&self) -> Option<&str> {
-        match (&self.value, &self.text) {
+        match (&self.value, &self.original) {
             (Value::String(text), _) => Some(text),
-            (Value::Seq(_) | Value::Map(_), _) => None,
-            (_, text) => text.as_deref(),
+            (_, original) => original.as_ref().map(Original::text),
         }
+    }
+
+    /// Returns the same, and notes that it is what this node stands for.
+    pub(crate) fn take_str(&self) -> Option<&str> {
+        if let Some(original) = &self.original {
+            original.is_taken.store(true, Ordering::Relaxed);
+        }
+        self.as_str()
+    }
+
+    /// Returns the text that a setting took in place of the value, if one did.
+    pub fn taken_text(&self) -> Option<&str> {
+        self.original.as_ref().filter(|original| original.is_taken()).map(Original::text)
+    }
+
+    /// Whether this is nothing, and no text that only reads as nothing: `#1` is a good password.
+    pub(crate) fn says_nothing(&self) -> bool {
+        let text = self.original.as_ref().map_or("", Original::text);
+        self.is_null() && matches!(text.trim(), "" | "~" | "null" | "Null" | "NULL")
     }
 
     pub fn is_null(&self) -> bool {
@@ -189,7 +232,11 @@ fn shortened(text: &str) -> String {
 
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
-        self.value == other.value && self.text == other.text
+        let is_scalar = !matches!(self.value, Value::Seq(_) | Value::Map(_));
+        // A comment in a file of maps changes its text and no setting, unless one took the text.
+        let has_text = |node: &Self| is_scalar || node.taken_text().is_some();
+        let text = |node: &Self| node.original.as_ref().map(|original| Arc::clone(&original.text));
+        self.value == other.value && (!(has_text(self) || has_text(other)) || text(self) == text(other))
     }
 }
 

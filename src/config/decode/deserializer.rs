@@ -89,7 +89,7 @@ impl<'de, 's> Reader<'de, 's> {
 
     /// No setting takes `.nan` or `.inf`, nor what is too large for a double.
     fn finite(&self, value: f64) -> Result<f64, Failure> {
-        let written = self.node.text.as_deref().unwrap_or_else(|| self.node.place.text());
+        let written = self.node.as_str().unwrap_or_else(|| self.node.place.text());
         if value.is_finite() {
             Ok(value)
         } else {
@@ -144,7 +144,7 @@ impl<'de> Reader<'de, '_> {
     fn visit_secret<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         hide(self.node);
         let is_number = matches!(self.node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_));
-        if is_number && self.node.text.is_none() {
+        if is_number && self.node.original.is_none() {
             let failure =
                 Failure::new("expected a string, found something else that is not shown".to_owned());
             return Err(self.located(failure.with_help(Some("write it in quotes".to_owned()))));
@@ -200,7 +200,7 @@ macro_rules! integers {
 macro_rules! strings {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-            self.run(|reader| match reader.node.as_str() {
+            self.run(|reader| match reader.node.take_str() {
                 Some(text) => visitor.visit_str(text),
                 None => Err(reader.expected(STRING)),
             })
@@ -250,7 +250,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        if self.node.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.node.says_nothing() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -275,7 +275,9 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     ) -> Result<V::Value, Failure> {
         match name {
             SECTION => self.visit_section(visitor),
-            EMPTY_IS_UNSET if self.node.is_null() || self.node.as_str() == Some("") => visitor.visit_none(),
+            EMPTY_IS_UNSET if self.node.says_nothing() || self.node.as_str() == Some("") => {
+                visitor.visit_none()
+            }
             EITHER => match self.node.value {
                 Value::Null => self.run(|_| Err(Failure::empty())),
                 Value::Seq(_) | Value::Map(_) => visitor.visit_newtype_struct(self),
@@ -297,6 +299,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.run(|reader| match (&reader.node.value, reader.node.as_str()) {
             (Value::Seq(items), _) => visitor.visit_seq(Items::new(items, reader)),
+            (Value::Map(_), _) => Err(reader.expected(LIST)),
             // The collector's rule for lists of strings. Other lists fail in their items.
             (_, Some(text)) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -357,7 +360,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
                         return Err(Failure::expected("a map with one key").with_help(Some(names)));
                     }
                 },
-                _ => match reader.node.as_str() {
+                _ => match reader.node.take_str() {
                     Some(name) => Choice { name, content: None, owner: reader },
                     None => return Err(reader.expected(STRING)),
                 },

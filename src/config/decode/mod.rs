@@ -140,22 +140,27 @@ impl Session {
     /// Notes that a value is a secret, once, though readings come by many times.
     fn tell_opaque(&self, node: &Node, path: &str) {
         let id = std::ptr::from_ref(node);
-        if !node.is_null() && self.known_opaque.borrow_mut().insert(id) {
+        if !node.says_nothing() && self.known_opaque.borrow_mut().insert(id) {
             self.opaque.borrow_mut().push(Opaque { path: path.to_owned(), place: node.place.clone() });
         }
     }
 
     /// Notes it of every scalar below a value: headers, whose names are none.
     fn tell_all_opaque(&self, node: &Node, path: &str) {
+        // What may be read as the text that it was written as is a secret as a whole.
+        let tell = |node: &Node, path: &str| match &node.original {
+            Some(_) => self.tell_opaque(node, path),
+            None => self.tell_all_opaque(node, path),
+        };
         match &node.value {
             Value::Map(map) => {
                 for entry in map.entries.iter().filter(|entry| entry.key.name != "name") {
-                    self.tell_all_opaque(&entry.value, &join(path, &entry.key.name));
+                    tell(&entry.value, &join(path, &entry.key.name));
                 }
             }
             Value::Seq(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.tell_all_opaque(item, &join(path, &index.to_string()));
+                    tell(item, &join(path, &index.to_string()));
                 }
             }
             _ => self.tell_opaque(node, path),

@@ -1,7 +1,9 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-use crate::{MapEnvironment, Node, Problems, Source, Value, expand, parse, render};
+use crate::{
+    Effective, MapEnvironment, Node, Problems, Redaction, Source, Value, decode, expand, parse, render,
+};
 
 fn environment() -> MapEnvironment {
     MapEnvironment::default()
@@ -33,8 +35,8 @@ fn value(written: &str) -> String {
     let (node, problems) = expanded(&format!("v: {written}\n"));
     assert_eq!(render(&problems.sorted()), "");
     let node = node.get("v").unwrap();
-    match &node.text {
-        Some(text) => format!("{:?} as {text:?}", node.value),
+    match &node.original {
+        Some(original) => format!("{} as {:?}", shown(node), original.text()),
         None => shown(node),
     }
 }
@@ -67,11 +69,70 @@ fn variables_stand_with_and_without_a_scheme_and_inside_strings() {
 #[test]
 fn a_whole_value_is_read_as_yaml_and_keeps_its_text() {
     assert_eq!(value("${env:PORT}"), "Float(80.0) as \"0080\"");
-    assert_eq!(value("${env:QUOTED}"), "String(\"0080\")");
-    assert_eq!(value("'x${env:QUOTED}'"), "String(\"x0080\")");
-    assert_eq!(value("${env:MAP}"), "{a: Int(1), b: [String(\"x\"), String(\"shop.example\")]}");
+    assert_eq!(value("${env:QUOTED}"), "String(\"'0080'\")");
+    assert_eq!(value("'x${env:QUOTED}'"), "String(\"x'0080'\")");
+    assert_eq!(
+        value("${env:MAP}"),
+        "{a: Int(1), b: [String(\"x\"), String(\"shop.example\")]} as \"{a: 1, b: [x, \\\"shop.example\\\"]}\""
+    );
     assert_eq!(value("${env:ODD}"), "String(\"[::1]:4317\")");
     assert_eq!(value("${env:EMPTY}"), "Null as \"\"");
+}
+
+/// The collector's rule: `Original` of its confmap.
+#[test]
+fn a_string_gets_what_the_variable_holds_to_the_letter() {
+    const TEXTS: [&str; 14] = [
+        "abc #def",
+        "\"quoted\"",
+        "'q'",
+        "a: b",
+        "{a}",
+        "[a, b]",
+        "{a: {b: 1}}",
+        "#1",
+        " x ",
+        "007",
+        "1e3",
+        "true",
+        "@x",
+        "a\nb",
+    ];
+    for text in TEXTS {
+        let environment =
+            MapEnvironment::default().with_variable("V", text).with_file("f", format!("{text}\n"));
+        let read = |written: &str| {
+            let node = parse(&Source::new("t.yaml", format!("h: {{x: {written}}}"))).unwrap();
+            let mut problems = Problems::default();
+            let node = expand(node, &environment, &mut problems);
+            type Headers =
+                std::collections::BTreeMap<String, std::collections::BTreeMap<String, Option<String>>>;
+            let read: Option<Headers> = decode(&node, "", &mut problems);
+            assert_eq!(render(&problems.sorted()), "", "{text}");
+            let printed = serde_json::to_value(Effective::new(&node, &Redaction::none())).unwrap();
+            let read = read.unwrap()["h"]["x"].clone();
+            assert_eq!(printed["h"]["x"].as_str(), read.as_deref(), "{text}");
+            read
+        };
+        assert_eq!(read("\"${env:V}\"").as_deref(), Some(text));
+        assert_eq!(read("\"x${V}y\"").unwrap(), format!("x{text}y"));
+        assert_eq!(read("\"${env:${NOPE:-V}}\"").as_deref(), Some(text));
+        // A file of several lines that is no YAML is a mistake.
+        assert_eq!(read("\"${file:f}\"").as_deref(), Some(text));
+    }
+}
+
+#[test]
+fn a_map_that_no_setting_took_as_text_is_printed_as_a_map_and_is_the_same_with_another_comment() {
+    let read = |comment: &str| {
+        let environment = MapEnvironment::default().with_file("f", format!("a: 1 {comment}\nb: [x]\n"));
+        let node = parse(&Source::new("t.yaml", "h: '${file:f}'")).unwrap();
+        expand(node, &environment, &mut Problems::default())
+    };
+    let node = read("");
+    let printed = serde_json::to_string(&Effective::new(&node, &Redaction::none())).unwrap();
+    assert_eq!(printed, r#"{"h":{"a":1,"b":["x"]}}"#);
+    assert_eq!(node, read("# more"));
 }
 
 #[test]

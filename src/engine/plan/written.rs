@@ -99,9 +99,9 @@ fn write(node: &Node, out: &mut Vec<u8>) {
             }
         }
     }
-    if let Some(text) = &node.text {
+    if let Some(original) = &node.original {
         out.push(7);
-        write_text(text, out);
+        write_text(original.text(), out);
     }
 }
 
