@@ -79,6 +79,8 @@ pub struct Finding {
     pub message: String,
     /// Legal, but foolish.
     pub is_warning: bool,
+    /// That nothing of several things is there. Not told where one of them was written and could not be read.
+    pub is_absence: bool,
 }
 
 /// Collects what [`Config::validate`] finds.
@@ -90,12 +92,22 @@ pub struct Checks {
 impl Checks {
     /// Reports a value that stops the start.
     pub fn error(&mut self, path: &str, message: impl Into<String>) {
-        self.findings.push(Finding { path: path.to_owned(), message: message.into(), is_warning: false });
+        self.push(path, message.into());
+    }
+
+    /// Reports that nothing stands at a key where one of several things must.
+    pub fn absent(&mut self, path: &str, message: impl Into<String>) {
+        self.push(path, message.into()).is_absence = true;
     }
 
     /// Reports a value that is legal and probably a mistake.
     pub fn warn(&mut self, path: &str, message: impl Into<String>) {
-        self.findings.push(Finding { path: path.to_owned(), message: message.into(), is_warning: true });
+        self.push(path, message.into()).is_warning = true;
+    }
+
+    fn push(&mut self, path: &str, message: String) -> &mut Finding {
+        self.findings.push(Finding { path: path.to_owned(), message, is_warning: false, is_absence: false });
+        self.findings.last_mut().expect("a finding was just added")
     }
 
     /// Reports a name that is none of those that are known: `"insrt" is no action`, the nearest, and all of them.

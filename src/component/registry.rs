@@ -55,6 +55,14 @@ fn read<C: Config>(node: &Node, path: &str, problems: &mut Problems) -> Option<C
     let mut checks = Checks::default();
     config.validate(&mut checks);
     for finding in checks.into_findings() {
+        let at = config::path_below(path, finding.path.as_str());
+        let was_misread = match finding.is_absence {
+            true => problems.was_misread_within(&at),
+            false => problems.was_misread(&at),
+        };
+        if was_misread {
+            continue;
+        }
         problems.report(node, path, &finding.path, finding.message, finding.is_warning);
     }
     (problems.error_count() == before).then_some(config)

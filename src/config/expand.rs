@@ -104,6 +104,7 @@ impl Expander<'_> {
         self.string(text, site).unwrap_or_else(|refusal| {
             let problem = Problem::error(Some(site.place.clone()), site.path, refusal.message);
             self.problems.push(Problem { help: refusal.help, ..problem });
+            self.problems.push_misread(site.path.to_owned());
             Node::new(Value::Null, site.place.clone())
         })
     }
@@ -155,6 +156,7 @@ impl Expander<'_> {
             Ok(node) => node,
             Err(problem) if is_file && text.contains('\n') => {
                 self.problems.push(Problem { path: site.path.to_owned(), ..*problem });
+                self.problems.push_misread(site.path.to_owned());
                 return Ok(Node::new(Value::Null, site.place.clone()));
             }
             // What is no YAML may be a token or a template: `@daily`, `[::1]:4317`.

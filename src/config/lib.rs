@@ -31,7 +31,7 @@ pub use load::{ConfigUri, UriError, load};
 pub use merge::merge;
 pub use node::{Entry, Key, Map, Node, Original, Place, Source, Value};
 pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, documents, parse};
-pub use problem::{KeyPath, Opaque, Problem, Problems, Severity};
+pub use problem::{KeyPath, Opaque, Problem, Problems, Severity, is_at_or_below, path_below};
 pub use render::{Style, render, render_styled, to_json};
 pub use schema::{
     BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HelpForType,

@@ -77,6 +77,7 @@ impl Problem {
 pub struct Problems {
     list: Vec<Problem>,
     opaque: Vec<Opaque>,
+    misread: Vec<String>,
 }
 
 impl Problems {
@@ -95,7 +96,7 @@ impl Problems {
     ) -> &mut Problem {
         let keys = relative.keys();
         let place = deepest(node, &keys).place.clone();
-        let path = keys.iter().fold(path.to_owned(), |path, key| join(&path, key));
+        let path = path_below(path, keys.as_slice());
         self.list.push(Problem::error(Some(place), path, message));
         self.list.last_mut().expect("a problem was just added")
     }
@@ -118,6 +119,22 @@ impl Problems {
     pub fn extend(&mut self, other: Self) {
         self.list.extend(other.list);
         self.opaque.extend(other.opaque);
+        self.misread.extend(other.misread);
+    }
+
+    pub(crate) fn push_misread(&mut self, path: String) {
+        self.misread.push(path);
+    }
+
+    /// Whether what stands at `path`, or what it stands in, was written in a way that could not be read, or under a
+    /// misspelt key. That has been told, and to complain of the default in its place would be to tell it twice.
+    pub fn was_misread(&self, path: &str) -> bool {
+        self.misread.iter().any(|misread| is_at_or_below(path, misread))
+    }
+
+    /// Whether something at `path` or within it was misread.
+    pub fn was_misread_within(&self, path: &str) -> bool {
+        self.misread.iter().any(|misread| is_at_or_below(misread, path) || is_at_or_below(path, misread))
     }
 
     pub(crate) fn push_opaque(&mut self, opaque: Opaque) {
@@ -201,6 +218,16 @@ impl<const N: usize> KeyPath for &[&str; N] {
     fn keys(&self) -> Vec<&str> {
         self.to_vec()
     }
+}
+
+/// Returns the path of a value below `path`, by the keys to it.
+pub fn path_below(path: &str, relative: impl KeyPath) -> String {
+    relative.keys().iter().fold(path.to_owned(), |path, key| join(&path, key))
+}
+
+/// Whether one path is another, or leads to something below it.
+pub fn is_at_or_below(path: &str, above: &str) -> bool {
+    above.is_empty() || path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Joins a key to a path in the collector's way.

@@ -206,12 +206,6 @@ service:
               |
               = help: did you mean `grpc`? valid keys: `grpc`, `http`
 
-            error: receivers::otlp::protocols: must specify at least one protocol when using the OTLP receiver
-             --> yaml::5:7
-              |
-            5 |       grcp:
-              |       ^
-
             error: receivers: unknown type: "kafka" for id: "kafka"
              --> yaml::6:3
               |

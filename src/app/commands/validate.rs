@@ -92,14 +92,11 @@ pub(crate) fn check_for_given_windows(uris: &[ConfigUri]) -> Loaded {
 }
 
 fn with_telemetry(mut loaded: Loaded) -> Loaded {
-    if let Some(settings) = &loaded.telemetry {
-        telemetry::check(settings, &mut loaded.problems);
-    }
+    telemetry::check(&loaded.collector.service.telemetry, &mut loaded.problems);
     if loaded.problems.has_errors() {
         loaded.plan = None;
-    } else {
-        lints::check(&loaded.collector, loaded.tree.as_ref(), &mut loaded.problems);
     }
+    lints::check(&loaded.collector, loaded.tree.as_ref(), &mut loaded.problems);
     loaded
 }
 

@@ -12,7 +12,7 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-use config::{Collector, Node, Problem, Problems};
+use config::{Collector, Node, Problem, Problems, Severity, is_at_or_below};
 
 /// The names, in the order of the page.
 pub(crate) const NAMES: [&str; 11] = [
@@ -29,7 +29,8 @@ pub(crate) const NAMES: [&str; 11] = [
     "credential_in_clear",
 ];
 
-/// Adds every warning of a configuration that has been read.
+/// Adds every warning of a configuration, as far as it could be read: what an error touches is not judged, as it will
+/// be another thing when the error is mended.
 pub(crate) fn check(collector: &Collector, tree: Option<&Node>, problems: &mut Problems) {
     let mut found = Vec::new();
     pipelines::check(collector, &mut found);
@@ -37,7 +38,33 @@ pub(crate) fn check(collector: &Collector, tree: Option<&Node>, problems: &mut P
     memory::check(collector, &mut found);
     network::check(collector, &mut found);
     secrets::check(tree, problems.opaque(), &mut found);
-    found.into_iter().for_each(|problem| problems.push(problem));
+    let errors: Vec<String> = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .map(|problem| problem.path.clone())
+        .collect();
+    for warning in found {
+        if !errors.iter().any(|error| is_touched(&warning, error)) {
+            problems.push(warning);
+        }
+    }
+}
+
+/// Whether a warning could be the consequence of an error at a path.
+fn is_touched(warning: &Problem, error: &str) -> bool {
+    // Who is used and in which order is known when all of `service` is.
+    const OF_SERVICE: [&str; 5] = [
+        "unused_component",
+        "extension_not_enabled",
+        "memory_limiter_not_first",
+        "batch_not_last",
+        "debug_exporter",
+    ];
+    let is_of_service = warning.lint.is_some_and(|name| OF_SERVICE.contains(&name));
+    // An error of a whole section is one of a name in it.
+    (error.contains("::") && is_at_or_below(&warning.path, error))
+        || is_at_or_below(error, &warning.path)
+        || (is_of_service && is_at_or_below(error, "service"))
 }
 
 /// Makes a warning.

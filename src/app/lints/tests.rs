@@ -186,3 +186,27 @@ fn every_name_stands_on_the_page() {
         assert!(page.contains(&format!("| `{name}` |")), "{name}");
     }
 }
+
+#[test]
+fn warnings_stand_beside_errors_unless_an_error_touches_them() {
+    let yaml = "
+receivers: {otlp: {protocols: {grpc: {endpoint: '0.0.0.0:4317'}}}}
+exporters:
+  otlp_http: {endpoint: 'http://backend:4318', sending_queue: {queue_siez: 1}}
+  otlp_http/2: {endpoint: 'http://backend:4318', headers: {Authorization: Bearer abcdefghij}}
+service:
+  extensions: [no_such]
+  pipelines: {traces: {receivers: [otlp], exporters: [otlp_http, otlp_http/2]}}
+";
+    let uri = ConfigUri::Yaml(yaml.to_owned());
+    let loaded = engine::load(&[uri], &MapEnvironment::default(), &crate::registry::registry());
+    let mut problems = loaded.problems;
+    assert!(problems.has_errors());
+    check(&loaded.collector, loaded.tree.as_ref(), &mut problems);
+    let told: Vec<_> =
+        problems.iter().filter_map(|problem| Some((problem.lint?, problem.path.as_str()))).collect();
+    let has = |name: &str, part: &str| told.iter().any(|(lint, path)| *lint == name && path.contains(part));
+    assert!(has("public_endpoint", "receivers::otlp"), "{told:?}");
+    assert!(has("credential_in_clear", "otlp_http/2"), "{told:?}");
+    assert!(!told.iter().any(|(_, path)| path.starts_with("exporters::otlp_http::")), "{told:?}");
+}

@@ -4,7 +4,7 @@ use serde::{
     Deserializer,
     de::{
         DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
-        value::{SeqDeserializer, StrDeserializer},
+        value::StrDeserializer,
     },
     forward_to_deserialize_any,
 };
@@ -16,7 +16,7 @@ use super::{
     section::{ENABLED, SECTION},
 };
 use crate::{
-    Entry, Node, Problem, Value,
+    Entry, Node, Problem, Value, did_you_mean,
     problem::join,
     values::{EITHER, EMPTY_IS_UNSET, SECRET, SECRETS},
 };
@@ -174,7 +174,7 @@ fn located(failure: Failure, node: &Node, path: &str, session: &Session) -> Fail
             culprit: std::ptr::from_ref(node),
             place: node.place.clone(),
             path: path.to_owned(),
-            already_told: missing.is_some_and(|key| session.was_told_about(node, key)),
+            already_told: missing.is_some_and(|key| session.was_told_about(node, path, key)),
         },
     )
 }
@@ -303,8 +303,8 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             // The collector's rule for lists of strings. Other lists fail in their items.
             (_, Some(text)) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-                let items = parts.map(IntoDeserializer::<Failure>::into_deserializer);
-                visitor.visit_seq(SeqDeserializer::new(items)).map_err(|_| reader.expected(LIST))
+                reader.node.take_str();
+                visitor.visit_seq(Parts { rest: parts, reader }).map_err(|_| reader.expected(LIST))
             }
             _ => Err(reader.expected(LIST)),
         })
@@ -402,8 +402,13 @@ impl Entries<'_, '_> {
             let place = Some(entry.key.place.clone());
             match not_supported::find(self.session.not_supported, &self.session.root, &self.path, name) {
                 Some(row) => row.problem(place, self.path.clone()),
-                None => Problem::error(place, self.path.clone(), unknown_key(name))
-                    .with_help(suggestion(name, known, "keys")),
+                None => {
+                    if let Some(meant) = did_you_mean(name, known.iter().copied()) {
+                        self.session.note_meant(&self.path, meant);
+                    }
+                    Problem::error(place, self.path.clone(), unknown_key(name))
+                        .with_help(suggestion(name, known, "keys"))
+                }
             }
         });
         false
@@ -467,6 +472,62 @@ impl<'de> SeqAccess<'de> for Items<'de, '_> {
         };
         let path = join(&self.path, &index.to_string());
         Reader::new(item, path, session).read(seed).map(Some)
+    }
+}
+
+/// What stands between the commas of a list that is written as one string.
+struct Parts<'r, 'de, 's, I> {
+    rest: I,
+    reader: &'r Reader<'de, 's>,
+}
+
+impl<'de, I: Iterator<Item = &'de str>> SeqAccess<'de> for Parts<'_, 'de, '_, I> {
+    type Error = Failure;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
+        let Some(text) = self.rest.next() else { return Ok(None) };
+        seed.deserialize(Part { text, reader: self.reader }).map(Some)
+    }
+}
+
+/// One of them, which is a text.
+struct Part<'r, 'de, 's> {
+    text: &'de str,
+    reader: &'r Reader<'de, 's>,
+}
+
+impl<'de> Deserializer<'de> for Part<'_, 'de, '_> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_str(self.text)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        if name == SECRET {
+            self.reader.session.tell_opaque(self.reader.node, &self.reader.path);
+            hide(self.reader.node);
+        }
+        visitor.visit_str(self.text)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let text: StrDeserializer<'_, Failure> = self.text.into_deserializer();
+        text.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 

@@ -54,6 +54,9 @@ pub fn decode_telling<T: DeserializeOwned>(
     for problem in session.problems.into_inner() {
         problems.push(problem);
     }
+    for misread in session.misread.into_inner() {
+        problems.push_misread(misread);
+    }
     for opaque in session.opaque.into_inner() {
         problems.push_opaque(opaque);
     }
@@ -75,6 +78,8 @@ struct Session {
     left_out: RefCell<HashMap<NodeId, LeftOut>>,
     unknown_keys: RefCell<HashSet<NodeId>>,
     problems: RefCell<Vec<Problem>>,
+    /// Paths of values that could not be read, and of keys that were meant by misspelt ones.
+    misread: RefCell<Vec<String>>,
     opaque: RefCell<Vec<Opaque>>,
     known_opaque: RefCell<HashSet<NodeId>>,
 }
@@ -117,6 +122,9 @@ impl Session {
             Reason::Empty => LeftOut::Empty,
             Reason::Missing(_) | Reason::Told => LeftOut::Wrong,
         };
+        if reason == LeftOut::Wrong {
+            self.misread.borrow_mut().push(site.path.clone());
+        }
         if reason == LeftOut::Wrong && !site.already_told {
             let (place, path) = (site.place.clone(), site.path.clone());
             self.problems.borrow_mut().push(failure.into_problem(Some(place), path));
@@ -130,8 +138,12 @@ impl Session {
     }
 
     /// Returns whether a key that serde misses is one that was reported, and so is no news.
-    fn was_told_about(&self, owner: &Node, key: &str) -> bool {
+    fn was_told_about(&self, owner: &Node, path: &str, key: &str) -> bool {
         let Value::Map(map) = &owner.value else { return false };
+        if map.get(key).is_none() {
+            // `endpont` is `endpoint`, and that has been told.
+            return self.misread.borrow().contains(&join(path, key));
+        }
         map.get(key).is_some_and(|value| {
             self.left_out.borrow().get(&std::ptr::from_ref(value)) == Some(&LeftOut::Wrong)
         })
@@ -171,8 +183,14 @@ impl Session {
     fn tell_unknown_key(&self, value: &Node, problem: impl FnOnce() -> Problem) {
         let id = std::ptr::from_ref(value);
         if self.unknown_keys.borrow_mut().insert(id) {
-            self.problems.borrow_mut().push(problem());
+            let problem = problem();
+            self.problems.borrow_mut().push(problem);
         }
+    }
+
+    /// Notes which key a misspelt one stands for.
+    fn note_meant(&self, path: &str, key: &str) {
+        self.misread.borrow_mut().push(join(path, key));
     }
 }
 

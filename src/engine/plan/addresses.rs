@@ -2,9 +2,12 @@
 //! "Address already in use" for the second and no word of the first.
 
 use component::Listen;
-use config::{Collector, Component, Node, Place, Problem, Problems, PullExporter, Reader, Value};
+use config::{Collector, Component, Node, Place, Problem, Problems, PullExporter, Reader, Reference, Value};
 
-use super::{Plan, settings::HopRole};
+use super::{
+    build::Parts,
+    settings::{EngineConfig, HopRole},
+};
 
 /// One address of a configuration.
 struct Address {
@@ -20,8 +23,15 @@ struct Address {
 
 /// Reports each address that something before it listens on too. Addresses are compared as they are
 /// written: names are not resolved.
-pub(super) fn check_addresses(plan: &Plan, collector: &Collector, problems: &mut Problems) {
-    let all = addresses(plan, collector);
+///
+/// What is wrong elsewhere does not matter: of a component whose settings could not be read nothing is known.
+pub(super) fn check_addresses(
+    collector: &Collector,
+    parts: &Parts,
+    engine: &EngineConfig,
+    problems: &mut Problems,
+) {
+    let all = addresses(collector, parts, engine);
     for (at, address) in all.iter().enumerate() {
         let Some(first) = all.iter().take(at).find(|other| other.meets(address)) else { continue };
         let message = format!(
@@ -40,23 +50,25 @@ pub(super) fn check_addresses(plan: &Plan, collector: &Collector, problems: &mut
 }
 
 /// Everything that this process binds, in the order in which it does.
-fn addresses(plan: &Plan, collector: &Collector) -> Vec<Address> {
+fn addresses(collector: &Collector, parts: &Parts, engine: &EngineConfig) -> Vec<Address> {
     let mut all = Vec::new();
-    let role = plan.settings.hop.role;
-    for receiver in plan.receivers.iter().filter(|_| role != HopRole::Analysis) {
-        let component = find(&collector.receivers, &receiver.id);
-        all.extend(component.iter().flat_map(|it| of_component(it, &receiver.configured.listens())));
+    let role = engine.hop.role;
+    let service = &collector.service;
+    let receivers = used(service.pipelines.iter().flat_map(|pipeline| &pipeline.receivers));
+    for id in receivers.iter().filter(|_| role != HopRole::Analysis) {
+        let listens = parts.receivers.get(id).map(|part| part.listens());
+        all.extend(of_component(&collector.receivers, id, &listens.unwrap_or_default()));
     }
-    for exporter in &plan.exporters {
-        let component = find(&collector.exporters, &exporter.id);
-        all.extend(component.iter().flat_map(|it| of_component(it, &exporter.configured.listens())));
+    for id in used(service.pipelines.iter().flat_map(|pipeline| &pipeline.exporters)) {
+        let listens = parts.exporters.get(&id).map(|part| part.listens());
+        all.extend(of_component(&collector.exporters, &id, &listens.unwrap_or_default()));
     }
-    for extension in &plan.extensions {
-        let component = find(&collector.extensions, &extension.id);
-        all.extend(component.iter().flat_map(|it| of_component(it, &extension.configured.listens())));
+    for id in used(&service.extensions) {
+        let listens = parts.extensions.get(&id).map(|part| part.listens());
+        all.extend(of_component(&collector.extensions, &id, &listens.unwrap_or_default()));
     }
     if role == HopRole::Analysis {
-        let endpoint = &plan.settings.hop.endpoint;
+        let endpoint = &engine.hop.endpoint;
         let written = collector.service.trueline.iter();
         let place = written.flat_map(|node| places_of(node, endpoint)).next();
         all.extend(Address::new("the hop".to_owned(), "service::trueline::hop", place, endpoint));
@@ -76,12 +88,22 @@ fn addresses(plan: &Plan, collector: &Collector) -> Vec<Address> {
     all
 }
 
-fn find<'c>(section: &'c [Component], id: &str) -> Option<&'c Component> {
-    section.iter().find(|component| component.id.to_string() == id)
+/// Returns the components that are named, each once, in their order.
+fn used<'r>(references: impl IntoIterator<Item = &'r Reference>) -> Vec<String> {
+    let mut used: Vec<String> = Vec::new();
+    for reference in references {
+        let id = reference.id.to_string();
+        if !used.contains(&id) {
+            used.push(id);
+        }
+    }
+    used
 }
 
-fn of_component(component: &Component, listens: &[Listen]) -> Vec<Address> {
+fn of_component(section: &[Component], id: &str, listens: &[Listen]) -> Vec<Address> {
     let mut all = Vec::new();
+    let found = section.iter().find(|component| component.id.to_string() == id);
+    let Some(component) = found else { return all };
     for (at, listen) in listens.iter().enumerate() {
         // The second of two equal addresses is written at the second place.
         let before = listens.iter().take(at).filter(|other| other.address == listen.address).count();

@@ -75,15 +75,12 @@ fn load_with(
     let routes = Routes::read(&collector, &parts.connectors, &mut problems);
     check(&collector, &parts, &mut problems);
     check_auth(&collector, &parts, &mut problems);
+    check_addresses(&collector, &parts, &engine, &mut problems);
     if problems.has_errors() {
         return Loaded { plan: None, telemetry: None, collector, tree, files, problems };
     }
     let hash = fingerprint(tree.as_ref(), &of_components);
     let plan = lines.into_plan(&collector, parts, &routes, &engine, hash);
-    check_addresses(&plan, &collector, &mut problems);
-    if problems.has_errors() {
-        return Loaded { plan: None, telemetry: None, collector, tree, files, problems };
-    }
     let telemetry = Some(collector.service.telemetry.clone());
     Loaded { plan: Some(plan), telemetry, collector, tree, files, problems }
 }

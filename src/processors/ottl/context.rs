@@ -4,6 +4,7 @@ use model::Signal;
 
 use super::{
     fault::{Fault, unknown},
+    fields::{has_field, names},
     syntax::{Kind, Node, Path},
 };
 
@@ -188,9 +189,35 @@ fn context_of(path: &Path, known: &[Context], signal: Signal) -> Result<Context,
             Err(Fault::new(first.at, format!("{} is nothing of {}", context.name(), signal.name())))
         }
         None => {
-            let ways: Vec<_> =
-                known.iter().map(|context| format!("{}.{}", context.name(), first.name)).collect();
-            let message = format!("say of what {} is: write one of {}", first.name, ways.join(", "));
+            let has = |context: &&Context| first.name == "cache" || has_field(**context, &first.name);
+            let ways = |name: &str, known: Vec<&Context>| {
+                let ways: Vec<_> = known.iter().map(|it| format!("{}.{name}", it.name())).collect();
+                ways.join(", ")
+            };
+            let having: Vec<_> = known.iter().filter(has).collect();
+            if !having.is_empty() {
+                let message =
+                    format!("say of what {} is: write one of {}", first.name, ways(&first.name, having));
+                return Err(Fault::new(first.at, message));
+            }
+            let names: Vec<_> = known.iter().flat_map(|context| names(*context)).copied().collect();
+            let message = match config::did_you_mean(&first.name, names.iter().copied()) {
+                Some(near) => {
+                    let having = known.iter().filter(|context| has_field(**context, near)).collect();
+                    format!(
+                        "{} is no field of {}, did you mean {near}? write one of {}",
+                        first.name,
+                        signal.name(),
+                        ways(near, having)
+                    )
+                }
+                None => format!(
+                    "{} is no field of {}; a path begins with one of {}",
+                    first.name,
+                    signal.name(),
+                    known.iter().map(|context| context.name()).collect::<Vec<_>>().join(", ")
+                ),
+            };
             Err(Fault::new(first.at, message))
         }
     }

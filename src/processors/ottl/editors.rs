@@ -93,14 +93,22 @@ impl Editor {
         SIGNATURES.iter().any(|(known, _)| *known == name)
     }
 
+    /// Complains of a call of something that is no editor.
+    pub(super) fn unknown(call: &Call) -> Option<Fault> {
+        (!Self::is_known(&call.name)).then(|| Self::no_editor(call))
+    }
+
+    fn no_editor(call: &Call) -> Fault {
+        let names = SIGNATURES.map(|(name, _)| name);
+        Fault::new(call.at, unknown("editor", &call.name, &names))
+    }
+
     /// Resolves the call that a statement begins with.
     ///
     /// *Errors*: no such editor, or arguments that it does not take.
     pub(super) fn resolve(resolver: &mut Resolver, call: &Call) -> Result<Self, Fault> {
-        let Some((_, parameters)) = SIGNATURES.iter().find(|(name, _)| *name == call.name) else {
-            let names = SIGNATURES.map(|(name, _)| name);
-            return Err(Fault::new(call.at, unknown("editor", &call.name, &names)));
-        };
+        let signature = SIGNATURES.iter().find(|(name, _)| *name == call.name);
+        let (_, parameters) = signature.ok_or_else(|| Self::no_editor(call))?;
         let given = Arguments::new(call, parameters)?;
         Ok(match call.name.as_str() {
             "set" => set(resolver, call.at, &given)?,

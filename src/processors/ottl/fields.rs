@@ -202,7 +202,7 @@ impl Access {
 }
 
 /// The fields of a context's own message, as its paths name them.
-fn names(of: Context) -> &'static [&'static str] {
+pub(super) fn names(of: Context) -> &'static [&'static str] {
     match of {
         Context::Resource => &["attributes", "dropped_attributes_count", "schema_url"],
         Context::Scope => &["attributes", "dropped_attributes_count", "name", "schema_url", "version"],
@@ -258,6 +258,11 @@ fn names(of: Context) -> &'static [&'static str] {
             "trace_id",
         ],
     }
+}
+
+/// Whether a path may name something of a context so, be it for a reason why it is not taken.
+pub(super) fn has_field(of: Context, name: &str) -> bool {
+    names(of).contains(&name) || refused(of, name).is_some()
 }
 
 /// Names that the collector has and we have not, each with the reason.

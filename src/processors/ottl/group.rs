@@ -235,7 +235,8 @@ impl<'t> Parts<'t> {
         for (nodes, (index, text, statement)) in of_statements.iter().zip(&self.statements) {
             let found = match inferred(nodes.iter(), signal, is_known) {
                 Ok(context) => resolved(&mut resolver(context), statement).err().unwrap_or_default(),
-                Err(fault) => vec![fault],
+                // A misspelt editor is told beside a path whose context nobody named.
+                Err(fault) => Editor::unknown(&statement.editor).into_iter().chain([fault]).collect(),
             };
             faults.statements.extend(found.iter().map(|fault| (*index, fault.told(text))));
         }

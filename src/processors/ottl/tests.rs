@@ -599,6 +599,13 @@ fn contexts_are_inferred_from_paths_functions_and_names() {
     );
     let fault = context(Signal::Traces, &["set(attributes[\"a\"], 1)"]);
     assert!(fault.contains("resource.attributes, scope.attributes, span.attributes"), "{fault}");
+    let fault = context(Signal::Traces, &["set(attribute[\"a\"], 1)"]);
+    assert!(fault.contains("attribute is no field of traces, did you mean attributes?"), "{fault}");
+    assert!(!fault.contains("span.attribute,"), "{fault}");
+    let fault = context(Signal::Logs, &["set(body, 1)"]);
+    assert!(fault.ends_with("say of what body is: write one of log.body"), "{fault}");
+    let fault = context(Signal::Traces, &["delete_kye(attributes, \"x\")"]);
+    assert!(fault.contains("delete_kye is no editor, did you mean delete_key?"), "{fault}");
     let fault = context(Signal::Traces, &["set(log.body, 1)"]);
     assert!(fault.contains("log is nothing of traces"), "{fault}");
 }

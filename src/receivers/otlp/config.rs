@@ -257,7 +257,7 @@ impl component::Config for OtlpConfig {
     fn validate(&self, checks: &mut Checks) {
         let protocols = &self.protocols;
         if protocols.grpc.get().is_none() && protocols.http.get().is_none() {
-            checks.error("protocols", "must specify at least one protocol when using the OTLP receiver");
+            checks.absent("protocols", "must specify at least one protocol when using the OTLP receiver");
         }
         if let Some(grpc) = protocols.grpc.get() {
             grpc.validate("protocols.grpc", checks);

@@ -78,14 +78,14 @@ impl RelabelConfig {
     /// Reports what is wrong; `path` is where the rule stands, `is_classic` whether names are as they were before UTF-8.
     pub(super) fn validate(&self, path: &str, is_classic: bool, checks: &mut Checks) {
         let name = self.action.as_deref().unwrap_or("replace").to_ascii_lowercase();
-        let Some((_, action)) = ACTIONS.iter().find(|(known, _)| *known == name) else {
-            let known: Vec<_> = ACTIONS.iter().map(|(known, _)| *known).collect();
-            return checks.unknown(&format!("{path}.action"), "action of a relabelling rule", &name, &known);
-        };
         if let Err(problem) = anchored(or(self.regex.as_ref(), ANYTHING)) {
             let message = format!("regex is no regular expression: {}", last_line(&problem));
             checks.error(&format!("{path}.regex"), message);
         }
+        let Some((_, action)) = ACTIONS.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<_> = ACTIONS.iter().map(|(known, _)| *known).collect();
+            return checks.unknown(&format!("{path}.action"), "action of a relabelling rule", &name, &known);
+        };
         if self.modulus == 0 && *action == Action::HashMod {
             checks.error(&format!("{path}.modulus"), "modulus is missing, hashmod needs one above 0");
         }
