@@ -7,14 +7,14 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
-use crate::{Node, REDACTED, Value, problem::join};
+use crate::{Node, REDACTED, Value, credentials::without_credentials, problem::join};
 
 /// What must not be shown of a tree.
 #[derive(Clone, Debug, Default)]
 pub struct Redaction {
     /// Paths of values that are replaced whole, maps and lists too.
     paths: BTreeSet<String>,
-    /// Whether passwords within URLs are taken out as well.
+    /// Whether credentials within URLs are taken out as well.
     is_on: bool,
 }
 
@@ -24,7 +24,7 @@ impl Redaction {
         Self::default()
     }
 
-    /// Hides the values at these paths, and passwords within URLs wherever they stand.
+    /// Hides the values at these paths, and credentials within URLs wherever they stand.
     pub fn of(paths: impl IntoIterator<Item = String>) -> Self {
         Self { paths: paths.into_iter().collect(), is_on: true }
     }
@@ -34,17 +34,7 @@ impl Redaction {
     }
 
     fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.is_on { without_password(text) } else { Cow::Borrowed(text) }
-    }
-}
-
-/// Takes `user:password@` out of a URL.
-fn without_password(text: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    match authority.rsplit_once('@') {
-        Some((_, host)) => Cow::Owned(format!("{scheme}://{REDACTED}@{host}{path}")),
-        None => Cow::Borrowed(text),
+        if self.is_on { without_credentials(text) } else { Cow::Borrowed(text) }
     }
 }
 

@@ -7,6 +7,7 @@
 //! `shape` learns from a type which keys and values it takes.
 //! No step stops at the first mistake: each adds to one list of [`Problem`]s.
 
+mod credentials;
 mod decode;
 mod effective;
 mod expand;
@@ -24,6 +25,7 @@ mod suspect;
 mod values;
 mod write;
 
+pub use credentials::holds_credentials;
 pub use decode::{NotSupported, NotSupportedKeys, Section, decode, decode_telling};
 pub use effective::{Difference, Effective, Redaction, differences};
 pub use expand::expand;
@@ -32,7 +34,7 @@ pub use merge::merge;
 pub use node::{Entry, Key, Map, Node, Original, Place, Source, Value};
 pub use parse::{MAX_DEPTH, MAX_SOURCE_BYTES, documents, parse};
 pub use problem::{KeyPath, Opaque, Problem, Problems, Severity, is_at_or_below, path_below};
-pub use render::{Style, render, render_styled, to_json};
+pub use render::{Style, one_line, render, render_styled, to_json};
 pub use schema::{
     BatchProcessor, Collector, Component, ComponentId, ComponentKind, Document, HelpForType,
     HistogramAggregation, IdError, LogEncoding, LogLevel, LogSampling, LogsTelemetry, MetricsLevel,
@@ -46,7 +48,7 @@ pub use shape::{Field, Shape, Variant, shape};
 pub use source::{Environment, FileRead, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
 pub use suspect::looks_secret;
-pub use values::{ByteSize, Duration, Either, REDACTED, Secret, SignedDuration, empty_is_unset};
+pub use values::{ByteSize, Duration, Either, REDACTED, Secret, SignedDuration, empty_is_unset, headers};
 pub use write::write;
 
 #[cfg(test)]

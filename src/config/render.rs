@@ -5,7 +5,11 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-use crate::{Place, Problem, Severity, values::REDACTED};
+use crate::{
+    Place, Problem, Severity,
+    credentials::{credentials, without_credentials},
+    values::REDACTED,
+};
 
 /// Whether a terminal reads it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,12 +40,20 @@ pub fn render_styled(problems: &[Problem], style: Style) -> String {
     text
 }
 
+/// Says where a problem stands and what it is in one line, for a log: `config.yaml:5:100: path: message`.
+pub fn one_line(problem: &Problem) -> String {
+    let place = problem.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    let help = problem.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
+    let line = format!("{place}{}{help}", problem.title());
+    without_credentials(&line).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn render_one(problem: &Problem, renderer: &Renderer) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut title = level.primary_title(without_user_infos(&problem.title()));
+    let mut title = level.primary_title(without_credentials(&problem.title()).into_owned());
     if let Some(lint) = problem.lint {
         title = title.id(lint);
     }
@@ -80,7 +92,7 @@ fn redacted(place: &Place) -> (String, Range<usize>) {
     let (line_start, line, span) = line_of(place);
     let mut secrets: Vec<Range<usize>> = place.file.secrets();
     secrets.retain(|secret| secret.start < line_start + line.len() && secret.end > line_start);
-    secrets.extend(user_infos(line).into_iter().map(|it| it.start + line_start..it.end + line_start));
+    secrets.extend(credentials(line).into_iter().map(|it| it.start + line_start..it.end + line_start));
     secrets.sort_by_key(|secret| secret.start);
     let (mut shown, mut at) = (String::new(), 0);
     let (mut start, mut end) = (None, None);
@@ -110,27 +122,6 @@ fn redacted(place: &Place) -> (String, Range<usize>) {
     let end = end.unwrap_or_else(|| shown.len() + span.end.saturating_sub(at));
     shown.push_str(line.get(at..).unwrap_or_default());
     (shown, start..end)
-}
-
-/// Finds what stands before `@` in URLs.
-fn user_infos(text: &str) -> Vec<Range<usize>> {
-    let authority = |(at, _): (usize, &str)| {
-        let start = at + "://".len();
-        let rest = text.get(start..)?;
-        let end = rest.find(|c: char| matches!(c, '/' | '?' | '#' | '"' | '\'') || c.is_whitespace());
-        let end = rest.get(..end.unwrap_or(rest.len()))?.rfind('@')?;
-        Some(start..start + end)
-    };
-    text.match_indices("://").filter_map(authority).collect()
-}
-
-/// Returns a text with nothing before `@` in its URLs.
-fn without_user_infos(text: &str) -> String {
-    let mut shown = text.to_owned();
-    for found in user_infos(text).into_iter().rev() {
-        shown.replace_range(found, REDACTED);
-    }
-    shown
 }
 
 /// Writes problems as a JSON array of objects with `severity`, `path`, `message`, and where known
@@ -164,7 +155,7 @@ pub fn to_json(problems: &[Problem]) -> String {
         .map(|problem| Row {
             severity: problem.severity,
             path: &problem.path,
-            message: without_user_infos(&problem.message),
+            message: without_credentials(&problem.message).into_owned(),
             help: problem.help.as_deref(),
             file: problem.place.as_ref().map(|place| place.file.name.as_str()),
             line: problem.place.as_ref().map(|place| place.line),

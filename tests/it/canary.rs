@@ -99,6 +99,7 @@ exporters:
     auth: {{authenticator: bearertokenauth}}
   otlp_http/setter:
     endpoint: http://{refuses}
+    traces_endpoint: http://{refuses}/v1/traces?tenant=a&token={url_token}
     auth: {{authenticator: headers_setter}}
   otlp_http/badtls:
     endpoint: https://{refuses}
@@ -108,7 +109,7 @@ exporters:
       key_pem: |
         {key}
     retry_on_failure: {{enabled: false}}
-  prometheusremotewrite: {{endpoint: 'http://{refuses}', headers: {{X-Key: {remote_write}}}}}
+  prometheusremotewrite: {{endpoint: 'http://{refuses}/write?api_key={url_key}', headers: {{X-Key: {remote_write}}}}}
   prometheus: {{endpoint: '{page}', auth: {{authenticator: basicauth/server}}}}
   alert_webhook:
     destinations:
@@ -120,7 +121,7 @@ extensions:
   basicauth/server: {{htpasswd: {{inline: 'me:{htpasswd}'}}}}
   basicauth/client: {{client_auth: {{username: {username}, password_file: {password_file}}}}}
   bearertokenauth: {{filename: {token_file}}}
-  oauth2client: {{client_id: {client_id}, client_secret: {client_secret}, token_url: 'http://{refuses}/token', endpoint_params: {{resource: [{parameter}]}}}}
+  oauth2client: {{client_id: {client_id}, client_secret: {client_secret}, token_url: 'http://{refuses}/token', endpoint_params: {{resource: [{parameter}], client_assertion: {assertion}}}}}
   headers_setter: {{headers: [{{key: X-Key, value: {setter}}}]}}
 service:
   extensions: [health_check, api, basicauth/server, basicauth/client, bearertokenauth, oauth2client, headers_setter]
@@ -145,6 +146,9 @@ service:
         client_id = secret("client_id"),
         client_secret = secret("client_secret"),
         parameter = secret("parameter"),
+        assertion = secret("assertion"),
+        url_token = secret("url_token"),
+        url_key = secret("url_key"),
         setter = secret("setter"),
     ))
 }
@@ -243,6 +247,46 @@ fn validate_shows_what_is_wrong_without_the_secrets_beside_it() -> Result<()> {
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(!output.status.success() && said.matches("wrong").count() >= 8, "{said}");
         shows_none(format, &said, "-----BEGIN PRIVATE")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn commands_that_show_a_configuration_show_no_secrets_of_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    write_certificates(folder.path())?;
+    let places = Places {
+        data: address(),
+        api: address(),
+        page: address(),
+        health: address(),
+        metrics: address(),
+        refuses: address(),
+    };
+    let yaml = configuration(&places, folder.path())?;
+    let write = |name: &str, text: &str| -> Result<String> {
+        let path = folder.path().join(name);
+        fs::write(&path, text)?;
+        Ok(path.display().to_string())
+    };
+    let config = write("config.yaml", &yaml)?;
+    // Every secret is another one.
+    let other = write("other.yaml", &yaml.replace("-0123456789", "-9876543210"))?;
+    let from = format!("--config={config}");
+    // What differs ends with 5, as the page says.
+    for (code, arguments) in [
+        (0, vec!["config", "print", &from]),
+        (0, vec!["config", "print", &from, "--format=json"]),
+        (5, vec!["config", "diff", &config, &other]),
+        (5, vec!["config", "diff", &config, &other, "--format=json"]),
+        (0, vec!["migrate", &config]),
+        (0, vec!["graph", &from]),
+    ] {
+        let output = Command::new(trueline_binary()?).args(&arguments).output()?;
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.code() == Some(code) && said.len() > 100, "{arguments:?}: {said}");
+        shows_none(&arguments.join(" "), &said, "-----BEGIN PRIVATE")?;
     }
     Ok(())
 }

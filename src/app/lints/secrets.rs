@@ -1,6 +1,6 @@
 //! Secrets that stand in the file itself.
 
-use config::{Node, Opaque, Problem, Value};
+use config::{Node, Opaque, Place, Problem, Value, holds_credentials};
 
 use super::warning;
 
@@ -14,10 +14,42 @@ pub(super) fn check(tree: Option<&Node>, opaque: &[Opaque], found: &mut Vec<Prob
         let Some(text) = at(tree, &secret.path) else { continue };
         let key = secret.path.rsplit("::").find(|key| key.parse::<usize>().is_err()).unwrap_or_default();
         if !text.is_empty() && is_credential(key, text) {
-            let message = format!("a secret stands in the configuration, for all who read it ({key})");
-            let help = "put it into the environment and write `${env:NAME}`, or into a file and write `${file:PATH}`";
-            found.push(warning("credential_in_clear", &secret.place, secret.path.clone(), message, help));
+            found.push(in_clear(key, &secret.place, &secret.path));
         }
+    }
+    let is_told = |path: &str| opaque.iter().any(|secret| secret.path == path);
+    urls(tree, "", "", &mut |node, key, path| {
+        if !is_told(path) {
+            found.push(in_clear(key, &node.place, path));
+        }
+    });
+}
+
+fn in_clear(key: &str, place: &Place, path: &str) -> Problem {
+    let message = format!("a secret stands in the configuration, for all who read it ({key})");
+    let help = "put it into the environment and write `${env:NAME}`, or into a file and write `${file:PATH}`";
+    warning("credential_in_clear", place, path, message, help)
+}
+
+/// Calls back for each text that is no secret as a whole and has credentials in a URL, written in the file itself.
+fn urls(node: &Node, key: &str, path: &str, tell: &mut impl FnMut(&Node, &str, &str)) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}::{name}") };
+    match &node.value {
+        Value::Map(map) => {
+            for entry in &map.entries {
+                let name = &entry.key.name;
+                urls(&entry.value, name, &below(name), tell);
+            }
+        }
+        Value::Seq(items) => {
+            for (index, item) in items.iter().enumerate() {
+                urls(item, key, &below(&index.to_string()), tell);
+            }
+        }
+        Value::String(text) if holds_credentials(text) && !node.place.text().contains("${") => {
+            tell(node, key, path);
+        }
+        _ => {}
     }
 }
 
@@ -28,7 +60,8 @@ fn is_credential(key: &str, text: &str) -> bool {
     if key.contains("url") || key == "endpoint" {
         return holds_a_key(text);
     }
-    const WORDS: [&str; 8] = ["auth", "token", "key", "secret", "cookie", "passw", "credential", "session"];
+    const WORDS: [&str; 9] =
+        ["auth", "token", "key", "secret", "cookie", "passw", "credential", "session", "assertion"];
     (key != "ca_pem" && key != "cert_pem") && WORDS.iter().any(|word| key.contains(word))
 }
 

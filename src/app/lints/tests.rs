@@ -210,3 +210,14 @@ service:
     assert!(has("credential_in_clear", "otlp_http/2"), "{told:?}");
     assert!(!told.iter().any(|(_, path)| path.starts_with("exporters::otlp_http::")), "{told:?}");
 }
+
+#[test]
+fn a_secret_among_the_parameters_of_a_url_is_told_wherever_it_stands() {
+    let told = |url: &str| of_exporter(&format!("{{endpoint: '{url}'}}"));
+    assert_eq!(
+        told("https://backend/v1?tenant=a&token=abc"),
+        ["credential_in_clear: exporters::otlp_http::endpoint"]
+    );
+    assert_eq!(told("https://backend/v1?tenant=a&token=${env:TOKEN}"), Vec::<String>::new());
+    assert_eq!(told("https://backend/v1?tenant=a"), Vec::<String>::new());
+}

@@ -21,7 +21,7 @@ use serde::{
 use super::{Field, Shape, Variant};
 use crate::{
     decode::SECTION,
-    values::{EITHER, EMPTY_IS_UNSET, SECRET, SECRETS},
+    values::{EITHER, EMPTY_IS_UNSET, HEADERS, SECRET, SECRETS},
 };
 
 /// A place in a type, and what is known of it.
@@ -402,7 +402,7 @@ impl<'de> Deserializer<'de> for Tracer {
         match name {
             SECRET => Err(self.site.know(Shape::Secret)),
             // Headers, as a map or as a list of names with values.
-            SECRETS => Err(self.site.know(Shape::OneOf(vec![
+            HEADERS | SECRETS => Err(self.site.know(Shape::OneOf(vec![
                 Shape::Map(Box::new(Shape::Secret)),
                 Shape::List(Box::new(Shape::Map(Box::new(Shape::Any)))),
             ]))),

@@ -2,6 +2,7 @@
 
 mod duration;
 mod either;
+mod headers;
 mod secret;
 mod size;
 mod unset;
@@ -9,6 +10,8 @@ mod unset;
 pub use duration::{Duration, SignedDuration};
 pub(crate) use either::EITHER;
 pub use either::Either;
+pub(crate) use headers::HEADERS;
+pub use headers::headers;
 pub use secret::{REDACTED, Secret};
 pub(crate) use secret::{SECRET, SECRETS};
 pub use size::ByteSize;
