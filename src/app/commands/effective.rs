@@ -157,7 +157,7 @@ fn diff(args: &DiffArgs) -> ExitCode {
     };
     let registry = registry();
     let found = differences((before, &redaction(&left, &registry)), (after, &redaction(&right, &registry)));
-    match args.format {
+    let told = match args.format {
         DiffFormat::Text => {
             let line = |sign: char, path: &str, value: Option<&String>| {
                 value.map_or(String::new(), |value| format!("{sign} {path}: {value}\n"))
@@ -184,5 +184,6 @@ fn diff(args: &DiffArgs) -> ExitCode {
                 .collect();
             tell(&format!("{:#}\n", serde_json::Value::Array(rows)))
         }
-    }
+    };
+    if found.is_empty() || told != ExitCode::SUCCESS { told } else { ExitCode::from(exit::TESTS) }
 }
