@@ -107,6 +107,8 @@ pub struct ConfigState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RefusedConfig {
     pub at: model::Timestamp,
-    /// For people, each with its place.
+    /// The first problem, on one line and without the line of the file that it is about.
+    pub reason: String,
+    /// All, for people, each with its place.
     pub problems: String,
 }

@@ -27,13 +27,31 @@ struct State {
     phase: Phase,
     up_since: Timestamp,
     failure: Option<String>,
-    /// What is worse than it should be, and does not keep the service from working.
-    degraded: Vec<String>,
+    /// What is worse than it should be since the start, and does not keep the service from working.
+    degraded: Vec<Loss>,
+    /// The same since the last reload, until the stage is stored anew.
+    lost: Vec<Loss>,
     /// What the configuration in force has brought and has ended since.
     ended: Vec<String>,
     shards: Vec<Arc<ShardState>>,
     config: ConfigState,
     parts: ServiceParts,
+}
+
+/// What a stage has lost.
+#[derive(PartialEq, Eq)]
+struct Loss {
+    stage: String,
+    what: String,
+}
+
+/// Why a configuration that was read is not put in place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The first problem, on one line.
+    pub reason: String,
+    /// All of them, for people.
+    pub problems: String,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +82,10 @@ impl Health {
     }
 
     /// Notes what is wrong with the configuration that was read last; none when it is in force already.
-    pub(crate) fn refuse_config(&self, problems: Option<String>) {
+    pub(crate) fn refuse_config(&self, refusal: Option<Refusal>) {
         let at = self.clock.now();
-        self.lock().config.refused = problems.map(|problems| RefusedConfig { at, problems });
+        let refused = refusal.map(|Refusal { reason, problems }| RefusedConfig { at, reason, problems });
+        self.lock().config.refused = refused;
     }
 
     pub(crate) fn running(&self) {
@@ -100,19 +119,40 @@ impl Health {
 
     /// Forgets what the configuration before has brought, as another comes.
     pub(crate) fn replace(&self) {
-        self.lock().ended.clear();
+        let mut state = self.lock();
+        state.ended.clear();
+        state.lost.clear();
     }
 
-    /// Notes that a part works and has lost something. Called at the start and at reloads, at most once for each stage.
-    pub(crate) fn degrade(&self, what: String) {
-        let mut state = self.lock();
-        if state.degraded.len() < MAX_DEGRADED && !state.degraded.contains(&what) {
-            state.degraded.push(what);
-        }
+    /// Notes that a stage works and has lost something at the start. Called at most once for each stage.
+    pub(crate) fn degrade(&self, stage: &str, what: String) {
+        note(&mut self.lock().degraded, stage, what);
+    }
+
+    /// Notes that a stage has begun anew at a reload, which is over when it is stored again.
+    pub(crate) fn begins_anew(&self, stage: &str, what: String) {
+        note(&mut self.lock().lost, stage, what);
+    }
+
+    /// Forgets what a stage lost at a reload, as what it has since is stored.
+    pub(crate) fn is_stored(&self, stage: &str) {
+        self.lock().lost.retain(|loss| loss.stage != stage);
+    }
+
+    /// Forgets what stages have lost that the configuration no longer has as they were.
+    pub(crate) fn forget(&self, stage: &str) {
+        self.lock().degraded.retain(|loss| loss.stage != stage);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn note(losses: &mut Vec<Loss>, stage: &str, what: String) {
+    let loss = Loss { stage: stage.to_owned(), what };
+    if losses.len() < MAX_DEGRADED && !losses.contains(&loss) {
+        losses.push(loss);
     }
 }
 
@@ -141,10 +181,13 @@ impl ServiceState for Health {
 
     fn degraded(&self) -> String {
         let state = self.lock();
-        let mut degraded: Vec<_> = state.degraded.iter().chain(&state.ended).cloned().collect();
-        if state.config.refused.is_some() {
-            degraded
-                .push("the configuration that was read last is refused; the one before runs on".to_owned());
+        let lost = state.degraded.iter().chain(&state.lost).map(|loss| &loss.what);
+        let mut degraded: Vec<_> = lost.chain(&state.ended).cloned().collect();
+        if let Some(refused) = &state.config.refused {
+            degraded.push(format!(
+                "the configuration that was read last is refused ({}); the one before runs on",
+                refused.reason
+            ));
         }
         degraded.join("; ")
     }
@@ -186,15 +229,16 @@ mod tests {
         told(1, 1050);
         assert!(health.is_ready());
         assert_eq!(health.degraded(), "");
-        health.degrade("connector/a started without its state".to_owned());
-        health.degrade("connector/b too".to_owned());
+        health.degrade("connector/a", "connector/a started without its state".to_owned());
+        health.degrade("connector/b", "connector/b too".to_owned());
         assert_eq!(health.degraded(), "connector/a started without its state; connector/b too");
         assert!(health.is_ready(), "what was lost does not come back by keeping requests away");
-        health.refuse_config(Some("no such component".to_owned()));
+        let (reason, problems) = ("c.yaml:1:2: no such component".to_owned(), "no such component".to_owned());
+        health.refuse_config(Some(Refusal { reason, problems }));
         assert!(
             health
                 .degraded()
-                .ends_with("; the configuration that was read last is refused; the one before runs on")
+                .ends_with("; the configuration that was read last is refused (c.yaml:1:2: no such component); the one before runs on")
         );
         let refused = health.config().refused.unwrap();
         assert_eq!(
@@ -205,6 +249,18 @@ mod tests {
         health.runs_by("second");
         assert_eq!(health.config().hash, "second");
         assert_eq!(health.degraded(), "connector/a started without its state; connector/b too");
+        health.begins_anew("connector/b", "connector/b began anew".to_owned());
+        health.begins_anew("connector/c", "connector/c began anew".to_owned());
+        health.forget("connector/a");
+        assert_eq!(health.degraded(), "connector/b too; connector/b began anew; connector/c began anew");
+        health.is_stored("connector/b");
+        assert_eq!(
+            health.degraded(),
+            "connector/b too; connector/c began anew",
+            "what was lost at the start stays"
+        );
+        health.replace();
+        assert_eq!(health.degraded(), "connector/b too");
         health.fail("receiver otlp ended".to_owned());
         health.fail("and another".to_owned());
         assert_eq!(health.reason(), "receiver otlp ended");

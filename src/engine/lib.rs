@@ -44,6 +44,7 @@ mod verdicts;
 pub const SPANS: &str = "trueline::spans";
 
 pub use clock::SystemClock;
+pub use health::Refusal;
 pub use listen::BindError;
 pub use offline::{NothingJudges, Offline, Told};
 pub use plan::{

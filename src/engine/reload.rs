@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::{
     edition::Edition,
     graph::{Graph, Identity, Side},
-    health::Health,
+    health::{Health, Refusal},
     listen::{self, BindError, Door, Listening},
     plan::{Changes, Difference, Plan},
     service::Shared,
@@ -78,8 +78,8 @@ impl Reloads {
     }
 
     /// Notes what is wrong with the configuration that was read last; none when it is in force already.
-    pub fn refuse(&self, problems: Option<String>) {
-        self.health.refuse_config(problems);
+    pub fn refuse(&self, refusal: Option<Refusal>) {
+        self.health.refuse_config(refusal);
     }
 }
 

@@ -246,7 +246,13 @@ fn a_bad_configuration_changes_nothing_and_is_told_everywhere() -> Result<()> {
     let after = place.health()?;
     ensure!(after["config"]["hash"] == before["config"]["hash"], "{after}");
     ensure!(after["config"]["refusedAt"].is_string(), "{after}");
-    ensure!(after["degraded"].as_str().is_some_and(|text| text.contains("refused")), "{after}");
+    ensure!(after["degraded"].as_str().is_some_and(|text| text.contains("refused (")), "{after}");
+    let reason = after["config"]["refusedBecause"].as_str().context("the first problem")?;
+    ensure!(reason.contains(".yaml:") && !reason.contains('\n'), "{after}");
+    // Each problem has a line of its own, which begins with its place.
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(".yaml:")).collect();
+    ensure!(lines.len() >= 2 && lines.iter().any(|line| line.contains(reason)), "{log}");
+    ensure!(!log.lines().any(|line| line.contains("is refused") && line.contains("\\n")), "{log}");
     let failed = |program: &Trueline| {
         program.metrics()?.sum("otelcol_config_last_reload_successful", &[]).context("a gauge")
     };

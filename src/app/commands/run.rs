@@ -54,7 +54,8 @@ pub(super) fn run(args: &ConfigArgs, watches: bool) -> ExitCode {
             let stopping = running.stopping();
             let fill = |pasts| backfill::start(pasts, running.stages(), stopping.clone(), &counted);
             fill(pasts);
-            let reloader = Reloader::new(uris, files, running.reloads(), running.state(), in_force, &counted);
+            let (reloads, state) = (running.reloads(), running.state());
+            let reloader = Reloader::new(uris, files, &problems, reloads, state, in_force, &counted);
             reloader.tell_at(&running.desk());
             TapDesk::new(running.taps(), Arc::new(SystemClock), &counted).open_at(&running.desk());
             let signal = runtime.block_on(async {

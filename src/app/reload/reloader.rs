@@ -1,10 +1,14 @@
 //! Reads the configuration again, puts it in place, and tells what came of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use component::{Answer, Counter, Desk, Gauge, Past, Question, Responds, ServiceState, Telemetry};
-use config::{ConfigUri, FileRead};
-use engine::{Difference, Loaded, Plan, ReloadError, Reloaded, Reloads};
+use config::{ConfigUri, FileRead, Problem, Problems, Severity, one_line};
+use engine::{Difference, Loaded, Plan, Refusal, ReloadError, Reloaded, Reloads};
 use model::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
@@ -28,6 +32,21 @@ pub(crate) struct Reloader {
     told_by: InForce,
     meters: Meters,
     watch: Watch,
+    warned: Warned,
+}
+
+/// Warnings that have been told, by path and message: their lines move when others are written.
+struct Warned(BTreeSet<(String, String)>);
+
+impl Warned {
+    fn of(problems: &Problems) -> Self {
+        let warnings = problems.iter().filter(|problem| problem.severity == Severity::Warning);
+        Self(warnings.map(|problem| (problem.path.clone(), problem.message.clone())).collect())
+    }
+
+    fn has(&self, problem: &Problem) -> bool {
+        self.0.contains(&(problem.path.clone(), problem.message.clone()))
+    }
 }
 
 struct Meters {
@@ -45,6 +64,7 @@ impl Reloader {
     pub(crate) fn new(
         uris: Vec<ConfigUri>,
         files: Vec<FileRead>,
+        told: &Problems,
         reloads: Reloads,
         state: Arc<dyn ServiceState>,
         told_by: InForce,
@@ -52,7 +72,8 @@ impl Reloader {
     ) -> Self {
         let config = state.config();
         let meters = Meters::new(telemetry, &config.hash, config.since);
-        Self { uris, reloads, state, told_by, meters, watch: Watch::on(files) }
+        let (watch, warned) = (Watch::on(files), Warned::of(told));
+        Self { uris, reloads, state, told_by, meters, watch, warned }
     }
 
     /// Answers about the configuration in force, for those who ask over the API.
@@ -70,9 +91,12 @@ impl Reloader {
     pub(crate) fn reload(&mut self, why: &str) -> Option<Pasts> {
         let Loaded { plan, telemetry, problems, files, .. } = check(&self.uris);
         self.watch = Watch::on(files);
+        self.warn_of_what_is_new(&problems);
         match plan {
             None => {
-                self.refuse(why, render(&problems, false));
+                let errors = problems.sorted();
+                let errors = errors.iter().filter(|problem| problem.severity == Severity::Error);
+                self.refuse(why, &errors.map(one_line).collect::<Vec<_>>(), render(&problems, false));
                 None
             }
             Some(plan) if plan.hash() == self.state.config().hash => {
@@ -83,12 +107,6 @@ impl Reloader {
                 None
             }
             Some(plan) => {
-                if !problems.is_empty() {
-                    warn!(
-                        problems = render(&problems, false),
-                        "the new configuration is legal and has flaws"
-                    );
-                }
                 let pasts = self.put_in_place(why, plan)?;
                 if let Some(telemetry) = telemetry {
                     self.tell_by(&telemetry);
@@ -96,6 +114,16 @@ impl Reloader {
                 Some(pasts)
             }
         }
+    }
+
+    /// Logs each warning once, and again when it had gone meanwhile.
+    fn warn_of_what_is_new(&mut self, problems: &Problems) {
+        for problem in problems.sorted() {
+            if problem.severity == Severity::Warning && !self.warned.has(&problem) {
+                warn!("{}", one_line(&problem));
+            }
+        }
+        self.warned = Warned::of(problems);
     }
 
     fn put_in_place(&mut self, why: &str, plan: Plan) -> Option<Pasts> {
@@ -125,7 +153,8 @@ impl Reloader {
             }
             Err(ReloadError::Ends) => None,
             Err(problem) => {
-                self.refuse(why, problem.to_string());
+                let problem = problem.to_string();
+                self.refuse(why, std::slice::from_ref(&problem), problem.clone());
                 None
             }
         }
@@ -142,11 +171,16 @@ impl Reloader {
         }
     }
 
-    fn refuse(&self, why: &str, problems: String) {
-        error!(reason = why, problems, "the configuration is refused, the one before runs on");
+    /// Logs each problem on a line of its own, as who searches the log for a file finds it.
+    fn refuse(&self, why: &str, lines: &[String], problems: String) {
+        error!(reason = why, problems = lines.len(), "the configuration is refused, the one before runs on");
+        for line in lines {
+            error!("{line}");
+        }
         self.meters.refused.add(1);
         self.meters.is_successful.set(0);
-        self.reloads.refuse(Some(problems));
+        let reason = lines.first().cloned().unwrap_or_default();
+        self.reloads.refuse(Some(Refusal { reason, problems }));
     }
 }
 
@@ -211,7 +245,11 @@ impl Responds for Told {
         }
         let config = self.0.config();
         let refused = config.refused.map_or(Value::Null, |refused| {
-            json!({ "at_unix_nano": refused.at.as_nanos().to_string(), "problems": refused.problems })
+            json!({
+                "at_unix_nano": refused.at.as_nanos().to_string(),
+                "reason": refused.reason,
+                "problems": refused.problems,
+            })
         });
         Answer::ok(
             json!({

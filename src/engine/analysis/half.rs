@@ -299,7 +299,10 @@ impl AnalysisHalf {
     fn saved(&mut self, node: NodeId, result: Result<(), StoreError>, key: &str) {
         let stage = self.stages.entry(node).or_default();
         stage.change = match result {
-            Ok(()) => Change::Stored,
+            Ok(()) => {
+                self.shared.health.is_stored(key);
+                Change::Stored
+            }
             Err(problem) => {
                 error!(stage = key, error = %problem, "state could not be stored; after a crash its counters may go back");
                 self.shared.snapshot_failures.add(1);

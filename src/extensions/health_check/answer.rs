@@ -37,8 +37,11 @@ impl Answers {
         if config.hash.is_empty() {
             return String::new();
         }
-        // The problems may quote what is written, which is not for everybody: the log and the API tell them.
-        let refused = config.refused.map(|refused| format!(r#","refusedAt":"{}""#, refused.at.rfc3339()));
+        // The lines that are wrong are not for everybody: the log and the API show them.
+        let refused = config.refused.map(|refused| {
+            let reason = serde_json::Value::String(refused.reason);
+            format!(r#","refusedAt":"{}","refusedBecause":{reason}"#, refused.at.rfc3339())
+        });
         format!(
             r#","config":{{"hash":{},"since":"{}"{}}}"#,
             serde_json::Value::String(config.hash),

@@ -74,8 +74,9 @@ impl Pages {
             told["degraded"] = degraded.into();
         }
         if let Some(refused) = config.refused {
-            // What is wrong with it may quote what is written: the log and the API tell that.
+            // The lines that are wrong are not for everybody: the log and the API show them.
             told["config"]["refused_at"] = refused.at.rfc3339().into();
+            told["config"]["refused_because"] = refused.reason.into();
         }
         told
     }

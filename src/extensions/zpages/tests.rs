@@ -21,7 +21,11 @@ impl ServiceState for State {
         self.0.to_owned()
     }
     fn config(&self) -> ConfigState {
-        let refused = RefusedConfig { at: Timestamp::from_secs(90), problems: "token: s3cret".to_owned() };
+        let refused = RefusedConfig {
+            at: Timestamp::from_secs(90),
+            reason: "c.yaml:1:2: no such key".to_owned(),
+            problems: "token: s3cret".to_owned(),
+        };
         ConfigState { hash: "9c5e".to_owned(), since: Timestamp::from_secs(60), refused: Some(refused) }
     }
     fn parts(&self) -> ServiceParts {
@@ -62,8 +66,7 @@ fn each_page_tells_what_the_collectors_does() {
     let service = json_of("", "/debug/servicez");
     assert_eq!(service["ready"], true);
     assert_eq!(service["uptime"], "1m30s");
-    let config =
-        json!({"hash": "9c5e", "since": "1970-01-01T00:01:00Z", "refused_at": "1970-01-01T00:01:30Z"});
+    let config = json!({"hash": "9c5e", "since": "1970-01-01T00:01:00Z", "refused_at": "1970-01-01T00:01:30Z", "refused_because": "c.yaml:1:2: no such key"});
     assert_eq!(service["config"], config, "what is wrong with it is for those who may see it");
     let pipelines = json!({"pipelines": [{"id": "traces", "signals": ["traces"], "receivers": ["otlp/<b>"],
         "processors": ["batch"], "exporters": ["otlp_grpc", "span_metrics"]}]});

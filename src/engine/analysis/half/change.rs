@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::{
     AnalysisHalf, Change, StageState,
-    restore::{restore, starts_empty},
+    restore::{begins_anew, restore},
 };
 use crate::{
     graph::{Graph, Identity, NodeId, Side},
@@ -27,6 +27,9 @@ impl AnalysisHalf {
         let graph = Graph::new(&edition.plan, Side::Both, inboxes, &self.shared.telemetry, &identity)
             .watched(&self.shared.taps, edition.number);
         let mut before = std::mem::replace(&mut self.graph, graph);
+        for node in (0..self.edition.plan.nodes.len()).filter(|node| !is_kept(*node)) {
+            self.shared.health.forget(self.edition.plan.stage_key(node));
+        }
         let mut states = std::mem::take(&mut self.stages);
         for (node, fate) in fates.iter().enumerate() {
             let half = match *fate {
@@ -76,7 +79,7 @@ impl AnalysisHalf {
         let Some(half) = self.graph.half(node) else { return };
         let taken = before.snapshot_pieces().map(Pieces::whole).map(|snapshot| half.restore(snapshot));
         if let Some(Err(problem)) = taken {
-            starts_empty(&self.shared, key, &format!("it does not fit the new configuration: {problem}"));
+            begins_anew(&self.shared, key, &problem);
         }
         let archive = before.archive_pieces().map(Pieces::whole);
         if let Some(Err(problem)) = archive.map(|archive| half.restore_archive(archive)) {

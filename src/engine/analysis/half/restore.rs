@@ -1,6 +1,6 @@
 //! How a stage gets its state back from the disk.
 
-use component::{Counter, Processor, Telemetry};
+use component::{Counter, Processor, RestoreError, Telemetry};
 use store::{Restored, SnapshotStore};
 use tracing::{error, info, warn};
 
@@ -38,7 +38,7 @@ pub(super) fn restore(
             );
             if !problem.is_empty() {
                 failures.add(1);
-                shared.health.degrade(format!("{key} has its state of release {release}: {problem}"));
+                shared.health.degrade(key, format!("{key} has its state of release {release}: {problem}"));
             }
             watermark
         }
@@ -50,11 +50,23 @@ pub(super) fn restore(
     Some(StageState::restored(&watermark))
 }
 
+/// Tells that a stage has begun anew as it could not take what the one before it had.
+pub(super) fn begins_anew(shared: &Shared, key: &str, problem: &RestoreError) {
+    let why = match problem {
+        RestoreError::Damaged(what) => what.clone(),
+        other @ RestoreError::Version { .. } => other.to_string(),
+    };
+    warn!(stage = key, why, "state of another shape was not taken, the stage begins anew");
+    restore_failures(&shared.telemetry, key).add(1);
+    let what = format!("{key} began anew at the reload, as state of another shape was not taken: {why}");
+    shared.health.begins_anew(key, what);
+}
+
 /// Tells that a stage has lost its state.
-pub(super) fn starts_empty(shared: &Shared, key: &str, problem: &str) {
+fn starts_empty(shared: &Shared, key: &str, problem: &str) {
     error!(stage = key, error = problem, "state could not be restored, the stage starts empty");
     restore_failures(&shared.telemetry, key).add(1);
-    shared.health.degrade(format!("{key} started without its state: {problem}"));
+    shared.health.degrade(key, format!("{key} started without its state: {problem}"));
 }
 
 fn restore_failures(telemetry: &Telemetry, stage: &str) -> Counter {
