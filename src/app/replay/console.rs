@@ -23,14 +23,7 @@ const TOLD_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Console {
     bar: ProgressBar,
     n_damaged: AtomicU64,
-    told: Mutex<Told>,
-}
-
-#[derive(Default)]
-struct Told {
-    /// Where nobody sees a bar, every tenth is a line.
-    tenths: u64,
-    at: Duration,
+    told_at: Mutex<Duration>,
 }
 
 impl Console {
@@ -40,7 +33,7 @@ impl Console {
         bar.set_length(length);
         let style = ProgressStyle::with_template("{bar:30} {percent:>3} % {elapsed} (left: {eta}) {msg}");
         bar.set_style(style.expect("the template is well-formed"));
-        Self { bar, n_damaged: AtomicU64::new(0), told: Mutex::default() }
+        Self { bar, n_damaged: AtomicU64::new(0), told_at: Mutex::default() }
     }
 
     /// Counts what is read through it.
@@ -52,22 +45,15 @@ impl Console {
         self.bar.set_position(position);
     }
 
-    /// Tells how far the virtual time is.
+    /// Tells how far the virtual time is, where somebody watches.
     pub(crate) fn reached(&self, at: Timestamp) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.bar.elapsed() < told.at + TOLD_EVERY {
+        if self.bar.is_hidden() {
             return;
         }
-        told.at = self.bar.elapsed();
-        if !self.bar.is_hidden() {
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bar.elapsed() >= *told_at + TOLD_EVERY {
+            *told_at = self.bar.elapsed();
             self.bar.set_message(rfc3339_seconds(at));
-            return;
-        }
-        let length = self.bar.length().unwrap_or(0).max(1);
-        let tenths = (self.bar.position().saturating_mul(10) / length).min(10);
-        if tenths > told.tenths {
-            told.tenths = tenths;
-            self.say(&format!("{} %, at {}", tenths * 10, rfc3339_seconds(at)));
         }
     }
 
