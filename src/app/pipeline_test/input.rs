@@ -16,6 +16,11 @@ impl Filler {
     /// # Errors
     /// When it is no request of the signal.
     pub(super) fn request(&mut self, signal: Signal, written: &Value) -> Result<Vec<u8>, String> {
+        let mut unknown = Vec::new();
+        find_unknown(written, "", "", &mut unknown);
+        if !unknown.is_empty() {
+            return Err(format!("no request of {signal}: {}", unknown.join("; ")));
+        }
         let mut request = written.clone();
         self.fill(&mut request, "");
         let text = request.to_string();
@@ -64,6 +69,130 @@ impl Filler {
             "dataPoints" | "logRecords" | "events" => default(map, "timeUnixNano", now),
             _ => {}
         }
+    }
+}
+
+/// The keys of OTLP's messages, by the key under which each stands; what is not here is not looked into.
+const KEYS: [(&str, &[&str]); 24] = [
+    ("", &["resourceSpans", "resourceMetrics", "resourceLogs"]),
+    ("resourceSpans", &["resource", "scopeSpans", "schemaUrl"]),
+    ("resourceMetrics", &["resource", "scopeMetrics", "schemaUrl"]),
+    ("resourceLogs", &["resource", "scopeLogs", "schemaUrl"]),
+    ("resource", &["attributes", "droppedAttributesCount", "entityRefs"]),
+    ("scopeSpans", &["scope", "spans", "schemaUrl"]),
+    ("scopeMetrics", &["scope", "metrics", "schemaUrl"]),
+    ("scopeLogs", &["scope", "logRecords", "schemaUrl"]),
+    ("scope", &["name", "version", "attributes", "droppedAttributesCount"]),
+    (
+        "spans",
+        &[
+            "traceId",
+            "spanId",
+            "traceState",
+            "parentSpanId",
+            "flags",
+            "name",
+            "kind",
+            "startTimeUnixNano",
+            "endTimeUnixNano",
+            "attributes",
+            "droppedAttributesCount",
+            "events",
+            "droppedEventsCount",
+            "links",
+            "droppedLinksCount",
+            "status",
+        ],
+    ),
+    ("events", &["timeUnixNano", "name", "attributes", "droppedAttributesCount"]),
+    ("links", &["traceId", "spanId", "traceState", "attributes", "droppedAttributesCount", "flags"]),
+    ("status", &["message", "code"]),
+    (
+        "metrics",
+        &[
+            "name",
+            "description",
+            "unit",
+            "metadata",
+            "gauge",
+            "sum",
+            "histogram",
+            "exponentialHistogram",
+            "summary",
+        ],
+    ),
+    ("gauge", &["dataPoints"]),
+    ("sum", &["dataPoints", "aggregationTemporality", "isMonotonic"]),
+    ("histogram", &["dataPoints", "aggregationTemporality"]),
+    ("exponentialHistogram", &["dataPoints", "aggregationTemporality"]),
+    ("summary", &["dataPoints"]),
+    (
+        "dataPoints",
+        &[
+            "attributes",
+            "startTimeUnixNano",
+            "timeUnixNano",
+            "asDouble",
+            "asInt",
+            "count",
+            "sum",
+            "bucketCounts",
+            "explicitBounds",
+            "exemplars",
+            "flags",
+            "min",
+            "max",
+            "scale",
+            "zeroCount",
+            "zeroThreshold",
+            "positive",
+            "negative",
+            "quantileValues",
+        ],
+    ),
+    ("positive", &["offset", "bucketCounts"]),
+    ("negative", &["offset", "bucketCounts"]),
+    ("exemplars", &["filteredAttributes", "timeUnixNano", "asDouble", "asInt", "spanId", "traceId"]),
+    (
+        "logRecords",
+        &[
+            "timeUnixNano",
+            "observedTimeUnixNano",
+            "severityNumber",
+            "severityText",
+            "body",
+            "attributes",
+            "droppedAttributesCount",
+            "flags",
+            "traceId",
+            "spanId",
+            "eventName",
+        ],
+    ),
+];
+
+/// Finds keys that a message does not have, which protobuf's JSON would pass over: `nam` of a span.
+fn find_unknown(value: &Value, within: &str, path: &str, unknown: &mut Vec<String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                find_unknown(item, within, &below(&index.to_string()), unknown);
+            }
+        }
+        Value::Object(map) => {
+            let Some((_, known)) = KEYS.iter().find(|(key, _)| *key == within) else { return };
+            for (key, value) in map {
+                if known.contains(&key.as_str()) {
+                    find_unknown(value, key, &below(key), unknown);
+                } else {
+                    let near = config::did_you_mean(key, known.iter().copied());
+                    let near = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+                    unknown.push(format!("{} is an unknown key{near}", below(key)));
+                }
+            }
+        }
+        _ => {}
     }
 }
 

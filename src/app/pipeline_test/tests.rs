@@ -177,13 +177,19 @@ fn what_can_not_be_run_says_why() {
   - name: no request
     inputs: [{traces: {resourceSpans: [{scopeSpans: [{spans: [{kind: servant}]}]}]}}]
     expect: {otlp_http: {spans: []}}
+  - name: a slip in a span
+    inputs: [{traces: {resourceSpans: [{scopeSpans: [{spans: [{nam: a, attributes: {nam: 1}, events: [{tme: 1}]}]}]}]}}]
+    expect: {otlp_http: {spans: []}}
 ",
     );
     assert!(
         told.contains("did you mean `otlp_http`?") && told.contains("inputs.0 is no request of traces"),
         "{told}"
     );
-    assert!(told.contains("0 passed, 0 failed, 2 could not be run"), "{told}");
+    let slip = "resourceSpans.0.scopeSpans.0.spans.0.nam is an unknown key, did you mean `name`?";
+    assert!(told.contains(slip) && told.contains("spans.0.events.0.tme is an unknown key"), "{told}");
+    assert!(!told.contains("attributes.nam"), "{told}");
+    assert!(told.contains("0 passed, 0 failed, 3 could not be run"), "{told}");
 }
 
 #[test]
