@@ -70,8 +70,8 @@ fn section<T: ?Sized>(
 }
 
 fn service(definitions: &mut Map<String, Value>) -> Value {
-    // `a, b` is a list of ids.
-    let ids = |about: &str| json!({ "type": ["array", "string", "null"], "items": { "type": "string" }, "description": about });
+    // A string is an expansion, which is not known before the start.
+    let ids = |about: &str| json!({ "type": ["array", "string", "null"], "items": { "type": "string" }, "pattern": r"\$\{", "description": about });
     let pipeline = or_expansion(json!({
         "type": "object",
         "properties": {

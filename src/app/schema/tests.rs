@@ -49,7 +49,10 @@ fn a_key_bears_what_the_page_says_of_it() {
     );
     let nested = at("processors.tail_sampling", &["decision_cache", "sampled_cache_size"]);
     assert_eq!(nested["default"], 0);
-    assert_eq!(at("exporters.otlp_http", &["headers"])["additionalProperties"]["writeOnly"], true);
+    assert_eq!(
+        at("exporters.otlp_http", &["headers"])["anyOf"][0]["additionalProperties"]["writeOnly"],
+        true
+    );
     let engine = at("service.trueline", &["hop", "role"]);
     assert!(engine["anyOf"].to_string().contains("analysis"), "{engine}");
     assert_eq!(engine["default"], "all");

@@ -53,6 +53,8 @@ fn a_condition_says_for_which_signals_it_is_meant() {
     assert_eq!(wanted(&[condition]).unwrap().signals, SignalSet::of(Signal::Traces));
     let problem = wanted(&[condition, ("signal", "logs")]).err().unwrap();
     assert!(problem.contains("another signal"), "{problem}");
+    let problem = wanted(&[("where", "name == \"x\"")]).err().unwrap();
+    assert!(problem.contains("say of what it is, as span.name, metric.name"), "{problem}");
 }
 
 #[test]

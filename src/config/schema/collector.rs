@@ -303,14 +303,13 @@ fn pipeline(entry: &Entry, problems: &mut Problems) -> Option<Pipeline> {
 fn names_none(pipeline: &Node, key: &str) -> bool {
     match pipeline.get(key).map(|list| &list.value) {
         Some(Value::Seq(items)) => items.is_empty(),
-        Some(Value::String(text)) => text.trim().is_empty(),
         Some(Value::Null) => true,
         Some(_) => false,
         None => pipeline.is_null() || pipeline.as_map().is_some(),
     }
 }
 
-/// Reads a list of ids, or one string with commas.
+/// Reads a list of ids.
 fn references(owner: &Node, key: &str, path: &str, problems: &mut Problems) -> Vec<Reference> {
     let Some(node) = owner.get(key) else { return Vec::new() };
     let path = join(path, key);
@@ -327,9 +326,6 @@ fn references(owner: &Node, key: &str, path: &str, problems: &mut Problems) -> V
                     }
                 }
             }
-        }
-        Value::String(text) => {
-            found.extend(text.split(',').filter(|id| !id.trim().is_empty()).map(|id| (id, &node.place)));
         }
         _ => {
             let message = format!("expected a list of ids, found {}", node.describe());

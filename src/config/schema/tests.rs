@@ -43,8 +43,8 @@ service:
       receivers: [span_metrics]
       exporters: [debug]
     telemetry:
-      receivers: otlp
-      exporters: debug, otlp_grpc/backup
+      receivers: [otlp]
+      exporters: [debug, otlp_grpc/backup]
 ";
 
 #[test]

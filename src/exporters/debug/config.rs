@@ -23,10 +23,13 @@ pub(crate) struct DebugConfig {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verbosity {
     /// A line that counts.
+    #[serde(alias = "Basic", alias = "BASIC")]
     Basic,
     /// That, and a line for each item.
+    #[serde(alias = "Normal", alias = "NORMAL")]
     Normal,
     /// That, and all of each item.
+    #[serde(alias = "Detailed", alias = "DETAILED")]
     Detailed,
 }
 

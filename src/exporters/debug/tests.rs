@@ -426,6 +426,8 @@ fn the_first_of_each_second_are_shown_and_then_every_so_many() {
 #[test]
 fn requests_are_taken_and_nonsense_is_dropped() {
     let config: DebugConfig = serde_json::from_value(json!({"verbosity": "detailed"})).unwrap();
+    let written: DebugConfig = serde_json::from_value(json!({"verbosity": "Detailed"})).unwrap();
+    assert_eq!(written.verbosity, config.verbosity, "as in the collector, in whatever letters");
     let mut checks = Checks::default();
     config.validate(&mut checks);
     assert!(checks.into_findings().is_empty());

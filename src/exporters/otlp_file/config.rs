@@ -20,7 +20,7 @@ pub(crate) struct OtlpFileConfig {
     pub(super) compression: FileCompression,
     /// How long what was taken may wait in memory; zero writes at once.
     pub(super) flush_interval: config::Duration,
-    /// Keep what the file holds at the start; with `rotation` it is kept anyway.
+    /// Keep what the file holds at the start; not with `rotation`, which keeps it anyway.
     pub(super) append: bool,
     /// Make the directories of `path`.
     pub(super) create_directory: bool,
@@ -144,6 +144,12 @@ impl Config for OtlpFileConfig {
             checks.error("path", format!("path is {}, a directory; name a file in it", self.path.display()));
         } else if let Some(problem) = self.problem_of_place() {
             checks.error("path", format!("path is {}, {problem}", self.path.display()));
+        }
+        if self.append && self.rotation.get().is_some() {
+            checks.error(
+                "append",
+                "append and rotation enabled at the same time is not supported, remove append",
+            );
         }
         if self.rotation.get().is_some_and(|rotation| rotation.localtime) {
             checks.warn("rotation.localtime", "localtime is not supported, the names of backups tell UTC");

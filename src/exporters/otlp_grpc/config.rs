@@ -20,6 +20,7 @@ pub(crate) struct OtlpGrpcConfig {
     pub(super) endpoint: String,
     pub(super) compression: Compression,
     pub(super) tls: ClientTlsConfig,
+    #[serde(deserialize_with = "config::headers")]
     pub(super) headers: HeadersConfig,
     pub(super) auth: config::Section<AuthConfig>,
     pub(super) keepalive: config::Section<KeepaliveConfig>,

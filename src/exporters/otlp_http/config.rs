@@ -30,6 +30,7 @@ pub(crate) struct OtlpHttpConfig {
     pub(super) compression: Compression,
     pub(super) compression_params: CompressionParams,
     pub(super) tls: ClientTlsConfig,
+    #[serde(deserialize_with = "config::headers")]
     pub(super) headers: HeadersConfig,
     pub(super) auth: config::Section<AuthConfig>,
     /// Taken for the collector's sake; buffers here grow with the requests.

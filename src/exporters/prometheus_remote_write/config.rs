@@ -28,6 +28,7 @@ pub(crate) struct PrometheusRemoteWriteConfig {
     // The older place of what `http` holds.
     pub endpoint: Option<String>,
     pub tls: Option<ClientTlsConfig>,
+    #[serde(deserialize_with = "config::headers")]
     pub headers: Option<HeadersConfig>,
     pub auth: config::Section<AuthConfig>,
     pub timeout: Option<config::Duration>,
@@ -65,6 +66,7 @@ pub(crate) struct PrometheusRemoteWriteConfig {
 pub(crate) struct HttpKeys {
     pub endpoint: Option<String>,
     pub tls: Option<ClientTlsConfig>,
+    #[serde(deserialize_with = "config::headers")]
     pub headers: Option<HeadersConfig>,
     pub auth: config::Section<AuthConfig>,
     pub timeout: Option<config::Duration>,

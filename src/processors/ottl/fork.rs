@@ -69,6 +69,9 @@ impl Rule<'_> {
     }
 }
 
+/// How a condition without a context says what it asks for.
+const SAID_OF_WHAT: &str = "as span.name, metric.name, log.body and resource.attributes[\"a\"] do; service.name and other words with dots are attributes";
+
 impl Fork {
     /// The contexts that a key `context` may name.
     pub(crate) const CONTEXTS: [&'static str; 6] =
@@ -116,7 +119,10 @@ impl Fork {
             let node = spelled_out(&read.node, signal);
             let context = read.context.filter(|_| node == read.node);
             let mut sieve = Sieve::new(signal, ErrorMode::Silent);
-            sieve.resolve(text, &node, context).map_err(told)?;
+            sieve.resolve(text, &node, context).map_err(|fault| match context {
+                Some(_) => format!("{}; say of what it is, {SAID_OF_WHAT}", fault.told(text)),
+                None => fault.told(text),
+            })?;
             let at = sieve.deepest();
             if at == Depth::Part && signal == Signal::Traces {
                 return Err("events of spans are not shown apart from their spans".to_owned());

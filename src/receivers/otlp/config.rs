@@ -60,6 +60,7 @@ pub(crate) struct HttpConfig {
     pub(crate) max_request_body_size: config::ByteSize,
     pub(crate) include_metadata: bool,
     /// Added to every response.
+    #[serde(deserialize_with = "config::headers")]
     pub(crate) response_headers: BTreeMap<String, config::Secret>,
     pub(crate) compression_algorithms: Vec<String>,
     pub(crate) read_timeout: config::Duration,
@@ -382,6 +383,12 @@ pub(super) fn with_slash(path: &str) -> String {
 
 fn check_endpoint(endpoint: &str, path: &str, checks: &mut Checks) {
     let path = format!("{path}.endpoint");
+    if endpoint.starts_with(['/', '@']) || endpoint.starts_with("unix:") {
+        let message = format!(
+            "endpoint is {endpoint:?}, a unix socket, and requests are taken over TCP alone: write host:port"
+        );
+        return checks.error(&path, message);
+    }
     let Some((host, port)) = endpoint.rsplit_once(':') else {
         let message = format!("endpoint is {endpoint:?}, must be host:port such as \"localhost:4317\"");
         return checks.error(&path, message);

@@ -42,6 +42,7 @@ pub(in super::super) struct DestinationConfig {
     pub(in super::super) send_resolved: bool,
     pub(in super::super) resend: config::Duration,
     pub(in super::super) timeout: config::Duration,
+    #[serde(deserialize_with = "config::headers")]
     pub(in super::super) headers: HeadersConfig,
     pub(in super::super) signing: config::Section<SigningConfig>,
     #[serde(deserialize_with = "config::empty_is_unset")]

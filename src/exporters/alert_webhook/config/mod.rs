@@ -85,6 +85,7 @@ pub(super) struct HeartbeatConfig {
     pub(super) interval: config::Duration,
     pub(super) method: HeartbeatMethod,
     pub(super) timeout: config::Duration,
+    #[serde(deserialize_with = "config::headers")]
     pub(super) headers: HeadersConfig,
     pub(super) tls: ClientTlsConfig,
     pub(super) auth: config::Section<AuthConfig>,

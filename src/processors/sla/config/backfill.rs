@@ -13,6 +13,7 @@ pub(crate) struct BackfillConfig {
     /// `http://prometheus:9090`; without it nothing is asked.
     pub(crate) prometheus: Option<String>,
     /// Of every request, such as a tenant or a token.
+    #[serde(deserialize_with = "config::headers")]
     pub(crate) headers: BTreeMap<String, Secret>,
     pub(crate) tls: PastTls,
     /// Width of the parts of the last three days; older ones are an hour wide.
