@@ -21,7 +21,7 @@ pub fn holds_credentials(text: &str) -> bool {
 }
 
 /// Returns a text without the credentials in its URLs.
-pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
     let found = credentials(text);
     if found.is_empty() {
         return Cow::Borrowed(text);

@@ -25,7 +25,7 @@ mod suspect;
 mod values;
 mod write;
 
-pub use credentials::holds_credentials;
+pub use credentials::{holds_credentials, without_credentials};
 pub use decode::{NotSupported, NotSupportedKeys, Section, decode, decode_telling};
 pub use effective::{Difference, Effective, Redaction, differences};
 pub use expand::expand;

@@ -164,12 +164,14 @@ fn client_settings(config: &OtlpHttpConfig, uses_tls: bool, cx: &ExporterCx) -> 
 /// Returns what the server said, for the log.
 fn problem(uri: &Uri, answer: &Answer, is_json: bool) -> String {
     let status = answer.status;
+    let written = uri.to_string();
+    let asked = config::without_credentials(&written);
     if status.is_redirection() {
         let location =
             answer.headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or("nowhere");
         return format!(
-            "{uri} answered {status}, redirecting to {}; set the endpoint to that",
-            quote(location)
+            "{asked} answered {status}, redirecting to {}; set the endpoint to that",
+            quote(&config::without_credentials(location))
         );
     }
     let said = if is_json {
@@ -181,7 +183,7 @@ fn problem(uri: &Uri, answer: &Answer, is_json: bool) -> String {
     };
     let said = said.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
     let hint = if status == StatusCode::NOT_FOUND { "; is the path of the endpoint right?" } else { "" };
-    format!("{uri} answered {status}: {}{hint}", quote(&said))
+    format!("{asked} answered {status}: {}{hint}", quote(&said))
 }
 
 fn json_message(body: &[u8]) -> Option<String> {
