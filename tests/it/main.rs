@@ -29,6 +29,7 @@ mod hostile_series;
 mod imports;
 mod incident_marks;
 mod incidents;
+mod migration;
 mod offline;
 mod overload;
 mod own_telemetry;

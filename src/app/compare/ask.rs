@@ -43,7 +43,7 @@ pub(super) fn sides(args: &CompareArgs, at: Timestamp) -> anyhow::Result<Sides> 
         asked.increases(&args.a, name, &mut a)?;
         asked.increases(&args.b, name, &mut b)?;
     }
-    Ok(Sides { a, b, selectors: [args.a.all(), args.b.all()], ignored: asked.ignored })
+    Ok(Sides { a, b, selectors: [args.a.written(), args.b.written()], ignored: asked.ignored })
 }
 
 struct Asked {

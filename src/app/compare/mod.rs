@@ -14,7 +14,10 @@ use clap::{Args, ValueEnum};
 use component::Clock;
 use model::Timestamp;
 
-use self::{selector::Selector, sides::Sides};
+use self::{
+    selector::Selector,
+    sides::{Sides, Tolerance},
+};
 use crate::{
     detect::parse_time,
     exit::{self, fail, tell},
@@ -46,6 +49,10 @@ pub(crate) struct CompareArgs {
     /// By what share increases may differ
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     tolerance: f64,
+    /// By how many units increases may differ, whatever share of them that is: what one side had counted at an end of
+    /// the window and the other had not yet
+    #[arg(long, value_name = "UNITS", default_value_t = 5.0)]
+    tolerance_units: f64,
     /// A label that may differ, beside those that the selectors name; repeatable
     #[arg(long, value_name = "LABEL")]
     ignore: Vec<String>,
@@ -67,6 +74,11 @@ pub(crate) fn run(args: &CompareArgs) -> ExitCode {
     if !(0.0..=1.0).contains(&args.tolerance) {
         return fail(exit::USAGE, &format!("--tolerance is {}, must be between 0 and 1", args.tolerance));
     }
+    if !(args.tolerance_units.is_finite() && args.tolerance_units >= 0.0) {
+        let wrong = format!("--tolerance-units is {}, must be 0 or more", args.tolerance_units);
+        return fail(exit::USAGE, &wrong);
+    }
+    let tolerance = Tolerance { share: args.tolerance, units: args.tolerance_units };
     let at = args.at.unwrap_or_else(|| engine::SystemClock.now());
     let sides = match ask::sides(args, at) {
         Ok(sides) => sides,
@@ -74,10 +86,10 @@ pub(crate) fn run(args: &CompareArgs) -> ExitCode {
         Err(problem) => return fail(exit::RUNTIME, &format!("{problem:#}")),
     };
     let told = tell(&match args.format {
-        Format::Text => sides.text(args.tolerance),
-        Format::Json => format!("{:#}\n", sides.json(args.tolerance)),
+        Format::Text => sides.text(tolerance),
+        Format::Json => format!("{:#}\n", sides.json(tolerance)),
     });
-    if sides.are_same(args.tolerance) { told } else { ExitCode::from(exit::TESTS) }
+    if sides.are_same(tolerance) { told } else { ExitCode::from(exit::TESTS) }
 }
 
 impl Sides {

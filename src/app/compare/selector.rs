@@ -9,6 +9,8 @@ pub(super) struct Selector {
     inner: String,
     /// The labels that it asks for.
     pub(super) labels: Vec<String>,
+    /// Whether series without labels could be selected, which Prometheus refuses.
+    may_be_empty: bool,
 }
 
 impl FromStr for Selector {
@@ -24,21 +26,28 @@ impl FromStr for Selector {
         if !is_name(&name) || (name.is_empty() && inner.is_empty()) {
             return Err(wrong());
         }
-        let labels = labels(&inner).ok_or_else(wrong)?;
-        Ok(Self { name, inner, labels })
+        let matchers = matchers(&inner).ok_or_else(wrong)?;
+        let may_be_empty = name.is_empty() && !matchers.iter().any(|matcher| matcher.needs_a_value);
+        let labels = matchers.into_iter().map(|matcher| matcher.label).filter(|label| label != "__name__");
+        Ok(Self { name, inner, labels: labels.collect(), may_be_empty })
     }
 }
 
 impl Selector {
-    /// Writes it as PromQL.
-    pub(super) fn all(&self) -> String {
+    /// Writes it as it was given.
+    pub(super) fn written(&self) -> String {
         format!("{}{{{}}}", self.name, self.inner)
+    }
+
+    /// Writes it as PromQL. Every series has a name, so to ask for one leaves none out.
+    pub(super) fn all(&self) -> String {
+        if self.may_be_empty { format!("{{{},__name__=~\".+\"}}", self.inner) } else { self.written() }
     }
 
     /// Writes it for the series of one name.
     pub(super) fn of_name(&self, name: &str) -> String {
         if !self.name.is_empty() {
-            return self.all();
+            return self.written();
         }
         let name = name.replace('\\', "\\\\").replace('"', "\\\"");
         let comma = if self.inner.is_empty() { "" } else { "," };
@@ -46,9 +55,16 @@ impl Selector {
     }
 }
 
-/// Returns the labels of `a="b",c=~"d"`; none where it is nothing of the kind.
-fn labels(inner: &str) -> Option<Vec<String>> {
-    let mut labels = Vec::new();
+/// `label="value"`.
+struct Matcher {
+    label: String,
+    /// Whether a series without the label is surely not selected. Of an expression nobody knows.
+    needs_a_value: bool,
+}
+
+/// Returns the parts of `a="b",c=~"d"`; none where it is nothing of the kind.
+fn matchers(inner: &str) -> Option<Vec<Matcher>> {
+    let mut matchers = Vec::new();
     let mut rest = inner;
     while !rest.trim().is_empty() {
         let at = rest.find(['=', '!'])?;
@@ -57,16 +73,17 @@ fn labels(inner: &str) -> Option<Vec<String>> {
         if label.is_empty() {
             return None;
         }
-        if label != "__name__" {
-            labels.push(label.to_owned());
-        }
-        let value = value.trim_start_matches(['=', '!', '~']).trim_start();
+        let (operator, value) = ["=~", "!~", "!=", "="]
+            .into_iter()
+            .find_map(|operator| Some((operator, value.strip_prefix(operator)?.trim_start())))?;
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
         let end = end_of_text(value.get(1..)?, quote)?;
+        let needs_a_value = if end == 0 { operator == "!=" } else { operator == "=" };
+        matchers.push(Matcher { label: label.to_owned(), needs_a_value });
         rest = value.get(end + 2..)?.trim_start();
         rest = rest.strip_prefix(',').unwrap_or(rest);
     }
-    Some(labels)
+    Some(matchers)
 }
 
 /// Returns where a quoted text ends.

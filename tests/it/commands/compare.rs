@@ -52,8 +52,14 @@ fn compare(url: &str, more: &[&str]) -> Result<(Option<i32>, String)> {
 fn two_collectors_that_count_the_same_are_the_same_and_one_that_counts_less_is_not() -> Result<()> {
     let prometheus = Prometheus::start_with_past(Version::Three, &past(0.98, "/cart")?)?;
     let (code, told) = compare(prometheus.url(), &["--ignore", "instance"])?;
-    ensure!(code == Some(0) && told.contains("all 2 metrics are the same within 5 %"), "{code:?}: {told}");
-    let (code, told) = compare(prometheus.url(), &["--ignore", "instance", "--tolerance", "0.01"])?;
+    ensure!(
+        code == Some(0) && told.contains("all 2 metrics are the same within 5 % or 5 units"),
+        "{code:?}: {told}"
+    );
+    let (code, told) = compare(
+        prometheus.url(),
+        &["--ignore", "instance", "--tolerance", "0.01", "--tolerance-units", "0"],
+    )?;
     ensure!(code == Some(5) && told.contains("1 of 2 metrics differ"), "{code:?}: {told}");
     let (code, told) = compare(prometheus.url(), &["--format=json"])?;
     let json: Value = serde_json::from_str(&told)?;
@@ -72,5 +78,16 @@ fn other_labels_are_named_and_prometheus_must_be_there() -> Result<()> {
     ensure!(code.is_some_and(|code| code != 0), "{told}");
     let (code, told) = compare(&format!("http://127.0.0.1:{}", free_port()), &[])?;
     ensure!(code == Some(6), "{code:?}: {told}");
+    Ok(())
+}
+
+#[test]
+fn what_bears_no_label_of_the_other_can_be_selected() -> Result<()> {
+    let prometheus = Prometheus::start_with_past(Version::Three, &past(1.0, "/cart")?)?;
+    let (at, url) = (END.to_string(), prometheus.url());
+    let all = "{collector=\"\"}";
+    let output = trueline(&["compare", "--prometheus", url, "--at", &at, "--a", all, "--b", all])?;
+    let told = text(&output.stdout) + &text(&output.stderr);
+    ensure!(output.status.code() == Some(0) && told.contains("A {collector=\"\"}: 4 series"), "{told}");
     Ok(())
 }
