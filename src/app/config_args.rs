@@ -3,6 +3,8 @@
 use clap::Args;
 use config::ConfigUri;
 
+use crate::terminal::printable;
+
 /// Where the configuration comes from
 #[derive(Args, Clone)]
 pub(crate) struct ConfigArgs {
@@ -12,6 +14,9 @@ pub(crate) struct ConfigArgs {
     /// Set one key over everything else: `--set exporters.debug.verbosity=detailed`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Feature gates of the Go collector, as its command lines have them: they mean nothing here
+    #[arg(long, value_name = "GATES", allow_hyphen_values = true)]
+    feature_gates: Vec<String>,
 }
 
 impl ConfigArgs {
@@ -19,6 +24,7 @@ impl ConfigArgs {
     pub(crate) fn and(mut self, later: Self) -> Self {
         self.config.extend(later.config);
         self.set.extend(later.set);
+        self.feature_gates.extend(later.feature_gates);
         self
     }
 
@@ -27,8 +33,21 @@ impl ConfigArgs {
         self.config.is_empty() && self.set.is_empty()
     }
 
+    /// Says of each feature gate that it changes nothing. A command line that has one runs all the same.
+    #[expect(clippy::print_stderr, reason = "a remark for the person who wrote the command line")]
+    fn tell_gates(&self) {
+        let gates = self.feature_gates.iter().flat_map(|list| list.split(',')).map(str::trim);
+        for gate in gates.filter(|gate| !gate.is_empty()) {
+            eprintln!(
+                "warning: --feature-gates={}: the Go collector's feature gates mean nothing here, remove it",
+                printable(gate)
+            );
+        }
+    }
+
     /// Reads the locations; `--set` comes last, so it wins.
     pub(crate) fn uris(&self) -> Result<Vec<ConfigUri>, String> {
+        self.tell_gates();
         if self.config.is_empty() {
             return Err("at least one config flag must be provided: trueline --config=FILE".to_owned());
         }

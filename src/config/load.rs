@@ -27,6 +27,11 @@ pub enum UriError {
     Empty,
     #[error("scheme `{0}` is not supported, use `file:`, `env:` or `yaml:`")]
     UnknownScheme(String),
+    #[error(
+        "a configuration is not fetched over {0}: fetch it to a file, `curl -fsS -o collector.yaml URL`, or pipe it, \
+         `curl -fsS URL | trueline --config=/dev/stdin`"
+    )]
+    OverNetwork(String),
     #[error("`{0}` is not of the form `key.subkey=value`")]
     NoEquals(String),
 }
@@ -58,6 +63,7 @@ impl FromStr for ConfigUri {
             "file" => Ok(Self::File(rest.into())),
             "env" => Ok(Self::Env(rest.to_owned())),
             "yaml" => Ok(Self::Yaml(rest.to_owned())),
+            "http" | "https" => Err(UriError::OverNetwork(scheme.to_owned())),
             _ if is_scheme(scheme) => Err(UriError::UnknownScheme(scheme.to_owned())),
             _ => Ok(Self::File(text.into())),
         }

@@ -10,7 +10,7 @@ pub(crate) mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 pub(crate) use self::effective::is_good;
 use self::validate::ValidateArgs;
@@ -30,12 +30,16 @@ use crate::{
     replay::{self, ReplayArgs},
     schema,
     tap::{self, TapArgs},
+    terminal::printable,
 };
 
 /// An OpenTelemetry collector that knows what normal looks like
 #[derive(Parser)]
-#[command(name = "trueline", version, disable_help_subcommand = true)]
+#[command(name = "trueline", version, disable_help_subcommand = true, disable_version_flag = true)]
 pub(crate) struct Cli {
+    /// Print the version; `-v` is how the Go collector is asked
+    #[arg(short = 'v', visible_short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Option<Command>,
     /// Without a command, `--config` runs the collector; before `run` and `validate` it is theirs
@@ -76,9 +80,16 @@ enum Command {
     /// Write the JSON Schema of the configuration, for editors
     Schema,
     /// Write what completes this command line for a shell
+    #[command(alias = "completion")]
     Completions {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
+    },
+    /// List feature gates, of which there are none: for scripts that ask the Go collector
+    #[command(name = "featuregate", hide = true)]
+    FeatureGate {
+        /// The one to tell about
+        id: Option<String>,
     },
     /// Tell which attribute of which service makes the series that leave
     Cardinality(CardinalityArgs),
@@ -164,6 +175,7 @@ impl Cli {
             Some(Command::Compare(args)) => compare::run(&args),
             Some(Command::Schema) => schema::write(),
             Some(Command::Completions { shell }) => completions(shell),
+            Some(Command::FeatureGate { id }) => feature_gates(id.as_deref()),
             Some(Command::Detect(args)) => detect::run(&args),
             Some(Command::Replay(args)) => replay::run(&args),
             Some(Command::Backtest(args)) => backtest::run(&args),
@@ -190,6 +202,16 @@ fn completions(shell: clap_complete::Shell) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "trueline", &mut script);
     tell(&String::from_utf8_lossy(&script))
+}
+
+/// Answers as the Go collector does where it has no gate: with the head of its table.
+fn feature_gates(id: Option<&str>) -> ExitCode {
+    match id {
+        Some(id) => {
+            fail(exit::USAGE, &format!("there is no feature gate `{}`: there are none", printable(id)))
+        }
+        None => tell("ID  Enabled  Stage  Description\n"),
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ fn schemes_are_told_from_paths() {
     assert_eq!(uri("./x:y.yaml"), ConfigUri::File("./x:y.yaml".into()));
     assert_eq!(uri("env:DOC"), ConfigUri::Env("DOC".to_owned()));
     assert_eq!(uri("yaml:a: b"), ConfigUri::Yaml("a: b".to_owned()));
-    assert_eq!("http://x".parse::<ConfigUri>(), Err(UriError::UnknownScheme("http".to_owned())));
+    assert_eq!("http://x".parse::<ConfigUri>(), Err(UriError::OverNetwork("http".to_owned())));
+    assert_eq!("s3:x".parse::<ConfigUri>(), Err(UriError::UnknownScheme("s3".to_owned())));
     assert_eq!("".parse::<ConfigUri>(), Err(UriError::Empty));
     assert_eq!(ConfigUri::set("novalue"), Err(UriError::NoEquals("novalue".to_owned())));
 }

@@ -1,7 +1,7 @@
 //! Every code of `src/app/commands/README.md`, from commands that can end so.
 
 use std::{
-    io::Read,
+    io::{Read, Write},
     os::unix::process::ExitStatusExt,
     process::{Command, Stdio},
     time::Duration,
@@ -35,9 +35,38 @@ fn a_command_that_did_what_it_was_asked_ends_with_0() -> Result<()> {
         &["components"],
         &["--help"],
         &["--version"],
+        &["-v"],
+        &["completion", "bash"],
+        &["featuregate"],
+        &["validate", GOOD, "--feature-gates=service.profilesSupport,-b,+c,"],
+        &["--feature-gates", "-a", GOOD, "validate"],
     ] {
         assert_eq!(code(args)?, 0, "{args:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn what_the_go_collectors_command_line_has_and_means_nothing_here_is_said() -> Result<()> {
+    let told = trueline(&["validate", GOOD, "--feature-gates=service.profilesSupport,-b,"])?;
+    let told = text(&told.stderr);
+    assert_eq!(told.matches("warning: --feature-gates=").count(), 2, "{told}");
+    assert!(told.contains("--feature-gates=service.profilesSupport:") && told.contains("=-b:"), "{told}");
+    let told = text(&trueline(&["--config=https://example.com/collector.yaml"])?.stderr);
+    assert!(told.contains("curl -fsS URL | trueline --config=/dev/stdin"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn a_configuration_can_be_piped_in() -> Result<()> {
+    let (_, yaml) = GOOD.split_once("yaml:").context("the text of the configuration")?;
+    let mut reading = Command::new(trueline_binary()?)
+        .args(["validate", "--config=/dev/stdin"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    reading.stdin.take().context("its input")?.write_all(yaml.as_bytes())?;
+    assert_eq!(reading.wait()?.code(), Some(0));
     Ok(())
 }
 
@@ -72,6 +101,8 @@ fn a_command_line_that_can_not_be_understood_ends_with_2() -> Result<()> {
         &[][..],
         &["run"],
         &["--config=ftp:x"],
+        &["--config=http://localhost/collector.yaml"],
+        &["featuregate", "service.profilesSupport"],
         &["--frobnicate"],
         &["frobnicate"],
         &["validate"],
