@@ -3,7 +3,7 @@
 use config::{Field, Shape, Variant};
 use serde_json::{Map, Value, json};
 
-use super::pages::Page;
+use super::pages::{Page, Row};
 
 /// Anything may be written as `${env:NAME}`, whatever it stands for.
 const EXPANSION: &str = r"\$\{";
@@ -98,13 +98,20 @@ impl<'p> Writer<'p> {
 
     /// Adds what the page says of a key.
     fn describe(&self, property: &mut Value) {
-        let (Some(row), Some(map)) = (self.page.row(&self.path), property.as_object_mut()) else { return };
+        let Some(map) = property.as_object_mut() else { return };
         // Beside a reference nothing else counts in draft 7.
         if map.contains_key("$ref") {
             return;
         }
-        map.insert("description".to_owned(), row.description().into());
-        if let Some(default) = row.default_value() {
+        let row = self.page.row(&self.path);
+        if let Some(description) = row
+            .and_then(Row::description)
+            .or_else(|| self.page.mention(&self.path))
+            .or_else(|| of_section(map))
+        {
+            map.insert("description".to_owned(), description.into());
+        }
+        if let Some(default) = row.and_then(Row::default_value) {
             map.insert("default".to_owned(), default);
         }
     }
@@ -133,6 +140,13 @@ impl<'p> Writer<'p> {
         forms.push(json!({ "enum": names }));
         json!({ "anyOf": forms })
     }
+}
+
+/// Says what is in a section that has no words of its own.
+fn of_section(section: &Map<String, Value>) -> Option<String> {
+    let keys: Vec<String> =
+        section.get("properties")?.as_object()?.keys().map(|key| format!("`{key}`")).collect();
+    (!keys.is_empty()).then(|| format!("Settings: {}", keys.join(", ")))
 }
 
 /// Allows nothing after the colon, and an expansion in place of the value.

@@ -1,5 +1,7 @@
 //! What the pages for operators say of keys: their tables, read.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 /// The pages, by section and component.
@@ -58,6 +60,19 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("service", "trueline", include_str!("../../../README.md")),
 ];
 
+/// What many components have in common, and what stands before the keys of that page.
+const SHARED: &[(&str, &str)] =
+    &[("", include_str!("../../component/README.md")), ("tls.", include_str!("../../transport/README.md"))];
+
+static SHARED_ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let of_page = |(prefix, text): &(&str, &str)| {
+        let mut rows = rows(text);
+        rows.iter_mut().for_each(|row| row.key.insert_str(0, prefix));
+        rows
+    };
+    SHARED.iter().flat_map(of_page).collect()
+});
+
 /// A page's tables of keys.
 pub(super) struct Page {
     about: Option<String>,
@@ -68,6 +83,8 @@ pub(super) struct Page {
 pub(super) struct Row {
     /// Keys, joined by dots: from the component's section on, or from the part of it that the table is about.
     key: String,
+    /// The heading above the table, where that is a key.
+    below: Option<String>,
     /// Which table of the page.
     table: usize,
     default: String,
@@ -89,17 +106,36 @@ impl Page {
         self.about.as_deref()
     }
 
-    /// Returns what is said of a key: of that path, or of the longest end of it. Where tables differ over a short end,
-    /// nobody knows which is meant.
+    /// Returns what is said of a key: of that path, or of the longest end of it, by the page or for all components. Where
+    /// tables differ over a short end, nobody knows which is meant.
     pub(super) fn row(&self, path: &[String]) -> Option<&Row> {
-        for from in 0..path.len() {
+        (0..path.len()).find_map(|from| {
             let end = path.get(from..)?.join(".");
-            let mut found = self.rows.iter().filter(|row| row.key == end);
-            let Some(first) = found.next() else { continue };
-            let is_clear = from == 0 || found.all(|other| other.table == first.table);
-            return is_clear.then_some(first);
-        }
-        None
+            let named =
+                |row: &&Row| row.key == end && (from == 0 || row.fits(path.get(..from).unwrap_or_default()));
+            let mut found = self.rows.iter().filter(named);
+            match found.next() {
+                Some(first) => {
+                    let is_clear =
+                        from == 0 || first.below.is_some() || found.all(|other| other.table == first.table);
+                    is_clear.then_some(first)
+                }
+                None => SHARED_ROWS.iter().find(|row| row.key == end),
+            }
+        })
+    }
+
+    /// Returns what is said of the settings around a key, where its name stands in that.
+    pub(super) fn mention(&self, path: &[String]) -> Option<String> {
+        let (key, around) = path.split_last()?;
+        (1..=around.len()).rev().find_map(|upto| {
+            let around = around.get(..upto)?;
+            let row = self.row(around)?;
+            let names_it =
+                row.meaning.contains(&format!("`{key}`")) || row.meaning.contains(&format!("{key}:"));
+            let meaning = without_links(&row.meaning).replace(", see below", "");
+            names_it.then(|| format!("Of `{}`: {meaning}", around.last().map_or("", String::as_str)))
+        })
     }
 
     #[cfg(test)]
@@ -109,11 +145,22 @@ impl Page {
 }
 
 impl Row {
-    pub(super) fn description(&self) -> String {
-        let default =
-            if self.default.is_empty() { String::new() } else { format!("Default: {}", self.default) };
-        let parts = [self.meaning.as_str(), &default];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    /// Whether the heading above the table is among the keys around, where it is a key.
+    fn fits(&self, around: &[String]) -> bool {
+        self.below.as_ref().is_none_or(|below| around.contains(below))
+    }
+
+    /// Returns what an editor shows: without links, which lead nowhere from there. None where the page says it elsewhere.
+    pub(super) fn description(&self) -> Option<String> {
+        let default = if self.default.is_empty() {
+            String::new()
+        } else {
+            format!("Default: {}", without_links(&self.default))
+        };
+        let meaning = without_links(&self.meaning).replace(", see below", "").replace("see below", "");
+        let parts = [meaning.trim(), &default];
+        let said = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
+        (!said.is_empty()).then_some(said)
     }
 
     /// Returns the default where the page writes it as one would in a configuration.
@@ -135,34 +182,104 @@ fn about(text: &str) -> Option<String> {
     (!paragraph.is_empty()).then(|| paragraph.join(" "))
 }
 
+/// Returns the text with `[words](address)` as its words.
+fn without_links(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("](") {
+        let Some((address, behind)) = after.split_once(')') else { break };
+        match before.rsplit_once('[') {
+            Some((before, words)) => out += &format!("{before}{words}"),
+            None => out += &format!("{before}]({address})"),
+        }
+        rest = behind;
+    }
+    out + rest
+}
+
+/// Returns the key that a heading is, such as `## grpc`. That of the page itself is the component's name.
+fn key_of_heading(line: &str) -> Option<String> {
+    let name = line.strip_prefix("##")?.trim_start_matches('#').trim().trim_matches('`');
+    let is_key = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
+    is_key.then(|| name.to_owned())
+}
+
+/// Reads the keys of a cell: `a.b`, `.c` are `a.b` and `a.c`.
+fn keys(cell: &str) -> Vec<String> {
+    let mut keys = Vec::<String>::new();
+    for written in cell.split('`').skip(1).step_by(2) {
+        let key = written.replace("::", ".");
+        let around = keys.last().and_then(|last| Some(last.rsplit_once('.')?.0.to_owned()));
+        keys.push(match (key.starts_with('.'), around) {
+            (true, Some(around)) => around + &key,
+            _ => key,
+        });
+    }
+    keys
+}
+
+/// Returns the default of each of several keys, where a cell has one for each: `` `1.2`, `1.3` ``.
+fn defaults(cell: &str, n_keys: usize) -> Vec<String> {
+    let each: Vec<String> = cell.split(", ").map(str::to_owned).collect();
+    let is_code = |text: &String| {
+        text.len() > 1 && text.matches('`').count() == 2 && text.starts_with('`') && text.ends_with('`')
+    };
+    if each.len() == n_keys && each.iter().all(is_code) { each } else { vec![cell.to_owned(); n_keys] }
+}
+
 /// Reads every table whose columns are a key, a default and a meaning, or the first and the last of them.
 fn rows(text: &str) -> Vec<Row> {
-    let (mut rows, mut table, mut columns) = (Vec::new(), 0, None);
+    let (mut rows, mut table, mut columns, mut below, mut are_kinds) = (Vec::new(), 0, None, None, false);
     for line in text.lines() {
         let Some(cells) = cells(line) else {
             columns = None;
+            if line.starts_with('#') {
+                below = key_of_heading(line);
+            }
             continue;
         };
         let Some((default, meaning)) = columns else {
             table += 1;
+            are_kinds = cells.get(1).is_some_and(|head| head == "keys");
             let is_of_keys = cells.first().is_some_and(|head| head.starts_with("key"));
             let column = |name: &str| cells.iter().position(|head| head == name);
-            columns = Some((column("default"), column("meaning").filter(|_| is_of_keys)));
+            let default = column("default");
+            let last = cells.len().checked_sub(1).filter(|last| *last > 0 && Some(*last) != default);
+            columns = Some((default, column("meaning").or(last).filter(|_| is_of_keys)));
             continue;
         };
+        if are_kinds {
+            rows.extend(kinds(&cells, table));
+            continue;
+        }
         let Some(meaning) = meaning.and_then(|at| cells.get(at)) else { continue };
         let default = default.and_then(|at| cells.get(at)).cloned().unwrap_or_default();
         let Some(first) = cells.first() else { continue };
-        for key in first.split('`').skip(1).step_by(2) {
-            rows.push(Row {
-                key: key.replace("::", "."),
-                table,
-                default: default.clone(),
-                meaning: meaning.clone(),
-            });
-        }
+        let keys = keys(first);
+        let defaults = defaults(&default, keys.len());
+        rows.extend(keys.into_iter().zip(defaults).map(|(key, default)| Row {
+            key,
+            below: below.clone(),
+            table,
+            default,
+            meaning: meaning.clone(),
+        }));
     }
     rows
+}
+
+/// Reads a row of a kind, the keys that it has, and what it does: of each key it is known what it is for.
+fn kinds(cells: &[String], table: usize) -> Vec<Row> {
+    let [kind, keys_of_kind, .., meaning] = cells else { return Vec::new() };
+    let row = |key: String| {
+        let (below, default, meaning) = (None, String::new(), meaning.clone());
+        Row { key, below, table, default, meaning }
+    };
+    let of_kind = |kind: String| {
+        let inner =
+            keys(keys_of_kind).into_iter().map(|key| row(format!("{kind}.{key}"))).collect::<Vec<_>>();
+        std::iter::once(row(kind)).chain(inner)
+    };
+    keys(kind).into_iter().flat_map(of_kind).collect()
 }
 
 /// Splits a row of a table. A bar within code separates nothing.

@@ -108,3 +108,53 @@ fn every_secret_stands_behind_a_key_that_looks_so() {
     let unlike: Vec<_> = found.iter().filter(|(_, looks)| !looks).map(|(path, _)| path).collect();
     assert!(unlike.is_empty(), "{unlike:#?}");
 }
+
+/// Every property of a part of the schema, with its path.
+fn properties<'s>(node: &'s Value, path: &str, found: &mut Vec<(String, &'s Value)>) {
+    for (key, property) in node["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{key}");
+        found.push((path.clone(), property));
+        properties(property, &path, found);
+    }
+    for form in node["anyOf"].as_array().into_iter().flatten() {
+        properties(form, path, found);
+    }
+    for inner in ["items", "additionalProperties"] {
+        if node[inner].is_object() {
+            properties(&node[inner], path, found);
+        }
+    }
+}
+
+#[test]
+fn what_people_type_is_described_without_links_that_lead_nowhere() {
+    let whole = whole();
+    let mut all = Vec::new();
+    for (name, definition) in whole["definitions"].as_object().into_iter().flatten() {
+        properties(definition, name, &mut all);
+    }
+    let bare: Vec<&String> = all
+        .iter()
+        .filter(|(_, it)| !it["description"].is_string() && !it["$ref"].is_string())
+        .map(|(path, _)| path)
+        .collect();
+    assert!(bare.len() * 10 <= all.len(), "{} of {} are not described: {bare:#?}", bare.len(), all.len());
+    for (path, property) in &all {
+        let description = property["description"].as_str().unwrap_or_default();
+        let leads_nowhere = ["](", "see below"].iter().any(|words| description.contains(words));
+        assert!(!leads_nowhere, "{path}: {description}");
+    }
+}
+
+#[test]
+fn settings_that_many_components_share_are_described_in_each() {
+    for component in ["exporters.otlp_grpc", "exporters.otlp_http"] {
+        assert_eq!(at(component, &["sending_queue", "queue_size"])["default"], 1000, "{component}");
+        assert_eq!(at(component, &["sending_queue", "max_bytes"])["default"], "128MiB", "{component}");
+        assert_eq!(at(component, &["retry_on_failure", "max_elapsed_time"])["default"], "5m", "{component}");
+        let authority = at(component, &["tls", "ca_file"])["description"].to_string();
+        assert!(authority.contains("authorities to trust"), "{component}: {authority}");
+    }
+    let endpoint = |protocol| at("receivers.otlp", &["protocols", protocol, "endpoint"])["default"].clone();
+    assert_eq!([endpoint("grpc"), endpoint("http")], ["localhost:4317", "localhost:4318"]);
+}
