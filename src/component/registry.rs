@@ -51,21 +51,35 @@ impl<T: ?Sized> Entry<T> {
 
 fn read<C: Config>(node: &Node, path: &str, problems: &mut Problems) -> Option<C> {
     let before = problems.error_count();
+    let n_before = problems.iter().count();
     let config = config::decode_telling::<C>(node, path, C::NOT_SUPPORTED, problems)?;
     let mut checks = Checks::default();
     config.validate(&mut checks);
+    let told = problems.iter().skip(n_before).filter(|problem| problem.is_not_supported);
+    let refused: Vec<String> = told.map(|problem| problem.path.clone()).collect();
     for finding in checks.into_findings() {
         let at = config::path_below(path, finding.path.as_str());
         let was_misread = match finding.is_absence {
             true => problems.was_misread_within(&at),
             false => problems.was_misread(&at),
         };
-        if was_misread {
+        if was_misread || stands_for_refused(node, path, &finding.path, &refused) {
             continue;
         }
         problems.report(node, path, &finding.path, finding.message, finding.is_warning);
     }
     (problems.error_count() == before).then_some(config)
+}
+
+/// Whether a key is missing beside one that is refused: who wrote that one in its place is told once.
+fn stands_for_refused(node: &Node, path: &str, key: &str, refused: &[String]) -> bool {
+    let Some((around, _)) = key.rsplit_once('.') else { return false };
+    let around = format!("{path}::{}", around.replace('.', "::"));
+    let step = |node, key: &str| match key.parse::<usize>() {
+        Ok(index) => Node::as_seq(node)?.get(index),
+        Err(_) => node.get(key),
+    };
+    refused.contains(&around) && key.split('.').try_fold(node, step).is_none()
 }
 
 /// A receiver with its configuration, ready to be built on any thread.
