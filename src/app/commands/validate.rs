@@ -45,7 +45,8 @@ pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
         Ok(uris) => uris,
         Err(problem) => return fail(exit::USAGE, &problem),
     };
-    let Loaded { mut problems, plan, .. } = check(&uris);
+    let Loaded { mut problems, plan, collector, .. } = check(&uris);
+    let collecting = collecting(&collector);
     problems.retain(|problem| !problem.lint.is_some_and(|name| args.allow.iter().any(|it| it == name)));
     let loads = match plan.filter(|_| !args.estimate.is_empty()) {
         None => None,
@@ -55,7 +56,7 @@ pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
         },
     };
     let told = match args.format {
-        Format::Json if loads.is_some() => tell(&with_loads(&problems, loads.as_deref())),
+        Format::Json if loads.is_some() => tell(&with_loads(&problems, loads.as_deref(), &collecting)),
         Format::Json => tell(&(config::to_json(&problems.sorted()) + "\n")),
         Format::Text if problems.is_empty() => {
             eprintln!("the configuration is good");
@@ -64,7 +65,7 @@ pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
         Format::Text => tell(&(render(&problems, std::io::stdout().is_terminal()) + "\n")),
     };
     let told = match loads.as_deref().filter(|_| matches!(args.format, Format::Text)) {
-        Some(loads) => tell(&estimate::text(loads)),
+        Some(loads) => tell(&(estimate::text(loads) + &not_in_it(&collecting))),
         None => told,
     };
     match told {
@@ -75,10 +76,31 @@ pub(super) fn validate(before: &ConfigArgs, args: &ValidateArgs) -> ExitCode {
 }
 
 /// Writes problems beside what exporters would have to carry.
-fn with_loads(problems: &Problems, loads: Option<&[estimate::Load]>) -> String {
+fn with_loads(problems: &Problems, loads: Option<&[estimate::Load]>, collecting: &[String]) -> String {
     let problems: serde_json::Value =
         serde_json::from_str(&config::to_json(&problems.sorted())).expect("it has just been written");
-    format!("{:#}\n", serde_json::json!({ "problems": problems, "estimate": loads }))
+    format!(
+        "{:#}\n",
+        serde_json::json!({ "problems": problems, "estimate": loads, "not_estimated": collecting })
+    )
+}
+
+/// Returns the receivers that collect by themselves: no recording has what they bring.
+fn collecting(collector: &config::Collector) -> Vec<String> {
+    let kinds = ["prometheus", "host_metrics", "hostmetrics"];
+    let of_kind = |it: &&config::Component| kinds.contains(&it.id.component_type.as_str());
+    collector.receivers.iter().filter(of_kind).map(|it| it.id.to_string()).collect()
+}
+
+/// Says that an estimate is no whole where receivers collect by themselves.
+fn not_in_it(collecting: &[String]) -> String {
+    if collecting.is_empty() {
+        return String::new();
+    }
+    let names = collecting.join(", ");
+    format!(
+        "not in it: series that receivers collect by themselves ({names}); exporters behind them carry those too\n"
+    )
 }
 
 /// Reads a configuration as far as it can be judged without running it. The start uses it too.

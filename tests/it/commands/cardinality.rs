@@ -49,6 +49,15 @@ fn the_series_of_a_recorded_load_are_told_by_what_makes_them() -> Result<()> {
     let spans = of("nop")["spans_per_second"].as_f64().unwrap_or_default();
     ensure!((80.0..120.0).contains(&spans), "{spans}");
     assert_eq!(trueline(&["cardinality", "/nowhere.jsonl", CONFIG])?.status.code(), Some(1));
+    assert_eq!(estimate["not_estimated"], serde_json::json!([]));
+    let scraping = "--config=yaml:{receivers: {hostmetrics/own: {scrapers: {load: }}}, \
+        service: {pipelines: {metrics/own: {receivers: [hostmetrics/own], exporters: [nop]}}}, exporters: {nop: }}";
+    let told = trueline_succeeds(&["validate", CONFIG, scraping, "--estimate", &file])?;
+    let told = text(&told.stdout);
+    assert!(
+        told.contains("not in it: series that receivers collect by themselves (hostmetrics/own)"),
+        "{told}"
+    );
     assert_eq!(trueline(&["validate", CONFIG, "--estimate", "/nowhere.jsonl"])?.status.code(), Some(1));
     Ok(())
 }
