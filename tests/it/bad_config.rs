@@ -212,7 +212,7 @@ service:
             6 |   kafka:
               |   ^^^^^
               |
-              = help: data comes in over OTLP only yet; put a collector with that receiver and an OTLP exporter before this one
+              = help: data comes in over OTLP, and from pages for Prometheus (`prometheus`) and the machine (`host_metrics`); put a collector with that receiver and an OTLP exporter before this one
 
             error: exporters::otlp::sending_queue::queue_size: queue_size is 0, must be above 0
               --> yaml::10:33
@@ -518,12 +518,6 @@ service:
               |
             9 |   otlphttp: {endpoint: 'http://tempo:4318', auth: {authenticator: health_check}}
               |                                                                   ^^^^^^^^^^^^
-
-            error: extensions::headers_setter::headers::0::value: value is missing
-              --> yaml::15:30
-               |
-            15 |   headers_setter: {headers: [{key: x-a, from_context: x-a}]}
-               |                              ^
 
             error: extensions::headers_setter::headers::0: key `from_context` of the collector is not supported: headers of requests that came in are not kept with what they brought
               --> yaml::15:41

@@ -14,6 +14,7 @@ pub(super) struct Contrib {
     pub(super) version: String,
     components: BTreeMap<String, Vec<String>>,
     pub(super) defaults: Vec<OtherDefault>,
+    pub(super) meanings: Vec<OtherMeaning>,
 }
 
 /// A default that is another here.
@@ -26,6 +27,15 @@ pub(super) struct OtherDefault {
     pub(super) there: String,
     pub(super) here: String,
     pub(super) why: String,
+}
+
+/// What a component does otherwise here with the same settings.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct OtherMeaning {
+    /// Section and kind: `processors/batch`.
+    pub(super) component: String,
+    pub(super) there: String,
+    pub(super) here: String,
 }
 
 pub(super) static CONTRIB: LazyLock<Contrib> = LazyLock::new(|| {

@@ -1,11 +1,11 @@
 //! The report: each component, each problem and each default that is another.
 
 use component::Registry;
-use config::{Component, ComponentKind, Node, Place, Problem, Severity, instead_of};
+use config::{Component, ComponentKind, Node, Place, Problem, Severity, Value, instead_of};
 use engine::Loaded;
 use serde::Serialize;
 
-use super::contrib::{CONTRIB, OtherDefault};
+use super::contrib::{CONTRIB, OtherDefault, OtherMeaning};
 
 /// What becomes of a configuration.
 #[derive(Serialize)]
@@ -18,6 +18,7 @@ pub(super) struct Report {
     problems: Vec<Found>,
     no_effect: Vec<Found>,
     defaults: Vec<Found>,
+    meanings: Vec<Found>,
 }
 
 /// One thing that is told, and where it stands.
@@ -57,6 +58,7 @@ impl Report {
             problems: Vec::new(),
             no_effect: Vec::new(),
             defaults: Vec::new(),
+            meanings: Vec::new(),
         };
         // What is missing is told once, with its component, and not for each pipeline that names it.
         let missing: Vec<&Place> =
@@ -105,6 +107,12 @@ impl Report {
                 self.defaults.push(Found::new(path, Some(&component.place), message, None));
             }
         }
+        for OtherMeaning { there, here, .. } in
+            CONTRIB.meanings.iter().filter(|other| other.component == name)
+        {
+            let message = format!("the Go collector: {there}; here: {here}");
+            self.meanings.push(Found::new(path.clone(), Some(&component.place), message, None));
+        }
     }
 
     pub(super) fn all_runs(&self) -> bool {
@@ -124,6 +132,7 @@ impl Report {
             ("Refused for another reason", &self.problems),
             ("Runs, with a remark", &self.no_effect),
             ("Other defaults than in the Go collector", &self.defaults),
+            ("Means something else than in the Go collector", &self.meanings),
         ] {
             if found.is_empty() {
                 continue;
@@ -184,6 +193,11 @@ fn is_left_to_default(settings: &Node, other: &OtherDefault) -> bool {
     for (at, key) in keys.iter().enumerate() {
         let is_switch = keys.get(at.wrapping_sub(1)) == Some(&"protocols");
         match node.and_then(|node| node.get(key)) {
+            Some(section)
+                if section.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false)) =>
+            {
+                return false;
+            }
             Some(found) if at + 1 == keys.len() => return found.is_null(),
             Some(found) => node = Some(found),
             None if is_switch => return false,

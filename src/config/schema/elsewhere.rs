@@ -50,7 +50,8 @@ const ROWS: &[(ComponentKind, &[&str], &str)] = &[
     (
         Receiver,
         &["jaeger", "zipkin", "opencensus", "kafka", "filelog", "syslog", "fluentforward", "statsd"],
-        "data comes in over OTLP only yet; put a collector with that receiver and an OTLP exporter before this one",
+        "data comes in over OTLP, and from pages for Prometheus (`prometheus`) and the machine (`host_metrics`); put a collector with \
+         that receiver and an OTLP exporter before this one",
     ),
     (Receiver, &["otlpjsonfile", "otlp_json_file"], "write `otlp_file`"),
     (Exporter, &["logging"], "write `debug`"),
