@@ -42,6 +42,7 @@ mod network;
 mod pairs;
 mod places;
 mod plain;
+pub(crate) mod re2;
 pub(crate) mod regexes;
 mod replace;
 mod replacing;

@@ -1,9 +1,10 @@
 //! Regular expressions as Go spells them, for the crate that we have.
 //!
-//! Both speak RE2's language, with small differences, which are translated: what `\d`, `\w`, `\s` and `\b` mean (ASCII
-//! in Go), what is literal within brackets, `\Q…\E`, `\<` and octal escapes.
+//! Both speak RE2's language, with differences, which [`re2`](super::re2) translates.
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+
+use super::re2::{push_literal, translate};
 
 /// A compiled pattern may take so much.
 const MOST_BYTES: usize = 1 << 20;
@@ -16,7 +17,9 @@ pub(crate) fn compile(pattern: &[u8]) -> Result<Regex, String> {
     let Ok(text) = std::str::from_utf8(pattern) else {
         return Err("the pattern is not UTF-8".to_owned());
     };
-    let built = RegexBuilder::new(&translate(text))
+    let spelled = translate(text)
+        .map_err(|reason| format!("the pattern {text:?} is no regular expression: {reason}"))?;
+    let built = RegexBuilder::new(&spelled)
         .size_limit(MOST_BYTES)
         .dfa_size_limit(MOST_BYTES)
         .nest_limit(NESTING)
@@ -28,10 +31,12 @@ pub(crate) fn compile(pattern: &[u8]) -> Result<Regex, String> {
 ///
 /// *Errors*: what is wrong with the first that is wrong.
 pub(crate) fn compile_set(patterns: &[String]) -> Result<RegexSet, String> {
+    let mut spelled = Vec::with_capacity(patterns.len());
     for pattern in patterns {
-        compile(pattern.as_bytes())?;
+        // Each one alone, for an error that names it.
+        spelled.push(compile(pattern.as_bytes())?.as_str().to_owned());
     }
-    let built = RegexSetBuilder::new(patterns.iter().map(|pattern| translate(pattern)))
+    let built = RegexSetBuilder::new(spelled)
         .size_limit(MOST_BYTES)
         .dfa_size_limit(MOST_BYTES)
         .nest_limit(NESTING)
@@ -101,104 +106,6 @@ pub(super) fn compile_glob(pattern: &[u8]) -> Result<Regex, String> {
     })
 }
 
-fn push_literal(out: &mut String, letter: char) {
-    let mut buffer = [0; 4];
-    out.push_str(&regex::escape(letter.encode_utf8(&mut buffer)));
-}
-
-const DIGIT: &str = "0-9";
-const WORD: &str = "0-9A-Za-z_";
-const SPACE: &str = "\\t\\n\\f\\r ";
-
-fn translate(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 16);
-    let mut letters = pattern.chars().peekable();
-    let mut in_brackets = false;
-    // A closing bracket that comes first is meant as a letter.
-    let mut is_first = false;
-    while let Some(letter) = letters.next() {
-        let was_first = std::mem::take(&mut is_first);
-        match letter {
-            '\\' => escaped(&mut out, &mut letters, in_brackets),
-            '[' if !in_brackets => {
-                in_brackets = true;
-                is_first = true;
-                out.push('[');
-                if letters.next_if_eq(&'^').is_some() {
-                    out.push('^');
-                }
-            }
-            '[' if letters.peek() == Some(&':') => {
-                out.push('[');
-                for letter in letters.by_ref() {
-                    out.push(letter);
-                    if letter == ']' {
-                        break;
-                    }
-                }
-            }
-            ']' if in_brackets && was_first => out.push_str("\\]"),
-            ']' if in_brackets => {
-                in_brackets = false;
-                out.push(']');
-            }
-            // Those of a pair that would be operations on sets.
-            '[' | '&' | '~' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            '-' if in_brackets && letters.peek() == Some(&'-') => out.push_str("\\-"),
-            _ => out.push(letter),
-        }
-    }
-    out
-}
-
-fn escaped(out: &mut String, letters: &mut std::iter::Peekable<std::str::Chars<'_>>, in_brackets: bool) {
-    let class = |out: &mut String, is_negated: bool, members: &str| {
-        out.push_str(if is_negated { "[^" } else { "[" });
-        out.push_str(members);
-        out.push(']');
-    };
-    match letters.next() {
-        None => out.push('\\'),
-        Some('d') => class(out, false, DIGIT),
-        Some('D') => class(out, true, DIGIT),
-        Some('w') => class(out, false, WORD),
-        Some('W') => class(out, true, WORD),
-        Some('s') => class(out, false, SPACE),
-        Some('S') => class(out, true, SPACE),
-        Some('b') if !in_brackets => out.push_str("(?-u:\\b)"),
-        Some('B') if !in_brackets => out.push_str("(?-u:\\B)"),
-        Some(letter @ ('<' | '>')) => out.push(letter),
-        Some('Q') if !in_brackets => {
-            let mut literal = String::new();
-            for letter in letters.by_ref() {
-                literal.push(letter);
-                if literal.ends_with("\\E") {
-                    literal.truncate(literal.len() - 2);
-                    break;
-                }
-            }
-            out.push_str(&regex::escape(&literal));
-        }
-        // An octal escape begins with 0, or has three digits.
-        Some(digit @ '0'..='7') => {
-            let mut code = digit.to_digit(8).unwrap_or_default();
-            for _ in 0..2 {
-                let Some(next) = letters.peek().and_then(|letter| letter.to_digit(8)) else { break };
-                code = code * 8 + next;
-                letters.next();
-            }
-            out.push_str(&format!("\\x{{{code:x}}}"));
-        }
-        Some(letter) => {
-            out.push('\\');
-            out.push(letter);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +145,37 @@ mod tests {
             ("(?i)ABC", "abc", true),
             ("^(?:GET|PUT) /health", "GET /healthz", true),
             (r"\p{Greek}", "α", true),
+            (r"\p{^Greek}", "α", false),
+            ("^{", "{\"a\":1}", true),
+            ("/x/{id}", "/x/{id}", true),
+            ("{.*}", "a {b}", true),
+            ("^a{$", "a{", true),
+            ("^{}$", "{}", true),
+            ("^a{,2}$", "a{,2}", true),
+            ("^a{01}$", "a{01}", true),
+            ("^a{1 }$", "a{1 }", true),
+            ("^a{-1}$", "a{-1}", true),
+            ("^{2}?$", "{2}", false),
+            ("^(?:{id}){2}$", "{id}{id}", true),
+            ("^a{2}$", "aa", true),
+            ("^a{2,}?$", "aaa", true),
+            ("^a{1,2}$", "aaa", false),
+            ("^a{0}b$", "b", true),
+            (r"^\{id\}$", "{id}", true),
+            (r"^[{}]+$", "{}", true),
+            (r"^\Q{2}\E$", "{2}", true),
+            (r"^[\]\-a]+$", "]-a", true),
+            (r"^[+--]+$", "+,-", true),
+            (r"^[\d-z]+$", "1-z", true),
+            (r"^[a-]+$", "a-", true),
+            (r"^\x41\x{42}\012$", "AB\n", true),
+            (r"^\/\-\_\ \#$", "/-_ #", true),
+            (r"^a #$", "a #", true),
+            ("^(?i:A)(?-i:b)(?s).$", "ab\n", true),
+            ("^(?ii)A$", "a", true),
+            ("(?:)", "", true),
+            (r"\Aa\z", "a", true),
+            ("^(?<n>a)(?P<m>b)$", "ab", true),
         ] {
             assert_eq!(fits(pattern, text), is_match, "{pattern} on {text}");
         }
@@ -247,8 +185,54 @@ mod tests {
     fn what_can_not_be_compiled_says_why() {
         assert!(compile(b"a(").unwrap_err().contains("unclosed group"));
         assert!(compile(b"(?=a)").unwrap_err().contains("look-around"));
-        assert!(compile(b"(((a{900}){900}){900})").unwrap_err().contains("1 MiB"));
+        assert!(compile(br"(\pL{10}){100}\pL{900}").unwrap_err().contains("1 MiB"));
         assert!(compile(b"\xff").is_err());
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused() {
+        for (pattern, reason) in [
+            ("x++", "a repetition is repeated"),
+            ("x**", "a repetition is repeated"),
+            ("x+??", "a repetition is repeated"),
+            ("x{2}{3}", "a repetition is repeated"),
+            ("x{1,1001}", "at most 1000 copies"),
+            ("x{1001,}", "at most 1000 copies"),
+            ("x{99999999999}", "at most 1000 copies"),
+            ("(x{100}){100}", "at most 1000 copies"),
+            ("(((a{900}){900}){900})", "at most 1000 copies"),
+            ("x{3,2}", "the lower number first"),
+            ("(?x)a b", "(?x is no group and no flag"),
+            ("(?u)a", "(?u is no group and no flag"),
+            ("(?R)a", "(?R is no group and no flag"),
+            ("(?-)a", "(?) is no group and no flag"),
+            ("(?i", "unclosed group"),
+            ("(?<!a)b", "look-around"),
+            ("(?P<a b>c)", "a group's name"),
+            ("(?P<>c)", "a group's name"),
+            ("[a--b]", "begins behind its end"),
+            ("[b-a]", "begins behind its end"),
+            (r"[a-\d]", r"\d is no escape sequence"),
+            ("[[:alpha]:]x[:]]", "is no class"),
+            ("[[:letter:]]", "[:letter:] is no class"),
+            ("[a", "unclosed character class"),
+            (r"\u0041", r"\u is no escape sequence"),
+            (r"\q", r"\q is no escape sequence"),
+            (r"\1", r"\1 is no escape sequence"),
+            (r"\é", "is no escape sequence"),
+            (r"[\b]", r"\b is no escape sequence"),
+            (r"\xg0", r"\x is no escape sequence"),
+            (r"\x{+41}", r"\x is no escape sequence"),
+            (r"\x{110000}", r"\x is no escape sequence"),
+            (r"\p{Greek", "no closing }"),
+            ("a\\", r"it ends with a \"),
+            ("a)", "unopened group"),
+            ("*a", "repetition operator missing expression"),
+            ("a|*", "repetition operator missing expression"),
+        ] {
+            let refusal = compile(pattern.as_bytes()).expect_err(pattern);
+            assert!(refusal.contains(reason), "{refusal}");
+        }
     }
 
     #[test]
