@@ -385,7 +385,7 @@ exporters:
   otlphttp: {endpoint: 'http://tempo:4318', proxy_url: 'http://proxy:3128', cookies: {enabled: true}}
 extensions:
   file_storage: {compaction: {on_start: true}, fsync: true, timeout: 1s}
-  health_check: {check_collector_pipeline: {enabled: true}}
+  health_check: {cors: {allowed_origins: ['*']}}
 service:
   extensions: [file_storage, health_check]
   pipelines:
@@ -459,11 +459,11 @@ service:
                |
                = help: remove it
 
-            error: extensions::health_check: key `check_collector_pipeline` of the collector is not supported: the answer always tells whether the pipelines move
+            error: extensions::health_check: key `cors` of the collector is not supported: the answer is for probers, not for scripts in browsers
               --> yaml::18:18
                |
-            18 |   health_check: {check_collector_pipeline: {enabled: true}}
-               |                  ^^^^^^^^^^^^^^^^^^^^^^^^
+            18 |   health_check: {cors: {allowed_origins: ['*']}}
+               |                  ^^^^
                |
                = help: remove it"#]],
     );
