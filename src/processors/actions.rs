@@ -33,6 +33,8 @@ pub(crate) struct ActionConfig {
     pub(crate) from_context: String,
     pub(crate) pattern: String,
     pub(crate) converted_type: String,
+    /// Takes the place of a source that is not there.
+    pub(crate) default_value: Option<ActionValue>,
 }
 
 /// All of them, as they are told to operators.
@@ -96,7 +98,12 @@ impl ActionConfig {
             for (key, _) in unread.into_iter().filter(|(_, is_set)| *is_set) {
                 error(key, format!("action {verb} reads no {key:?}, remove it"));
             }
+            if self.default_value.is_some() && !matches!(verb.as_str(), "insert" | "update" | "upsert") {
+                let message = format!("action {verb} reads no \"default_value\", remove it");
+                checks.warn(&format!("{path}.default_value"), message);
+            }
         }
+        let mut error = |key: &str, message: String| checks.error(&format!("{path}.{key}"), message);
         match verb.as_str() {
             "insert" | "update" | "upsert" => {
                 if let Some((key, message)) = self.source_problem(&verb) {
@@ -171,7 +178,7 @@ impl ActionConfig {
             return Some(("from_context", message));
         }
         match (&self.value, self.from_attribute.is_empty()) {
-            (None, true) => {
+            (None, true) if self.default_value.is_none() => {
                 Some(("value", format!("action {verb} needs a value, set \"value\" or \"from_attribute\"")))
             }
             (Some(_), false) => {
@@ -186,15 +193,8 @@ impl ActionConfig {
         let key = self.key.clone();
         let by_key = (!key.is_empty()).then(|| key.clone());
         let by_pattern = || pattern(&self.pattern).ok().filter(|_| !self.pattern.is_empty());
-        let value = match &self.value {
-            Some(value) => Source::Value(value.body.clone()),
-            None => Source::FromAttribute(self.from_attribute.clone()),
-        };
-        let one = |edit| vec![Action::Plain(edit)];
         match self.verb().as_str() {
-            "insert" => one(Edit::Insert { key, value }),
-            "update" => one(Edit::Update { key, value }),
-            "upsert" => one(Edit::Upsert { key, value }),
+            "insert" | "update" | "upsert" => self.writes(),
             "delete" => {
                 let by_key = by_key.map(|key| Action::Plain(Edit::Delete { key }));
                 by_key.into_iter().chain(by_pattern().map(Action::DeleteMatching)).collect()
@@ -209,6 +209,36 @@ impl ActionConfig {
                 to.map(|to| Action::Convert(key, to)).into_iter().collect()
             }
             _ => Vec::new(),
+        }
+    }
+}
+
+impl ActionConfig {
+    /// Returns the edits that write a value. The default is one of its own, which has no effect where there is a source.
+    fn writes(&self) -> Vec<Action> {
+        let key = || self.key.clone();
+        let insert = |value| Action::Plain(Edit::Insert { key: key(), value });
+        let update = |value| Action::Plain(Edit::Update { key: key(), value });
+        let upsert = |value| Action::Plain(Edit::Upsert { key: key(), value });
+        let fixed = |value: &ActionValue| Source::Value(value.body.clone());
+        let (source, default) = match (&self.value, &self.default_value) {
+            (Some(value), _) => (fixed(value), None),
+            (None, Some(default)) if self.from_attribute.is_empty() => (fixed(default), None),
+            (None, default) => (Source::FromAttribute(self.from_attribute.clone()), default.as_ref()),
+        };
+        let is_own_source = self.from_attribute == self.key;
+        match (self.verb().as_str(), default.map(fixed)) {
+            ("insert", None) => vec![insert(source)],
+            ("update", None) => vec![update(source)],
+            ("upsert", None) => vec![upsert(source)],
+            // Once the first has inserted something, the second finds it.
+            ("insert", Some(default)) => vec![insert(source), insert(default)],
+            ("update", Some(_)) if is_own_source => Vec::new(),
+            ("upsert", Some(default)) if is_own_source => vec![insert(default)],
+            // The source, where there is one, writes over the default.
+            ("update", Some(default)) => vec![update(default), update(source)],
+            (_, Some(default)) => vec![upsert(default), upsert(source)],
+            (_, None) => Vec::new(),
         }
     }
 }

@@ -1,5 +1,13 @@
+use bytes::Bytes;
 use component::Checks;
 use expect_test::expect;
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::ExportLogsServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+};
+use prost::Message;
+use wire::edit::{AttributeEdits, edit_log_records};
 
 use super::{steps, validate};
 use crate::ottl::Action;
@@ -28,6 +36,78 @@ fn values_of_every_kind_are_read() {
         Insert { key: "g", value: FromAttribute("h") }
         Delete { key: "i" }"#]]
     .assert_eq(&steps.join("\n"));
+}
+
+/// A record with attributes whose values are their keys.
+fn record(keys: &[&str]) -> Bytes {
+    let attribute = |key: &&str| KeyValue {
+        key: (*key).to_owned(),
+        value: Some(AnyValue { value: Some(Value::StringValue((*key).to_owned())) }),
+        ..KeyValue::default()
+    };
+    let record = LogRecord { attributes: keys.iter().map(attribute).collect(), ..LogRecord::default() };
+    let scope_logs = vec![ScopeLogs { log_records: vec![record], ..ScopeLogs::default() }];
+    let resource_logs = vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }];
+    ExportLogsServiceRequest { resource_logs }.encode_to_vec().into()
+}
+
+/// The attributes of the record, in the order of their keys.
+fn told(request: Bytes) -> String {
+    let request = ExportLogsServiceRequest::decode(request).unwrap();
+    let attributes = &request.resource_logs[0].scope_logs[0].log_records[0].attributes;
+    let mut told: Vec<String> = attributes
+        .iter()
+        .map(|attribute| match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
+            Some(Value::StringValue(text)) => format!("{}={text}", attribute.key),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort();
+    told.join(" ")
+}
+
+/// The default takes the place of a source that is not there, whatever the action.
+#[test]
+fn a_default_is_written_where_there_is_no_source() {
+    let plain = |step: &Action| match step {
+        Action::Plain(edit) => edit.clone(),
+        other => panic!("{other:?}"),
+    };
+    let after = |action: &str, before: &[&str]| {
+        let actions = actions(&format!("actions:\n- {action}\n"));
+        let mut checks = Checks::default();
+        validate("actions", &actions, &mut checks);
+        assert_eq!(checks.into_findings().len(), 0, "{action}");
+        let edits = AttributeEdits::new(steps(&actions).iter().map(plain).collect());
+        let request = record(before);
+        let edited = edit_log_records(&request, &edits).unwrap_or(request);
+        told(edited)
+    };
+    let insert = "{key: a, action: insert, from_attribute: b, default_value: none}";
+    let update = "{key: a, action: update, from_attribute: b, default_value: none}";
+    let upsert = "{key: a, action: upsert, from_attribute: b, default_value: none}";
+    for (action, before, left) in [
+        (insert, &["b"][..], "a=b b=b"),
+        (insert, &[], "a=none"),
+        (insert, &["a"], "a=a"),
+        (insert, &["a", "b"], "a=a b=b"),
+        (update, &["b"], "b=b"),
+        (update, &["a"], "a=none"),
+        (update, &["a", "b"], "a=b b=b"),
+        (update, &[], ""),
+        (upsert, &["b"], "a=b b=b"),
+        (upsert, &["a"], "a=none"),
+        (upsert, &["a", "b"], "a=b b=b"),
+        (upsert, &[], "a=none"),
+        ("{key: a, action: update, from_attribute: a, default_value: none}", &["a"], "a=a"),
+        ("{key: a, action: update, from_attribute: a, default_value: none}", &[], ""),
+        ("{key: a, action: upsert, from_attribute: a, default_value: none}", &["a"], "a=a"),
+        ("{key: a, action: upsert, from_attribute: a, default_value: none}", &[], "a=none"),
+        ("{key: a, action: insert, default_value: none}", &[], "a=none"),
+        ("{key: a, action: upsert, value: x, default_value: none}", &["a"], "a=x"),
+    ] {
+        assert_eq!(after(action, before), left, "{action} after {before:?}");
+    }
 }
 
 #[test]
