@@ -2,6 +2,7 @@
 
 use component::Checks;
 use model::{KeySet, Signal, SpanTable};
+use wire::raw::{self, Raw};
 
 use super::{
     context::{Context, Depth, inferred},
@@ -188,7 +189,7 @@ impl Sieve {
         }
     }
 
-    /// Judges the spans of a request by the table; false is a span that goes.
+    /// Judges the spans of a request by the table; false is a span that goes, or one that loses an event.
     ///
     /// *Cost*: nothing is copied; for each span what its conditions look at, and nothing but the table where all of them
     /// look at resources and scopes.
@@ -198,7 +199,8 @@ impl Sieve {
         let mut item = Item::new(self.n_shared);
         let (mut resource, mut scope) = (u32::MAX, u32::MAX);
         let (mut is_resource_in, mut is_scope_in) = (true, true);
-        let asks_spans = !self.levels[Depth::Item as usize].is_empty();
+        let asks_events = !self.levels[Depth::Part as usize].is_empty();
+        let asks_spans = asks_events || !self.levels[Depth::Item as usize].is_empty();
         for (index, span) in table.spans.iter().enumerate() {
             if span.resource != resource {
                 resource = span.resource;
@@ -221,6 +223,12 @@ impl Sieve {
                 item.open_span(request, span, table.values_of(index));
                 is_kept = self.visit(Depth::Item, &mut item);
             }
+            if is_kept && asks_events {
+                is_kept = events(span.body.of(request)).all(|event| {
+                    item.open(Place::Part, event);
+                    self.visit(Depth::Part, &mut item)
+                });
+            }
             kept.push(is_kept);
         }
         self.kept = kept;
@@ -231,6 +239,13 @@ impl Sieve {
     pub(crate) fn cut(&mut self, request: &[u8]) -> Option<Vec<u8>> {
         rewritten(self.signal, request, Item::new(self.n_shared), self)
     }
+}
+
+fn events(span: &[u8]) -> impl Iterator<Item = &[u8]> {
+    raw::fields(span).filter_map(|(_, field)| match field.value {
+        Raw::Bytes(event) if field.number == 11 => Some(event),
+        _ => None,
+    })
 }
 
 impl Visitor for Sieve {

@@ -76,9 +76,9 @@ impl Config for TailSamplingConfig {
     fn validate(&self, checks: &mut Checks) {
         self.check_bounds(checks);
         if self.block_on_overflow {
-            let message = "block_on_overflow is true, but a stage never makes senders wait; remove it: when there is no \
-                           room the oldest traces are dropped and counted, so raise num_traces and max_bytes";
-            checks.error("block_on_overflow", message);
+            let message = "block_on_overflow is true, but a stage never makes senders wait: when there is no room the \
+                           oldest traces are dropped and counted, so raise num_traces and max_bytes";
+            checks.warn("block_on_overflow", message);
         }
         if self.sampling_strategy != COMPLETE {
             let strategy = &self.sampling_strategy;

@@ -293,3 +293,23 @@ fn conditions_in_ottl_are_judged_of_each_span() {
     let not = r#"{name: n, type: not, not: {not_sub_policy: {name: o, type: ottl_condition, ottl_condition: {span: ['status.code == 2']}}}}"#;
     assert_eq!(sampled(not, &spans), ["1", "3"]);
 }
+
+#[test]
+fn conditions_in_ottl_on_events_are_judged_of_each_event() {
+    let policy = |rest: &str| format!("{{name: o, type: ottl_condition, ottl_condition: {{{rest}}}}}");
+    let mut failed = of(1, 1).service("pay");
+    failed.span.events =
+        vec![event("log", vec![]), event("exception", vec![text("exception.type", "Timeout")])];
+    let mut fine = of(2, 1);
+    fine.span.events = vec![event("log", vec![])];
+    let spans = [failed, fine, of(3, 1).status(2)];
+    let events = policy(r#"spanevent: ['spanevent.name == "exception"']"#);
+    assert_eq!(sampled(&events, &spans), ["1"]);
+    let both =
+        policy(r#"span: ['status.code == 2'], spanevent: ['attributes["exception.type"] == "Timeout"']"#);
+    assert_eq!(sampled(&both, &spans), ["1", "3"], "one that holds is enough");
+    let outside = policy(r#"spanevent: ['name == "log" and resource.attributes["service.name"] == "pay"']"#);
+    assert_eq!(sampled(&outside, &spans), ["1"]);
+    let none = policy(r#"spanevent: ['name == "exception" and span.status.code == 2']"#);
+    assert_eq!(sampled(&none, &spans), [""; 0], "both must hold of one event and its span");
+}

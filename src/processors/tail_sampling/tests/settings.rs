@@ -50,7 +50,7 @@ policies:
         error at decision_wait: decision_wait is 30h, at most a day is possible
         error at num_traces: num_traces is 0, must be between 1 and 10000000
         error at max_bytes: max_bytes is 1000B, must be at least 1MiB
-        error at block_on_overflow: block_on_overflow is true, but a stage never makes senders wait; remove it: when there is no room the oldest traces are dropped and counted, so raise num_traces and max_bytes
+        warning at block_on_overflow: block_on_overflow is true, but a stage never makes senders wait: when there is no room the oldest traces are dropped and counted, so raise num_traces and max_bytes
         error at sampling_strategy: sampling_strategy span-ingest is not supported, as traces are decided as a whole; remove it, and shorten decision_wait or set decision_wait_after_root_received
         error at policies.0.name: name is missing, name the policy
         error at policies.1.type: "latncy" is no type of policy, did you mean "latency"? write one of always_sample, latency, numeric_attribute, probabilistic, status_code, string_attribute, rate_limiting, bytes_limiting, span_count, trace_state, trace_flags, boolean_attribute, ottl_condition, anomalous, slo_breach, and, not, drop, composite
@@ -74,12 +74,11 @@ policies:
     .assert_eq(&problems_of::<TailSampling>("tail_storage: x\npolicies: [{name: a, type: always_sample}]\n"));
     expect![[r#"
         error at policies.0.ottl_condition.span: there is no condition, write at least one
-        error at policies.1.ottl_condition.spanevent: conditions on events are not supported, as a trace is decided by its spans
-        write conditions on spans, or let a transform set an attribute of the span before
         error at policies.1.ottl_condition.error_mode: "quiet" is no error mode, write one of ignore, silent, propagate
         error at policies.1.ottl_condition.span.1: at character 1 (nam == 1): nam is no field of span, did you mean name? write one of attributes, dropped_attributes_count, dropped_events_count, dropped_links_count, end_time, end_time_unix_nano, flags, kind, name, parent_span_id, span_id, start_time, start_time_unix_nano, status, trace_id, trace_state
+        error at policies.1.ottl_condition.spanevent.0: at character 1 (nam == 1): nam is no field of spanevent, did you mean name? write one of attributes, dropped_attributes_count, name, time, time_unix_nano
     "#]].assert_eq(&problems_of::<TailSampling>(
         "policies:\n- {name: a, type: ottl_condition}\n\
-         - {name: b, type: ottl_condition, ottl_condition: {error_mode: quiet, span: ['true', 'nam == 1'], spanevent: ['true']}}\n",
+         - {name: b, type: ottl_condition, ottl_condition: {error_mode: quiet, span: ['true', 'nam == 1'], spanevent: ['nam == 1']}}\n",
     ));
 }
