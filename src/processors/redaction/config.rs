@@ -30,21 +30,47 @@ pub struct RedactionConfig {
     pub(crate) redact_all_types: bool,
     /// `debug`, `info` or `silent`.
     pub(crate) summary: String,
+    /// Both are known to the collector, and may be off here.
+    pub(crate) url_sanitizer: Sanitizer,
+    pub(crate) db_sanitizer: DbSanitizer,
 }
 
-const NO_SANITIZER: &str = "addresses and queries are not taken apart";
-const BY_PATTERN: &str = "remove it, and mask by `blocked_values`";
+/// What the collector takes apart before it looks for what is to be masked.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Sanitizer {
+    enabled: bool,
+    attributes: Vec<String>,
+    sanitize_span_name: Option<bool>,
+}
+
+/// One for each language of queries.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DbSanitizer {
+    sql: DbLanguage,
+    redis: DbLanguage,
+    valkey: DbLanguage,
+    memcached: DbLanguage,
+    mongo: DbLanguage,
+    opensearch: DbLanguage,
+    es: DbLanguage,
+    sanitize_span_name: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DbLanguage {
+    enabled: bool,
+    attributes: Vec<String>,
+}
+
+const NO_SANITIZER: &str =
+    "is not supported: addresses and queries are not taken apart; remove it, and mask by blocked_values";
 pub(super) const SUMMARIES: [&str; 3] = ["debug", "info", "silent"];
 const HASHES: [&str; 5] = ["md5", "sha1", "sha3", "hmac-sha256", "hmac-sha512"];
 
 impl Config for RedactionConfig {
-    const NOT_SUPPORTED: NotSupportedKeys = &[(
-        "",
-        &[
-            NotSupported::new("url_sanitizer", NO_SANITIZER, BY_PATTERN),
-            NotSupported::new("db_sanitizer", NO_SANITIZER, BY_PATTERN),
-        ],
-    )];
 
     fn validate(&self, checks: &mut Checks) {
         for (key, patterns) in [
@@ -60,6 +86,22 @@ impl Config for RedactionConfig {
             }
         }
         self.check_hash(checks);
+        let db = &self.db_sanitizer;
+        for (path, is_on) in [
+            ("url_sanitizer.enabled", self.url_sanitizer.enabled),
+            ("db_sanitizer.sql.enabled", db.sql.enabled),
+            ("db_sanitizer.redis.enabled", db.redis.enabled),
+            ("db_sanitizer.valkey.enabled", db.valkey.enabled),
+            ("db_sanitizer.memcached.enabled", db.memcached.enabled),
+            ("db_sanitizer.mongo.enabled", db.mongo.enabled),
+            ("db_sanitizer.opensearch.enabled", db.opensearch.enabled),
+            ("db_sanitizer.es.enabled", db.es.enabled),
+        ] {
+            let section = path.trim_end_matches(".enabled");
+            if is_on {
+                checks.error(path, format!("{section} {NO_SANITIZER}"));
+            }
+        }
         if !self.summary.is_empty() && !SUMMARIES.contains(&self.summary.as_str()) {
             checks.unknown("summary", "summary", &self.summary, &SUMMARIES);
         }

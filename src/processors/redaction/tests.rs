@@ -224,3 +224,16 @@ fn every_mistake_is_reported() {
         hash_function: hmac-sha512 needs a key, set hmac_key
         hmac_key: only hash_function hmac-sha256 and hmac-sha512 have a key"#]].assert_eq(&told.join("\n"));
 }
+
+#[test]
+fn a_sanitizer_may_be_off_and_one_that_is_on_is_refused() {
+    let off = "allow_all_keys: true\nurl_sanitizer: {enabled: false, attributes: [url.full], sanitize_span_name: true}\n\
+               db_sanitizer: {sql: {enabled: false, attributes: [db.statement]}, sanitize_span_name: false}\n";
+    assert_eq!(problems_of::<Redaction>(off), "");
+    let on = "allow_all_keys: true\nurl_sanitizer: {enabled: true}\ndb_sanitizer: {redis: {enabled: true}}\n";
+    expect![[r#"
+        error at url_sanitizer.enabled: url_sanitizer is not supported: addresses and queries are not taken apart; remove it, and mask by blocked_values
+        error at db_sanitizer.redis.enabled: db_sanitizer.redis is not supported: addresses and queries are not taken apart; remove it, and mask by blocked_values
+    "#]]
+    .assert_eq(&problems_of::<Redaction>(on));
+}
