@@ -30,7 +30,9 @@ impl Config for DeltaToCumulativeConfig {
             checks.error("max_stale", "max_stale must be a positive duration (got 0s)");
         }
         if self.max_streams == 0 {
-            checks.error("max_streams", "max_streams is 0, must be above 0");
+            let message =
+                "max_streams is 0, so that every delta point is dropped, as in the collector; remove it";
+            checks.warn("max_streams", message);
         }
         if self.max_bytes.0 < LEAST_BYTES {
             checks.error("max_bytes", format!("max_bytes is {}, must be at least 1MiB", self.max_bytes));

@@ -437,7 +437,7 @@ proptest! {
 fn every_problem_is_told_at_once() {
     expect![[r#"
         error at max_stale: max_stale must be a positive duration (got 0s)
-        error at max_streams: max_streams is 0, must be above 0
+        warning at max_streams: max_streams is 0, so that every delta point is dropped, as in the collector; remove it
         error at max_bytes: max_bytes is 1B, must be at least 1MiB
     "#]]
     .assert_eq(&problems_of::<DeltaToCumulative>("{max_stale: 0s, max_streams: 0, max_bytes: 1}"));

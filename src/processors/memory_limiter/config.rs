@@ -79,7 +79,7 @@ impl Config for MemoryLimiterConfig {
             );
         }
         let (spike, limit) = (self.spike_limit_percentage, self.limit_percentage);
-        if self.limit_mib == 0 && limit > 0 && spike >= limit {
+        if limit > 0 && spike >= limit {
             checks.error(
                 "spike_limit_percentage",
                 format!("spike_limit_percentage is {spike}, must be smaller than limit_percentage ({limit})"),

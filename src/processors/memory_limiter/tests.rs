@@ -52,4 +52,8 @@ fn every_problem_is_told_at_once() {
         found("{check_interval: 1s, limit_percentage: 50, spike_limit_percentage: 50}"),
         [error("spike_limit_percentage")]
     );
+    assert_eq!(
+        found("{check_interval: 1s, limit_mib: 400, limit_percentage: 50, spike_limit_percentage: 60}"),
+        [error("spike_limit_percentage"), ("limit_percentage".to_owned(), true)]
+    );
 }

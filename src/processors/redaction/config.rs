@@ -1,7 +1,7 @@
 //! The collector's keys.
 
 use component::{Checks, Config};
-use config::{NotSupported, NotSupportedKeys};
+
 use serde::Deserialize;
 
 use crate::ottl::pattern;

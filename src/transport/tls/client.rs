@@ -45,6 +45,7 @@ pub struct ClientTlsConfig {
     pub max_version: Option<TlsVersion>,
     /// Which of TLS 1.2 are offered; absent means all that are safe.
     pub cipher_suites: Vec<String>,
+    pub include_insecure_cipher_suites: bool,
     /// The key exchanges, the best first; absent means all that are safe.
     pub curve_preferences: Vec<String>,
     /// Read the files again for connections made this long after; absent or zero means never.
@@ -81,6 +82,7 @@ pub enum ClientTlsError {
 impl ClientTlsConfig {
     /// Checks every key; `path` is where the section stands.
     pub fn validate(&self, path: &str, checks: &mut Checks) {
+        super::refuse_insecure(path, self.include_insecure_cipher_suites, checks);
         both_forms(path, self.ca_file.is_some(), self.ca_pem.is_some(), "ca", checks);
         both_forms(path, self.cert_file.is_some(), self.cert_pem.is_some(), "cert", checks);
         both_forms(path, self.key_file.is_some(), self.key_pem.is_some(), "key", checks);

@@ -14,10 +14,17 @@ pub use client::{ClientTls, ClientTlsConfig, ClientTlsError, TlsVersion};
 pub use server::{ServerTls, ServerTlsConfig, ServerTlsProblem};
 
 /// The collector's keys of `tls` that are refused, of servers and of clients.
-pub const TLS_NOT_SUPPORTED: &[NotSupported] = &[
-    NotSupported::new("include_insecure_cipher_suites", "no insecure cipher suite is offered", "remove it"),
-    NotSupported::new("tpm", "keys are read from files or from `key_pem`", "set `key_file`"),
-];
+pub const TLS_NOT_SUPPORTED: &[NotSupported] =
+    &[NotSupported::new("tpm", "keys are read from files or from `key_pem`", "set `key_file`")];
+
+/// Reports that insecure cipher suites are asked for; that they are not is what holds anyway.
+fn refuse_insecure(path: &str, is_asked_for: bool, checks: &mut Checks) {
+    if is_asked_for {
+        let message =
+            "include_insecure_cipher_suites is true, but no insecure cipher suite is offered, remove it";
+        checks.error(&format!("{path}.include_insecure_cipher_suites"), message);
+    }
+}
 
 /// Warns of a file with a secret that everybody on the machine can read.
 pub fn warn_of_open_secret(path: &str, file: &Path, checks: &mut Checks) {

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{Counts, warn_of_open_secret};
+use super::{Counts, refuse_insecure, warn_of_open_secret};
 use crate::crypto_provider;
 
 /// `tls` of a server.
@@ -41,6 +41,7 @@ pub struct ServerTlsConfig {
     pub min_version: String,
     pub max_version: String,
     pub cipher_suites: Vec<String>,
+    pub include_insecure_cipher_suites: bool,
     pub curve_preferences: Vec<String>,
     pub reload_interval: config::Duration,
     pub client_ca_file_reload: bool,
@@ -75,6 +76,7 @@ impl ServerTlsConfig {
     pub fn validate(&self, path: &str, checks: &mut Checks) {
         let has_pairs = self.validate_pairs(path, checks);
         let has_versions = self.validate_versions(path, checks);
+        refuse_insecure(path, self.include_insecure_cipher_suites, checks);
         if !self.key_file.is_empty() {
             warn_of_open_secret(&format!("{path}.key_file"), Path::new(&self.key_file), checks);
         }

@@ -264,3 +264,28 @@ fn a_key_that_everybody_can_read_is_a_warning() {
         assert!(findings.iter().all(|found| found.is_warning && found.path == "tls.key_file"));
     }
 }
+
+#[test]
+fn insecure_cipher_suites_may_be_declined_and_not_asked_for() {
+    let told = |is_asked_for: bool| {
+        let mut checks = Checks::default();
+        let client = super::ClientTlsConfig {
+            include_insecure_cipher_suites: is_asked_for,
+            ..super::ClientTlsConfig::default()
+        };
+        client.validate("tls", &mut checks);
+        let server = ServerTlsConfig {
+            include_insecure_cipher_suites: is_asked_for,
+            cert_file: "/none/cert.pem".to_owned(),
+            key_file: "/none/key.pem".to_owned(),
+            ..ServerTlsConfig::default()
+        };
+        server.validate("server", &mut checks);
+        let paths = checks.into_findings().into_iter().map(|finding| finding.path);
+        // The certificate of the server is not there.
+        paths.filter(|path| path != "server.cert_file").collect::<Vec<_>>()
+    };
+    assert_eq!(told(false), [""; 0]);
+    let asked = ["tls.include_insecure_cipher_suites", "server.include_insecure_cipher_suites"];
+    assert_eq!(told(true), asked);
+}
