@@ -26,7 +26,7 @@ mod values;
 mod write;
 
 pub use credentials::{holds_credentials, without_credentials};
-pub use decode::{NotSupported, NotSupportedKeys, Section, decode, decode_telling};
+pub use decode::{NOT_HERE, NotSupported, NotSupportedKeys, Section, decode, decode_telling};
 pub use effective::{Difference, Effective, Redaction, differences};
 pub use expand::expand;
 pub use load::{ConfigUri, UriError, load};

@@ -1,7 +1,7 @@
 //! The report: each component, each problem and each default that is another.
 
 use component::Registry;
-use config::{Component, ComponentKind, Node, Place, Problem, Severity, Value, instead_of};
+use config::{Component, ComponentKind, NOT_HERE, Node, Place, Problem, Severity, Value, instead_of};
 use engine::Loaded;
 use serde::Serialize;
 
@@ -67,6 +67,7 @@ impl Report {
             let is_of_missing = problem.place.as_ref().is_some_and(|place| missing.contains(&place));
             match problem.severity {
                 _ if is_of_missing => {}
+                _ if problem.message.contains(NOT_HERE) => report.missing.push(Found::of(&problem)),
                 _ if problem.is_not_supported => report.keys.push(Found::of(&problem)),
                 Severity::Error => report.problems.push(Found::of(&problem)),
                 Severity::Warning => report.no_effect.push(Found::of(&problem)),

@@ -105,6 +105,29 @@ service:
 }
 
 #[test]
+fn a_function_that_only_the_collector_has_is_missing_and_no_mistake() {
+    let report = report(
+        "
+receivers: {otlp: {protocols: {http: }}}
+processors:
+  transform:
+    metric_statements:
+      - merge_histogram_buckets(1.0) where metric.name == \"a\"
+      - set(metric.nam, \"b\")
+exporters: {nop: }
+service: {pipelines: {metrics: {receivers: [otlp], processors: [transform], exporters: [nop]}}}
+",
+    );
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    let paths = |part: &str| {
+        let found = json[part].as_array().unwrap().iter().map(|found| found["path"].as_str().unwrap());
+        found.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(paths("missing"), ["processors::transform::metric_statements::0"]);
+    assert_eq!(paths("problems"), ["processors::transform::metric_statements::1"]);
+}
+
+#[test]
 fn a_configuration_that_runs_says_so() {
     let yaml = "
 receivers: {otlp: {protocols: {http: }}}

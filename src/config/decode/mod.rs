@@ -23,7 +23,7 @@ use self::{
     failure::{Failure, Reason},
 };
 pub use self::{
-    not_supported::{NotSupported, NotSupportedKeys},
+    not_supported::{NOT_HERE, NotSupported, NotSupportedKeys},
     section::Section,
 };
 use crate::{Node, Opaque, Problem, Problems, Value, problem::join};

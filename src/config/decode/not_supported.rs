@@ -2,6 +2,9 @@
 
 use crate::{Place, Problem};
 
+/// Ends what is said of a thing of the collector that is no key, such as a function, and that we have not.
+pub const NOT_HERE: &str = "of the collector that trueline does not have";
+
 /// One key of the collector that is refused, whatever its value.
 #[derive(Debug)]
 pub struct NotSupported {

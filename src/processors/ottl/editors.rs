@@ -7,11 +7,14 @@ use regex::bytes::Regex;
 use super::{
     actions::{Action, act},
     arguments::Arguments,
+    context::Context,
     convert::text,
     expression::{Expression, Resolver},
     fault::{Fault, unknown},
     fields::{Access, Field},
     item::{Item, MOST_BYTES, put_entries},
+    metrics::MetricEditor,
+    missing,
     places::Places,
     regexes,
     replace::Replace,
@@ -58,6 +61,7 @@ pub(super) enum Editor {
         resolves_conflicts: bool,
     },
     Append(Access, Vec<Expression>),
+    Metric(MetricEditor),
     /// What `attributes` and `resource` do; it has no name in the language.
     Act(Access, Vec<Action>),
 }
@@ -89,26 +93,32 @@ const SIGNATURES: [(&str, &[&str]); 14] = [
 ];
 
 impl Editor {
-    pub(super) fn is_known(name: &str) -> bool {
-        SIGNATURES.iter().any(|(known, _)| *known == name)
+    pub(super) fn is_known(name: &str, context: Context) -> bool {
+        SIGNATURES.iter().any(|(known, _)| *known == name) || MetricEditor::is_known(name, context)
     }
 
-    /// Complains of a call of something that is no editor.
-    pub(super) fn unknown(call: &Call) -> Option<Fault> {
-        (!Self::is_known(&call.name)).then(|| Self::no_editor(call))
+    /// Complains of a call of something that is no editor in any of these contexts.
+    pub(super) fn unknown(call: &Call, contexts: &[Context]) -> Option<Fault> {
+        let is_known = contexts.iter().any(|context| Self::is_known(&call.name, *context));
+        (!is_known).then(|| Self::no_editor(call, contexts))
     }
 
-    fn no_editor(call: &Call) -> Fault {
-        let names = SIGNATURES.map(|(name, _)| name);
-        Fault::new(call.at, unknown("editor", &call.name, &names))
+    fn no_editor(call: &Call, contexts: &[Context]) -> Fault {
+        let of_metrics = contexts.iter().flat_map(|context| MetricEditor::names(*context));
+        let names: Vec<_> = SIGNATURES.iter().map(|(name, _)| *name).chain(of_metrics).collect();
+        let message = missing::told(&call.name).unwrap_or_else(|| unknown("editor", &call.name, &names));
+        Fault::new(call.at, message)
     }
 
     /// Resolves the call that a statement begins with.
     ///
     /// *Errors*: no such editor, or arguments that it does not take.
     pub(super) fn resolve(resolver: &mut Resolver, call: &Call) -> Result<Self, Fault> {
+        if let Some(editor) = MetricEditor::resolve(resolver, call)? {
+            return Ok(Self::Metric(editor));
+        }
         let signature = SIGNATURES.iter().find(|(name, _)| *name == call.name);
-        let (_, parameters) = signature.ok_or_else(|| Self::no_editor(call))?;
+        let (_, parameters) = signature.ok_or_else(|| Self::no_editor(call, &[resolver.context]))?;
         let given = Arguments::new(call, parameters)?;
         Ok(match call.name.as_str() {
             "set" => set(resolver, call.at, &given)?,
@@ -231,6 +241,7 @@ impl Editor {
     /// *Errors*: a value of a type that does not fit. Nothing is changed then.
     pub(super) fn edit(&self, item: &mut Item<'_>) -> Result<(), Failure> {
         match self {
+            Self::Metric(editor) => editor.edit(item),
             Self::Set(target, value) => {
                 let value = value.value(item)?.into_owned();
                 item.write(target, value)

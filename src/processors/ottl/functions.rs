@@ -7,6 +7,7 @@ use super::{
     expression::{Dialect, Expression, Resolver},
     fault::{Fault, unknown},
     fields::{Access, Field, Place},
+    missing,
     plain::{self, Plain},
     regexes,
     syntax::{Call, Kind},
@@ -133,6 +134,9 @@ pub(super) fn resolve(resolver: &mut Resolver, call: &Call) -> Result<Converter,
     }
     let signature = signatures().find(|(name, _)| *name == call.name);
     let Some((name, parameters)) = signature else {
+        if let Some(message) = missing::told(&call.name) {
+            return Err(Fault::new(call.at, message));
+        }
         return Err(Fault::new(call.at, unknown("function", &call.name, &names(context, dialect))));
     };
     if !is_known(name, context, dialect) {

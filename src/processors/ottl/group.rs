@@ -223,7 +223,7 @@ impl<'t> Parts<'t> {
     /// mistakes are told at once.
     fn context(&self, signal: Signal, faults: &mut GroupFaults) -> Option<Context> {
         let is_known = |name: &str, context| {
-            functions::is_known(name, context, Dialect::Transform) || Editor::is_known(name)
+            functions::is_known(name, context, Dialect::Transform) || Editor::is_known(name, context)
         };
         let of_statements: Vec<Vec<Node>> =
             self.statements.iter().map(|(_, _, statement)| nodes(statement)).collect();
@@ -236,7 +236,10 @@ impl<'t> Parts<'t> {
             let found = match inferred(nodes.iter(), signal, is_known) {
                 Ok(context) => resolved(&mut resolver(context), statement).err().unwrap_or_default(),
                 // A misspelt editor is told beside a path whose context nobody named.
-                Err(fault) => Editor::unknown(&statement.editor).into_iter().chain([fault]).collect(),
+                Err(fault) => {
+                    let unknown = Editor::unknown(&statement.editor, Context::of(signal));
+                    unknown.into_iter().chain([fault]).collect()
+                }
             };
             faults.statements.extend(found.iter().map(|fault| (*index, fault.told(text))));
         }
@@ -264,6 +267,13 @@ impl Visitor for Group {
 
     fn drops_empty(&self) -> bool {
         false
+    }
+
+    fn remembers_points(&self) -> bool {
+        self.statements.iter().any(|it| match &it.what.0 {
+            Editor::Metric(editor) => editor.looks_at_points(),
+            _ => false,
+        })
     }
 
     /// No, where what is asked of the resource and the scope alone says that nothing is done.

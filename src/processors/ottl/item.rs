@@ -1,12 +1,13 @@
 //! One item with the messages that it stands in, as bytes: read field by field, and spliced where it changes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::VecDeque};
 
 use model::{Slice, SpanRec};
 use wire::raw::{self, Field as Spelled, Raw};
 
 use super::{
     fields::{Access, Field, PLACES, Place},
+    metrics::points,
     syntax::Key,
     times::Zone,
     value::{Failure, Map, Value, elements, hexadecimal},
@@ -22,6 +23,12 @@ pub(super) struct Item<'r> {
     span: Option<TableRow<'r>>,
     /// What conditions that look at the resource or scope alone gave for it; by their number.
     known: Vec<Option<bool>>,
+    /// Metrics that come to the scope, behind those that it has.
+    added: VecDeque<Vec<u8>>,
+    /// What they may still take.
+    room: usize,
+    /// The points of a metric that have been visited, as they are by now.
+    pub(super) visited: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy)]
@@ -34,6 +41,9 @@ struct TableRow<'r> {
 /// Nothing that functions or editors make grows beyond this.
 pub(super) const MOST_BYTES: usize = 4 << 20;
 
+/// What is added to a scope takes at most so many times what the scope has, or [`MOST_BYTES`].
+const MOST_GROWTH: usize = 4;
+
 /// A list is filled up to an index that is written to, as far as this.
 const MOST_INDEX: i64 = 1000;
 
@@ -44,12 +54,28 @@ impl<'r> Item<'r> {
             data: 0,
             span: None,
             known: vec![None; n_known],
+            added: VecDeque::new(),
+            room: 0,
+            visited: Vec::new(),
         }
     }
 
     /// Begins with a message that comes.
     pub(super) fn open(&mut self, place: Place, message: &'r [u8]) {
-        self.messages[place as usize] = Cow::Borrowed(message);
+        if place == Place::ScopeGroup {
+            self.added.clear();
+            self.room = MOST_BYTES.max(message.len().saturating_mul(MOST_GROWTH));
+        }
+        self.begin(place, Cow::Borrowed(message));
+    }
+
+    /// Begins with a message that was made here.
+    pub(super) fn open_made(&mut self, place: Place, message: Vec<u8>) {
+        self.begin(place, Cow::Owned(message));
+    }
+
+    fn begin(&mut self, place: Place, message: Cow<'r, [u8]>) {
+        self.messages[place as usize] = message;
         if place < Place::Item {
             self.known.fill(None);
         } else if place == Place::Item {
@@ -87,7 +113,30 @@ impl<'r> Item<'r> {
         }
     }
 
-    fn put(&mut self, place: Place, message: Vec<u8>) {
+    /// Adds a metric to the scope.
+    pub(super) fn add(&mut self, metric: Vec<u8>) -> Result<(), Failure> {
+        // A metric with nothing in it takes room as well.
+        let Some(room) = self.room.checked_sub(metric.len() + size_of::<Vec<u8>>()) else {
+            return Err(Failure("what is added to the scope would take more than four times what it has"));
+        };
+        self.room = room;
+        self.added.push_back(metric);
+        Ok(())
+    }
+
+    /// Returns the next metric that was added.
+    pub(super) fn next_added(&mut self) -> Option<Vec<u8>> {
+        self.added.pop_front()
+    }
+
+    /// Returns the points of the metric: those that have been visited and the one that is, as they are by now, and the
+    /// rest as they came.
+    pub(super) fn points_so_far(&self) -> impl Iterator<Item = &[u8]> {
+        let rest = points(self.message(Place::Data)).skip(self.visited.len() + 1);
+        self.visited.iter().map(Vec::as_slice).chain([self.message(Place::Part)]).chain(rest)
+    }
+
+    pub(super) fn put(&mut self, place: Place, message: Vec<u8>) {
         if self.messages[place as usize].as_ref() == message {
             return;
         }

@@ -38,6 +38,8 @@ mod json;
 mod letters;
 mod lexer;
 mod matching;
+mod metrics;
+mod missing;
 mod network;
 mod pairs;
 mod places;

@@ -1,3 +1,5 @@
+mod metrics;
+
 use expect_test::{Expect, expect};
 use model::Signal;
 use opentelemetry_proto::tonic::{

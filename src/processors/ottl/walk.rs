@@ -6,7 +6,12 @@ use std::ops::Range;
 use model::Signal;
 use wire::raw::{self, Field as Spelled, Raw};
 
-use super::{context::Depth, fields::Place, item::Item};
+use super::{
+    context::Depth,
+    fields::Place,
+    item::Item,
+    metrics::{DATA, SUMMARY, whole},
+};
 
 /// What is done on the way.
 pub(super) trait Visitor {
@@ -20,6 +25,11 @@ pub(super) trait Visitor {
 
     /// Whether what holds nothing any more goes as well.
     fn drops_empty(&self) -> bool;
+
+    /// Whether it asks at a summary's point how those before it were left.
+    fn remembers_points(&self) -> bool {
+        false
+    }
 
     /// Looks at what the item stands at; returns whether it stays.
     fn visit(&mut self, depth: Depth, item: &mut Item<'_>) -> bool;
@@ -243,6 +253,7 @@ impl<'r, V: Visitor> Walk<'r, '_, V> {
             (true, Signal::Traces) => self.kids(message, |number| number == 2, Self::span),
             (true, Signal::Logs) => self.kids(message, |number| number == 2, Self::record),
         };
+        self.added(message.len(), &mut kids);
         if self.visitor.drops_empty() && kids.left == 0 {
             self.spare.push(kids);
             return Fate::Gone;
@@ -295,6 +306,7 @@ impl<'r, V: Visitor> Walk<'r, '_, V> {
         self.item.open(Place::Item, message);
         let (place, number, data) = data_of(message);
         self.item.data = number;
+        self.item.visited.clear();
         self.item.open(Place::Data, data);
         if !self.stays(Depth::Item) {
             self.visitor.dropped(points_of(message));
@@ -312,14 +324,63 @@ impl<'r, V: Visitor> Walk<'r, '_, V> {
         outer.edits.clear();
         outer.written.clear();
         if matches!(fate, Fate::Written) {
-            outer.edit(place, number, &written);
+            outer.edit(place, self.item.data, &written);
+        } else if self.item.data != number {
+            outer.edit(place, self.item.data, data);
         }
         self.finish(Place::Item, message, outer, &DATA, out)
     }
 
+    /// Writes the metrics that were added to a scope, whose message ends at `end`. They are visited as the others.
+    fn added(&mut self, end: usize, kids: &mut Kids) {
+        while let Some(metric) = self.item.next_added() {
+            let from = kids.written.len();
+            let (_, number, data) = data_of(&metric);
+            let data = data.to_vec();
+            self.item.data = number;
+            self.item.visited.clear();
+            self.item.open_made(Place::Item, metric);
+            self.item.open_made(Place::Data, data);
+            if !self.stays(Depth::Item) {
+                continue;
+            }
+            if self.goes_below(Depth::Item) {
+                let points = self.added_points();
+                self.item.put(Place::Data, points);
+            }
+            kids.written.extend_from_slice(&whole(&self.item));
+            kids.left += 1;
+            kids.edits.push(Edit { field: end..end, number: 2, written: Some(from..kids.written.len()) });
+        }
+    }
+
+    /// Visits the points of a metric that was added, and returns its data with what became of them.
+    fn added_points(&mut self) -> Vec<u8> {
+        let data = self.item.message(Place::Data).to_vec();
+        let mut written = Vec::with_capacity(data.len());
+        for (range, field) in raw::fields(&data) {
+            match field.value {
+                Raw::Bytes(point) if field.number == 1 => {
+                    self.item.open_made(Place::Part, point.to_vec());
+                    if self.stays(Depth::Part) {
+                        let value = Raw::Bytes(self.item.message(Place::Part));
+                        raw::put(&mut written, Spelled { number: 1, value });
+                    }
+                }
+                _ => written.extend_from_slice(data.get(range).unwrap_or_default()),
+            }
+        }
+        written
+    }
+
     fn point(&mut self, message: &'r [u8], _: u32, out: &mut Vec<u8>) -> Fate {
         self.item.open(Place::Part, message);
-        if !self.stays(Depth::Part) {
+        let stays = self.stays(Depth::Part);
+        if self.item.data == SUMMARY && self.visitor.remembers_points() {
+            let point = self.item.message(Place::Part).to_vec();
+            self.item.visited.push(point);
+        }
+        if !stays {
             self.visitor.dropped(1);
             return Fate::Gone;
         }
@@ -346,9 +407,6 @@ impl<'r, V: Visitor> Walk<'r, '_, V> {
         self.visitor.dropped(count);
     }
 }
-
-/// The fields of a metric that hold points; one of them counts.
-const DATA: [u32; 5] = [5, 7, 9, 10, 11];
 
 /// Finds what a metric holds: its place, the number of its field, which is 0 for none, and the message.
 fn data_of(metric: &[u8]) -> (Range<usize>, u32, &[u8]) {

@@ -71,7 +71,6 @@ pub(super) const SUMMARIES: [&str; 3] = ["debug", "info", "silent"];
 const HASHES: [&str; 5] = ["md5", "sha1", "sha3", "hmac-sha256", "hmac-sha512"];
 
 impl Config for RedactionConfig {
-
     fn validate(&self, checks: &mut Checks) {
         for (key, patterns) in [
             ("ignored_key_patterns", &self.ignored_key_patterns),

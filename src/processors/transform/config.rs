@@ -16,6 +16,8 @@ pub struct TransformConfig {
     pub(crate) trace_statements: Vec<Entry>,
     pub(crate) metric_statements: Vec<Entry>,
     pub(crate) log_statements: Vec<Entry>,
+    /// Read for configurations that have them; no profile comes here.
+    pub(crate) profile_statements: Vec<Entry>,
 }
 
 /// A statement, or several with what is common to them.
@@ -46,14 +48,11 @@ impl<'de> Deserialize<'de> for Entry {
 impl Config for TransformConfig {
     const NOT_SUPPORTED: NotSupportedKeys = &[(
         "",
-        &[
-            NotSupported::new("profile_statements", "profiles are not carried", "remove it"),
-            NotSupported::new(
-                "flatten_data",
-                "records of a resource share it, and so does what is written to it",
-                "remove it, or write to the record",
-            ),
-        ],
+        &[NotSupported::new(
+            "flatten_data",
+            "records of a resource share it, and so does what is written to it",
+            "remove it, or write to the record",
+        )],
     )];
 
     fn validate(&self, checks: &mut Checks) {
@@ -69,7 +68,11 @@ impl Config for TransformConfig {
                 );
             }
         }
-        if Signal::ALL.iter().all(|signal| !self.concerns(*signal)) {
+        if !self.profile_statements.is_empty() {
+            let message =
+                "profiles are not received here, so that these statements are never run; remove them";
+            checks.warn("profile_statements", message);
+        } else if Signal::ALL.iter().all(|signal| !self.concerns(*signal)) {
             checks.warn("", "there is no statement, so that nothing is changed");
         }
     }
