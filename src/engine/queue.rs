@@ -51,13 +51,13 @@ pub(crate) struct Inbox {
     reserved: Cell<Option<Cost>>,
 }
 
-/// When a request is answered.
+/// What a request waits for before it is answered.
 #[derive(Clone, Copy)]
 enum Answers {
-    WhenDelivered,
+    Delivered,
     /// There is no queue. A sender that waited for a batch to fill would send again what is in it already.
-    WhenDeliveredUnlessBatched,
-    WhenTaken,
+    DeliveredUnlessBatched,
+    Taken,
 }
 
 impl Inbox {
@@ -75,9 +75,9 @@ impl Inbox {
             sender,
             sizer: queue.sizer,
             answers: match (queue.enabled, queue.wait_for_result) {
-                (_, true) => Answers::WhenDelivered,
-                (true, false) => Answers::WhenTaken,
-                (false, false) => Answers::WhenDeliveredUnlessBatched,
+                (_, true) => Answers::Delivered,
+                (true, false) => Answers::Taken,
+                (false, false) => Answers::DeliveredUnlessBatched,
             },
             exporter: exporter.to_owned(),
             blocks: queue.enabled && queue.block_on_overflow,
@@ -98,7 +98,7 @@ impl Inbox {
 
     /// Whether a request's answer may wait until it is delivered.
     pub(crate) fn keeps_ack(&self) -> bool {
-        !matches!(self.answers, Answers::WhenTaken)
+        !matches!(self.answers, Answers::Taken)
     }
 
     /// Waits until something has left the queue.
@@ -142,9 +142,9 @@ impl Inbox {
             return;
         }
         let keeps_ack = match self.answers {
-            Answers::WhenDelivered => true,
-            Answers::WhenTaken => false,
-            Answers::WhenDeliveredUnlessBatched => batching.is_none(),
+            Answers::Delivered => true,
+            Answers::Taken => false,
+            Answers::DeliveredUnlessBatched => batching.is_none(),
         };
         let ack = if keeps_ack { ack } else { Ack::none() };
         let owed = Owed::new(&self.bound, &self.meters, &export, cost, ack);

@@ -30,6 +30,20 @@ attributes:
     - {key: nothing.copied, action: upsert, from_attribute: nothing}",
     ),
     Pair::new(
+        "attributes: defaults of values that are not there",
+        ALL,
+        "
+attributes:
+  actions:
+    - {key: copied, action: insert, from_attribute: nested, default_value: none}
+    - {key: user.id, action: update, from_attribute: user.email, default_value: 3}
+    - {key: state, action: upsert, from_attribute: not.there, default_value: [a, 1]}
+    - {key: cache.hit, action: upsert, from_attribute: cache.hit, default_value: false}
+    - {key: retries, action: update, from_attribute: retries, default_value: 1}
+    - {key: fixed, action: insert, value: x, default_value: y}
+    - {key: alone, action: upsert, default_value: {b: c}}",
+    ),
+    Pair::new(
         "attributes: delete by key and by pattern",
         ALL,
         "

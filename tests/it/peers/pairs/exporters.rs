@@ -11,7 +11,7 @@ use super::{
     ALL, Pair,
     canon::{Order, canonical, count, differences, lines},
     metric_zoo,
-    run::{Collector, address, read, send, send_all, unless_ended_early},
+    run::{Collector, TAKEN, address, read, send, send_all, unless_ended_early},
     values::{BASE, SECOND},
     zoo::zoo,
 };
@@ -91,8 +91,8 @@ fn what_each_sends_the_other_takes_whatever_the_compression() {
     let mut wrong = Vec::new();
     for (index, exporter) in COMPRESSIONS.iter().enumerate() {
         for (_, places) in &sides {
-            let taken = send_all(&places.from_test[index], &pair, &zoo()).unwrap();
-            assert_eq!(taken, [true; 3], "{exporter:?}");
+            let answers = send_all(&places.from_test[index], &pair, &zoo()).unwrap();
+            assert_eq!(answers, [TAKEN; 3], "{exporter:?}");
         }
         let sent: Vec<Value> = zoo().comparable().unwrap();
         for (collector, _) in &sides {
@@ -148,7 +148,7 @@ exporters:
 {pipelines}"
     );
     let mut collector = Collector::start(is_ours, &yaml, &health)?;
-    ensure!(send_all(&to, &Pair::new("", ALL, ""), &zoo())? == [true; 3], "something was refused");
+    ensure!(send_all(&to, &Pair::new("", ALL, ""), &zoo())? == [TAKEN; 3], "something was refused");
     collector.stop()?;
     let mut requests = Vec::new();
     for signal in ALL {
@@ -201,7 +201,7 @@ service:
             yaml.lines().nth(3).and_then(|line| line.trim().split(':').next()).unwrap_or_default().to_owned();
         let collector =
             Collector::start(side == "ours", &yaml.replace("[out]", &format!("[{kind}]")), &health)?;
-        ensure!(send(&to, "metrics", request)?, "the metrics are refused");
+        ensure!(send(&to, "metrics", request)? == TAKEN, "the metrics are refused");
         Ok((collector, port))
     };
     Ok([start("ours")?, start("theirs")?])

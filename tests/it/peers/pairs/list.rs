@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{
-    attributes, deltas, exporters, filter, functions, passing, receiver, redaction,
+    attributes, deltas, exporters, filter, functions, health, passing, receiver, redaction,
     refused::{ACCEPTED_BY_ONE, Only, REFUSED},
     sampling, scraping, totals, transform,
 };
@@ -53,6 +53,11 @@ fn list() -> String {
     }
     for sent in receiver::REQUESTS {
         list += &row(&format!("otlp: {}", sent.what), &said(sent.meant));
+    }
+    for (settings, path) in health::PROBES {
+        let settings = settings.trim_start_matches(", ");
+        let settings = if settings.is_empty() { "as it is without keys" } else { settings };
+        list += &row(&format!("health_check: {settings}, asked for {path}"), "the same");
     }
     for job in scraping::JOBS {
         list +=

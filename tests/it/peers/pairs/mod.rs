@@ -1,12 +1,13 @@
 //! One configuration in the Go collector and in ours: the same telemetry in, the same out.
 //!
 //! Everything that comes out is compared: resources, scopes, spans, points and records with all their fields, and
-//! whether requests were taken. What is meant to differ says why, and the rest must be the same.
+//! how requests were answered. What is meant to differ says why, and the rest must be the same.
 //! `README.md` lists all pairs with what came of them; a test keeps it so.
 //!
 //! # Layout
 //! * `run`: starts both, feeds them, collects what they let out.
 //! * `canon`: makes it comparable.
+//! * `health`: what probers are told.
 //! * `exporters`: what leaves by OTLP and for Prometheus.
 //! * `list`: the list in `README.md`.
 //! * `receiver`: what senders are told.
@@ -21,6 +22,7 @@ mod deltas;
 mod exporters;
 mod filter;
 mod functions;
+mod health;
 mod list;
 mod metric_zoo;
 mod passing;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use testbed::{GoCollector, Trueline, Watch, eventually, free_port, post};
 
 use super::{
-    Pair,
+    Meant, Pair,
     canon::{canonical, count, differences, lines},
     zoo::Telemetry,
 };
@@ -102,8 +102,8 @@ struct Side {
 /// What one side answered and let out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Output {
-    /// Of each request, whether it was taken.
-    pub(super) taken: Vec<bool>,
+    /// Of each request, the status that it was answered with.
+    pub(super) answers: Vec<u16>,
     /// Requests in their comparable form.
     pub(super) requests: Vec<Value>,
 }
@@ -180,26 +180,28 @@ fn start(pairs: &[Pair], is_ours: bool) -> Result<Side> {
     Ok(Side { collector: Collector::start(is_ours, &yaml, &health)?, addresses })
 }
 
-/// Sends a request and tells whether it was taken.
-pub(super) fn send(address: &str, signal: &str, request: &impl Message) -> Result<bool> {
+/// The answer to a request that is taken.
+pub(super) const TAKEN: u16 = 200;
+
+/// Sends a request and returns the status of the answer.
+pub(super) fn send(address: &str, signal: &str, request: &impl Message) -> Result<u16> {
     let url = format!("http://{address}/v1/{signal}");
-    let answer = post(&url, "application/x-protobuf", &[], &request.encode_to_vec())?;
-    Ok((200..300).contains(&answer.status))
+    Ok(post(&url, "application/x-protobuf", &[], &request.encode_to_vec())?.status)
 }
 
-pub(super) fn send_all(address: &str, pair: &Pair, telemetry: &Telemetry) -> Result<Vec<bool>> {
-    let mut taken = Vec::new();
+pub(super) fn send_all(address: &str, pair: &Pair, telemetry: &Telemetry) -> Result<Vec<u16>> {
+    let mut answers = Vec::new();
     let is_sent = |signal: &str| pair.signals.contains(&signal);
     for request in telemetry.traces.iter().filter(|_| is_sent("traces")) {
-        taken.push(send(address, "traces", request)?);
+        answers.push(send(address, "traces", request)?);
     }
     for request in telemetry.metrics.iter().filter(|_| is_sent("metrics")) {
-        taken.push(send(address, "metrics", request)?);
+        answers.push(send(address, "metrics", request)?);
     }
     for request in telemetry.logs.iter().filter(|_| is_sent("logs")) {
-        taken.push(send(address, "logs", request)?);
+        answers.push(send(address, "logs", request)?);
     }
-    Ok(taken)
+    Ok(answers)
 }
 
 /// Reads what a side has written for a pair so far.
@@ -232,7 +234,7 @@ pub(super) fn outputs(pairs: &[Pair]) -> Result<Vec<[Output; 2]>> {
     for (index, pair) in pairs.iter().enumerate() {
         let telemetry = (pair.telemetry)();
         for (side, output) in sides.iter().zip(&mut outputs[index]) {
-            output.taken = send_all(&side.addresses[index], pair, &telemetry).context(pair.name)?;
+            output.answers = send_all(&side.addresses[index], pair, &telemetry).context(pair.name)?;
         }
     }
     for (index, pair) in pairs.iter().enumerate().filter(|(_, pair)| pair.waits_for > 0) {
@@ -257,8 +259,8 @@ pub(super) fn outputs(pairs: &[Pair]) -> Result<Vec<[Output; 2]>> {
 fn judge(pair: &Pair, [ours, theirs]: &[Output; 2]) -> Result<(), String> {
     let told = |ours: &Output, theirs: &Output| {
         let mut told = differences(&lines(&ours.requests, pair.order), &lines(&theirs.requests, pair.order));
-        if ours.taken != theirs.taken {
-            told.push(format!("taken: ours {:?}, theirs {:?}", ours.taken, theirs.taken));
+        if ours.answers != theirs.answers {
+            told.push(format!("answers: ours {:?}, theirs {:?}", ours.answers, theirs.answers));
         }
         told
     };
@@ -272,7 +274,10 @@ fn judge(pair: &Pair, [ours, theirs]: &[Output; 2]) -> Result<(), String> {
             pair.connectors
         ))
     };
-    if theirs.requests.is_empty() && theirs.taken.iter().all(|taken| *taken) && !pair.lets_nothing_out {
+    if theirs.requests.is_empty()
+        && theirs.answers.iter().all(|answer| *answer == TAKEN)
+        && !pair.lets_nothing_out
+    {
         return fail("nothing came out, so nothing was compared", &[]);
     }
     match &pair.meant {
@@ -287,6 +292,17 @@ fn judge(pair: &Pair, [ours, theirs]: &[Output; 2]) -> Result<(), String> {
         }
     }
 }
+
+/// What is answered where a statement fails and its failure is to end the request.
+pub(super) const FINAL: Meant = Meant {
+    why: "the answer is 500, which is final, as the statement would fail again; there 503, so that it is sent again and again",
+    undo: |ours, theirs| {
+        let is = |output: &Output, status| output.answers.iter().all(|answer| *answer == status);
+        if is(ours, 500) && is(theirs, 503) {
+            ours.answers.clone_from(&theirs.answers);
+        }
+    },
+};
 
 /// Takes a text out of what came out wherever it stands.
 pub(super) fn remove_text(output: &mut Output, text: &str) {

@@ -1,6 +1,16 @@
 //! `probabilistic_sampler` and `tail_sampling`.
 
-use super::{Pair, TRACES, canon::Order, crowd::crowd, run::check};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    Meant, Pair, TRACES,
+    canon::Order,
+    crowd::crowd,
+    run::{Output, check},
+    zoo::zoo,
+};
 
 const TRACES_AND_LOGS: &[&str] = &["traces", "logs"];
 
@@ -62,6 +72,26 @@ pub(super) const TAIL: &[Pair] = &[
         "tail_sampling: latency",
         "tail_sampling: {decision_wait: 1s, policies: [{name: slow, type: latency, latency: {threshold_ms: 400}}]}",
     ),
+    tail(
+        "tail_sampling: latency with an upper bound",
+        "tail_sampling: {decision_wait: 1s, policies: [{name: between, type: latency, latency: {threshold_ms: 100, upper_threshold_ms: 500}}]}",
+    )
+    .differing(Meant {
+        why: "a trace is judged by its whole duration; there by that of its first spans, too, so that it may be sampled although it lasts longer",
+        undo: without_longer_traces,
+    }),
+    Pair {
+        telemetry: zoo,
+        ..tail(
+        "tail_sampling: ottl_condition on events",
+        r#"
+tail_sampling:
+  decision_wait: 1s
+  policies:
+    - {name: ottl, type: ottl_condition, ottl_condition: {error_mode: ignore, span: ['attributes["http.route"] == "/healthz"'], spanevent: ['name == "message" and attributes["message.id"] == 1', 'name == "retry" and span.status.code == STATUS_CODE_ERROR']}}"#,
+        )
+        .differing(Meant { why: "the schema URLs of resources and scopes stay, there they go", undo: without_schemas })
+    },
     tail(
         "tail_sampling: status_code",
         "tail_sampling: {decision_wait: 1s, policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]}",
@@ -184,6 +214,56 @@ tail_sampling:
     - {name: rest, type: always_sample}",
     ),
 ];
+
+/// Takes out of theirs the traces that last longer than half a second.
+fn without_longer_traces(_: &mut Output, theirs: &mut Output) {
+    let mut lasts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for span in spans(&mut theirs.requests).flat_map(|spans| spans.iter()) {
+        let (from, to) = (nanos(span, "startTimeUnixNano"), nanos(span, "endTimeUnixNano"));
+        let (first, last) = lasts.entry(trace_of(span)).or_insert((from, to));
+        (*first, *last) = ((*first).min(from), (*last).max(to));
+    }
+    for spans in spans(&mut theirs.requests) {
+        spans.retain(|span| {
+            let (first, last) = lasts[&trace_of(span)];
+            (last - first) / 1_000_000 <= 500
+        });
+    }
+}
+
+/// Takes the schema URLs of resources and scopes out of ours.
+fn without_schemas(ours: &mut Output, _: &mut Output) {
+    fn remove(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.remove("schemaUrl");
+                map.values_mut().for_each(remove);
+            }
+            Value::Array(values) => values.iter_mut().for_each(remove),
+            _ => {}
+        }
+    }
+    ours.requests.iter_mut().for_each(remove);
+}
+
+fn trace_of(span: &Value) -> String {
+    span["traceId"].to_string()
+}
+
+fn nanos(span: &Value, key: &str) -> u64 {
+    span[key].as_str().and_then(|text| text.parse().ok()).expect("a span has times")
+}
+
+/// The spans of requests, scope by scope.
+fn spans(requests: &mut [Value]) -> impl Iterator<Item = &mut Vec<Value>> {
+    requests
+        .iter_mut()
+        .filter_map(|request| request.get_mut("resourceSpans")?.as_array_mut())
+        .flatten()
+        .filter_map(|resource| resource.get_mut("scopeSpans")?.as_array_mut())
+        .flatten()
+        .filter_map(|scope| scope.get_mut("spans")?.as_array_mut())
+}
 
 #[test]
 fn a_share_of_spans_and_records_is_sampled_alike() {

@@ -2,7 +2,7 @@
 
 use super::{
     ALL, LOGS, METRICS, Meant, Pair, TRACES,
-    run::{check, rename_attributes},
+    run::{FINAL, check, rename_attributes},
 };
 
 pub(super) const PAIRS: &[Pair] = &[
@@ -297,7 +297,74 @@ transform:
   metric_statements: ['set(datapoint.attributes["key"], datapoint.attributes["state"]["x"])']
   log_statements: ['set(log.attributes["key"], log.body["x"])']"#,
     )
-    .letting_nothing_out(),
+    .letting_nothing_out()
+    .differing(FINAL),
+    Pair::new(
+        "transform: patterns with braces that repeat nothing",
+        ALL,
+        r#"
+transform:
+  trace_statements:
+    - replace_pattern(span.name, "{.*}", ":id")
+    - set(span.attributes["has.braces"], IsMatch(span.name, "/{|^{}"))
+    - replace_all_patterns(span.attributes, "value", "/{,3}|[{]", "-")
+    - set(span.attributes["twice"], IsMatch(span.name, "(?i)[a-z]{2,3}/"))
+  log_statements:
+    - set(log.attributes["is.json"], true) where IsMatch(log.body, "^{")"#,
+    ),
+    Pair::new(
+        "transform: convert_sum_to_gauge and convert_gauge_to_sum",
+        METRICS,
+        r#"
+transform:
+  metric_statements:
+    - context: metric
+      statements:
+        - convert_sum_to_gauge() where name != ""
+        - set(description, "was a gauge, too") where type == METRIC_DATA_TYPE_GAUGE
+        - convert_gauge_to_sum("delta", true) where unit != "1"
+    - context: datapoint
+      statements:
+        - set(attributes["monotonic"], metric.is_monotonic)"#,
+    ),
+    Pair::new(
+        "transform: scale_metric and copy_metric",
+        METRICS,
+        r#"
+transform:
+  error_mode: silent
+  metric_statements:
+    - context: metric
+      statements:
+        - copy_metric(name = Concat([name, "copy"], "."), description = "a copy") where not IsMatch(name, "copy$")
+        - scale_metric(2.5, Concat(["scaled", unit], " ")) where IsMatch(name, "copy$")
+        - copy_metric(description = "once") where IsMatch(name, "copy$") and description != "once""#,
+    ),
+    Pair::new(
+        "transform: extract_count_metric and extract_sum_metric",
+        METRICS,
+        r#"
+transform:
+  error_mode: silent
+  metric_statements:
+    - context: metric
+      statements:
+        - extract_count_metric(true) where not IsMatch(name, "_(count|sum)$|bytes$")
+        - extract_sum_metric(false, "_sum") where not IsMatch(name, "_(count|sum)$|bytes$")"#,
+    ),
+    Pair::new(
+        "transform: convert_summary_count_val_to_sum and convert_summary_sum_val_to_sum",
+        METRICS,
+        r#"
+transform:
+  metric_statements:
+    - context: datapoint
+      statements:
+        - set(attributes["before"], metric.name)
+        - convert_summary_count_val_to_sum("cumulative", true) where metric.type == METRIC_DATA_TYPE_SUMMARY
+        - convert_summary_sum_val_to_sum("delta", false, ".total") where metric.unit != ""
+        - set(attributes["after"], metric.name)"#,
+    ),
     Pair::new(
         "transform: groups with conditions, one after the other, and a cache",
         ALL,
