@@ -2,7 +2,6 @@
 
 use config::{ConfigUri, MapEnvironment};
 use expect_test::{Expect, expect};
-use serde_json::json;
 
 use super::{contrib::CONTRIB, report::Report};
 use crate::registry::registry;
