@@ -47,7 +47,7 @@ pub use schema::{
 pub use shape::{Field, Shape, Variant, shape};
 pub use source::{Environment, FileRead, MapEnvironment, SystemEnvironment};
 pub use suggest::did_you_mean;
-pub use suspect::looks_secret;
+pub use suspect::{hide_below, looks_secret};
 pub use values::{ByteSize, Duration, Either, REDACTED, Secret, SignedDuration, empty_is_unset, headers};
 pub use write::write;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{Place, REDACTED};
+use crate::{Node, Place, REDACTED, Value, did_you_mean};
 
 /// Parts of keys that stand before secrets, or before maps of them.
 const WORDS: [&str; 18] = [
@@ -40,6 +40,32 @@ pub fn looks_secret(key: &str) -> bool {
         return true;
     }
     !ends(&HARMLESS_ENDS) && (WORDS.iter().any(|word| key.contains(word)) || ends(&["_key", "-key"]))
+}
+
+/// What a key may be a slip of.
+const OFTEN: [&str; 8] =
+    ["password", "token", "headers", "authorization", "credentials", "secret", "client_secret", "api_key"];
+
+/// Hides what may be a secret behind or below a key that nobody knows: it, a key below it, or what it is a slip of looks so.
+pub fn hide_below(key: &str, node: &Node) {
+    let is_secret = looks_secret(key) || did_you_mean(key, OFTEN).is_some();
+    match &node.value {
+        Value::Map(map) if !is_secret => {
+            map.entries.iter().for_each(|entry| hide_below(&entry.key.name, &entry.value));
+        }
+        Value::Seq(items) if !is_secret => items.iter().for_each(|item| hide_below("", item)),
+        _ if is_secret => hide_all(node),
+        _ => {}
+    }
+}
+
+fn hide_all(node: &Node) {
+    match &node.value {
+        Value::Map(map) => map.entries.iter().for_each(|entry| hide_all(&entry.value)),
+        Value::Seq(items) => items.iter().for_each(hide_all),
+        Value::Null | Value::Bool(_) => {}
+        _ => node.place.hide(),
+    }
 }
 
 /// Hides what may be a secret in the line of a place, and returns the message without it.
@@ -161,6 +187,35 @@ mod tests {
             assert!(!told.contains("CANARY"), "{text}\n{told}");
             assert!(told.contains("t.yaml:"), "the place is told: {told}");
         }
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_told_of_a_key_that_nobody_knows() {
+        #[derive(serde::Deserialize)]
+        struct Known {
+            #[expect(dead_code, reason = "only its name is asked for")]
+            endpoint: Option<String>,
+        }
+        let told = |text: &str| {
+            let tree = parse(&Source::new("t.yaml", text)).expect("it is YAML");
+            let mut problems = crate::Problems::default();
+            crate::decode::<Known>(&tree, "exporters::a", &mut problems);
+            render(&problems.sorted())
+        };
+        for text in [
+            "header: {api-key: CANARY}",
+            "headders: {a: CANARY}",
+            "client_auth: {pasword: CANARY}",
+            "tokn: CANARY",
+            "auth: {authenticator: a, token: CANARY}",
+            "list: [{name: x, api_kye: CANARY}]",
+            "otlphttpp: {headers: {x: [CANARY]}}",
+        ] {
+            let told = told(text);
+            assert!(told.contains("unknown key") && !told.contains("CANARY"), "{told}");
+        }
+        assert!(told("endpont: SHOWN").contains("SHOWN"));
+        assert!(told("retry: {interval: SHOWN}").contains("SHOWN"));
     }
 
     #[test]

@@ -47,8 +47,9 @@ pub(crate) struct Pressure {
     room_kib: u32,
 }
 
-/// A request takes at most twice its bytes while it is read and folded: this part of the spike is room for those.
-const ROOM_OF_SPIKE: u64 = 2;
+/// This part of the spike is room for what is in flight: a request takes at most twice its bytes while it is read and folded,
+/// and what was freed meanwhile is given back a moment later.
+const ROOM_OF_SPIKE: u64 = 4;
 /// The memory is looked at whenever this part of the spike was admitted.
 const LOOKS_OF_SPIKE: u64 = 8;
 
@@ -282,11 +283,11 @@ mod tests {
     fn after_a_part_of_the_spike_it_is_looked_without_waiting_for_the_interval() {
         let limit = MemoryLimit {
             check_interval: Duration::from_hours(1),
-            limit: MemorySize::Bytes(33 << 20),
-            spike: Some(MemorySize::Bytes(32 << 20)),
+            limit: MemorySize::Bytes(65 << 20),
+            spike: Some(MemorySize::Bytes(64 << 20)),
         };
         let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
-        assert!(!pressure.refuses(&[0], (4 << 20) - 1), "nobody has looked yet");
+        assert!(!pressure.refuses(&[0], (8 << 20) - 1), "nobody has looked yet");
         assert!(pressure.refuses(&[0], 1), "this process holds more than 1 MiB");
         let (_, room_kib) = pressure.room(&[0]).unwrap();
         assert_eq!(room_kib, 16 << 10);

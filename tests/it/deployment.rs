@@ -158,7 +158,7 @@ service:
     let watch = testbed::Watch { health: format!("127.0.0.1:{health}").parse()?, metrics: None };
     let _trueline = testbed::Trueline::start(&yaml, watch)?;
     assert_eq!(code(&url)?, Some(0));
-    assert_eq!(code(&format!("{url}elsewhere"))?, Some(1), "it answers 404 there");
+    assert_eq!(code(&format!("--url=http://127.0.0.1:{otlp}/"))?, Some(1), "the receiver answers 404 there");
     assert_eq!(code("--url=localhost")?, Some(1));
     Ok(())
 }

@@ -105,6 +105,7 @@ fn what_is_unknown_or_of_another_kind_is_not_valid() -> Result<()> {
         "service: {pipelines: {traces: {reciever: [a]}}}",
         "service: {trueline: {shards: many}}",
         "service: {telemetry: {logs: {level: loud}}}",
+        "service: {pipelines: {traces: {receivers: 'a, b', exporters: [c]}}}",
     ] {
         ensure!(problems(&validator, wrong)?.is_some(), "{wrong} passes for valid");
     }
@@ -120,7 +121,7 @@ fn what_configurations_may_hold_beside_plain_values_is_valid() -> Result<()> {
         "processors: '${file:processors.yaml}'",
         "processors: {batch: , slo: }",
         "exporters: {otlphttp: {endpoint: '${env:URL:-http://localhost}', compression: '${env:GZIP}'}}",
-        "service: {extensions: 'a, b', pipelines: {traces/a: {receivers: a, exporters: [b]}}}",
+        "service: {extensions: '${env:EXTENSIONS}', pipelines: {traces/a: {receivers: [a], exporters: [b]}}}",
     ] {
         let told = problems(&validator, good)?;
         ensure!(told.is_none(), "{good}: {told:?}");

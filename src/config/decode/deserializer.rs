@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Entry, Node, Problem, Value, did_you_mean,
     problem::join,
+    suspect::hide_below,
     values::{EITHER, EMPTY_IS_UNSET, SECRET, SECRETS},
 };
 
@@ -398,6 +399,8 @@ impl Entries<'_, '_> {
         if known.contains(&name) {
             return true;
         }
+        // No type says what of it is a secret.
+        hide_below(name, &entry.value);
         self.session.tell_unknown_key(&entry.value, || {
             let place = Some(entry.key.place.clone());
             match not_supported::find(self.session.not_supported, &self.session.root, &self.path, name) {

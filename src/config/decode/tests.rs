@@ -536,7 +536,7 @@ fn a_key_that_is_not_supported_is_refused_with_its_reason() {
         error: exporters::x: key `auth` of the collector is not supported: there are no authenticators
          --> t.yaml:1:1
           |
-        1 | auth: {authenticator: x}
+        1 | auth: {authenticator: [REDACTED]}
           | ^^^^
           |
           = help: set headers
@@ -544,7 +544,7 @@ fn a_key_that_is_not_supported_is_refused_with_its_reason() {
         error: exporters::x::queue: key `storage` of the collector is not supported: queues are kept in memory
          --> t.yaml:2:9
           |
-        2 | queue: {storage: disk, auth: x}
+        2 | queue: {storage: disk, auth: [REDACTED]}
           |         ^^^^^^^
           |
           = help: remove it
@@ -552,7 +552,7 @@ fn a_key_that_is_not_supported_is_refused_with_its_reason() {
         error: exporters::x::queue: unknown key `auth`
          --> t.yaml:2:24
           |
-        2 | queue: {storage: disk, auth: x}
+        2 | queue: {storage: disk, auth: [REDACTED]}
           |                        ^^^^
           |
           = help: valid keys: `size`

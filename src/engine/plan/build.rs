@@ -144,6 +144,8 @@ impl Reading<'_> {
         for component in components {
             let (name, path) = (component.id.component_type.as_str(), component.path());
             let Some(row) = table.iter().find(|row| row.answers_to(name)) else {
+                // What the type would have said of its secrets is not known.
+                config::hide_below(name, &component.settings);
                 self.problems.push(unknown_type(component, table));
                 continue;
             };

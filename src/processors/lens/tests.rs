@@ -101,7 +101,7 @@ fn what_is_wrong_with_a_condition_is_told_with_the_place() {
         ("spam.attributes[\"x\"] == 1", "spam is no field"),
         ("Nope(span.name)", "Nope"),
         ("name == \"x\"", "name"),
-        ("request.headers == 1", "metadata"),
+        ("request.headers == 1", "the head of a request"),
         ("spanevent.name == \"x\"", "events of spans"),
         ("", "at the end"),
     ] {

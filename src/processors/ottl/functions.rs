@@ -94,32 +94,7 @@ fn refused(name: &str) -> Option<&'static str> {
         "Now" => {
             Some("a stage has no clock, so that the same telemetry gives the same output whenever it comes")
         }
-        "ExtractGrokPatterns" => {
-            Some("write the pattern out for ExtractPatterns, with groups that have names: (?P<name>…)")
-        }
-        "URL" | "UserAgent" => Some("take the text apart by ExtractPatterns, with groups that have names"),
-        "ParseCSV" => Some("take the text apart by Split or ExtractPatterns"),
-        "Format" => Some("join texts by Concat"),
         "UUID" | "UUIDv7" => Some("the same telemetry gives the same output here, and this would be random"),
-        "CommunityID"
-        | "ConvertAttributesToElementsXML"
-        | "ConvertTextToElementsXML"
-        | "GetXML"
-        | "InsertXML"
-        | "IsValidLuhn"
-        | "Log"
-        | "Murmur3Hash"
-        | "Murmur3Hash128"
-        | "ParseSeverity"
-        | "ParseSimplifiedXML"
-        | "ParseXML"
-        | "ProfileID"
-        | "RemoveXML"
-        | "SliceToMap"
-        | "XXH128"
-        | "XXH3" => Some(
-            "of the collector's functions this one is not offered, the page of OTTL lists those that are",
-        ),
         _ => None,
     }
 }

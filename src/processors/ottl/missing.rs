@@ -43,7 +43,21 @@ const EDITORS: [&str; 9] = [
 /// Says that a function is one of the collector's that is not here; none where it is not known there either.
 pub(super) fn told(name: &str) -> Option<String> {
     let is_theirs = FUNCTIONS.contains(&name) || EDITORS.contains(&name);
-    is_theirs.then(|| format!("{name} is a function {}", config::NOT_HERE))
+    let instead = instead(name).map(|instead| format!("; {instead}")).unwrap_or_default();
+    is_theirs.then(|| format!("{name} is a function {}{instead}", config::NOT_HERE))
+}
+
+/// Returns what does the same here.
+fn instead(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "ExtractGrokPatterns" => {
+            "write the pattern out for ExtractPatterns, with groups that have names: (?P<name>…)"
+        }
+        "URL" | "UserAgent" => "take the text apart by ExtractPatterns, with groups that have names",
+        "ParseCSV" => "take the text apart by Split or ExtractPatterns",
+        "Format" => "join texts by Concat",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -69,7 +83,7 @@ mod tests {
     fn what_only_the_collector_has_is_told_apart_from_what_is_misspelled() {
         let mut sieve = Sieve::new(Signal::Logs, ErrorMode::Ignore);
         let (faults, _) = sieve.add(&["ParseCSV(log.body, \"a\")[\"a\"] == 1".to_owned()], None);
-        let expected = "ParseCSV is a function of the collector that trueline does not have";
+        let expected = "ParseCSV is a function of the collector that trueline does not have; take the text apart by Split or ExtractPatterns";
         assert!(faults[0].1.ends_with(expected), "{faults:?}");
         let told = |statement: &str| {
             let (_, faults, _) =

@@ -407,11 +407,11 @@ fn what_is_wrong_with_a_function_is_told() {
             Coalesce([]) == nil
               at character 10 ([]) == nil): values of Coalesce must be a list of at least one value, and this is empty
             ExtractGrokPatterns(body, "%{WORD:x}") == {}
-              at character 1 (ExtractGrokPatterns(body, "%{W…): ExtractGrokPatterns is not supported: write the pattern out for ExtractPatterns, with groups that have names: (?P<name>…)
+              at character 1 (ExtractGrokPatterns(body, "%{W…): ExtractGrokPatterns is a function of the collector that trueline does not have; write the pattern out for ExtractPatterns, with groups that have names: (?P<name>…)
             URL("http://example.com")["url.path"] == "/"
-              at character 1 (URL("http://example.com")["url…): URL is not supported: take the text apart by ExtractPatterns, with groups that have names
+              at character 1 (URL("http://example.com")["url…): URL is a function of the collector that trueline does not have; take the text apart by ExtractPatterns, with groups that have names
             ParseXML(body) == {}
-              at character 1 (ParseXML(body) == {}): ParseXML is not supported: of the collector's functions this one is not offered, the page of OTTL lists those that are
+              at character 1 (ParseXML(body) == {}): ParseXML is a function of the collector that trueline does not have
             ParseKeyValues(body) == {}
               at character 1 (ParseKeyValues(body) == {}): ParseKeyValues is no function, did you mean ParseKeyValue? write one of Bool, Concat, ContainsValue, ConvertCase, Double, Duration, HasPrefix, HasSuffix, Hours, Index, Int, IsBool, IsDouble, IsInt, IsList, IsMap, IsMatch, IsString, Keys, Len, Microseconds, Milliseconds, Minutes, Nanoseconds, ParseJSON, Seconds, SpanID, Split, String, Substring, ToLowerCase, ToUpperCase, TraceID, Trim, TrimPrefix, TrimSuffix, Unix, UnixMicro, UnixMilli, UnixNano, UnixSeconds, Base64Decode, Base64Encode, Coalesce, Day, Decode, ExtractPatterns, FNV, FormatTime, Hex, Hour, IsInCIDR, MD5, Minute, Month, Nanosecond, ParseInt, ParseKeyValue, SHA1, SHA256, SHA512, Second, Sort, Time, ToCamelCase, ToKeyValueString, ToSnakeCase, TruncateTime, Values, Weekday, Year
         "#]],

@@ -392,7 +392,7 @@ table:
         error at table.8.statement: at character 1 (set(span.name, "x")): set is no editor of a route, write one of route, delete_key, delete_matching_keys
         error at table.9.condition: events of spans can not be routed apart from their spans
         error at table.10.condition: at character 22 (log.body == "x"): log is nothing of traces
-        error at table.11.condition: at character 1 (request["X-Tenant"] == "acme"): the head of a request is nothing that an item has
+        error at table.11.condition: at character 1 (request["X-Tenant"] == "acme"): the head of a request is nothing that an item has; a route asks it in the context request or otelcol
         error at table.12.condition: at character 1 (resource.attributes["a"] == "b…): of a request can be asked request["name"] in the context request, otelcol.client.metadata["name"] and otelcol.grpc.metadata["name"]
         error at table.13.condition: at character 1 (request == "b"): of a request can be asked request["name"] in the context request, otelcol.client.metadata["name"] and otelcol.grpc.metadata["name"]
         error at table.14.condition: at character 40 (span.name == "c"): of a request can be asked request["name"] in the context request, otelcol.client.metadata["name"] and otelcol.grpc.metadata["name"]

@@ -212,7 +212,9 @@ impl Watch {
 
     /// Tells once when a target begins to fail and when it works again.
     fn tell(&mut self, failure: Option<&Failure>) {
-        let (job, target) = (&self.job.scrape.job_name.0, &self.target.uri);
+        let (job, target) = (&self.job.scrape.job_name.0, self.target.uri.to_string());
+        // Parameters may be tokens.
+        let target = config::without_credentials(&target);
         match (failure, self.is_failing) {
             (Some(failure), false) => {
                 let Failure { reason, message } = failure;
