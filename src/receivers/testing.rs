@@ -66,6 +66,11 @@ impl Recorder {
         self.answers.borrow_mut().push_back(answer);
     }
 
+    /// Whether an answer is still to be given.
+    pub(crate) fn is_to_answer(&self) -> bool {
+        !self.answers.borrow().is_empty()
+    }
+
     /// Takes the bytes of everything that was pushed.
     pub(crate) fn take(&self) -> Vec<Bytes> {
         self.pushed.borrow_mut().drain(..).map(|(_, bytes, _)| bytes).collect()
