@@ -93,7 +93,7 @@ service:
 
             Means something else than in the Go collector
               processors::batch  (yaml::6:3)
-                  the Go collector: answers a request when it has taken it; here: a request is answered when every queue has it, as without batch; nothing is lost between the two
+                  the Go collector: takes what the queues behind it may have no room for, and drops it later; here: a request is refused when a queue behind it has no room
               exporters::otlp  (yaml::11:3)
                   the Go collector: a full queue loses its copy while other exporters keep theirs; here: a full queue refuses the request for all exporters that it would reach, unless sending_queue.drop_on_overflow is true
 
@@ -154,7 +154,7 @@ service: {pipelines: {traces: {receivers: [otlp], processors: [batch], exporters
 
             Means something else than in the Go collector
               processors::batch  (yaml::3:14)
-                  the Go collector: answers a request when it has taken it; here: a request is answered when every queue has it, as without batch; nothing is lost between the two
+                  the Go collector: takes what the queues behind it may have no room for, and drops it later; here: a request is refused when a queue behind it has no room
               exporters::otlphttp  (yaml::4:13)
                   the Go collector: a full queue loses its copy while other exporters keep theirs; here: a full queue refuses the request for all exporters that it would reach, unless sending_queue.drop_on_overflow is true
 
