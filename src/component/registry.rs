@@ -74,7 +74,7 @@ fn read<C: Config>(node: &Node, path: &str, problems: &mut Problems) -> Option<C
 /// Whether a key is missing beside one that is refused: who wrote that one in its place is told once.
 fn stands_for_refused(node: &Node, path: &str, key: &str, refused: &[String]) -> bool {
     let Some((around, _)) = key.rsplit_once('.') else { return false };
-    let around = format!("{path}::{}", around.replace('.', "::"));
+    let around = config::path_below(path, around);
     let step = |node, key: &str| match key.parse::<usize>() {
         Ok(index) => Node::as_seq(node)?.get(index),
         Err(_) => node.get(key),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use component::{Clock, Counter, Inlet, Metadata, Refusal};
+use component::{Clock, Counter, Inlet, Metadata, ReceiverCx, Refusal};
 use model::{Signal, Timestamp};
 
 /// The shortest wait before what met a busy engine is pushed again.
@@ -11,16 +11,24 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// Pushes metrics that are collected at an interval.
 pub(crate) struct Pusher {
-    pub(crate) inlet: Inlet,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) transport: &'static str,
-    /// What is pushed, for the log.
-    pub(crate) what: &'static str,
-    /// Points that were not taken.
-    pub(crate) dropped: Counter,
+    inlet: Inlet,
+    clock: Arc<dyn Clock>,
+    transport: &'static str,
+    what: &'static str,
+    dropped: Counter,
 }
 
 impl Pusher {
+    /// `what` is pushed, for the log; `dropped` counts points that were not taken.
+    pub(crate) fn new(
+        cx: &ReceiverCx,
+        transport: &'static str,
+        what: &'static str,
+        dropped: Counter,
+    ) -> Self {
+        Self { inlet: cx.inlet.clone(), clock: Arc::clone(&cx.clock), transport, what, dropped }
+    }
+
     /// Pushes until it is taken, refused for good, or as old as `until`, when the next comes.
     pub(crate) async fn push(&self, request: Bytes, n_points: u64, until: Timestamp) {
         loop {

@@ -60,6 +60,19 @@ struct Places {
     refuses: SocketAddr,
 }
 
+impl Places {
+    fn refusing_at(refuses: SocketAddr) -> Self {
+        Self {
+            data: address(),
+            api: address(),
+            page: address(),
+            health: address(),
+            metrics: address(),
+            refuses,
+        }
+    }
+}
+
 /// A configuration with secrets, which runs though nothing that it sends arrives.
 fn configuration(places: &Places, folder: &Path) -> Result<String> {
     let Places { data, api, page, health, metrics, refuses } = places;
@@ -170,14 +183,7 @@ fn no_secret_is_in_the_log_the_pages_the_answers_or_what_validate_says() -> Resu
     let key = fs::read_to_string(folder.path().join("server-key.pem"))?;
     let key = key.lines().nth(1).unwrap_or_default().to_owned();
     ensure!(key.len() > 40, "no key was written");
-    let places = Places {
-        data: address(),
-        api: address(),
-        page: address(),
-        health: address(),
-        metrics: address(),
-        refuses: refuses_all()?,
-    };
+    let places = Places::refusing_at(refuses_all()?);
     let yaml = configuration(&places, folder.path())?;
     let watch = Watch { health: places.health, metrics: Some(places.metrics) };
     let mut program = Trueline::start(&yaml, watch)?;
@@ -216,14 +222,7 @@ fn no_secret_is_in_the_log_the_pages_the_answers_or_what_validate_says() -> Resu
 fn validate_shows_what_is_wrong_without_the_secrets_beside_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
     write_certificates(folder.path())?;
-    let places = Places {
-        data: address(),
-        api: address(),
-        page: address(),
-        health: address(),
-        metrics: address(),
-        refuses: address(),
-    };
+    let places = Places::refusing_at(address());
     let yaml = configuration(&places, folder.path())?;
     // A key that nobody knows on every line with a secret, and values of the wrong kind.
     let user = secret("user");
@@ -255,14 +254,7 @@ fn validate_shows_what_is_wrong_without_the_secrets_beside_it() -> Result<()> {
 fn commands_that_show_a_configuration_show_no_secrets_of_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
     write_certificates(folder.path())?;
-    let places = Places {
-        data: address(),
-        api: address(),
-        page: address(),
-        health: address(),
-        metrics: address(),
-        refuses: address(),
-    };
+    let places = Places::refusing_at(address());
     let yaml = configuration(&places, folder.path())?;
     let write = |name: &str, text: &str| -> Result<String> {
         let path = folder.path().join(name);

@@ -1,12 +1,10 @@
 //! Limits on memory beside what the stages of their pipelines may hold.
 
+use component::QueueConfig;
 use config::{ByteSize, Collector, Component, ComponentId, Node, Pipeline, Problem, Value};
+use processors::tail_sampling::TailSamplingConfig;
 
 use super::{delivery::is_off, warning};
-
-/// What `tail_sampling` and a queue may hold when nothing is said. *Units*: bytes.
-const DEFAULT_WAITING: u64 = 512 << 20;
-const DEFAULT_QUEUE: u64 = 128 << 20;
 
 /// By all their names.
 const QUEUED_BY_DEFAULT: [&str; 4] = ["otlp", "otlp_grpc", "otlphttp", "otlp_http"];
@@ -46,23 +44,26 @@ fn known<'a>(all: &'a [Component], id: &ComponentId) -> Option<&'a Component> {
 fn holders(collector: &Collector, pipeline: &Pipeline) -> Vec<(String, u64)> {
     let waiting = pipeline.processors.iter().filter(|it| it.id.component_type == "tail_sampling");
     let waiting = waiting.filter_map(|it| known(&collector.processors, &it.id)).map(|stage| {
-        (stage.path() + "::max_bytes", bytes_of(stage.settings.get("max_bytes"), DEFAULT_WAITING))
+        (
+            stage.path() + "::max_bytes",
+            bytes_of(stage.settings.get("max_bytes"), TailSamplingConfig::default().max_bytes),
+        )
     });
     let exporters = pipeline.exporters.iter().filter_map(|it| known(&collector.exporters, &it.id));
     let queues = exporters.filter_map(|exporter| {
         let queue = exporter.settings.get("sending_queue");
         let kind = exporter.id.component_type.as_str();
         let has_one = queue.is_some() || QUEUED_BY_DEFAULT.contains(&kind);
-        let most = bytes_of(queue.and_then(|queue| queue.get("max_bytes")), DEFAULT_QUEUE);
+        let most = bytes_of(queue.and_then(|queue| queue.get("max_bytes")), QueueConfig::default().max_bytes);
         (has_one && !is_off(queue)).then(|| (exporter.path() + "::sending_queue::max_bytes", most))
     });
     waiting.chain(queues).collect()
 }
 
-fn bytes_of(setting: Option<&Node>, default: u64) -> u64 {
+fn bytes_of(setting: Option<&Node>, default: ByteSize) -> u64 {
     match setting.map(|node| &node.value) {
         Some(Value::Int(bytes)) => u64::try_from(*bytes).unwrap_or(u64::MAX),
-        Some(Value::String(text)) => ByteSize::parse(text).map_or(default, |size| size.0),
-        _ => default,
+        Some(Value::String(text)) => ByteSize::parse(text).unwrap_or(default).0,
+        _ => default.0,
     }
 }

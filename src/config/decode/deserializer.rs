@@ -399,9 +399,9 @@ impl Entries<'_, '_> {
         if known.contains(&name) {
             return true;
         }
-        // No type says what of it is a secret.
-        hide_below(name, &entry.value);
         self.session.tell_unknown_key(&entry.value, || {
+            // No type says what of it is a secret.
+            hide_below(name, &entry.value);
             let place = Some(entry.key.place.clone());
             match not_supported::find(self.session.not_supported, &self.session.root, &self.path, name) {
                 Some(row) => row.problem(place, self.path.clone()),

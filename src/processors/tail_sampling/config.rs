@@ -17,7 +17,7 @@ pub struct TailSamplingConfig {
     /// Traces that are known at once, those that were decided included.
     pub(crate) num_traces: u64,
     /// What spans that wait may take.
-    pub(crate) max_bytes: ByteSize,
+    pub max_bytes: ByteSize,
     pub(crate) block_on_overflow: bool,
     /// A hint of the collector's that nothing here depends on.
     pub(crate) expected_new_traces_per_sec: u64,

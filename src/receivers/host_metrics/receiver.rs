@@ -49,21 +49,17 @@ impl ReceiverDef for HostMetrics {
                 is_failing: false,
             }
         });
+        let dropped = cx.telemetry.counter(
+            "otelcol_receiver_host_metrics_dropped_metric_points",
+            "Metric points that pipelines did not take until the next collection.",
+            "{datapoint}",
+        );
+        let pusher = Pusher::new(cx, TRANSPORT, "what host_metrics has collected", dropped);
         Box::new(Collector {
             meters: meters.collect(),
             crew: Some(Crew { host: Host::new(&config.root_path), scrapers, started_at: None }),
             late: None,
-            pusher: Pusher {
-                inlet: cx.inlet.clone(),
-                clock: Arc::clone(&cx.clock),
-                transport: TRANSPORT,
-                what: "what host_metrics has collected",
-                dropped: cx.telemetry.counter(
-                    "otelcol_receiver_host_metrics_dropped_metric_points",
-                    "Metric points that pipelines did not take until the next collection.",
-                    "{datapoint}",
-                ),
-            },
+            pusher,
             clock: Arc::clone(&cx.clock),
             config: config.clone(),
         })

@@ -50,18 +50,14 @@ impl ReceiverDef for Prometheus {
                 is_failing: false,
             }));
         }
+        let dropped = cx.telemetry.counter(
+            "otelcol_receiver_prometheus_dropped_metric_points",
+            "Metric points that pipelines did not take until the next scrape.",
+            "{datapoint}",
+        );
+        let pusher = Pusher::new(cx, TRANSPORT, "what a target shows", dropped);
         let shared = Shared {
-            pusher: Pusher {
-                inlet: cx.inlet.clone(),
-                clock: Arc::clone(&cx.clock),
-                transport: TRANSPORT,
-                what: "what a target shows",
-                dropped: cx.telemetry.counter(
-                    "otelcol_receiver_prometheus_dropped_metric_points",
-                    "Metric points that pipelines did not take until the next scrape.",
-                    "{datapoint}",
-                ),
-            },
+            pusher,
             clock: Arc::clone(&cx.clock),
             readers: Arc::new(Semaphore::new(MOST_READERS)),
             offset: config.initial_scrape_offset.get(),
