@@ -139,29 +139,40 @@ const WINDOW_BITS: u8 = 15;
 
 fn deflate(compress: &mut Compress, body: &Pieces) -> std::io::Result<Vec<u8>> {
     compress.reset();
-    let mut packed = Vec::with_capacity(body.len() / 4 + 256);
+    // Zeroed once: a vector's spare room would be zeroed again with every piece.
+    let mut packed = Packed { bytes: vec![0; body.len() / 4 + 256], len: 0 };
     for piece in body.iter() {
         let mut rest = &piece[..];
         while !rest.is_empty() {
-            rest = step(compress, rest, &mut packed, FlushCompress::None)?.0;
+            rest = packed.step(compress, rest, FlushCompress::None)?.0;
         }
     }
-    while step(compress, &[], &mut packed, FlushCompress::Finish)?.1 != Status::StreamEnd {}
-    Ok(packed)
+    while packed.step(compress, &[], FlushCompress::Finish)?.1 != Status::StreamEnd {}
+    packed.bytes.truncate(packed.len);
+    Ok(packed.bytes)
 }
 
-/// Compresses what there is room for, and makes more. Returns the rest.
-fn step<'a>(
-    compress: &mut Compress,
-    input: &'a [u8],
-    packed: &mut Vec<u8>,
-    flush: FlushCompress,
-) -> std::io::Result<(&'a [u8], Status)> {
-    let before = compress.total_in();
-    let status = compress.compress_vec(input, packed, flush)?;
-    if packed.len() == packed.capacity() {
-        packed.reserve(packed.capacity().max(4096));
+/// What is compressed so far, and room for more.
+struct Packed {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Packed {
+    /// Compresses what there is room for, and makes more. Returns the rest.
+    fn step<'a>(
+        &mut self,
+        compress: &mut Compress,
+        input: &'a [u8],
+        flush: FlushCompress,
+    ) -> std::io::Result<(&'a [u8], Status)> {
+        let (taken, written) = (compress.total_in(), compress.total_out());
+        let status = compress.compress(input, self.bytes.get_mut(self.len..).unwrap_or(&mut []), flush)?;
+        let since = |now: u64, before: u64| usize::try_from(now - before).unwrap_or(usize::MAX);
+        self.len += since(compress.total_out(), written);
+        if self.len == self.bytes.len() {
+            self.bytes.resize(self.bytes.len() * 2, 0);
+        }
+        Ok((input.get(since(compress.total_in(), taken)..).unwrap_or(&[]), status))
     }
-    let taken = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
-    Ok((input.get(taken..).unwrap_or(&[]), status))
 }

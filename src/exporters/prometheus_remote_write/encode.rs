@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use prost::Message;
+use prost::{Message, encoding::message};
 
 use super::{
     config::ProtobufMessage,
@@ -61,24 +61,25 @@ pub(super) fn encode(
 }
 
 fn encode_v1(all: &[Series], options: Options, spreader: &mut Spreader) -> (Vec<u8>, Counts) {
-    let mut request = v1::WriteRequest::default();
-    let (mut counts, mut bytes) = (Counts::default(), 0);
+    let (mut body, mut counts) = (Vec::new(), Counts::default());
     for series in all {
         let spreads = spreader.spread(series, false);
-        let made: Vec<v1::TimeSeries> = spreads.iter().map(|spread| time_series_v1(series, spread)).collect();
-        // Tag and length take up to 6 bytes more.
-        let more: usize = made.iter().map(|one| one.encoded_len() + 6).sum();
-        if counts.series > 0 && bytes + more > options.max_bytes {
+        let before = body.len();
+        for spread in &spreads {
+            message::encode(v1::TIMESERIES, &time_series_v1(series, spread), &mut body);
+        }
+        if counts.series > 0 && body.len() > options.max_bytes {
+            body.truncate(before);
             break;
         }
-        bytes += more;
         counts.add(series, &spreads);
-        request.timeseries.extend(made);
     }
     if options.send_metadata {
-        request.metadata = metadata_v1(&all[..counts.series]);
+        for family in metadata_v1(&all[..counts.series]) {
+            message::encode(v1::METADATA, &family, &mut body);
+        }
     }
-    (request.encode_to_vec(), counts)
+    (body, counts)
 }
 
 fn time_series_v1(series: &Series, spread: &Spread<'_>) -> v1::TimeSeries {

@@ -109,6 +109,11 @@ impl Histogram {
 pub(super) mod v1 {
     use super::{Bytes, Histogram};
 
+    /// The fields of a request, which is written one after the other.
+    pub(in super::super) const TIMESERIES: u32 = 1;
+    pub(in super::super) const METADATA: u32 = 3;
+
+    #[cfg(test)]
     #[derive(Clone, PartialEq, prost::Message)]
     pub(in super::super) struct WriteRequest {
         #[prost(message, repeated, tag = "1")]
