@@ -202,8 +202,11 @@ impl Bench {
             }
         }
         let is_alike = our_runs.iter().zip(&their_runs).all(|(ours, theirs)| {
-            let (ours, theirs) = (ours.exported_bytes_per_span, theirs.exported_bytes_per_span);
-            (ours - theirs).abs() <= ALIKE * theirs.max(1.0)
+            let (ours, theirs, least) = match path.counts_spans {
+                true => (ours.exported_spans_per_span, theirs.exported_spans_per_span, 0.0),
+                false => (ours.exported_bytes_per_span, theirs.exported_bytes_per_span, 1.0),
+            };
+            (ours - theirs).abs() <= ALIKE * theirs.max(least)
         });
         if !is_alike {
             eprintln!("{}: the two did not export the same, so the row says nothing", path.name);
@@ -222,9 +225,10 @@ impl Bench {
     ) -> Result<Figures> {
         let measure =
             path.one_run_of.unwrap_or(Duration::from_secs_f64(self.args.seconds)).max(path.at_least);
+        let counts_spans = path.counts_spans;
         let to = match path.transport {
-            Transport::Plain => Door { tls: None, encoding: "identity" },
-            Transport::TlsGzip => Door { tls: Some(self.tls.clone()), encoding: "gzip" },
+            Transport::Plain => Door { tls: None, encoding: "identity", counts_spans },
+            Transport::TlsGzip => Door { tls: Some(self.tls.clone()), encoding: "gzip", counts_spans },
         };
         let load = Load {
             connections: path.connections,

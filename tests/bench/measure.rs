@@ -48,6 +48,8 @@ pub(crate) struct Figures {
     pub(crate) refused_requests: u64,
     /// What reached the sink for each acknowledged span, decompressed.
     pub(crate) exported_bytes_per_span: f64,
+    /// Spans that reached the sink for each acknowledged one, where they are counted.
+    pub(crate) exported_spans_per_span: f64,
     pub(crate) exported_requests: u64,
     pub(crate) peak_rss_bytes: u64,
     /// Median of the samples taken five times per second.
@@ -119,6 +121,7 @@ async fn observe(
 ) -> Result<Figures> {
     tally.forget_latencies();
     let (bytes_before, requests_before) = (arrivals.bytes.get(), arrivals.requests.get());
+    let spans_before = arrivals.spans.get();
     let (acked_before, refused_before) = (tally.acked_requests.get(), tally.refused_requests.get());
     let before = CpuTimes::sum(processes)?;
     let begin = clock::now();
@@ -142,6 +145,7 @@ async fn observe(
         acked_spans_per_second: acked_spans as f64 / elapsed.as_secs_f64(),
         refused_requests: tally.refused_requests.get() - refused_before,
         exported_bytes_per_span: (arrivals.bytes.get() - bytes_before) as f64 / acked_spans.max(1) as f64,
+        exported_spans_per_span: (arrivals.spans.get() - spans_before) as f64 / acked_spans.max(1) as f64,
         exported_requests: arrivals.requests.get() - requests_before,
         peak_rss_bytes: sum(processes, Process::peak_rss_bytes)?,
         rss_bytes: quantile(&resident, 0.5).unwrap_or_default(),

@@ -27,6 +27,8 @@ pub(crate) struct Path {
     pub(crate) warm_up: Duration,
     /// Where less shows too little: something happens at intervals.
     pub(crate) at_least: Duration,
+    /// Whether what both export is compared by spans, as they are framed otherwise, and not by bytes.
+    pub(crate) counts_spans: bool,
     /// For the process of the other.
     pub(crate) environment: &'static [(&'static str, &'static str)],
 }
@@ -101,6 +103,7 @@ const COMMON: Path = Path {
     one_run_of: None,
     warm_up: Duration::from_millis(1_500),
     at_least: Duration::ZERO,
+    counts_spans: false,
     environment: &[],
 };
 
@@ -119,7 +122,7 @@ const PEOPLE: Path = Path {
     ..COMMON
 };
 
-pub(crate) const PATHS: [Path; 17] = [
+pub(crate) const PATHS: [Path; 18] = [
     COMMON,
     Path {
         name: "span_metrics_60k",
@@ -206,12 +209,25 @@ pub(crate) const PATHS: [Path; 17] = [
     },
     Path {
         name: "tail_sampling",
-        title: "gRPC → `tail_sampling` by errors, latency and 10 %, after 2 s → gRPC, at 20,000 spans/s",
+        title: "gRPC → `tail_sampling` by errors, latency and 10 %, after 2 s → gRPC; the Go collector half busy",
+        config: "tail_sampling",
+        traffic: Traffic::Sdks { spans_per_request: 512 },
+        rate: Rate::HalfBusyPeer,
+        counts_spans: true,
+        floor: Floor::CpuRatio(12.0),
+        // As many traces leave as come, and as many spans are held as will be.
+        warm_up: Duration::from_secs(5),
+        at_least: Duration::from_secs(10),
+        ..COMMON
+    },
+    Path {
+        name: "tail_sampling_20k",
+        title: "the same, at 20,000 spans/s",
         config: "tail_sampling",
         traffic: Traffic::Sdks { spans_per_request: 512 },
         rate: Rate::Fixed(20_000.0),
+        counts_spans: true,
         floor: Floor::CpuRatio(12.0),
-        // As many traces leave as come, and as many spans are held as will be.
         warm_up: Duration::from_secs(5),
         at_least: Duration::from_secs(10),
         ..COMMON

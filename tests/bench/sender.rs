@@ -43,6 +43,8 @@ pub(crate) struct Door {
     pub(crate) tls: Option<Tls>,
     /// What requests say of their compression.
     pub(crate) encoding: &'static str,
+    /// Whether the sink counts spans, which takes it a walk over each request. They are not compressed then.
+    pub(crate) counts_spans: bool,
 }
 
 /// What has happened so far.

@@ -15,6 +15,7 @@ use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use wire::raw::{self, Raw};
 
 use crate::clock;
 use crate::sender::Door;
@@ -31,6 +32,8 @@ const MOST_BYTES: u64 = 1 << 30;
 pub(crate) struct Arrivals {
     /// Of messages and their framing, decompressed.
     pub(crate) bytes: Cell<u64>,
+    /// Where they are counted.
+    pub(crate) spans: Cell<u64>,
     pub(crate) requests: Cell<u64>,
 }
 
@@ -58,14 +61,14 @@ pub(crate) async fn start(door: &Door, delay: Duration) -> Result<(SocketAddr, R
 async fn greet(socket: TcpStream, door: Door, delay: Duration, arrivals: Rc<Arrivals>) -> Result<()> {
     socket.set_nodelay(true)?;
     match &door.tls {
-        Some(tls) => serve(tls.accept(socket).await?, door.encoding, delay, arrivals).await,
-        None => serve(socket, door.encoding, delay, arrivals).await,
+        Some(tls) => serve(tls.accept(socket).await?, &door, delay, arrivals).await,
+        None => serve(socket, &door, delay, arrivals).await,
     }
 }
 
 async fn serve(
     socket: impl AsyncRead + AsyncWrite + Unpin,
-    encoding: &'static str,
+    door: &Door,
     delay: Duration,
     arrivals: Rc<Arrivals>,
 ) -> Result<()> {
@@ -77,9 +80,9 @@ async fn serve(
         .await?;
     while let Some(stream) = connection.accept().await {
         let (request, respond) = stream?;
-        let arrivals = Rc::clone(&arrivals);
+        let (arrivals, door) = (Rc::clone(&arrivals), door.clone());
         tokio::task::spawn_local(async move {
-            if let Err(error) = answer(request, respond, encoding, delay, &arrivals).await {
+            if let Err(error) = answer(request, respond, &door, delay, &arrivals).await {
                 eprintln!("the sink refused a request: {error:#}");
             }
         });
@@ -90,28 +93,31 @@ async fn serve(
 async fn answer(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
-    encoding: &'static str,
+    door: &Door,
     delay: Duration,
     arrivals: &Arrivals,
 ) -> Result<()> {
     // Requests that are compressed in another way would be another work than the one that is compared.
     let said = request.headers().get("grpc-encoding").map_or(Ok("identity"), HeaderValue::to_str)?;
-    if said != encoding {
-        bail!("a request came with grpc-encoding {said:?}, the path is configured for {encoding:?}");
+    if said != door.encoding {
+        bail!("a request came with grpc-encoding {said:?}, the path is configured for {:?}", door.encoding);
     }
-    let is_compressed = encoding != "identity";
+    let is_compressed = door.encoding != "identity";
     let mut body = request.into_body();
     let mut message = BytesMut::new();
     while let Some(chunk) = body.data().await {
         let chunk = chunk?;
-        if is_compressed {
+        if is_compressed || door.counts_spans {
             message.extend_from_slice(&chunk);
         } else {
             arrivals.bytes.set(arrivals.bytes.get() + chunk.len() as u64);
         }
         body.flow_control().release_capacity(chunk.len())?;
     }
-    if is_compressed {
+    if door.counts_spans {
+        arrivals.bytes.set(arrivals.bytes.get() + message.len() as u64);
+        arrivals.spans.set(arrivals.spans.get() + n_spans(message.get(PREFIX_BYTES..).unwrap_or_default()));
+    } else if is_compressed {
         let n_bytes = decompressed_len(&message).context("a request is not compressed as it says")?;
         arrivals.bytes.set(arrivals.bytes.get() + n_bytes);
     }
@@ -126,6 +132,16 @@ async fn answer(
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     stream.send_trailers(trailers)?;
     Ok(())
+}
+
+/// Counts the spans of a request that is not compressed.
+fn n_spans(request: &[u8]) -> u64 {
+    let messages = |message, number| {
+        let fields = raw::fields(message).filter(move |(_, field)| field.number == number);
+        fields.filter_map(|(_, field)| if let Raw::Bytes(body) = field.value { Some(body) } else { None })
+    };
+    let scopes = messages(request, 1).flat_map(|resource| messages(resource, 2));
+    scopes.map(|scope| messages(scope, 2).count() as u64).sum()
 }
 
 /// Returns how long a message with its framing is without compression.

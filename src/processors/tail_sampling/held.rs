@@ -1,237 +1,246 @@
 //! Spans that wait for the decision on their trace.
 
-use std::{cmp::Ordering, collections::HashMap};
-
 use bytes::Bytes;
 
-use super::partial::{Head, Piece, TracePart};
+use super::{
+    heads::{HeadId, Heads, Resolved},
+    partial::TailPartial,
+};
 
 /// What a trace takes beside its spans: its entry in the table and its places in the orders of decisions and of evictions.
 pub(super) const TRACE_BYTES: usize = 320;
-/// What a piece takes beside its spans.
-pub(super) const PIECE_BYTES: usize = 48;
-/// What a head takes beside its bytes.
-pub(super) const HEAD_BYTES: usize = 128;
+/// What the part of a trace that came at once takes: its row in the message.
+pub(super) const PART_BYTES: usize = 72;
+/// What a span takes beside its bytes: its place, here and in the message.
+pub(super) const SPAN_BYTES: usize = size_of::<HeldSpan>() + 3 * size_of::<u32>();
 
-/// The parts of a trace that have come.
+/// So much of what is held may belong to nobody any more before it is looked for, and half as much as is waited for.
+const SPARSE_BYTES: usize = 4 << 20;
+/// What moves together is put in blocks of this size.
+const MOVED_BYTES: usize = 1 << 20;
+
+/// The spans of a trace that have come.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
-    pub(super) pieces: Vec<HeldPiece>,
-}
-
-/// Spans of a trace in one scope that came together.
-#[derive(Debug)]
-pub(super) struct HeldPiece {
-    pub(super) head: HeadId,
-    pub(super) n_spans: u32,
-    /// Fields of a `ScopeSpans`; a copy of their own, so that they hold nothing else in memory.
-    pub(super) fields: Box<[u8]>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct HeadId(u32);
-
-/// What spans have in common, each kept once while a span that waits has it.
-#[derive(Default)]
-pub(super) struct Heads {
-    resources: Shared<Bytes>,
-    /// By place of the resource and bytes of the scope.
-    scopes: Shared<(u32, Bytes)>,
+    pub(super) all: Vec<HeldSpan>,
     n_bytes: usize,
 }
 
-/// What a piece of spans belongs to.
-#[derive(Clone, Copy)]
-pub(super) struct HeadRef<'a> {
-    /// The same for two pieces of one resource.
-    pub(super) resource_id: u32,
-    pub(super) resource: &'a Bytes,
-    pub(super) scope: &'a Bytes,
+/// A span that waits in a block of what came with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldSpan {
+    pub(super) head: HeadId,
+    block: u32,
+    begin: u32,
+    len: u32,
 }
 
-/// Values that are kept once while somebody uses them.
-struct Shared<T> {
-    places: HashMap<T, u32>,
-    all: Vec<Option<(T, usize)>>,
+/// What waits. Spans stay in the messages in which they came, so that none is copied.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) heads: Heads,
+    blocks: Vec<Option<Block>>,
     free: Vec<u32>,
+    /// In blocks, and of them what spans wait for.
+    block_bytes: usize,
+    live_bytes: usize,
 }
 
-/// The heads of a message, held until all of it was taken. Heads that name no resource of the message have none.
-pub(super) struct Resolved(Vec<Option<HeadId>>);
+/// The spans of a message, held until none of them waits.
+struct Block {
+    spans: Bytes,
+    live: usize,
+}
 
-impl Heads {
-    /// Takes what a message has in common.
-    pub(super) fn resolve(&mut self, heads: &[Head], resources: &[Bytes]) -> Resolved {
-        let place = |head: &Head| Some(self.place(resources.get(head.resource as usize)?, &head.scope));
-        Resolved(heads.iter().map(place).collect())
+/// A message, held until all of it was taken.
+pub(super) struct Arrived {
+    heads: Resolved,
+    block: u32,
+    /// By span the place of its head, where it begins and how long it is.
+    rows: std::vec::IntoIter<(u32, u32, u32)>,
+}
+
+impl Held {
+    pub(super) fn arrive(&mut self, message: &TailPartial) -> Arrived {
+        let places = message.span_begins.iter().zip(&message.span_lens);
+        let rows = message.span_heads.iter().zip(places).map(|(head, (begin, len))| (*head, *begin, *len));
+        let rows: Vec<_> = rows.collect();
+        let heads = self.heads.resolve(&message.heads, &message.resources);
+        Arrived { heads, block: self.open(message.spans.clone()), rows: rows.into_iter() }
     }
 
-    pub(super) fn let_go(&mut self, resolved: Resolved) {
-        resolved.0.into_iter().flatten().for_each(|id| self.release_one(id));
-    }
-
-    /// Takes the spans of a part, and tells how many are left out, as their head is not in the message.
-    pub(super) fn take(&mut self, part: TracePart, known: &Resolved) -> (Spans, u64) {
-        let mut left_out = 0;
-        let pieces = part.pieces.into_iter().filter_map(|Piece { head, n_spans, spans }| {
-            let Some(Some(head)) = known.0.get(head as usize) else {
-                left_out += u64::from(n_spans);
-                return None;
-            };
-            self.scopes.hold(head.0);
-            Some(HeldPiece { head: *head, n_spans, fields: spans[..].into() })
-        });
-        (Spans { pieces: pieces.collect() }, left_out)
-    }
-
-    fn place(&mut self, resource: &Bytes, scope: &Bytes) -> HeadId {
-        // Copies, as the bytes are parts of a message.
-        let own = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
-        let (of_resource, is_new) = match self.resources.find(resource) {
-            Some(place) => (place, false),
-            None => (self.resources.insert(own(resource)), true),
+    /// Takes the next spans of a message, and tells how many are left out, as the message does not have them.
+    pub(super) fn take(&mut self, arrived: &mut Arrived, n_spans: u32) -> (Spans, u64) {
+        let Some(Some(block)) = self.blocks.get_mut(arrived.block as usize) else {
+            return Default::default();
         };
-        if is_new {
-            self.n_bytes += resource.len() + HEAD_BYTES;
+        let rows = arrived.rows.by_ref().take(n_spans as usize);
+        let mut spans = Spans { all: Vec::with_capacity(rows.len()), n_bytes: 0 };
+        let mut left_out = 0;
+        for (head, begin, len) in rows {
+            let is_there = (begin as usize) + (len as usize) <= block.spans.len() && len > 0;
+            match is_there.then(|| self.heads.hold(&arrived.heads, head)).flatten() {
+                None => left_out += 1,
+                Some(head) => {
+                    spans.n_bytes += len as usize;
+                    spans.all.push(HeldSpan { head, block: arrived.block, begin, len });
+                }
+            }
         }
-        let key = (of_resource, scope.clone());
-        if let Some(place) = self.scopes.find(&key) {
-            // The scope holds its resource already.
-            self.scopes.hold(place);
-            return HeadId(place);
-        }
-        self.resources.hold(of_resource);
-        self.n_bytes += scope.len() + HEAD_BYTES;
-        let place = self.scopes.insert((of_resource, own(scope)));
-        self.scopes.hold(place);
-        HeadId(place)
+        block.live += spans.n_bytes;
+        self.live_bytes += spans.n_bytes;
+        (spans, left_out)
     }
 
-    pub(super) fn get(&self, id: HeadId) -> Option<HeadRef<'_>> {
-        let (resource_id, scope) = self.scopes.get(id.0)?;
-        Some(HeadRef { resource_id: *resource_id, resource: self.resources.get(*resource_id)?, scope })
+    /// Skips the next spans of a message, and tells how many they were.
+    pub(super) fn skip(arrived: &mut Arrived, n_spans: u32) -> u64 {
+        arrived.rows.by_ref().take(n_spans as usize).count() as u64
     }
 
-    /// Lets go of the heads of spans that leave.
+    /// Lets go of a message, but for the spans that were taken of it.
+    pub(super) fn let_go(&mut self, arrived: Arrived) {
+        self.heads.let_go(arrived.heads);
+        self.left(arrived.block, 0);
+    }
+
+    /// Lets go of spans that leave.
     pub(super) fn release(&mut self, spans: &Spans) {
-        spans.pieces.iter().for_each(|piece| self.release_one(piece.head));
+        for span in &spans.all {
+            self.heads.release(span.head);
+            self.left(span.block, span.len as usize);
+        }
     }
 
-    fn release_one(&mut self, id: HeadId) {
-        if let Some((resource, scope)) = self.scopes.let_go(id.0) {
-            self.n_bytes -= scope.len() + HEAD_BYTES;
-            if let Some(resource) = self.resources.let_go(resource) {
-                self.n_bytes -= resource.len() + HEAD_BYTES;
+    fn open(&mut self, spans: Bytes) -> u32 {
+        self.block_bytes += spans.len();
+        let block = Some(Block { spans, live: 0 });
+        match self.free.pop() {
+            Some(place) => {
+                if let Some(free) = self.blocks.get_mut(place as usize) {
+                    *free = block;
+                }
+                place
+            }
+            None => {
+                self.blocks.push(block);
+                self.blocks.len() as u32 - 1
             }
         }
     }
 
+    /// Notes that nobody waits for so much of a block any more.
+    fn left(&mut self, place: u32, n_bytes: usize) {
+        let Some(slot) = self.blocks.get_mut(place as usize) else { return };
+        let Some(block) = slot else { return };
+        self.live_bytes -= n_bytes;
+        block.live -= n_bytes;
+        if block.live == 0 {
+            self.block_bytes -= block.spans.len();
+            *slot = None;
+            self.free.push(place);
+        }
+    }
+
+    /// Returns a span as the field of a `ScopeSpans`.
+    pub(super) fn field(&self, span: &HeldSpan) -> &[u8] {
+        let Some(Some(block)) = self.blocks.get(span.block as usize) else { return &[] };
+        block.spans.get(span.begin as usize..(span.begin + span.len) as usize).unwrap_or(&[])
+    }
+
+    /// What spans that wait take, heads included.
     pub(super) fn n_bytes(&self) -> usize {
-        self.n_bytes
-    }
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Self {
-        Self { places: HashMap::new(), all: Vec::new(), free: Vec::new() }
-    }
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Shared<T> {
-    fn find(&self, value: &T) -> Option<u32> {
-        self.places.get(value).copied()
+        self.live_bytes + self.heads.n_bytes()
     }
 
-    /// Keeps a value that is not known, and that nobody holds yet.
-    fn insert(&mut self, value: T) -> u32 {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.all.push(None);
-            self.all.len() as u32 - 1
-        });
-        self.places.insert(value.clone(), place);
-        if let Some(free) = self.all.get_mut(place as usize) {
-            *free = Some((value, 0));
-        }
-        place
+    /// Whether much is held only because of its neighbours.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.block_bytes - self.live_bytes > self.live_bytes / 2 + SPARSE_BYTES
     }
 
-    fn hold(&mut self, place: u32) {
-        if let Some(Some((_, by))) = self.all.get_mut(place as usize) {
-            *by += 1;
-        }
-    }
-
-    /// Returns the value if nobody holds it any more.
-    fn let_go(&mut self, place: u32) -> Option<T> {
-        let used = self.all.get_mut(place as usize)?;
-        let (_, by) = used.as_mut()?;
-        *by = by.saturating_sub(1);
-        if *by > 0 {
-            return None;
-        }
-        let (value, _) = used.take()?;
-        self.places.remove(&value);
-        self.free.push(place);
-        Some(value)
-    }
-
-    fn get(&self, place: u32) -> Option<&T> {
-        self.all.get(place as usize)?.as_ref().map(|(value, _)| value)
-    }
-}
-
-impl HeadRef<'_> {
-    /// In the order of their bytes; those of one resource are not compared by it.
-    pub(super) fn compare(&self, other: &Self) -> Ordering {
-        let of_resource = match self.resource_id == other.resource_id {
-            true => Ordering::Equal,
-            false => self.resource.cmp(other.resource),
+    /// Moves spans together that nearly alone hold a block. They must be all that wait.
+    pub(super) fn compact<'a>(&mut self, all: impl Iterator<Item = &'a mut Spans>) {
+        let is_sparse = |block: &Option<Block>| {
+            block.as_ref().is_some_and(|block| block.live < block.spans.len() / 4 * 3)
         };
-        of_resource.then_with(|| self.scope.cmp(other.scope))
+        let sparse: Vec<bool> = self.blocks.iter().map(is_sparse).collect();
+        let mut moved = Vec::new();
+        let mut into = self.open(Bytes::new());
+        for span in all.flat_map(|spans| &mut spans.all) {
+            if !sparse.get(span.block as usize).is_some_and(|it| *it) {
+                continue;
+            }
+            if moved.len() + span.len as usize > MOVED_BYTES {
+                self.fill(into, std::mem::take(&mut moved));
+                into = self.open(Bytes::new());
+            }
+            let begin = moved.len() as u32;
+            moved.extend_from_slice(self.field(span));
+            self.left(span.block, span.len as usize);
+            (span.block, span.begin) = (into, begin);
+        }
+        self.fill(into, moved);
+    }
+
+    /// Gives a block the spans that wait for it.
+    fn fill(&mut self, place: u32, moved: Vec<u8>) {
+        let n_bytes = moved.len();
+        if let Some(Some(block)) = self.blocks.get_mut(place as usize) {
+            *block = Block { spans: moved.into_boxed_slice().into(), live: n_bytes };
+        }
+        self.block_bytes += n_bytes;
+        self.live_bytes += n_bytes;
+        self.left(place, 0);
     }
 }
 
 impl Spans {
     pub(super) fn len(&self) -> u64 {
-        self.pieces.iter().map(|piece| u64::from(piece.n_spans)).sum()
+        self.all.len() as u64
     }
 
-    /// What they take in memory, heads aside.
-    pub(super) fn n_bytes(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.fields.len() + PIECE_BYTES).sum()
+    /// What they take in memory, heads and their own bytes aside.
+    pub(super) fn n_bytes_beside(&self) -> usize {
+        self.all.len() * SPAN_BYTES
     }
 
-    pub(super) fn append(&mut self, mut more: Self) {
+    /// Their own bytes.
+    pub(super) const fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    pub(super) fn append(&mut self, more: Self) {
+        if self.all.is_empty() {
+            *self = more;
+            return;
+        }
         // Traces come in few parts, so room for more would mostly stay unused.
-        self.pieces.reserve_exact(more.pieces.len());
-        self.pieces.append(&mut more.pieces);
+        self.all.reserve_exact(more.all.len());
+        self.all.extend(more.all);
+        self.n_bytes += more.n_bytes;
     }
 
     /// Returns what [`Self::encoded_len`] is at most; it compares nothing.
     pub(super) fn encoded_at_most(&self, heads: &Heads) -> u64 {
-        let of_head = |it: HeadRef<'_>| it.resource.len() + it.scope.len();
-        let piece = |it: &HeldPiece| FRAMES + it.fields.len() + heads.get(it.head).map_or(0, of_head);
-        self.pieces.iter().map(piece).sum::<usize>() as u64
+        let of_head = |id| heads.get(id).map_or(0, |head| head.n_bytes());
+        let span = |it: &HeldSpan| it.len as usize + of_head(it.head);
+        self.all.iter().map(span).sum::<usize>() as u64
     }
 
     /// Returns how large a request with these spans alone would be: each resource and scope once.
     pub(super) fn encoded_len(&self, heads: &Heads) -> u64 {
-        let mut pieces: Vec<_> =
-            self.pieces.iter().filter_map(|it| Some((heads.get(it.head)?, it.fields.len()))).collect();
-        pieces.sort_unstable_by(|a, b| a.0.compare(&b.0));
-        let resources = pieces.chunk_by(|a, b| a.0.resource_id == b.0.resource_id).map(|pieces| {
-            let scopes = pieces.chunk_by(|a, b| a.0.scope == b.0.scope).map(|pieces| {
-                let spans: usize = pieces.iter().map(|(_, len)| len).sum();
-                framed(pieces.first().map_or(0, |(head, _)| head.scope.len()) + spans)
+        let mut spans: Vec<_> =
+            self.all.iter().filter_map(|it| Some((heads.get(it.head)?, it.len as usize))).collect();
+        spans.sort_unstable_by(|a, b| a.0.compare(&b.0));
+        let resources = spans.chunk_by(|a, b| a.0.resource_id == b.0.resource_id).map(|spans| {
+            let scopes = spans.chunk_by(|a, b| a.0.scope == b.0.scope).map(|spans| {
+                let len: usize = spans.iter().map(|(_, len)| len).sum();
+                framed(spans.first().map_or(0, |(head, _)| head.scope.len()) + len)
             });
-            framed(pieces.first().map_or(0, |(head, _)| head.resource.len()) + scopes.sum::<usize>())
+            framed(spans.first().map_or(0, |(head, _)| head.resource.len()) + scopes.sum::<usize>())
         });
         resources.sum::<usize>() as u64
     }
 }
-
-/// Tags and lengths of a resource and a scope, at most.
-const FRAMES: usize = 22;
 
 /// A message of so many bytes with tag and length.
 fn framed(len: usize) -> usize {

@@ -17,6 +17,7 @@
 mod conditions;
 mod config;
 mod decisions;
+mod heads;
 mod held;
 mod ingest;
 mod meters;

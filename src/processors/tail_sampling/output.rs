@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use wire::build::GroupsWriter;
 
-use super::held::{HeadId, Heads, Spans};
+use super::{
+    heads::{HeadId, Heads},
+    held::{Held, Spans},
+};
 
 /// Requests are closed when they are so large: a trace stays in one, and what exporters batch stays small.
 const REQUEST_BYTES: usize = 512 << 10;
@@ -23,34 +26,37 @@ pub(super) struct Request {
 }
 
 impl Output {
-    /// Adds a trace, or a late part of one, whose heads are still held. Returns a request when there is enough for one.
-    pub(super) fn add(&mut self, trace: u128, spans: Spans, heads: &mut Heads) -> Option<Request> {
-        self.n_bytes += spans.pieces.iter().map(|piece| piece.fields.len()).sum::<usize>();
+    /// Adds a trace, or a late part of one, that is still held. Returns a request when there is enough for one.
+    pub(super) fn add(&mut self, trace: u128, spans: Spans, held: &mut Held) -> Option<Request> {
+        self.n_bytes += spans.n_bytes();
         self.traces.push((trace, spans));
-        if self.n_bytes >= REQUEST_BYTES { self.request(heads) } else { None }
+        if self.n_bytes >= REQUEST_BYTES { self.request(held) } else { None }
     }
 
     /// Writes what was added: by resource and scope, in these by trace, in these by their bytes. So the same spans make
     /// the same request however they came.
-    pub(super) fn request(&mut self, heads: &mut Heads) -> Option<Request> {
+    pub(super) fn request(&mut self, held: &mut Held) -> Option<Request> {
         if self.traces.is_empty() {
             return None;
         }
-        self.n_bytes = 0;
+        let n_bytes = std::mem::take(&mut self.n_bytes);
         let traces = std::mem::take(&mut self.traces);
-        let ranks = ranks(&traces, heads);
-        let mut all = Vec::new();
+        let ranks = ranks(&traces, &held.heads);
+        let n_spans = traces.iter().map(|(_, spans)| spans.all.len()).sum();
+        let mut all = Vec::with_capacity(n_spans);
         for (trace, spans) in &traces {
-            for piece in &spans.pieces {
-                let Some(rank) = ranks.get(&piece.head) else { continue };
-                all.extend(Fields(&piece.fields).map(|field| (*rank, *trace, field, piece.head)));
+            for span in &spans.all {
+                let Some(rank) = ranks.get(&span.head) else { continue };
+                all.push((*rank, *trace, held.field(span), span.head));
             }
         }
         all.sort_unstable();
         let mut writer = GroupsWriter::new();
+        let of_heads = ranks.keys().filter_map(|id| held.heads.get(*id)).map(|head| head.n_bytes());
+        writer.reserve(n_bytes + of_heads.sum::<usize>());
         let mut open = None;
         for of_head in all.chunk_by(|a, b| a.0 == b.0) {
-            let Some(head) = of_head.first().and_then(|(.., id)| heads.get(*id)) else { continue };
+            let Some(head) = of_head.first().and_then(|(.., id)| held.heads.get(*id)) else { continue };
             if open != Some(head.resource_id) {
                 writer.resource(head.resource);
             }
@@ -59,7 +65,7 @@ impl Output {
             of_head.iter().for_each(|(_, _, field, _)| writer.items(field));
         }
         let request = Request { bytes: writer.take(), n_spans: all.len() as u64 };
-        traces.iter().for_each(|(_, spans)| heads.release(spans));
+        traces.iter().for_each(|(_, spans)| held.release(spans));
         Some(request)
     }
 }
@@ -67,7 +73,7 @@ impl Output {
 /// Returns by head its place among those of some traces, in the order of their bytes.
 fn ranks(traces: &[(u128, Spans)], heads: &Heads) -> HashMap<HeadId, usize, rapidhash::fast::RandomState> {
     let mut all: Vec<HeadId> =
-        traces.iter().flat_map(|(_, spans)| &spans.pieces).map(|piece| piece.head).collect();
+        traces.iter().flat_map(|(_, spans)| &spans.all).map(|span| span.head).collect();
     all.sort_unstable();
     all.dedup();
     all.sort_by(|a, b| match (heads.get(*a), heads.get(*b)) {
@@ -75,20 +81,4 @@ fn ranks(traces: &[(u128, Spans)], heads: &Heads) -> HashMap<HeadId, usize, rapi
         _ => a.cmp(b),
     });
     all.into_iter().enumerate().map(|(rank, id)| (id, rank)).collect()
-}
-
-/// Walks fields that are messages, each with its tag and length.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let mut rest = self.0.get(1..)?;
-        let len = usize::try_from(prost::encoding::decode_varint(&mut rest).ok()?).ok()?;
-        let whole = (self.0.len() - rest.len()).checked_add(len)?;
-        let (field, rest) = self.0.split_at_checked(whole)?;
-        self.0 = rest;
-        Some(field)
-    }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 
 /// Raised when the meaning of a field changes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Spans that one shard took since its last tick, or a part of them, by trace.
 #[derive(Clone, PartialEq, Message)]
@@ -18,6 +18,18 @@ pub(super) struct TailPartial {
     /// `ResourceSpans` without their scopes.
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub(super) resources: Vec<Bytes>,
+    /// Fields of `ScopeSpans`, each with tag and length, one behind the other as they came.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub(super) spans: Bytes,
+    /// By span, those of a trace together in the order of `traces`: the place of its head in the message.
+    #[prost(fixed32, repeated, tag = "6")]
+    pub(super) span_heads: Vec<u32>,
+    /// By span likewise, where in `spans` it begins.
+    #[prost(fixed32, repeated, tag = "7")]
+    pub(super) span_begins: Vec<u32>,
+    /// By span likewise, how long it is.
+    #[prost(fixed32, repeated, tag = "8")]
+    pub(super) span_lens: Vec<u32>,
 }
 
 /// What spans of one scope have in common.
@@ -31,7 +43,7 @@ pub(super) struct Head {
     pub(super) scope: Bytes,
 }
 
-/// Spans of a trace, and what was found in them.
+/// The part of a trace, and what was found in it.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TracePart {
     #[prost(fixed64, tag = "1")]
@@ -51,21 +63,8 @@ pub(super) struct TracePart {
     pub(super) end: u64,
     #[prost(bool, tag = "7")]
     pub(super) has_root: bool,
-    #[prost(message, repeated, tag = "8")]
-    pub(super) pieces: Vec<Piece>,
-}
-
-/// Spans of a trace in one scope.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Piece {
-    /// The place of its head in the message.
-    #[prost(uint32, tag = "1")]
-    pub(super) head: u32,
-    #[prost(uint32, tag = "2")]
+    #[prost(uint32, tag = "8")]
     pub(super) n_spans: u32,
-    /// Fields of a `ScopeSpans`, each with tag and length.
-    #[prost(bytes = "bytes", tag = "3")]
-    pub(super) spans: Bytes,
 }
 
 impl TracePart {
@@ -75,5 +74,9 @@ impl TracePart {
 
     pub(super) fn hits(&self) -> u128 {
         u128::from(self.hits_high) << 64 | u128::from(self.hits_low)
+    }
+
+    pub(super) fn set_hits(&mut self, hits: u128) {
+        (self.hits_high, self.hits_low) = ((hits >> 64) as u64, hits as u64);
     }
 }

@@ -12,7 +12,7 @@ use prost::Message;
 use super::{
     TailSamplingConfig,
     decisions::Remembered,
-    held::{Heads, Resolved, Spans, TRACE_BYTES},
+    held::{Arrived, Held, PART_BYTES, Spans, TRACE_BYTES},
     ingest::IngestHalf,
     meters::Meters,
     output::{Output, Request},
@@ -60,8 +60,8 @@ struct AnalysisHalf {
     by_age: BTreeSet<(Timestamp, u128)>,
     /// Those that wait, by when they are decided.
     due: BTreeSet<(Timestamp, u128)>,
-    heads: Heads,
-    /// What traces and the spans that wait take, heads aside.
+    held: Held,
+    /// What traces and the places of their spans take.
     n_bytes: usize,
     sampled: Remembered,
     not_sampled: Remembered,
@@ -84,7 +84,15 @@ struct Waiting {
     hits: u128,
     start: u64,
     end: u64,
+    n_parts: u32,
     spans: Spans,
+}
+
+impl Waiting {
+    /// What they take beside the bytes of spans.
+    fn n_bytes(&self) -> usize {
+        self.spans.n_bytes_beside() + self.n_parts as usize * PART_BYTES
+    }
 }
 
 impl AnalysisHalf {
@@ -97,7 +105,7 @@ impl AnalysisHalf {
             traces: HashMap::default(),
             by_age: BTreeSet::new(),
             due: BTreeSet::new(),
-            heads: Heads::default(),
+            held: Held::default(),
             n_bytes: 0,
             sampled: Remembered::new(config.decision_cache.sampled_cache_size),
             not_sampled: Remembered::new(config.decision_cache.non_sampled_cache_size),
@@ -106,59 +114,59 @@ impl AnalysisHalf {
         }
     }
 
-    fn merge(&mut self, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) {
+    fn merge(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) {
         let (id, now) = (part.trace(), cx.now());
-        let n_spans = part.pieces.iter().map(|piece| u64::from(piece.n_spans)).sum();
         if self.sampled.has(id, now) {
-            self.meters.from_cache[0].add(n_spans);
-            return self.follow(id, part, heads, cx);
+            self.meters.from_cache[0].add(u64::from(part.n_spans));
+            return self.follow(part, arrived, cx);
         }
         if self.not_sampled.has(id, now) {
-            self.meters.from_cache[1].add(n_spans);
-            return cx.reject(n_spans, "not_sampled");
+            self.meters.from_cache[1].add(u64::from(part.n_spans));
+            return cx.reject(Held::skip(arrived, part.n_spans), "not_sampled");
         }
         match self.traces.get(&id).map(|trace| &trace.state) {
-            Some(State::Decided { is_sampled: true }) => self.follow(id, part, heads, cx),
-            Some(State::Decided { is_sampled: false }) => cx.reject(n_spans, "not_sampled"),
-            Some(State::Waits(_)) | None => self.wait(id, part, heads, cx),
+            Some(State::Decided { is_sampled: true }) => self.follow(part, arrived, cx),
+            Some(State::Decided { is_sampled: false }) => {
+                cx.reject(Held::skip(arrived, part.n_spans), "not_sampled");
+            }
+            Some(State::Waits(_)) | None => self.wait(part, arrived, cx),
         }
     }
 
     /// Takes late spans of a trace that is sampled.
-    fn follow(&mut self, id: u128, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) {
-        let spans = self.take(part, heads, cx);
-        self.late.push((id, spans));
+    fn follow(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) {
+        let spans = self.take(part, arrived, cx);
+        self.late.push((part.trace(), spans));
     }
 
-    fn take(&mut self, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) -> Spans {
-        let (spans, left_out) = self.heads.take(part, heads);
+    fn take(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) -> Spans {
+        let (spans, left_out) = self.held.take(arrived, part.n_spans);
         if left_out > 0 {
             cx.reject(left_out, "unreadable");
         }
         spans
     }
 
-    fn wait(&mut self, id: u128, part: TracePart, heads: &Resolved, cx: &mut Cx<'_>) {
-        let now = cx.now();
-        let (hits, start, end, has_root) = (part.hits(), part.start, part.end, part.has_root);
-        let spans = self.take(part, heads, cx);
-        let n_bytes = spans.n_bytes();
+    fn wait(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) {
+        let (id, now) = (part.trace(), cx.now());
+        let spans = self.take(part, arrived, cx);
         let trace = self.traces.entry(id).or_insert_with(|| {
             self.meters.new_traces.add(1);
             self.n_bytes += TRACE_BYTES;
             self.by_age.insert((now, id));
             let due = now + Duration::from_secs(self.config.wait_secs());
             self.due.insert((due, id));
-            let waiting = Waiting { due, hits: 0, start: 0, end: 0, spans: Spans::default() };
+            let waiting = Waiting { due, hits: 0, start: 0, end: 0, n_parts: 0, spans: Spans::default() };
             Trace { first: now, state: State::Waits(waiting) }
         });
         let State::Waits(waiting) = &mut trace.state else { return };
-        self.n_bytes += n_bytes;
-        waiting.hits |= hits;
-        waiting.start = [waiting.start, start].into_iter().filter(|start| *start > 0).min().unwrap_or(0);
-        waiting.end = waiting.end.max(end);
+        self.n_bytes += spans.n_bytes_beside() + PART_BYTES;
+        waiting.n_parts += 1;
+        waiting.hits |= part.hits();
+        waiting.start = [waiting.start, part.start].into_iter().filter(|start| *start > 0).min().unwrap_or(0);
+        waiting.end = waiting.end.max(part.end);
         waiting.spans.append(spans);
-        if let (true, Some(secs)) = (has_root, self.config.wait_after_root_secs()) {
+        if let (true, Some(secs)) = (part.has_root, self.config.wait_after_root_secs()) {
             let sooner = (now + Duration::from_secs(secs)).min(waiting.due);
             self.due.remove(&(waiting.due, id));
             self.due.insert((sooner, id));
@@ -166,22 +174,25 @@ impl AnalysisHalf {
         }
         let most = self.config.maximum_trace_size_bytes;
         let spans = &waiting.spans;
-        if most > 0 && spans.encoded_at_most(&self.heads) > most && spans.encoded_len(&self.heads) > most {
+        if most > 0
+            && spans.encoded_at_most(&self.held.heads) > most
+            && spans.encoded_len(&self.held.heads) > most
+        {
             self.meters.too_large.add(1);
             let Some(waiting) = self.conclude(id, false, now) else { return };
             cx.reject(waiting.spans.len(), "trace_too_large");
-            self.heads.release(&waiting.spans);
+            self.held.release(&waiting.spans);
         }
     }
 
-    /// Ends a trace's wait and remembers how it was decided. Returns what waited; its heads are still held.
+    /// Ends a trace's wait and remembers how it was decided. Returns what waited; it is still held.
     fn conclude(&mut self, id: u128, is_sampled: bool, now: Timestamp) -> Option<Waiting> {
         let trace = self.traces.get_mut(&id)?;
         let State::Waits(waiting) = std::mem::replace(&mut trace.state, State::Decided { is_sampled }) else {
             return None;
         };
         self.due.remove(&(waiting.due, id));
-        self.n_bytes -= waiting.spans.n_bytes();
+        self.n_bytes -= waiting.n_bytes();
         let remembered = if is_sampled { &mut self.sampled } else { &mut self.not_sampled };
         if !remembered.is_off() {
             remembered.insert(id, now);
@@ -190,14 +201,14 @@ impl AnalysisHalf {
         Some(waiting)
     }
 
-    /// Forgets a trace. Returns what waited; its heads are still held.
+    /// Forgets a trace. Returns what waited; it is still held.
     fn forget(&mut self, id: u128) -> Option<Waiting> {
         let trace = self.traces.remove(&id)?;
         self.by_age.remove(&(trace.first, id));
         self.n_bytes -= TRACE_BYTES;
         let State::Waits(waiting) = trace.state else { return None };
         self.due.remove(&(waiting.due, id));
-        self.n_bytes -= waiting.spans.n_bytes();
+        self.n_bytes -= waiting.n_bytes();
         Some(waiting)
     }
 
@@ -207,7 +218,7 @@ impl AnalysisHalf {
         let mut late = std::mem::take(&mut self.late);
         late.sort_by_key(|(id, _)| *id);
         for (id, spans) in late {
-            emit(output.add(id, spans, &mut self.heads), cx);
+            emit(output.add(id, spans, &mut self.held), cx);
         }
         while let Some((due, id)) = self.due.first().copied().filter(|(due, _)| *due <= until) {
             self.due.remove(&(due, id));
@@ -215,13 +226,13 @@ impl AnalysisHalf {
             self.meters.decided(decision);
             let Some(waiting) = self.conclude(id, decision == Decision::Sampled, cx.now()) else { continue };
             if decision == Decision::Sampled {
-                emit(output.add(id, waiting.spans, &mut self.heads), cx);
+                emit(output.add(id, waiting.spans, &mut self.held), cx);
             } else {
                 cx.reject(waiting.spans.len(), "not_sampled");
-                self.heads.release(&waiting.spans);
+                self.held.release(&waiting.spans);
             }
         }
-        emit(output.request(&mut self.heads), cx);
+        emit(output.request(&mut self.held), cx);
     }
 
     fn decide(&mut self, id: u128, now: Timestamp) -> Decision {
@@ -234,7 +245,7 @@ impl AnalysisHalf {
             start: waiting.start,
             end: waiting.end,
             n_spans: waiting.spans.len(),
-            n_bytes: if self.asks_for_bytes { waiting.spans.encoded_len(&self.heads) } else { 0 },
+            n_bytes: if self.asks_for_bytes { waiting.spans.encoded_len(&self.held.heads) } else { 0 },
         };
         let mut final_decision = Decision::NotSampled;
         for (place, policy) in self.policies.iter_mut().enumerate() {
@@ -258,16 +269,25 @@ impl AnalysisHalf {
         self.sampled.make_room();
         self.not_sampled.make_room();
         let (most_traces, most_bytes) = (self.config.num_traces as usize, self.config.max_bytes.0 as usize);
-        while self.traces.len() > most_traces || self.n_bytes + self.heads.n_bytes() > most_bytes {
+        while self.traces.len() > most_traces || self.n_bytes + self.held.n_bytes() > most_bytes {
             let Some((_, id)) = self.by_age.first().copied() else { break };
             if let Some(waiting) = self.forget(id) {
                 self.meters.dropped_too_early.add(1);
                 cx.reject(waiting.spans.len(), "dropped_too_early");
-                self.heads.release(&waiting.spans);
+                self.held.release(&waiting.spans);
             }
         }
+        if self.held.is_sparse() {
+            let waiting = self.traces.values_mut().filter_map(|trace| match &mut trace.state {
+                State::Waits(waiting) => Some(&mut waiting.spans),
+                State::Decided { .. } => None,
+            });
+            // Spans that came late leave at each tick.
+            let late = self.late.iter_mut().map(|(_, spans)| spans);
+            self.held.compact(late.chain(waiting));
+        }
         self.meters.traces_on_memory.set(self.traces.len() as u64);
-        self.meters.bytes_on_memory.set((self.n_bytes + self.heads.n_bytes()) as u64);
+        self.meters.bytes_on_memory.set((self.n_bytes + self.held.n_bytes()) as u64);
     }
 }
 
@@ -282,11 +302,11 @@ impl Processor for AnalysisHalf {
         let Payload::Partial(partial) = batch.payload else { return };
         match TailPartial::decode(partial.bytes) {
             Ok(message) if message.version == VERSION => {
-                let heads = self.heads.resolve(&message.heads, &message.resources);
-                for part in message.traces {
-                    self.merge(part, &heads, cx);
+                let mut arrived = self.held.arrive(&message);
+                for part in &message.traces {
+                    self.merge(part, &mut arrived, cx);
                 }
-                self.heads.let_go(heads);
+                self.held.let_go(arrived);
             }
             _ => {
                 self.meters.unreadable.add(1);
@@ -294,7 +314,7 @@ impl Processor for AnalysisHalf {
             }
         }
         let most = self.config.max_bytes.0 as usize;
-        if self.n_bytes + self.heads.n_bytes() > most + most / ROOM_UNTIL_THE_TICK {
+        if self.n_bytes + self.held.n_bytes() > most + most / ROOM_UNTIL_THE_TICK {
             self.make_room(cx);
         }
     }
@@ -309,7 +329,7 @@ impl Processor for AnalysisHalf {
             let waiting: Vec<u128> = self.due.iter().map(|(_, id)| *id).collect();
             for waiting in waiting.into_iter().filter_map(|id| self.forget(id)).collect::<Vec<_>>() {
                 cx.reject(waiting.spans.len(), "dropped_at_the_stop");
-                self.heads.release(&waiting.spans);
+                self.held.release(&waiting.spans);
             }
         }
         self.decide_until(Timestamp(u64::MAX), cx);

@@ -13,6 +13,11 @@ impl GroupsWriter {
         Self::default()
     }
 
+    /// Makes room for so many bytes at once, where the size of the request is known.
+    pub fn reserve(&mut self, n_bytes: usize) {
+        self.nest.out().reserve(n_bytes);
+    }
+
     /// Begins a `ResourceSpans` or a sibling.
     pub fn resource(&mut self, head: &[u8]) {
         self.nest.close_to(0);

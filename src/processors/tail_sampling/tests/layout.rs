@@ -1,6 +1,6 @@
 //! What crosses the hop is as described, though shards write it by hand.
 
-use super::super::partial::{Head, Piece, TailPartial, TracePart};
+use super::super::partial::{Head, TailPartial, TracePart};
 
 #[test]
 fn what_shards_tell_is_as_described() {
@@ -8,6 +8,5 @@ fn what_shards_tell_is_as_described() {
     schema.holds::<TailPartial>("TailPartial");
     schema.holds::<Head>("Head");
     schema.holds::<TracePart>("TracePart");
-    schema.holds::<Piece>("Piece");
     schema.finish();
 }

@@ -314,3 +314,58 @@ fn a_resource_is_kept_once_for_all_its_scopes() {
     assert_eq!(n_scopes, 20_000);
     assert_eq!(scene.metric("bytes_on_memory"), 320, "one decision is known");
 }
+
+/// Messages of a megabyte each: traces that stand in several come together, and resources are in each that needs them.
+#[test]
+fn what_a_shard_tells_in_many_messages_is_whole() {
+    let mut scene = scene("decision_wait: 1s\n");
+    let wide =
+        |trace, id, service| of(trace, id).service(service).attribute(text("wide", &"x".repeat(100_000)));
+    let first: Vec<_> = (1..=20).map(|trace| wide(trace, 1, "shop")).collect();
+    let second: Vec<_> = (1..=20).map(|trace| wide(trace, 2, "cart")).collect();
+    scene.send(&first);
+    scene.send(&second);
+    let out = scene.pass_raw(2);
+    let mut seen = Vec::new();
+    for request in requests(&out) {
+        for resource in &request.resource_spans {
+            let service = &resource.resource.as_ref().expect("each has its resource").attributes[0];
+            let spans = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
+            seen.extend(spans.map(|span| (span.clone(), service.clone())));
+        }
+    }
+    let expected = |told: &super::scene::Told, service| (told.span.clone(), text("service.name", service));
+    let expected =
+        first.iter().map(|it| expected(it, "shop")).chain(second.iter().map(|it| expected(it, "cart")));
+    let by_ids = |(span, _): &(opentelemetry_proto::tonic::trace::v1::Span, _)| {
+        (span.trace_id.clone(), span.span_id.clone())
+    };
+    let mut expected: Vec<_> = expected.collect();
+    expected.sort_by_key(by_ids);
+    seen.sort_by_key(by_ids);
+    assert!(seen == expected, "{} spans of {}", seen.len(), expected.len());
+    assert_eq!(scene.metric("new_trace_id_received"), 20);
+}
+
+/// Spans that wait stay whole when those that came with them have left, and their memory is put together.
+#[test]
+fn spans_outlive_those_that_came_with_them() {
+    let mut scene = scene("decision_wait: 20s\ndecision_wait_after_root_received: 1s\n");
+    let rootless = |trace: u8| of(trace, 9).attribute(text("mark", &format!("of {trace}")));
+    for round in 0..12 {
+        // A megabyte of traces that leave at once, and one span that stays.
+        let rooted = |at: u8| {
+            of(100 + at, 1)
+                .with(|span| span.trace_id[1] = round)
+                .attribute(text("wide", &"x".repeat(100_000)))
+        };
+        let mut spans: Vec<_> = (0..10).map(rooted).collect();
+        spans.push(rootless(round + 1));
+        scene.send(&spans);
+    }
+    assert_eq!(scene.pass(3).len(), 120);
+    let out = scene.pass_raw(20);
+    let told = requests(&out);
+    let spans: Vec<_> = told.iter().flat_map(spans_of).cloned().collect();
+    assert_eq!(spans, (1..=12).map(|trace| rootless(trace).span).collect::<Vec<_>>());
+}
