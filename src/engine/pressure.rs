@@ -49,7 +49,7 @@ pub(crate) struct Pressure {
 
 /// This part of the spike is room for what is in flight: a request takes at most twice its bytes while it is read and folded,
 /// and what was freed meanwhile is given back a moment later.
-const ROOM_OF_SPIKE: u64 = 4;
+const ROOM_OF_SPIKE: u64 = 6;
 /// The memory is looked at whenever this part of the spike was admitted.
 const LOOKS_OF_SPIKE: u64 = 8;
 
@@ -102,18 +102,24 @@ impl Pressure {
         if admitted >= (self.spike / LOOKS_OF_SPIKE).max(LEAST_BETWEEN_LOOKS)
             && self.admitted.swap(0, Ordering::Relaxed) > 0
         {
-            self.judge(resident_bytes().unwrap_or(0));
+            // What is on its way may have room without having been written yet.
+            self.judge(resident_bytes().unwrap_or(0) + self.on_its_way());
         }
         let mut passed = limits.iter().filter_map(|&limit| self.limits.get(limit));
         let first = passed.find(|limit| limit.is_passed.load(Ordering::Relaxed));
         first.inspect(|limit| limit.refused.add(1)).is_some()
     }
 
+    /// What is on its way under a limit. *Units*: bytes.
+    fn on_its_way(&self) -> u64 {
+        (self.room_kib as u64).saturating_sub(self.room.available_permits() as u64) * 1024
+    }
+
     /// Looks once; it then knows which limits are passed. Returns whether the memory could be read.
     pub(crate) fn look(&self) -> bool {
         let resident = if self.is_limited() { resident_bytes() } else { Some(0) };
         self.admitted.store(0, Ordering::Relaxed);
-        self.judge(resident.unwrap_or(0));
+        self.judge(resident.unwrap_or(0) + self.on_its_way());
         if self.limits.iter().any(|limit| limit.is_passed.load(Ordering::Relaxed)) {
             stir_the_allocator();
         }

@@ -30,7 +30,7 @@ use crate::{
     replay::{self, ReplayArgs},
     schema,
     tap::{self, TapArgs},
-    terminal::printable,
+    terminal::{self, Manners, printable},
 };
 
 /// An OpenTelemetry collector that knows what normal looks like
@@ -45,6 +45,8 @@ pub(crate) struct Cli {
     /// Without a command, `--config` runs the collector; before `run` and `validate` it is theirs
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    manners: Manners,
 }
 
 /// `trueline run`
@@ -154,6 +156,7 @@ enum RulesAction {
 
 impl Cli {
     pub(crate) fn run(self) -> ExitCode {
+        terminal::mind(self.manners);
         let RunArgs { config: before, watch } = self.run;
         match self.command {
             None => run::run(&before, watch),

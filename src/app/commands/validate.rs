@@ -122,8 +122,8 @@ fn with_telemetry(mut loaded: Loaded) -> Loaded {
     loaded
 }
 
-/// Renders problems for people; colours are for terminals, unless `NO_COLOR` is set.
+/// Renders problems for people.
 pub(crate) fn render(problems: &Problems, is_terminal: bool) -> String {
-    let style = if is_terminal && terminal::may_color() { Style::Colored } else { Style::Plain };
+    let style = if terminal::is_colored(is_terminal) { Style::Colored } else { Style::Plain };
     config::render_styled(&problems.sorted(), style)
 }

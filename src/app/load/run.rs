@@ -1,6 +1,6 @@
 //! From options to an exit code: sends or writes, states the truth, sums up.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::send::{Load, Patience, send_all};
 use super::tally::Tally;
 use super::traffic::Traffic;
 use crate::exit::{self, fail};
+use crate::terminal::shows_progress;
 
 /// Requests in flight on a gRPC connection.
 const IN_FLIGHT: usize = 4;
@@ -103,7 +104,7 @@ fn say(bar: &ProgressBar, line: &str) {
 }
 
 fn progress_bar(duration: Option<Duration>) -> ProgressBar {
-    if !io::stderr().is_terminal() {
+    if !shows_progress() {
         return ProgressBar::hidden();
     }
     let seconds = duration.map(|duration| duration.as_secs().max(1));

@@ -1,7 +1,7 @@
 //! What the person is told on standard error: how far it is, and what was left out.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use model::Timestamp;
 
 use super::output::rfc3339_seconds;
+use crate::terminal::shows_progress;
 
 /// How many damaged lines are named; the rest is only counted.
 const MOST_NAMED: u64 = 20;
@@ -29,7 +30,7 @@ pub(crate) struct Console {
 impl Console {
     /// `length` is what there is to read, in any unit.
     pub(crate) fn new(length: u64) -> Self {
-        let bar = if io::stderr().is_terminal() { ProgressBar::new(length) } else { ProgressBar::hidden() };
+        let bar = if shows_progress() { ProgressBar::new(length) } else { ProgressBar::hidden() };
         bar.set_length(length);
         let style = ProgressStyle::with_template("{bar:30} {percent:>3} % {elapsed} (left: {eta}) {msg}");
         bar.set_style(style.expect("the template is well-formed"));

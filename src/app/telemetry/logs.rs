@@ -16,7 +16,7 @@ use tracing_subscriber::{
 };
 
 use super::{changes::SetLevel, otlp::Senders};
-use crate::terminal::may_color;
+use crate::terminal::is_colored;
 
 /// Libraries that would tell of their own sending, and so of every record they send.
 const QUIET: &str = "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tonic=warn,tower=warn,opentelemetry=warn,opentelemetry_sdk=warn,opentelemetry_otlp=warn";
@@ -88,7 +88,7 @@ fn output(path: &str, encoding: LogEncoding) -> anyhow::Result<BoxedLayer> {
         }
         path => (BoxMakeWriter::new(Mutex::new(file(Path::new(path))?)), false),
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal && may_color());
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_colored(is_terminal));
     Ok(match encoding {
         LogEncoding::Console => layer.boxed(),
         LogEncoding::Json => layer.json().flatten_event(true).boxed(),

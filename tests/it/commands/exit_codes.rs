@@ -209,9 +209,10 @@ fn a_reader_that_has_seen_enough_is_no_failure() -> Result<()> {
     Ok(())
 }
 
-/// Runs the program with standard error on a terminal, and returns what it wrote there.
-fn on_a_terminal(no_color: &str) -> Result<String> {
-    let command = format!("'{}' run '{}'", trueline_binary()?.display(), REFUSED.replace('\'', ""));
+/// Runs the program with standard error on a terminal, and returns what it wrote there, and its code.
+fn on_a_terminal(args: &[&str], no_color: &str) -> Result<(String, Option<i32>)> {
+    let args: Vec<_> = args.iter().map(|arg| format!("'{}'", arg.replace('\'', ""))).collect();
+    let command = format!("'{}' {}", trueline_binary()?.display(), args.join(" "));
     let mut script = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env("NO_COLOR", no_color)
@@ -222,14 +223,39 @@ fn on_a_terminal(no_color: &str) -> Result<String> {
         .context("script, of util-linux")?;
     let mut told = Vec::new();
     script.stdout.take().context("it is piped")?.read_to_end(&mut told)?;
-    assert_eq!(script.wait()?.code(), Some(4));
-    Ok(text(&told))
+    let code = script.wait()?.code();
+    Ok((text(&told), code))
 }
 
 #[test]
-fn a_terminal_gets_colours_unless_no_color_is_set() -> Result<()> {
-    let (colored, plain) = (on_a_terminal("")?, on_a_terminal("1")?);
-    assert!(colored.contains("\u{1b}[") && colored.contains("endpint"), "{colored:?}");
-    assert!(!plain.contains('\u{1b}') && plain.contains("endpint"), "{plain:?}");
+fn a_terminal_gets_colours_unless_it_is_not_to() -> Result<()> {
+    for (args, no_color, is_colored) in [
+        (&["run", REFUSED][..], "", true),
+        (&["run", REFUSED], "1", false),
+        (&["run", REFUSED, "--color=never"], "", false),
+        (&["--color", "always", "run", REFUSED], "1", true),
+    ] {
+        let (told, code) = on_a_terminal(args, no_color)?;
+        assert_eq!(code, Some(4), "{told}");
+        assert!(told.contains("endpint"), "{told:?}");
+        assert_eq!(told.contains("\u{1b}["), is_colored, "{args:?} {no_color:?}: {told:?}");
+    }
+    let piped = |args: &[&str]| anyhow::Ok(text(&trueline(args)?.stdout));
+    assert!(!piped(&["validate", REFUSED])?.contains('\u{1b}'));
+    assert!(piped(&["validate", REFUSED, "--color=always"])?.contains("\u{1b}["));
+    Ok(())
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_unless_it_is_to_be_quiet() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let recorded = folder.path().join("recorded.jsonl");
+    std::fs::write(&recorded, "{\"resourceSpans\":[]}\n")?;
+    let recorded = recorded.display().to_string();
+    let replay = ["replay", &recorded, GOOD];
+    let (shown, _) = on_a_terminal(&replay, "")?;
+    assert!(shown.contains("left: "), "{shown:?}");
+    let (shown, _) = on_a_terminal(&[&replay[..], &["--quiet"]].concat(), "")?;
+    assert!(!shown.contains("left: "), "{shown:?}");
     Ok(())
 }

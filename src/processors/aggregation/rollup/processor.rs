@@ -153,6 +153,7 @@ impl Processor for AnalysisHalf {
             match RollupPartial::decode(&partial.bytes[..]) {
                 Ok(message) if self.state.fits(&message) => {
                     let damaged = self.state.take(message);
+                    self.state.settle_what_is_too_much(cx.now());
                     self.left_out_versions.add(std::mem::take(&mut self.state.deployments.left_out));
                     if damaged > 0 {
                         cx.reject(damaged, "damaged_partial");

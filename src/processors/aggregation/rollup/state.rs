@@ -27,6 +27,8 @@ pub(super) struct State {
     /// What came since the last tick; taken in the order of keys, so that shards do not matter.
     came: Cells,
     points: Vec<PointRow>,
+    /// What went astray before the tick.
+    strays: Strays,
     /// Series that have room, and when they were last seen.
     known: BTreeMap<SeriesKey, Timestamp>,
     last: BTreeMap<SeriesKey, Last>,
@@ -35,6 +37,9 @@ pub(super) struct State {
     pub(super) deployments: Deployments,
     pub(super) restarts: Restarts,
 }
+
+/// Cells and points that wait for the tick, beside twice those that the tables hold.
+const MOST_UNSETTLED: usize = 65_536;
 
 struct Level {
     width: Duration,
@@ -92,6 +97,7 @@ impl State {
             levels,
             came: Cells::new(),
             points: Vec::new(),
+            strays: Strays::default(),
             known: BTreeMap::new(),
             last: BTreeMap::new(),
             closed_until: (started_at - lateness).window_start(first),
@@ -120,6 +126,14 @@ impl State {
         damaged += (n_points - (self.points.len() - n_before)) as u64;
         message.versions.into_iter().for_each(|row| drop(self.deployments.take(row)));
         damaged
+    }
+
+    /// Puts what came into its windows before the tick when it is more than the tables are made for, as of a sender that
+    /// makes up a series for each item.
+    pub(super) fn settle_what_is_too_much(&mut self, now: Timestamp) {
+        if self.came.len() + self.points.len() > 2 * self.limit + MOST_UNSETTLED {
+            self.strays = self.settle(now);
+        }
     }
 
     /// Whether a partial is of the same windows.
@@ -153,7 +167,7 @@ impl State {
     }
 
     fn settle(&mut self, now: Timestamp) -> Strays {
-        let mut strays = Strays::default();
+        let mut strays = std::mem::take(&mut self.strays);
         let mut points = std::mem::take(&mut self.points);
         points.sort_by(|a, b| (&a.series, a.time, a.start).cmp(&(&b.series, b.time, b.start)));
         for point in points {
@@ -453,5 +467,44 @@ impl Last {
             (None, Some(cell)) => cell.clone(),
             (None, None) => Cell::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{aggregation::attributes::AttributeList, testing::T0};
+
+    #[test]
+    fn what_comes_in_a_second_is_bounded_and_nothing_of_it_lost() {
+        const N_SERIES: u64 = 200_000;
+        const AT_ONCE: u64 = 10_000;
+        let mut state = State::new(&AggregationConfig { max_series: 10, ..AggregationConfig::default() }, T0);
+        let mut cell = Cell::default();
+        cell.add(1.0);
+        let row = |number: u64| {
+            let mut attributes = AttributeList::default();
+            attributes.push_str("session.id", &number.to_string());
+            let series = SeriesKey {
+                name: "load".to_owned(),
+                attributes: attributes.into_bytes().into(),
+                kind: Kind::Level.into(),
+                ..SeriesKey::default()
+            };
+            WindowRow { series, start: T0.as_nanos(), cell: CellRow::of(&cell), items: 1 }
+        };
+        let most = 2 * 10 + MOST_UNSETTLED + AT_ONCE as usize;
+        for first in (0..N_SERIES).step_by(AT_ONCE as usize) {
+            let windows = (first..first + AT_ONCE).map(row).collect();
+            assert_eq!(state.take(RollupPartial { windows, ..RollupPartial::default() }), 0);
+            assert!(state.came.len() <= most, "{} cells wait", state.came.len());
+            state.settle_what_is_too_much(T0);
+        }
+        let (_, strays) = state.advance(T0);
+        assert_eq!(strays, Strays { overflowed: N_SERIES - 10, ..Strays::default() });
+        let (closed, _) = state.finish(T0);
+        let of_shortest =
+            closed.iter().filter(|window| Some(window.width) == closed.first().map(|it| it.width));
+        assert_eq!(of_shortest.map(|window| window.cell.n_seen()).sum::<u64>(), N_SERIES);
     }
 }

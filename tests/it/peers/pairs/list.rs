@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::{
-    attributes, deltas, exporters, filter, functions, health, passing, receiver, redaction,
+    attributes, authenticators, deltas, detection, exporters, filter, functions, health, passing, receiver,
+    redaction,
     refused::{ACCEPTED_BY_ONE, Only, REFUSED},
     sampling, scraping, totals, transform,
 };
@@ -29,6 +30,7 @@ fn list() -> String {
         deltas::PAIRS,
         totals::PAIRS,
         passing::PAIRS,
+        detection::PAIRS,
     ];
     let mut list = format!("{BEGIN}\n| pair | result |\n|---|---|\n");
     let said = |why: Option<&str>| why.map_or("the same".to_owned(), |why| format!("differs: {why}"));
@@ -53,6 +55,12 @@ fn list() -> String {
     }
     for sent in receiver::REQUESTS {
         list += &row(&format!("otlp: {}", sent.what), &said(sent.meant));
+    }
+    for server in authenticators::SERVERS {
+        list += &row(&format!("{server}, shown all kinds of credentials"), "the same");
+    }
+    for (client, _) in authenticators::CLIENTS {
+        list += &row(&format!("{client}, each to the other"), "the same");
     }
     for (settings, path) in health::PROBES {
         let settings = settings.trim_start_matches(", ");

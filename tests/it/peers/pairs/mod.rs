@@ -7,6 +7,7 @@
 //! # Layout
 //! * `run`: starts both, feeds them, collects what they let out.
 //! * `canon`: makes it comparable.
+//! * `authenticators`: whom servers let in.
 //! * `health`: what probers are told.
 //! * `exporters`: what leaves by OTLP and for Prometheus.
 //! * `list`: the list in `README.md`.
@@ -16,9 +17,11 @@
 //! * `values`, `zoo`, `metric_zoo`, `crowd`: what is sent.
 
 mod attributes;
+mod authenticators;
 mod canon;
 mod crowd;
 mod deltas;
+mod detection;
 mod exporters;
 mod filter;
 mod functions;
