@@ -26,7 +26,7 @@ pub(crate) fn mind(manners: Manners) {
     MANNERS.get_or_init(|| manners);
 }
 
-/// Whether what is written to a terminal, or to no terminal, has colours.
+/// Whether what is written to a standard stream has colours.
 pub(crate) fn is_colored(is_terminal: bool) -> bool {
     match MANNERS.get().map_or(ColorChoice::Auto, |manners| manners.color) {
         ColorChoice::Always => true,

@@ -48,7 +48,7 @@ pub(crate) struct Pressure {
 }
 
 /// This part of the spike is room for what is in flight: a request takes at most twice its bytes while it is read and folded,
-/// and what was freed meanwhile is given back a moment later.
+/// what was freed meanwhile is given back a moment later, and connections hold what they have read ahead.
 const ROOM_OF_SPIKE: u64 = 6;
 /// The memory is looked at whenever this part of the spike was admitted.
 const LOOKS_OF_SPIKE: u64 = 8;
@@ -296,8 +296,29 @@ mod tests {
         assert!(!pressure.refuses(&[0], (8 << 20) - 1), "nobody has looked yet");
         assert!(pressure.refuses(&[0], 1), "this process holds more than 1 MiB");
         let (_, room_kib) = pressure.room(&[0]).unwrap();
-        assert_eq!(room_kib, 16 << 10);
+        assert_eq!(room_kib, (64 << 10) / 6);
         assert!(pressure.room(&[]).is_none());
+    }
+
+    #[test]
+    fn what_is_on_its_way_counts_as_if_it_were_there() {
+        let resident = resident_bytes().expect("this system tells");
+        let room = 1 << 30;
+        let limit = MemoryLimit {
+            check_interval: Duration::from_hours(1),
+            limit: MemorySize::Bytes(resident + 8 * room),
+            spike: Some(MemorySize::Bytes(6 * room)),
+        };
+        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
+        assert!(pressure.look() && !pressure.refuses(&[0], 1));
+        let (all, room_kib) = pressure.room(&[0]).unwrap();
+        let _on_its_way = all.try_acquire_many(room_kib).expect("nothing else is on its way");
+        assert!(pressure.look() && !pressure.refuses(&[0], 1), "half of what is left is on its way");
+        let limit = MemoryLimit { limit: MemorySize::Bytes(resident + 6 * room + room / 2), ..limit };
+        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
+        let (all, room_kib) = pressure.room(&[0]).unwrap();
+        let _on_its_way = all.try_acquire_many(room_kib).expect("nothing else is on its way");
+        assert!(pressure.look() && pressure.refuses(&[0], 1));
     }
 
     /// The limit is below what a process has at its start.

@@ -79,16 +79,18 @@ fn filter(level: LogLevel, spans: &str) -> EnvFilter {
 type BoxedLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
 
 fn output(path: &str, encoding: LogEncoding) -> anyhow::Result<BoxedLayer> {
-    let (writer, is_terminal) = match path {
+    let (writer, has_colors) = match path {
         "stderr" => {
-            (BoxMakeWriter::new(std::io::stderr), std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            (BoxMakeWriter::new(std::io::stderr), is_colored(is_terminal))
         }
         "stdout" => {
-            (BoxMakeWriter::new(std::io::stdout), std::io::IsTerminal::is_terminal(&std::io::stdout()))
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+            (BoxMakeWriter::new(std::io::stdout), is_colored(is_terminal))
         }
         path => (BoxMakeWriter::new(Mutex::new(file(Path::new(path))?)), false),
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_colored(is_terminal));
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(has_colors);
     Ok(match encoding {
         LogEncoding::Console => layer.boxed(),
         LogEncoding::Json => layer.json().flatten_event(true).boxed(),

@@ -61,6 +61,11 @@ impl Heads {
         Some(id)
     }
 
+    /// What a head adds to a request at most.
+    pub(super) fn encoded_at_most(&self, id: HeadId) -> u64 {
+        self.get(id).map_or(0, |head| head.n_bytes() as u64)
+    }
+
     fn place(&mut self, resource: &Bytes, scope: &Bytes) -> HeadId {
         // Copies, as the bytes are parts of a message.
         let own = |bytes: &Bytes| Bytes::copy_from_slice(bytes);

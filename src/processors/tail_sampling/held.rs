@@ -16,6 +16,8 @@ pub(super) const SPAN_BYTES: usize = size_of::<HeldSpan>() + 3 * size_of::<u32>(
 
 /// So much of what is held may belong to nobody any more before it is looked for, and half as much as is waited for.
 const SPARSE_BYTES: usize = 4 << 20;
+/// What messages leave unused of the room they claimed, as a part of their spans: counted, as nobody else can have it.
+const UNUSED: usize = 16;
 /// What moves together is put in blocks of this size.
 const MOVED_BYTES: usize = 1 << 20;
 
@@ -24,6 +26,7 @@ const MOVED_BYTES: usize = 1 << 20;
 pub(super) struct Spans {
     pub(super) all: Vec<HeldSpan>,
     n_bytes: usize,
+    encoded_at_most: u64,
 }
 
 /// A span that waits in a block of what came with it.
@@ -50,23 +53,31 @@ pub(super) struct Held {
 struct Block {
     spans: Bytes,
     live: usize,
+    /// Whether the message it came in is still being taken.
+    is_arriving: bool,
 }
 
 /// A message, held until all of it was taken.
 pub(super) struct Arrived {
     heads: Resolved,
     block: u32,
+    /// Bytes of the block that spans were taken of: none is taken twice.
+    taken: usize,
     /// By span the place of its head, where it begins and how long it is.
     rows: std::vec::IntoIter<(u32, u32, u32)>,
 }
 
 impl Held {
-    pub(super) fn arrive(&mut self, message: &TailPartial) -> Arrived {
+    /// Holds a message of so many bytes until it is let go.
+    pub(super) fn arrive(&mut self, message: &TailPartial, n_bytes: usize) -> Arrived {
         let places = message.span_begins.iter().zip(&message.span_lens);
         let rows = message.span_heads.iter().zip(places).map(|(head, (begin, len))| (*head, *begin, *len));
         let rows: Vec<_> = rows.collect();
         let heads = self.heads.resolve(&message.heads, &message.resources);
-        Arrived { heads, block: self.open(message.spans.clone()), rows: rows.into_iter() }
+        // The spans would hold all of the message: its heads are kept once for all messages.
+        let is_most = message.spans.len() >= n_bytes / 4 * 3;
+        let spans = if is_most { message.spans.clone() } else { Bytes::copy_from_slice(&message.spans) };
+        Arrived { heads, block: self.open(spans, true), taken: 0, rows: rows.into_iter() }
     }
 
     /// Takes the next spans of a message, and tells how many are left out, as the message does not have them.
@@ -75,14 +86,17 @@ impl Held {
             return Default::default();
         };
         let rows = arrived.rows.by_ref().take(n_spans as usize);
-        let mut spans = Spans { all: Vec::with_capacity(rows.len()), n_bytes: 0 };
+        let mut spans = Spans { all: Vec::with_capacity(rows.len()), ..Spans::default() };
         let mut left_out = 0;
         for (head, begin, len) in rows {
-            let is_there = (begin as usize) + (len as usize) <= block.spans.len() && len > 0;
-            match is_there.then(|| self.heads.hold(&arrived.heads, head)).flatten() {
+            let whole = block.spans.len();
+            let is_there = begin as usize + len as usize <= whole && arrived.taken + len as usize <= whole;
+            match (is_there && len > 0).then(|| self.heads.hold(&arrived.heads, head)).flatten() {
                 None => left_out += 1,
                 Some(head) => {
+                    arrived.taken += len as usize;
                     spans.n_bytes += len as usize;
+                    spans.encoded_at_most += self.heads.encoded_at_most(head) + u64::from(len);
                     spans.all.push(HeldSpan { head, block: arrived.block, begin, len });
                 }
             }
@@ -100,6 +114,9 @@ impl Held {
     /// Lets go of a message, but for the spans that were taken of it.
     pub(super) fn let_go(&mut self, arrived: Arrived) {
         self.heads.let_go(arrived.heads);
+        if let Some(Some(block)) = self.blocks.get_mut(arrived.block as usize) {
+            block.is_arriving = false;
+        }
         self.left(arrived.block, 0);
     }
 
@@ -111,9 +128,9 @@ impl Held {
         }
     }
 
-    fn open(&mut self, spans: Bytes) -> u32 {
+    fn open(&mut self, spans: Bytes, is_arriving: bool) -> u32 {
         self.block_bytes += spans.len();
-        let block = Some(Block { spans, live: 0 });
+        let block = Some(Block { spans, live: 0, is_arriving });
         match self.free.pop() {
             Some(place) => {
                 if let Some(free) = self.blocks.get_mut(place as usize) {
@@ -134,7 +151,7 @@ impl Held {
         let Some(block) = slot else { return };
         self.live_bytes -= n_bytes;
         block.live -= n_bytes;
-        if block.live == 0 {
+        if block.live == 0 && !block.is_arriving {
             self.block_bytes -= block.spans.len();
             *slot = None;
             self.free.push(place);
@@ -149,7 +166,7 @@ impl Held {
 
     /// What spans that wait take, heads included.
     pub(super) fn n_bytes(&self) -> usize {
-        self.live_bytes + self.heads.n_bytes()
+        self.live_bytes + self.live_bytes / UNUSED + self.heads.n_bytes()
     }
 
     /// Whether much is held only because of its neighbours.
@@ -164,14 +181,14 @@ impl Held {
         };
         let sparse: Vec<bool> = self.blocks.iter().map(is_sparse).collect();
         let mut moved = Vec::new();
-        let mut into = self.open(Bytes::new());
+        let mut into = self.open(Bytes::new(), false);
         for span in all.flat_map(|spans| &mut spans.all) {
             if !sparse.get(span.block as usize).is_some_and(|it| *it) {
                 continue;
             }
             if moved.len() + span.len as usize > MOVED_BYTES {
                 self.fill(into, std::mem::take(&mut moved));
-                into = self.open(Bytes::new());
+                into = self.open(Bytes::new(), false);
             }
             let begin = moved.len() as u32;
             moved.extend_from_slice(self.field(span));
@@ -185,7 +202,7 @@ impl Held {
     fn fill(&mut self, place: u32, moved: Vec<u8>) {
         let n_bytes = moved.len();
         if let Some(Some(block)) = self.blocks.get_mut(place as usize) {
-            *block = Block { spans: moved.into_boxed_slice().into(), live: n_bytes };
+            *block = Block { spans: moved.into_boxed_slice().into(), live: n_bytes, is_arriving: false };
         }
         self.block_bytes += n_bytes;
         self.live_bytes += n_bytes;
@@ -217,13 +234,12 @@ impl Spans {
         self.all.reserve_exact(more.all.len());
         self.all.extend(more.all);
         self.n_bytes += more.n_bytes;
+        self.encoded_at_most += more.encoded_at_most;
     }
 
-    /// Returns what [`Self::encoded_len`] is at most; it compares nothing.
-    pub(super) fn encoded_at_most(&self, heads: &Heads) -> u64 {
-        let of_head = |id| heads.get(id).map_or(0, |head| head.n_bytes());
-        let span = |it: &HeldSpan| it.len as usize + of_head(it.head);
-        self.all.iter().map(span).sum::<usize>() as u64
+    /// What [`Self::encoded_len`] is at most.
+    pub(super) const fn encoded_at_most(&self) -> u64 {
+        self.encoded_at_most
     }
 
     /// Returns how large a request with these spans alone would be: each resource and scope once.

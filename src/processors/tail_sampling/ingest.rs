@@ -59,14 +59,19 @@ struct Row {
 /// A message is full when it is so large: spans that wait hold it in memory until the last of them leaves.
 const MESSAGE_BYTES: usize = 1 << 20;
 /// Room beyond that for the last span and for what comes after spans: whoever grows copies all.
-const MESSAGE_ROOM: usize = 128 << 10;
+const MESSAGE_ROOM: usize = 64 << 10;
 /// What comes before the spans: the tag of their field and its length in a form that has room for any.
 const SPANS_START: usize = 6;
+/// What a message may leave unused of the room it claimed, as a part of it.
+const UNUSED: usize = 12;
 /// All traffic may come to one shard: each takes this part of what may wait in all.
 const SHARE_OF_A_SHARD: u64 = 4;
 const LEAST_BYTES: usize = 16 << 20;
 /// What the part of a trace takes beside its spans: itself and its entry by id.
 const TRACE_BYTES: usize = size_of::<TracePart>() + 48;
+/// What of a span and of a trace's part stands behind the spans of a message.
+const ENCODED_SPAN: usize = 3 * size_of::<u32>();
+const ENCODED_TRACE: usize = 62;
 /// What a span takes beside its bytes: its row, and that in the message.
 const SPAN_BYTES: usize = 2 * size_of::<Row>();
 
@@ -103,7 +108,8 @@ impl IngestHalf {
         // Spans of a trace often follow each other.
         let mut last = None;
         for (index, span) in traces.table.spans.iter().enumerate() {
-            if self.message_bytes() >= MESSAGE_BYTES {
+            // Resources and scopes that many spans have are in each message: they must not be most of it.
+            if self.encoded_bytes() >= MESSAGE_BYTES.max(self.head_bytes) {
                 self.close();
                 last = None;
             }
@@ -140,13 +146,15 @@ impl IngestHalf {
         begin as u32
     }
 
-    /// What the message takes, resources and scopes aside: those that many spans have would else fill one for each span.
-    fn message_bytes(&self) -> usize {
-        self.out.len() + self.spans.len() * SPAN_BYTES + self.traces.len() * TRACE_BYTES
+    /// How long the message is when it is told, resources and scopes aside.
+    fn encoded_bytes(&self) -> usize {
+        self.out.len() + self.spans.len() * ENCODED_SPAN + self.traces.len() * ENCODED_TRACE
     }
 
+    /// What is held here.
     fn n_bytes(&self) -> usize {
-        self.full_bytes + self.message_bytes() + self.head_bytes
+        let rows = self.spans.len() * SPAN_BYTES + self.traces.len() * TRACE_BYTES;
+        self.full_bytes + self.out.len() + rows + self.head_bytes
     }
 
     /// Returns the place of a trace, which may be a new one.
@@ -160,7 +168,7 @@ impl IngestHalf {
         trace
     }
 
-    /// Returns the place of a resource and what holds for it. It is read once for each request.
+    /// Returns the place of a resource and what holds for it. It is read once for each request and message.
     fn resource(&mut self, traces: &Traces, at: usize) -> OfResource {
         if let Some(Some(known)) = self.facts_of_resource.get(at) {
             return *known;
@@ -182,7 +190,7 @@ impl IngestHalf {
         facts
     }
 
-    /// Returns the place of a scope's head. It is read once for each request.
+    /// Returns the place of a scope's head. It is read once for each request and message.
     fn head(&mut self, traces: &Traces, at: usize, resource: u32) -> u32 {
         if let Some(Some(known)) = self.head_of_scope.get(at) {
             return *known;
@@ -223,9 +231,9 @@ impl IngestHalf {
         start_spans(&mut out);
         out.reserve(rest.encoded_len());
         rest.encode(&mut out).expect("a buffer that grows has room");
-        // It may wait for long, so it takes no more than it needs.
-        let bytes =
-            if out.len() < out.capacity() / 4 * 3 { Bytes::copy_from_slice(&out) } else { out.freeze() };
+        // It may wait for long, so it takes little more than it needs.
+        let unused = out.capacity() - out.len();
+        let bytes = if unused > out.len() / UNUSED { Bytes::copy_from_slice(&out) } else { out.freeze() };
         self.full_bytes += bytes.len();
         self.full.push((bytes, spans.len() as u64));
         self.spans.clear();

@@ -67,6 +67,14 @@ pub(super) struct TracePart {
     pub(super) n_spans: u32,
 }
 
+impl TailPartial {
+    /// Whether its lists are of as many spans as its traces have.
+    pub(super) fn is_sound(&self) -> bool {
+        let n_spans: u64 = self.traces.iter().map(|part| u64::from(part.n_spans)).sum();
+        [&self.span_heads, &self.span_begins, &self.span_lens].iter().all(|list| list.len() as u64 == n_spans)
+    }
+}
+
 impl TracePart {
     pub(super) fn trace(&self) -> u128 {
         u128::from(self.trace_high) << 64 | u128::from(self.trace_low)

@@ -65,8 +65,9 @@ struct AnalysisHalf {
     n_bytes: usize,
     sampled: Remembered,
     not_sampled: Remembered,
-    /// Late spans of sampled traces, until the next tick.
+    /// Late spans of sampled traces, until the next tick, and what they take.
     late: Vec<(u128, Spans)>,
+    late_bytes: usize,
 }
 
 struct Trace {
@@ -86,6 +87,8 @@ struct Waiting {
     end: u64,
     n_parts: u32,
     spans: Spans,
+    /// While they are at most so large when encoded, they were found to be within the limit of a trace.
+    fits_until: u64,
 }
 
 impl Waiting {
@@ -110,6 +113,7 @@ impl AnalysisHalf {
             sampled: Remembered::new(config.decision_cache.sampled_cache_size),
             not_sampled: Remembered::new(config.decision_cache.non_sampled_cache_size),
             late: Vec::new(),
+            late_bytes: 0,
             config: config.clone(),
         }
     }
@@ -117,15 +121,18 @@ impl AnalysisHalf {
     fn merge(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) {
         let (id, now) = (part.trace(), cx.now());
         if self.sampled.has(id, now) {
-            self.meters.from_cache[0].add(u64::from(part.n_spans));
-            return self.follow(part, arrived, cx);
+            let n_spans = self.follow(part, arrived, cx);
+            return self.meters.from_cache[0].add(n_spans);
         }
         if self.not_sampled.has(id, now) {
-            self.meters.from_cache[1].add(u64::from(part.n_spans));
-            return cx.reject(Held::skip(arrived, part.n_spans), "not_sampled");
+            let n_spans = Held::skip(arrived, part.n_spans);
+            self.meters.from_cache[1].add(n_spans);
+            return cx.reject(n_spans, "not_sampled");
         }
         match self.traces.get(&id).map(|trace| &trace.state) {
-            Some(State::Decided { is_sampled: true }) => self.follow(part, arrived, cx),
+            Some(State::Decided { is_sampled: true }) => {
+                self.follow(part, arrived, cx);
+            }
             Some(State::Decided { is_sampled: false }) => {
                 cx.reject(Held::skip(arrived, part.n_spans), "not_sampled");
             }
@@ -133,10 +140,17 @@ impl AnalysisHalf {
         }
     }
 
-    /// Takes late spans of a trace that is sampled.
-    fn follow(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) {
+    /// Takes late spans of a trace that is sampled. Returns how many they are.
+    fn follow(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) -> u64 {
         let spans = self.take(part, arrived, cx);
+        let n_spans = spans.len();
+        self.late_bytes += spans.n_bytes() + spans.n_bytes_beside();
         self.late.push((part.trace(), spans));
+        // They are sampled already, and must not make those give way that wait.
+        if self.late_bytes > self.config.max_bytes.0 as usize / ROOM_UNTIL_THE_TICK {
+            self.tell_late(&mut Output::default(), cx);
+        }
+        n_spans
     }
 
     fn take(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) -> Spans {
@@ -156,7 +170,15 @@ impl AnalysisHalf {
             self.by_age.insert((now, id));
             let due = now + Duration::from_secs(self.config.wait_secs());
             self.due.insert((due, id));
-            let waiting = Waiting { due, hits: 0, start: 0, end: 0, n_parts: 0, spans: Spans::default() };
+            let waiting = Waiting {
+                due,
+                hits: 0,
+                start: 0,
+                end: 0,
+                n_parts: 0,
+                spans: Spans::default(),
+                fits_until: 0,
+            };
             Trace { first: now, state: State::Waits(waiting) }
         });
         let State::Waits(waiting) = &mut trace.state else { return };
@@ -173,16 +195,20 @@ impl AnalysisHalf {
             waiting.due = sooner;
         }
         let most = self.config.maximum_trace_size_bytes;
-        let spans = &waiting.spans;
-        if most > 0
-            && spans.encoded_at_most(&self.held.heads) > most
-            && spans.encoded_len(&self.held.heads) > most
-        {
-            self.meters.too_large.add(1);
-            let Some(waiting) = self.conclude(id, false, now) else { return };
-            cx.reject(waiting.spans.len(), "trace_too_large");
-            self.held.release(&waiting.spans);
+        let at_most = waiting.spans.encoded_at_most();
+        if most == 0 || at_most <= most.max(waiting.fits_until) {
+            return;
         }
+        let exact = waiting.spans.encoded_len(&self.held.heads);
+        if exact <= most {
+            // It takes at least as much more as it may grow by.
+            waiting.fits_until = at_most + (most - exact);
+            return;
+        }
+        self.meters.too_large.add(1);
+        let Some(waiting) = self.conclude(id, false, now) else { return };
+        cx.reject(waiting.spans.len(), "trace_too_large");
+        self.held.release(&waiting.spans);
     }
 
     /// Ends a trace's wait and remembers how it was decided. Returns what waited; it is still held.
@@ -215,11 +241,7 @@ impl AnalysisHalf {
     /// Decides the traces whose wait is over by an instant, in the order in which it is, and by id.
     fn decide_until(&mut self, until: Timestamp, cx: &mut Cx<'_>) {
         let mut output = Output::default();
-        let mut late = std::mem::take(&mut self.late);
-        late.sort_by_key(|(id, _)| *id);
-        for (id, spans) in late {
-            emit(output.add(id, spans, &mut self.held), cx);
-        }
+        self.gather_late(&mut output, cx);
         while let Some((due, id)) = self.due.first().copied().filter(|(due, _)| *due <= until) {
             self.due.remove(&(due, id));
             let decision = self.decide(id, cx.now());
@@ -232,6 +254,25 @@ impl AnalysisHalf {
                 self.held.release(&waiting.spans);
             }
         }
+        emit(output.request(&mut self.held), cx);
+    }
+
+    /// Adds late spans to what leaves, those of a trace together.
+    fn gather_late(&mut self, output: &mut Output, cx: &mut Cx<'_>) {
+        self.late_bytes = 0;
+        let mut late = std::mem::take(&mut self.late);
+        late.sort_by_key(|(id, _)| *id);
+        let mut late = late.into_iter().peekable();
+        while let Some((id, mut spans)) = late.next() {
+            while let Some((_, more)) = late.next_if(|(next, _)| *next == id) {
+                spans.append(more);
+            }
+            emit(output.add(id, spans, &mut self.held), cx);
+        }
+    }
+
+    fn tell_late(&mut self, output: &mut Output, cx: &mut Cx<'_>) {
+        self.gather_late(output, cx);
         emit(output.request(&mut self.held), cx);
     }
 
@@ -264,12 +305,17 @@ impl AnalysisHalf {
         final_decision
     }
 
+    /// What traces and what waits for their decisions take; late spans leave by themselves.
+    fn waiting_bytes(&self) -> usize {
+        (self.n_bytes + self.held.n_bytes()).saturating_sub(self.late_bytes)
+    }
+
     /// Forgets the oldest traces until the others fit.
     fn make_room(&mut self, cx: &mut Cx<'_>) {
         self.sampled.make_room();
         self.not_sampled.make_room();
         let (most_traces, most_bytes) = (self.config.num_traces as usize, self.config.max_bytes.0 as usize);
-        while self.traces.len() > most_traces || self.n_bytes + self.held.n_bytes() > most_bytes {
+        while self.traces.len() > most_traces || self.waiting_bytes() > most_bytes {
             let Some((_, id)) = self.by_age.first().copied() else { break };
             if let Some(waiting) = self.forget(id) {
                 self.meters.dropped_too_early.add(1);
@@ -282,7 +328,6 @@ impl AnalysisHalf {
                 State::Waits(waiting) => Some(&mut waiting.spans),
                 State::Decided { .. } => None,
             });
-            // Spans that came late leave at each tick.
             let late = self.late.iter_mut().map(|(_, spans)| spans);
             self.held.compact(late.chain(waiting));
         }
@@ -300,9 +345,10 @@ fn emit(request: Option<Request>, cx: &mut Cx<'_>) {
 impl Processor for AnalysisHalf {
     fn process(&mut self, batch: Batch, cx: &mut Cx<'_>) {
         let Payload::Partial(partial) = batch.payload else { return };
+        let n_bytes = partial.bytes.len();
         match TailPartial::decode(partial.bytes) {
-            Ok(message) if message.version == VERSION => {
-                let mut arrived = self.held.arrive(&message);
+            Ok(message) if message.version == VERSION && message.is_sound() => {
+                let mut arrived = self.held.arrive(&message, n_bytes);
                 for part in &message.traces {
                     self.merge(part, &mut arrived, cx);
                 }
@@ -314,7 +360,7 @@ impl Processor for AnalysisHalf {
             }
         }
         let most = self.config.max_bytes.0 as usize;
-        if self.n_bytes + self.held.n_bytes() > most + most / ROOM_UNTIL_THE_TICK {
+        if self.waiting_bytes() > most + most / ROOM_UNTIL_THE_TICK {
             self.make_room(cx);
         }
     }

@@ -11,7 +11,10 @@ use super::{
 const SCHEMA: Meant = Meant {
     why: "the schema URL of a resource stays as it was",
     undo: |ours, theirs| {
-        forget_schemas(ours);
+        let told = serde_json::to_string(&ours.requests).expect("what was JSON is JSON");
+        if told.contains("schemas/1.26.0") && !told.contains("schemas/1.40.0") {
+            forget_schemas(ours);
+        }
         forget_schemas(theirs);
     },
 };
