@@ -13,9 +13,11 @@ use crate::{ALLOCATOR, START, TURN, read};
 const SPAN_BYTES: usize = 500;
 const SPANS_OF_SERVICE: u64 = 2;
 /// Beside its own bytes, of a span whose trace has eight in four services.
-const MOST_OF_SPAN: usize = 88;
+const MOST_OF_SPAN: usize = 96;
 /// Beside its bytes and with the room that messages leave unused, of two spans that are alone in their trace.
 const MOST_ALONE: usize = 512;
+/// What a shard keeps of its tables for the next message.
+const TABLES_OF_SHARD: usize = 512 << 10;
 /// Of a trace that was decided.
 const MOST_DECIDED: usize = 320;
 
@@ -31,7 +33,7 @@ struct Measured {
 }
 
 #[test]
-fn a_span_that_waits_takes_88_bytes_beside_its_own_and_no_more_than_is_counted() {
+fn a_span_that_waits_takes_96_bytes_beside_its_own_and_no_more_than_is_counted() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for n_traces in TRACES {
         let waiting = measure(n_traces, 4, 1);
@@ -44,7 +46,7 @@ fn a_span_that_waits_takes_88_bytes_beside_its_own_and_no_more_than_is_counted()
             assert!(held <= counted, "{held} bytes are held, {counted} are counted");
             assert!(counted < held * 2, "{counted} bytes are counted, {held} are held");
         }
-        let decided = measure(n_traces, 4, 4).held / n_traces as usize;
+        let decided = measure(n_traces, 4, 4).held.saturating_sub(TABLES_OF_SHARD) / n_traces as usize;
         assert!(decided <= MOST_DECIDED, "{decided} bytes of each of {n_traces} traces are left");
     }
 }
