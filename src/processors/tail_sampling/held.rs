@@ -8,7 +8,7 @@ use super::{
 };
 
 /// What a trace takes beside its spans: its entry in the table and its places in the orders of decisions and of evictions.
-pub(super) const TRACE_BYTES: usize = 320;
+pub(super) const TRACE_BYTES: usize = 352;
 /// What the part of a trace that came at once takes: its row in the message.
 pub(super) const PART_BYTES: usize = 72;
 /// What a span takes beside its bytes: its place, here and in the message.

@@ -29,7 +29,7 @@ fn parts_of_a_trace_come_together_over_shards_and_time() {
     assert_eq!(scene.pass(2), ["3.1"]);
     assert_eq!(scene.dropped(), [("not_sampled", 1)].into());
     assert_eq!(scene.metric("new_trace_id_received"), 3);
-    assert_eq!(scene.metric("bytes_on_memory"), 3 * 320, "decisions are known, no span waits");
+    assert_eq!(scene.metric("bytes_on_memory"), 3 * 352, "decisions are known, no span waits");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn bytes_are_bounded_and_given_back() {
     scene.pass(1);
     assert_eq!(scene.dropped(), [("dropped_too_early", 1)].into(), "both have the same resource");
     assert_eq!(scene.drain().len(), 6);
-    assert_eq!(scene.metric("bytes_on_memory"), 6 * 320, "only decisions are left");
+    assert_eq!(scene.metric("bytes_on_memory"), 6 * 352, "only decisions are left");
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn a_resource_is_kept_once_for_all_its_scopes() {
     let told = requests(&scene.pass_raw(3));
     let n_scopes: usize = told.iter().flat_map(|it| &it.resource_spans).map(|it| it.scope_spans.len()).sum();
     assert_eq!(n_scopes, 20_000);
-    assert_eq!(scene.metric("bytes_on_memory"), 320, "one decision is known");
+    assert_eq!(scene.metric("bytes_on_memory"), 352, "one decision is known");
 }
 
 /// Messages of a megabyte each: traces that stand in several come together, and resources are in each that needs them.
