@@ -122,6 +122,20 @@ const PEOPLE: Path = Path {
     ..COMMON
 };
 
+const TAIL_SAMPLING: Path = Path {
+    name: "tail_sampling",
+    title: "gRPC → `tail_sampling` by errors, latency and 10 %, after 2 s → gRPC; the Go collector half busy",
+    config: "tail_sampling",
+    traffic: Traffic::Sdks { spans_per_request: 512 },
+    rate: Rate::HalfBusyPeer,
+    counts_spans: true,
+    floor: Floor::CpuRatio(12.0),
+    // As many traces leave as come, and as many spans are held as will be.
+    warm_up: Duration::from_secs(5),
+    at_least: Duration::from_secs(10),
+    ..COMMON
+};
+
 pub(crate) const PATHS: [Path; 18] = [
     COMMON,
     Path {
@@ -207,30 +221,12 @@ pub(crate) const PATHS: [Path; 18] = [
         floor: Floor::CpuRatio(8.0),
         ..COMMON
     },
-    Path {
-        name: "tail_sampling",
-        title: "gRPC → `tail_sampling` by errors, latency and 10 %, after 2 s → gRPC; the Go collector half busy",
-        config: "tail_sampling",
-        traffic: Traffic::Sdks { spans_per_request: 512 },
-        rate: Rate::HalfBusyPeer,
-        counts_spans: true,
-        floor: Floor::CpuRatio(12.0),
-        // As many traces leave as come, and as many spans are held as will be.
-        warm_up: Duration::from_secs(5),
-        at_least: Duration::from_secs(10),
-        ..COMMON
-    },
+    TAIL_SAMPLING,
     Path {
         name: "tail_sampling_20k",
         title: "the same, at 20,000 spans/s",
-        config: "tail_sampling",
-        traffic: Traffic::Sdks { spans_per_request: 512 },
         rate: Rate::Fixed(20_000.0),
-        counts_spans: true,
-        floor: Floor::CpuRatio(12.0),
-        warm_up: Duration::from_secs(5),
-        at_least: Duration::from_secs(10),
-        ..COMMON
+        ..TAIL_SAMPLING
     },
     Path {
         name: "batch",

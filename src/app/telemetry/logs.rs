@@ -1,6 +1,12 @@
 //! Logs: to standard error or files, and over OTLP where asked for.
 
-use std::{fs::OpenOptions, io::Write, path::Path, sync::Mutex, time::Duration};
+use std::{
+    fs::OpenOptions,
+    io::{self, IsTerminal, Write},
+    path::Path,
+    sync::Mutex,
+    time::Duration,
+};
 
 use anyhow::Context;
 use config::{LogEncoding, LogLevel, LogsTelemetry, PushExporter, SpanProcessor, TracesTelemetry};
@@ -80,14 +86,8 @@ type BoxedLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
 
 fn output(path: &str, encoding: LogEncoding) -> anyhow::Result<BoxedLayer> {
     let (writer, has_colors) = match path {
-        "stderr" => {
-            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            (BoxMakeWriter::new(std::io::stderr), is_colored(is_terminal))
-        }
-        "stdout" => {
-            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
-            (BoxMakeWriter::new(std::io::stdout), is_colored(is_terminal))
-        }
+        "stderr" => (BoxMakeWriter::new(io::stderr), is_colored(io::stderr().is_terminal())),
+        "stdout" => (BoxMakeWriter::new(io::stdout), is_colored(io::stdout().is_terminal())),
         path => (BoxMakeWriter::new(Mutex::new(file(Path::new(path))?)), false),
     };
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(has_colors);

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::HashMap};
 
 use bytes::Bytes;
 
-use super::partial::Head;
+use super::{partial::Head, slab::Slab};
 
 /// What a head takes beside its bytes.
 pub(super) const HEAD_BYTES: usize = 128;
@@ -36,34 +36,33 @@ pub(super) struct HeadRef<'a> {
 /// Values that are kept once while somebody uses them.
 struct Shared<T> {
     places: HashMap<T, u32>,
-    all: Vec<Option<(T, usize)>>,
-    free: Vec<u32>,
+    /// With how many use each.
+    all: Slab<(T, usize)>,
 }
 
-/// The heads of a message, held until all of it was taken. Heads that name no resource of the message have none.
-pub(super) struct Resolved(Vec<Option<HeadId>>);
+/// The heads of a message and what each adds to a request at most, held until all of it was taken. Heads that name no
+/// resource of the message have none.
+pub(super) struct Resolved(Vec<Option<(HeadId, u64)>>);
 
 impl Heads {
     /// Takes what a message has in common.
     pub(super) fn resolve(&mut self, heads: &[Head], resources: &[Bytes]) -> Resolved {
-        let place = |head: &Head| Some(self.place(resources.get(head.resource as usize)?, &head.scope));
+        let place = |head: &Head| {
+            let id = self.place(resources.get(head.resource as usize)?, &head.scope);
+            Some((id, self.get(id)?.n_bytes() as u64))
+        };
         Resolved(heads.iter().map(place).collect())
     }
 
     pub(super) fn let_go(&mut self, resolved: Resolved) {
-        resolved.0.into_iter().flatten().for_each(|id| self.release(id));
+        resolved.0.into_iter().flatten().for_each(|(id, _)| self.release(id));
     }
 
-    /// Returns the head at a place of the message, held for a span that has it.
-    pub(super) fn hold(&mut self, known: &Resolved, place: u32) -> Option<HeadId> {
-        let id = (*known.0.get(place as usize)?)?;
+    /// Returns the head at a place of the message, held for a span that has it, and what it adds to a request at most.
+    pub(super) fn hold(&mut self, known: &Resolved, place: u32) -> Option<(HeadId, u64)> {
+        let (id, at_most) = (*known.0.get(place as usize)?)?;
         self.scopes.hold(id.0);
-        Some(id)
-    }
-
-    /// What a head adds to a request at most.
-    pub(super) fn encoded_at_most(&self, id: HeadId) -> u64 {
-        self.get(id).map_or(0, |head| head.n_bytes() as u64)
+        Some((id, at_most))
     }
 
     fn place(&mut self, resource: &Bytes, scope: &Bytes) -> HeadId {
@@ -111,7 +110,7 @@ impl Heads {
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Self { places: HashMap::new(), all: Vec::new(), free: Vec::new() }
+        Self { places: HashMap::new(), all: Slab::default() }
     }
 }
 
@@ -122,39 +121,31 @@ impl<T: Clone + Eq + std::hash::Hash> Shared<T> {
 
     /// Keeps a value that is not known, and that nobody holds yet.
     fn insert(&mut self, value: T) -> u32 {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.all.push(None);
-            self.all.len() as u32 - 1
-        });
-        self.places.insert(value.clone(), place);
-        if let Some(free) = self.all.get_mut(place as usize) {
-            *free = Some((value, 0));
-        }
+        let place = self.all.insert((value.clone(), 0));
+        self.places.insert(value, place);
         place
     }
 
     fn hold(&mut self, place: u32) {
-        if let Some(Some((_, by))) = self.all.get_mut(place as usize) {
+        if let Some((_, by)) = self.all.get_mut(place) {
             *by += 1;
         }
     }
 
     /// Returns the value if nobody holds it any more.
     fn let_go(&mut self, place: u32) -> Option<T> {
-        let used = self.all.get_mut(place as usize)?;
-        let (_, by) = used.as_mut()?;
+        let (_, by) = self.all.get_mut(place)?;
         *by = by.saturating_sub(1);
         if *by > 0 {
             return None;
         }
-        let (value, _) = used.take()?;
+        let (value, _) = self.all.remove(place)?;
         self.places.remove(&value);
-        self.free.push(place);
         Some(value)
     }
 
     fn get(&self, place: u32) -> Option<&T> {
-        self.all.get(place as usize)?.as_ref().map(|(value, _)| value)
+        self.all.get(place).map(|(value, _)| value)
     }
 }
 

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::{
     heads::{HeadId, Heads, Resolved},
-    partial::TailPartial,
+    partial::{TailPartial, UNUSED},
+    slab::Slab,
 };
 
 /// What a trace takes beside its spans: its entry in the table and its places in the orders of decisions and of evictions.
@@ -16,8 +17,6 @@ pub(super) const SPAN_BYTES: usize = size_of::<HeldSpan>() + 3 * size_of::<u32>(
 
 /// So much of what is held may belong to nobody any more before it is looked for, and half as much as is waited for.
 const SPARSE_BYTES: usize = 4 << 20;
-/// What messages leave unused of the room they claimed, as a part of their spans: counted, as nobody else can have it.
-const UNUSED: usize = 16;
 /// What moves together is put in blocks of this size.
 const MOVED_BYTES: usize = 1 << 20;
 
@@ -42,8 +41,7 @@ pub(super) struct HeldSpan {
 #[derive(Default)]
 pub(super) struct Held {
     pub(super) heads: Heads,
-    blocks: Vec<Option<Block>>,
-    free: Vec<u32>,
+    blocks: Slab<Block>,
     /// In blocks, and of them what spans wait for.
     block_bytes: usize,
     live_bytes: usize,
@@ -82,9 +80,7 @@ impl Held {
 
     /// Takes the next spans of a message, and tells how many are left out, as the message does not have them.
     pub(super) fn take(&mut self, arrived: &mut Arrived, n_spans: u32) -> (Spans, u64) {
-        let Some(Some(block)) = self.blocks.get_mut(arrived.block as usize) else {
-            return Default::default();
-        };
+        let Some(block) = self.blocks.get_mut(arrived.block) else { return Default::default() };
         let rows = arrived.rows.by_ref().take(n_spans as usize);
         let mut spans = Spans { all: Vec::with_capacity(rows.len()), ..Spans::default() };
         let mut left_out = 0;
@@ -93,10 +89,10 @@ impl Held {
             let is_there = begin as usize + len as usize <= whole && arrived.taken + len as usize <= whole;
             match (is_there && len > 0).then(|| self.heads.hold(&arrived.heads, head)).flatten() {
                 None => left_out += 1,
-                Some(head) => {
+                Some((head, at_most)) => {
                     arrived.taken += len as usize;
                     spans.n_bytes += len as usize;
-                    spans.encoded_at_most += self.heads.encoded_at_most(head) + u64::from(len);
+                    spans.encoded_at_most += at_most + u64::from(len);
                     spans.all.push(HeldSpan { head, block: arrived.block, begin, len });
                 }
             }
@@ -114,7 +110,7 @@ impl Held {
     /// Lets go of a message, but for the spans that were taken of it.
     pub(super) fn let_go(&mut self, arrived: Arrived) {
         self.heads.let_go(arrived.heads);
-        if let Some(Some(block)) = self.blocks.get_mut(arrived.block as usize) {
+        if let Some(block) = self.blocks.get_mut(arrived.block) {
             block.is_arriving = false;
         }
         self.left(arrived.block, 0);
@@ -130,37 +126,23 @@ impl Held {
 
     fn open(&mut self, spans: Bytes, is_arriving: bool) -> u32 {
         self.block_bytes += spans.len();
-        let block = Some(Block { spans, live: 0, is_arriving });
-        match self.free.pop() {
-            Some(place) => {
-                if let Some(free) = self.blocks.get_mut(place as usize) {
-                    *free = block;
-                }
-                place
-            }
-            None => {
-                self.blocks.push(block);
-                self.blocks.len() as u32 - 1
-            }
-        }
+        self.blocks.insert(Block { spans, live: 0, is_arriving })
     }
 
     /// Notes that nobody waits for so much of a block any more.
     fn left(&mut self, place: u32, n_bytes: usize) {
-        let Some(slot) = self.blocks.get_mut(place as usize) else { return };
-        let Some(block) = slot else { return };
+        let Some(block) = self.blocks.get_mut(place) else { return };
         self.live_bytes -= n_bytes;
         block.live -= n_bytes;
         if block.live == 0 && !block.is_arriving {
             self.block_bytes -= block.spans.len();
-            *slot = None;
-            self.free.push(place);
+            self.blocks.remove(place);
         }
     }
 
     /// Returns a span as the field of a `ScopeSpans`.
     pub(super) fn field(&self, span: &HeldSpan) -> &[u8] {
-        let Some(Some(block)) = self.blocks.get(span.block as usize) else { return &[] };
+        let Some(block) = self.blocks.get(span.block) else { return &[] };
         block.spans.get(span.begin as usize..(span.begin + span.len) as usize).unwrap_or(&[])
     }
 
@@ -176,10 +158,8 @@ impl Held {
 
     /// Moves spans together that nearly alone hold a block. They must be all that wait.
     pub(super) fn compact<'a>(&mut self, all: impl Iterator<Item = &'a mut Spans>) {
-        let is_sparse = |block: &Option<Block>| {
-            block.as_ref().is_some_and(|block| block.live < block.spans.len() / 4 * 3)
-        };
-        let sparse: Vec<bool> = self.blocks.iter().map(is_sparse).collect();
+        let is_sparse = |block: &Block| block.live < block.spans.len() / 4 * 3;
+        let sparse: Vec<bool> = self.blocks.places().map(|block| block.is_some_and(is_sparse)).collect();
         let mut moved = Vec::new();
         let mut into = self.open(Bytes::new(), false);
         for span in all.flat_map(|spans| &mut spans.all) {
@@ -201,7 +181,7 @@ impl Held {
     /// Gives a block the spans that wait for it.
     fn fill(&mut self, place: u32, moved: Vec<u8>) {
         let n_bytes = moved.len();
-        if let Some(Some(block)) = self.blocks.get_mut(place as usize) {
+        if let Some(block) = self.blocks.get_mut(place) {
             *block = Block { spans: moved.into_boxed_slice().into(), live: n_bytes, is_arriving: false };
         }
         self.block_bytes += n_bytes;

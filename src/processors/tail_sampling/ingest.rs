@@ -11,7 +11,7 @@ use super::{
     TailSamplingConfig,
     conditions::Seeker,
     heads::HEAD_BYTES,
-    partial::{Head, TailPartial, TracePart, VERSION},
+    partial::{Head, TailPartial, TracePart, UNUSED, VERSION},
     policy::compile,
 };
 
@@ -59,11 +59,9 @@ struct Row {
 /// A message is full when it is so large: spans that wait hold it in memory until the last of them leaves.
 const MESSAGE_BYTES: usize = 1 << 20;
 /// Room beyond that for the last span and for what comes after spans: whoever grows copies all.
-const MESSAGE_ROOM: usize = 64 << 10;
+const MESSAGE_ROOM: usize = 48 << 10;
 /// What comes before the spans: the tag of their field and its length in a form that has room for any.
 const SPANS_START: usize = 6;
-/// What a message may leave unused of the room it claimed, as a part of it.
-const UNUSED: usize = 12;
 /// All traffic may come to one shard: each takes this part of what may wait in all.
 const SHARE_OF_A_SHARD: u64 = 4;
 const LEAST_BYTES: usize = 16 << 20;

@@ -27,6 +27,7 @@ mod partial;
 mod policy;
 mod processor;
 mod rules;
+mod slab;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,10 @@ use prost::Message;
 /// Raised when the meaning of a field changes.
 pub(super) const VERSION: u32 = 2;
 
+/// A message may leave this part of itself unused of the room it claimed: counted where spans wait, as nobody else can
+/// have it.
+pub(super) const UNUSED: usize = 16;
+
 /// Spans that one shard took since its last tick, or a part of them, by trace.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TailPartial {

@@ -65,7 +65,7 @@ struct AnalysisHalf {
     n_bytes: usize,
     sampled: Remembered,
     not_sampled: Remembered,
-    /// Late spans of sampled traces, until the next tick, and what they take.
+    /// Late spans of sampled traces, until the next tick, and their own bytes and places.
     late: Vec<(u128, Spans)>,
     late_bytes: usize,
 }
@@ -144,11 +144,12 @@ impl AnalysisHalf {
     fn follow(&mut self, part: &TracePart, arrived: &mut Arrived, cx: &mut Cx<'_>) -> u64 {
         let spans = self.take(part, arrived, cx);
         let n_spans = spans.len();
+        self.n_bytes += spans.n_bytes_beside();
         self.late_bytes += spans.n_bytes() + spans.n_bytes_beside();
         self.late.push((part.trace(), spans));
         // They are sampled already, and must not make those give way that wait.
         if self.late_bytes > self.config.max_bytes.0 as usize / ROOM_UNTIL_THE_TICK {
-            self.tell_late(&mut Output::default(), cx);
+            self.tell_late(cx);
         }
         n_spans
     }
@@ -267,12 +268,14 @@ impl AnalysisHalf {
             while let Some((_, more)) = late.next_if(|(next, _)| *next == id) {
                 spans.append(more);
             }
+            self.n_bytes -= spans.n_bytes_beside();
             emit(output.add(id, spans, &mut self.held), cx);
         }
     }
 
-    fn tell_late(&mut self, output: &mut Output, cx: &mut Cx<'_>) {
-        self.gather_late(output, cx);
+    fn tell_late(&mut self, cx: &mut Cx<'_>) {
+        let mut output = Output::default();
+        self.gather_late(&mut output, cx);
         emit(output.request(&mut self.held), cx);
     }
 

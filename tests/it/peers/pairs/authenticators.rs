@@ -6,7 +6,7 @@ use prost::Message;
 use testbed::{eventually, post};
 
 use super::{
-    run::{Collector, address},
+    run::{Collector, address, named},
     zoo::zoo,
 };
 use crate::peers::SOON;
@@ -65,20 +65,14 @@ pub(super) const CLIENTS: [(&str, &str); 5] = [
     ("bearertokenauth: {header: X-Api-Key, token: first}", SERVERS[11]),
 ];
 
-/// An extension under a name of its own, and that name.
-fn named(extension: &str, place: usize) -> (String, String) {
-    let (kind, settings) = extension.split_once(':').expect("a kind and its settings");
-    let name = format!("{kind}/{place}");
-    (format!("  {name}:{settings}\n"), name)
-}
-
 /// Starts a collector with a receiver behind each of some extensions; what it takes goes into a file for each.
 fn servers(is_ours: bool, extensions: &[&str]) -> Result<(Collector, Vec<String>)> {
     let (health, addresses) = (address(), extensions.iter().map(|_| address()).collect::<Vec<_>>());
     let (mut own, mut names) = (String::new(), vec!["health_check".to_owned()]);
     let (mut receivers, mut exporters, mut pipelines) = (String::new(), String::new(), String::new());
     for (place, (extension, address)) in extensions.iter().zip(&addresses).enumerate() {
-        let (yaml, name) = named(extension, place);
+        let (yaml, id) = named(extension, &place.to_string());
+        let name = id.concat();
         own += &yaml;
         receivers += &format!(
             "  otlp/{place}: {{protocols: {{http: {{endpoint: '{address}', auth: {{authenticator: {name}}}}}}}}}\n"
@@ -137,7 +131,8 @@ fn clients(is_ours: bool, servers: &[String]) -> Result<(Collector, String)> {
     let (mut own, mut names) = (String::new(), vec!["health_check".to_owned()]);
     let (mut exporters, mut ids) = (String::new(), Vec::new());
     for (place, ((client, _), server)) in CLIENTS.iter().zip(servers).enumerate() {
-        let (yaml, name) = named(client, place);
+        let (yaml, id) = named(client, &place.to_string());
+        let name = id.concat();
         own += &yaml;
         exporters += &format!(
             "  otlphttp/{place}: {{endpoint: 'http://{server}', auth: {{authenticator: {name}}}, sending_queue: {{enabled: false}}, retry_on_failure: {{enabled: false}}}}\n"

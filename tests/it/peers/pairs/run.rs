@@ -157,8 +157,8 @@ fn config(pairs: &[Pair], addresses: &[String], health: &str) -> String {
     )
 }
 
-/// Gives the components of a pair names of their own, and returns them in order.
-fn named(section: &str, suffix: &str) -> (String, Vec<String>) {
+/// Gives components names of their own, and returns them in order.
+pub(super) fn named(section: &str, suffix: &str) -> (String, Vec<String>) {
     let (mut yaml, mut ids) = (String::new(), Vec::new());
     for line in section.lines().filter(|line| !line.trim().is_empty()) {
         match line.split_once(':').filter(|_| !line.starts_with(' ')) {
