@@ -13,12 +13,12 @@ use bytes::Bytes;
 use component::{Counter, Intake, Metadata, MetadataKeys, Permit, Receipt, Refusal, Telemetry};
 use futures_util::future::LocalBoxFuture;
 use model::{Ack, AckFuture, Batch, Outcome, Payload, Signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+use tokio::sync::oneshot;
 
 use crate::{
     edition::Edition,
     outlets::Outlets,
-    pressure::{self, Pressure},
+    pressure::Pressure,
     queue::{Inbox, Reached, Reservation},
     shard::{Core, Job},
     tap::Origin,
@@ -26,8 +26,6 @@ use crate::{
 
 /// What senders are told to wait when there is no room.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// How long a request may wait for room before it is refused.
-const ADMISSION_PATIENCE: Duration = Duration::from_secs(1);
 /// With more requests than this waiting, a shard looks for an idle one.
 const BACKLOG: usize = 4;
 
@@ -343,20 +341,14 @@ type Answer = oneshot::Receiver<Option<Result<Receipt, Refusal>>>;
 
 impl Intake for ShardIntake {
     fn admit(&self, signal: Signal, bytes: usize) -> LocalBoxFuture<'_, Result<Permit, Refusal>> {
-        let (room, most) = (Arc::clone(&self.core.shared.room), self.core.shared.room_kib);
         let route = self.route(signal);
-        let limits = &route.memory_limits;
-        let refuses = route.pressure.as_ref().is_some_and(|pressure| pressure.refuses(limits, bytes));
-        let limited = route.pressure.as_ref().and_then(|pressure| pressure.room(limits));
         Box::pin(async move {
-            if refuses {
-                return Err(busy(pressure::REFUSAL));
-            }
-            let permit = claim(room, most, bytes).await?;
-            Ok(match limited {
-                Some((room, most)) => Permit(Some(Box::new((permit, claim(room, most, bytes).await?)))),
-                None => Permit(Some(Box::new(permit))),
-            })
+            let limited = match &route.pressure {
+                Some(pressure) => pressure.admit(&route.memory_limits, bytes).await.map_err(busy)?,
+                None => None,
+            };
+            let permit = self.core.shared.room.claim(bytes).await.map_err(busy)?;
+            Ok(Permit(Some(Box::new((permit, limited)))))
         })
     }
 
@@ -380,22 +372,6 @@ impl Intake for ShardIntake {
                 _ => self.share(signal, bytes, transport, metadata).await,
             }
         })
-    }
-}
-
-/// Claims so many bytes of some room, and waits a moment for them.
-async fn claim(room: Arc<Semaphore>, most_kib: u32, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-    // A request larger than all room gets all of it, or it could never be taken.
-    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(most_kib);
-    match Arc::clone(&room).try_acquire_many_owned(kib) {
-        Ok(permit) => return Ok(permit),
-        Err(TryAcquireError::NoPermits) => {}
-        Err(TryAcquireError::Closed) => return Err(busy("the service is stopping")),
-    }
-    match tokio::time::timeout(ADMISSION_PATIENCE, room.acquire_many_owned(kib)).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_closed)) => Err(busy("the service is stopping")),
-        Err(_elapsed) => Err(busy("too many bytes are in flight")),
     }
 }
 

@@ -34,6 +34,7 @@ mod pressure;
 mod questions;
 mod queue;
 mod reload;
+mod room;
 mod service;
 mod shard;
 mod supervise;

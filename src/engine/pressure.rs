@@ -12,13 +12,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedSemaphorePermit;
 
 use component::{Counter, MemoryLimit, Stop, Telemetry};
 use tracing::{error, info, warn};
 
+use crate::room::Room;
+
 /// What senders are told, in the collector's words.
-pub(crate) const REFUSAL: &str = "data refused due to high memory usage";
+const REFUSAL: &str = "data refused due to high memory usage";
 
 /// Larger than what the allocator keeps for itself. It is never written to, so the system gives no memory for it.
 const STIRRED: usize = 8 << 20;
@@ -26,9 +28,7 @@ const STIRRED: usize = 8 << 20;
 /// Below this, looking would cost more than it saves. *Units*: bytes.
 const LEAST_BETWEEN_LOOKS: u64 = 1 << 20;
 /// A request of the usual largest size, 4 MiB, need not be alone.
-const LEAST_ROOM_KIB: u32 = 8 << 10;
-/// More than a semaphore needs to have: nothing larger is in flight.
-const MOST_ROOM_KIB: u32 = 1 << 28;
+const LEAST_ROOM: u64 = 8 << 20;
 
 /// How often it is looked whether there is a limit.
 const UNLIMITED_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,9 +42,8 @@ pub(crate) struct Pressure {
     spike: u64,
     /// What was admitted since the last look. *Units*: bytes.
     admitted: AtomicU64,
-    /// Room for what is on its way under a limit. *Units*: KiB.
-    room: Arc<Semaphore>,
-    room_kib: u32,
+    /// For what is on its way under a limit.
+    on_its_way: Room,
 }
 
 /// This part of the spike is room for what is in flight: a request takes at most twice its bytes while it is read and folded,
@@ -64,9 +63,6 @@ impl Pressure {
     pub(crate) fn new(limits: &[(String, MemoryLimit)], telemetry: &Telemetry) -> Self {
         let total = if limits.is_empty() { 0 } else { usable_bytes(Path::new("/")) };
         let spike = limits.iter().map(|(_, limit)| limit.spike(total)).min().unwrap_or(u64::MAX);
-        let room_kib = u32::try_from(spike / ROOM_OF_SPIKE / 1024)
-            .unwrap_or(u32::MAX)
-            .clamp(LEAST_ROOM_KIB, MOST_ROOM_KIB);
         let each = limits.iter().map(|(id, limit)| {
             let refused = telemetry.with("processor", id).counter(
                 "otelcol_processor_memory_limiter_refused_requests",
@@ -78,48 +74,61 @@ impl Pressure {
             Limit { id: id.clone(), refuses_above, is_passed: AtomicBool::new(false), refused }
         });
         let interval = limits.iter().map(|(_, limit)| limit.check_interval).min().unwrap_or_default();
-        let room = Arc::new(Semaphore::new(room_kib as usize));
-        Self { limits: each.collect(), interval, spike, admitted: AtomicU64::new(0), room, room_kib }
+        let on_its_way = Room::new((spike / ROOM_OF_SPIKE).max(LEAST_ROOM));
+        Self { limits: each.collect(), interval, spike, admitted: AtomicU64::new(0), on_its_way }
     }
 
     pub(crate) fn is_limited(&self) -> bool {
         !self.limits.is_empty()
     }
 
-    /// Room for what is on its way under these limits, and how much of it there is in KiB; none where there is no limit.
-    pub(crate) fn room(&self, limits: &[usize]) -> Option<(Arc<Semaphore>, u32)> {
-        (!limits.is_empty()).then(|| (Arc::clone(&self.room), self.room_kib))
+    /// Takes a request of so many bytes under these limits. What it returns is held while the request is on its way; it is
+    /// none where there is no limit.
+    ///
+    /// # Errors
+    /// Why it is refused; it is then counted.
+    pub(crate) async fn admit(
+        &self,
+        limits: &[usize],
+        bytes: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>, &'static str> {
+        if limits.is_empty() {
+            return Ok(None);
+        }
+        self.check(limits)?;
+        let permit = self.on_its_way.claim(bytes).await?;
+        // Many may have waited while there was still memory for one of them.
+        self.look_after(bytes);
+        self.check(limits)?;
+        Ok(Some(permit))
     }
 
-    /// Whether one of these limits is passed, for a request of so many bytes; it then counts a request that is refused.
+    /// Counts a request that is refused if one of these limits is passed.
+    fn check(&self, limits: &[usize]) -> Result<(), &'static str> {
+        let mut passed = limits.iter().filter_map(|&limit| self.limits.get(limit));
+        let Some(first) = passed.find(|limit| limit.is_passed.load(Ordering::Relaxed)) else { return Ok(()) };
+        first.refused.add(1);
+        Err(REFUSAL)
+    }
+
+    /// Looks at the memory when enough was admitted since the last look.
     ///
-    /// *Cost*: some 20 µs when it looks, which it does after so many bytes.
-    pub(crate) fn refuses(&self, limits: &[usize], bytes: usize) -> bool {
-        if limits.is_empty() {
-            return false;
-        }
+    /// *Cost*: some 20 µs when it looks.
+    fn look_after(&self, bytes: usize) {
         let admitted = self.admitted.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         if admitted >= (self.spike / LOOKS_OF_SPIKE).max(LEAST_BETWEEN_LOOKS)
             && self.admitted.swap(0, Ordering::Relaxed) > 0
         {
             // What is on its way may have room without having been written yet.
-            self.judge(resident_bytes().unwrap_or(0) + self.on_its_way());
+            self.judge(resident_bytes().unwrap_or(0) + self.on_its_way.claimed());
         }
-        let mut passed = limits.iter().filter_map(|&limit| self.limits.get(limit));
-        let first = passed.find(|limit| limit.is_passed.load(Ordering::Relaxed));
-        first.inspect(|limit| limit.refused.add(1)).is_some()
-    }
-
-    /// What is on its way under a limit. *Units*: bytes.
-    fn on_its_way(&self) -> u64 {
-        (self.room_kib as u64).saturating_sub(self.room.available_permits() as u64) * 1024
     }
 
     /// Looks once; it then knows which limits are passed. Returns whether the memory could be read.
     pub(crate) fn look(&self) -> bool {
         let resident = if self.is_limited() { resident_bytes() } else { Some(0) };
         self.admitted.store(0, Ordering::Relaxed);
-        self.judge(resident.unwrap_or(0) + self.on_its_way());
+        self.judge(resident.unwrap_or(0) + self.on_its_way.claimed());
         if self.limits.iter().any(|limit| limit.is_passed.load(Ordering::Relaxed)) {
             stir_the_allocator();
         }
@@ -237,6 +246,19 @@ mod tests {
         root
     }
 
+    /// A limit that is looked at by what comes, and not by time. *Units*: bytes.
+    fn limit(limit: u64, spike: u64) -> MemoryLimit {
+        MemoryLimit {
+            check_interval: Duration::from_hours(1),
+            limit: MemorySize::Bytes(limit),
+            spike: Some(MemorySize::Bytes(spike)),
+        }
+    }
+
+    fn pressure(bytes: u64, spike: u64) -> Pressure {
+        Pressure::new(&[("memory_limiter".to_owned(), limit(bytes, spike))], &Telemetry::default())
+    }
+
     const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal:        1000 kB\nMemFree:  10 kB\n");
 
     #[test]
@@ -263,62 +285,64 @@ mod tests {
         assert_eq!(usable_bytes(Path::new("/nowhere")), u64::MAX);
     }
 
-    #[test]
-    fn requests_are_refused_while_memory_is_above_the_limit_and_counted() {
+    #[tokio::test]
+    async fn requests_are_refused_while_memory_is_above_the_limit_and_counted() {
         let telemetry = Telemetry::default();
-        let limit = |bytes| MemoryLimit {
-            check_interval: Duration::from_secs(1),
-            limit: MemorySize::Bytes(bytes),
-            spike: Some(MemorySize::Bytes(0)),
-        };
-        let limits =
-            [("memory_limiter".to_owned(), limit(100)), ("memory_limiter/large".to_owned(), limit(200))];
+        let limits = [
+            ("memory_limiter".to_owned(), limit(100, 0)),
+            ("memory_limiter/large".to_owned(), limit(200, 0)),
+        ];
         let pressure = Pressure::new(&limits, &telemetry);
+        let refuses = async |limits: &[usize]| pressure.admit(limits, 1).await.is_err();
         pressure.judge(150);
-        assert!(pressure.refuses(&[0], 1) && pressure.refuses(&[1, 0], 1));
-        assert!(!pressure.refuses(&[1], 1) && !pressure.refuses(&[], 1));
+        assert!(refuses(&[0]).await && refuses(&[1, 0]).await);
+        assert!(!refuses(&[1]).await && !refuses(&[]).await);
         pressure.judge(201);
-        assert!(pressure.refuses(&[1], 1));
+        assert!(refuses(&[1]).await);
         pressure.judge(100);
-        assert!(!pressure.refuses(&[0, 1], 1), "at the limit is not above it");
+        assert!(!refuses(&[0, 1]).await, "at the limit is not above it");
         let counted: Vec<_> = telemetry.read().iter().map(|row| row.value).collect();
         assert_eq!(counted, [2, 1]);
     }
 
-    #[test]
-    fn after_a_part_of_the_spike_it_is_looked_without_waiting_for_the_interval() {
-        let limit = MemoryLimit {
-            check_interval: Duration::from_hours(1),
-            limit: MemorySize::Bytes(65 << 20),
-            spike: Some(MemorySize::Bytes(64 << 20)),
-        };
-        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
-        assert!(!pressure.refuses(&[0], (8 << 20) - 1), "nobody has looked yet");
-        assert!(pressure.refuses(&[0], 1), "this process holds more than 1 MiB");
-        let (_, room_kib) = pressure.room(&[0]).unwrap();
-        assert_eq!(room_kib, (64 << 10) / 6);
-        assert!(pressure.room(&[]).is_none());
+    #[tokio::test]
+    async fn after_a_part_of_the_spike_it_is_looked_without_waiting_for_the_interval() {
+        let pressure = pressure(65 << 20, 64 << 20);
+        assert!(pressure.admit(&[0], (8 << 20) - 1).await.is_ok(), "nobody has looked yet");
+        let refused = pressure.admit(&[0], 1).await;
+        assert_eq!(refused.err(), Some(REFUSAL), "this process holds more than 1 MiB");
+        let _all = pressure.on_its_way.claim(usize::MAX).await;
+        assert_eq!(pressure.on_its_way.claimed() >> 10, (64 << 10) / 6);
+        assert!(pressure.admit(&[], 1).await.unwrap().is_none());
     }
 
-    #[test]
-    fn what_is_on_its_way_counts_as_if_it_were_there() {
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_its_way_counts_as_if_it_were_there() {
         let resident = resident_bytes().expect("this system tells");
         let room = 1 << 30;
-        let limit = MemoryLimit {
-            check_interval: Duration::from_hours(1),
-            limit: MemorySize::Bytes(resident + 8 * room),
-            spike: Some(MemorySize::Bytes(6 * room)),
+        let looks_and_asks = async |pressure: Pressure| {
+            let _on_its_way = pressure.on_its_way.claim(usize::MAX).await.unwrap();
+            assert!(pressure.look());
+            pressure.admit(&[0], 1).await.err()
         };
-        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
-        assert!(pressure.look() && !pressure.refuses(&[0], 1));
-        let (all, room_kib) = pressure.room(&[0]).unwrap();
-        let _on_its_way = all.try_acquire_many(room_kib).expect("nothing else is on its way");
-        assert!(pressure.look() && !pressure.refuses(&[0], 1), "half of what is left is on its way");
-        let limit = MemoryLimit { limit: MemorySize::Bytes(resident + 6 * room + room / 2), ..limit };
-        let pressure = Pressure::new(&[("memory_limiter".to_owned(), limit)], &Telemetry::default());
-        let (all, room_kib) = pressure.room(&[0]).unwrap();
-        let _on_its_way = all.try_acquire_many(room_kib).expect("nothing else is on its way");
-        assert!(pressure.look() && pressure.refuses(&[0], 1));
+        let half_of_what_is_left = looks_and_asks(pressure(resident + 8 * room, 6 * room)).await;
+        assert_eq!(half_of_what_is_left, Some("too many bytes are in flight"));
+        let more_than_is_left = looks_and_asks(pressure(resident + 6 * room + room / 2, 6 * room)).await;
+        assert_eq!(more_than_is_left, Some(REFUSAL));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_until_the_memory_was_gone_is_refused() {
+        let pressure = pressure(1 << 40, 1 << 30);
+        let room = pressure.on_its_way.claim(usize::MAX).await.unwrap();
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            pressure.judge(1 << 40);
+            drop(room);
+        };
+        let (answer, ()) = tokio::join!(pressure.admit(&[0], 1), meanwhile);
+        assert_eq!(answer.err(), Some(REFUSAL));
+        assert_eq!(pressure.on_its_way.claimed(), 0);
     }
 
     /// The limit is below what a process has at its start.
@@ -335,7 +359,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| watch(|| Arc::clone(&pressure), &stop));
             let mut looks = 0;
-            while !pressure.refuses(&[0], 0) {
+            while pressure.check(&[0]).is_ok() {
                 std::thread::sleep(Duration::from_millis(5));
                 looks += 1;
                 assert!(looks < 2000, "the memory is not looked at");

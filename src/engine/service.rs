@@ -24,6 +24,7 @@ use crate::{
     pressure,
     questions::Questions,
     reload::{Reload, Reloads},
+    room::Room,
     shard::{Shard, ShardHandle, ShardState},
     supervise::{Supervised, Supervisor},
     tap::{self, Taps},
@@ -39,9 +40,8 @@ pub(crate) struct Shared {
     pub(crate) instance_id: String,
     pub(crate) started_at: Timestamp,
     pub(crate) health: Arc<Health>,
-    /// Room for bytes in flight, in KiB.
-    pub(crate) room: Arc<Semaphore>,
-    pub(crate) room_kib: u32,
+    /// For bytes in flight.
+    pub(crate) room: Room,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) snapshot_failures: Counter,
     pub(crate) verdicts: Verdicts,
@@ -219,7 +219,6 @@ pub(crate) fn share(
     states: Vec<Arc<ShardState>>,
 ) -> Shared {
     let settings = &plan.settings;
-    let room_kib = u32::try_from(settings.max_in_flight_bytes / 1024).unwrap_or(u32::MAX).max(1);
     let snapshot_failures = telemetry.counter(
         "trueline_state_snapshot_failures",
         "Snapshots of state that could not be stored.",
@@ -232,8 +231,7 @@ pub(crate) fn share(
         health: Arc::new(health),
         started_at: clock.now(),
         instance_id: instance_id(settings, clock.now()),
-        room: Arc::new(Semaphore::new(room_kib as usize)),
-        room_kib,
+        room: Room::new(settings.max_in_flight_bytes),
         connections: listen::connection_limit(settings.max_connections),
         snapshot_failures,
         verdicts: Verdicts::default(),
