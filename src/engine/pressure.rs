@@ -40,8 +40,8 @@ pub(crate) struct Pressure {
     interval: Duration,
     /// The smallest distance between a limit and what refuses below it. *Units*: bytes.
     spike: u64,
-    /// What was admitted since the last look. *Units*: bytes.
-    admitted: AtomicU64,
+    /// What came since the last look, taken or refused. *Units*: bytes.
+    came: AtomicU64,
     /// For what is on its way under a limit.
     on_its_way: Room,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Pressure {
 /// This part of the spike is room for what is in flight: a request takes at most twice its bytes while it is read and folded,
 /// what was freed meanwhile is given back a moment later, and connections hold what they have read ahead.
 const ROOM_OF_SPIKE: u64 = 6;
-/// The memory is looked at whenever this part of the spike was admitted.
+/// The memory is looked at whenever this part of the spike came.
 const LOOKS_OF_SPIKE: u64 = 8;
 
 struct Limit {
@@ -75,7 +75,7 @@ impl Pressure {
         });
         let interval = limits.iter().map(|(_, limit)| limit.check_interval).min().unwrap_or_default();
         let on_its_way = Room::new((spike / ROOM_OF_SPIKE).max(LEAST_ROOM));
-        Self { limits: each.collect(), interval, spike, admitted: AtomicU64::new(0), on_its_way }
+        Self { limits: each.collect(), interval, spike, came: AtomicU64::new(0), on_its_way }
     }
 
     pub(crate) fn is_limited(&self) -> bool {
@@ -85,8 +85,10 @@ impl Pressure {
     /// Takes a request of so many bytes under these limits. What it returns is held while the request is on its way; it is
     /// none where there is no limit.
     ///
+    /// *Cost*: some 20 µs when it looks at the memory, which it does after so many bytes.
+    ///
     /// # Errors
-    /// Why it is refused; it is then counted.
+    /// Why it is refused. It is counted when that is for a limit.
     pub(crate) async fn admit(
         &self,
         limits: &[usize],
@@ -95,39 +97,47 @@ impl Pressure {
         if limits.is_empty() {
             return Ok(None);
         }
-        self.check(limits)?;
+        if self.passed(limits).is_some() {
+            // The memory may be back before the next interval.
+            self.look_after(bytes, 0);
+            self.check(limits)?;
+        }
         let permit = self.on_its_way.claim(bytes).await?;
         // Many may have waited while there was still memory for one of them.
-        self.look_after(bytes);
+        self.look_after(bytes, bytes);
         self.check(limits)?;
         Ok(Some(permit))
     }
 
+    fn passed(&self, limits: &[usize]) -> Option<&Limit> {
+        let mut limits = limits.iter().filter_map(|&limit| self.limits.get(limit));
+        limits.find(|limit| limit.is_passed.load(Ordering::Relaxed))
+    }
+
     /// Counts a request that is refused if one of these limits is passed.
     fn check(&self, limits: &[usize]) -> Result<(), &'static str> {
-        let mut passed = limits.iter().filter_map(|&limit| self.limits.get(limit));
-        let Some(first) = passed.find(|limit| limit.is_passed.load(Ordering::Relaxed)) else { return Ok(()) };
+        let Some(first) = self.passed(limits) else { return Ok(()) };
         first.refused.add(1);
         Err(REFUSAL)
     }
 
-    /// Looks at the memory when enough was admitted since the last look.
-    ///
-    /// *Cost*: some 20 µs when it looks.
-    fn look_after(&self, bytes: usize) {
-        let admitted = self.admitted.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        if admitted >= (self.spike / LOOKS_OF_SPIKE).max(LEAST_BETWEEN_LOOKS)
-            && self.admitted.swap(0, Ordering::Relaxed) > 0
+    /// Looks at the memory when enough came since the last look: this many bytes now, of which so many have claimed room.
+    /// They alone do not make a limit passed for everybody: the spike has room for them.
+    fn look_after(&self, bytes: usize, own: usize) {
+        let came = self.came.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if came >= (self.spike / LOOKS_OF_SPIKE).max(LEAST_BETWEEN_LOOKS)
+            && self.came.swap(0, Ordering::Relaxed) > 0
         {
             // What is on its way may have room without having been written yet.
-            self.judge(resident_bytes().unwrap_or(0) + self.on_its_way.claimed());
+            let others = self.on_its_way.claimed().saturating_sub(own as u64);
+            self.judge(resident_bytes().unwrap_or(0) + others);
         }
     }
 
     /// Looks once; it then knows which limits are passed. Returns whether the memory could be read.
     pub(crate) fn look(&self) -> bool {
         let resident = if self.is_limited() { resident_bytes() } else { Some(0) };
-        self.admitted.store(0, Ordering::Relaxed);
+        self.came.store(0, Ordering::Relaxed);
         self.judge(resident.unwrap_or(0) + self.on_its_way.claimed());
         if self.limits.iter().any(|limit| limit.is_passed.load(Ordering::Relaxed)) {
             stir_the_allocator();
@@ -329,6 +339,29 @@ mod tests {
         assert_eq!(half_of_what_is_left, Some("too many bytes are in flight"));
         let more_than_is_left = looks_and_asks(pressure(resident + 6 * room + room / 2, 6 * room)).await;
         assert_eq!(more_than_is_left, Some(REFUSAL));
+    }
+
+    #[tokio::test]
+    async fn while_all_is_refused_it_is_looked_as_often() {
+        let pressure = pressure(1 << 40, 64 << 20);
+        pressure.judge(1 << 41);
+        assert_eq!(pressure.admit(&[0], (8 << 20) - 1).await.err(), Some(REFUSAL));
+        assert!(pressure.admit(&[0], 1).await.is_ok(), "this process holds less than a terabyte");
+    }
+
+    /// The memory is enough for the resident and half of the room.
+    #[tokio::test(start_paused = true)]
+    async fn it_is_looked_when_a_request_has_got_its_room_and_without_it() {
+        let resident = resident_bytes().expect("this system tells");
+        let room = 1 << 30;
+        let pressure = pressure(resident + 6 * room + room / 2, 6 * room);
+        let all = pressure.on_its_way.claim(usize::MAX).await.unwrap();
+        let (waits, ()) = tokio::join!(pressure.admit(&[0], room as usize * 3 / 4), async { drop(all) });
+        assert!(waits.is_ok(), "{waits:?}");
+        let next = pressure.admit(&[0], room as usize * 3 / 4).await.err();
+        assert_eq!(next, Some("too many bytes are in flight"));
+        assert!(pressure.look());
+        assert_eq!(pressure.admit(&[0], 1).await.err(), Some(REFUSAL));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -11,7 +11,6 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const FULL: &str = "too many bytes are in flight";
-const STOPPING: &str = "the service is stopping";
 
 /// Bytes that may be held at a time. They are counted in KiB, as a request that takes less costs as much.
 pub(crate) struct Room {
@@ -33,19 +32,14 @@ impl Room {
     /// Why there is none.
     pub(crate) async fn claim(&self, bytes: usize) -> Result<OwnedSemaphorePermit, &'static str> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.all_kib);
-        match Arc::clone(&self.free).try_acquire_many_owned(kib) {
-            Ok(permit) => return Ok(permit),
-            Err(TryAcquireError::NoPermits) => {}
-            Err(TryAcquireError::Closed) => return Err(STOPPING),
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(kib) {
+            return Ok(permit);
         }
-        match timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(kib)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_closed)) => Err(STOPPING),
-            Err(_elapsed) => Err(FULL),
-        }
+        let claimed = timeout(PATIENCE, Arc::clone(&self.free).acquire_many_owned(kib)).await;
+        claimed.ok().and_then(Result::ok).ok_or(FULL)
     }
 
-    /// How much of it is claimed. *Units*: bytes.
+    /// How much of it is claimed, with what who waits first has of its part. *Units*: bytes.
     pub(crate) fn claimed(&self) -> u64 {
         (self.all_kib as u64).saturating_sub(self.free.available_permits() as u64) * 1024
     }

@@ -6,8 +6,8 @@ use prost::Message;
 /// Raised when the meaning of a field changes.
 pub(super) const VERSION: u32 = 2;
 
-/// A message may leave this part of itself unused of the room it claimed: counted where spans wait, as nobody else can
-/// have it.
+/// A message may leave a part of its spans' bytes, one in so many, unused of the room it claimed: counted where spans
+/// wait, as nobody else can have it.
 pub(super) const UNUSED: usize = 16;
 
 /// Spans that one shard took since its last tick, or a part of them, by trace.

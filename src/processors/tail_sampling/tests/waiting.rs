@@ -69,6 +69,7 @@ fn late_spans_follow_the_decision_while_it_is_known() {
     scene.send_each(&[of(1, 2), of(2, 2).status(2)]);
     assert_eq!(scene.pass(1), ["1.2"]);
     assert_eq!(scene.dropped(), [("not_sampled", 2)].into());
+    assert_eq!(scene.metric("bytes_on_memory"), 2 * 352, "decisions are known, late spans have left");
     // Two newer traces take the place of the older one: of what comes of it nothing is known.
     scene.send_each(&[of(3, 1), of(4, 1)]);
     scene.pass(2);
