@@ -29,12 +29,18 @@ const RANGE_SECONDS: f64 = 60.0;
 /// A shop under a known load, and a Prometheus that was told of it.
 struct Board {
     prometheus: Prometheus,
-    _gateway: Gateway,
+    gateway: Gateway,
 }
 
 impl Board {
     /// Starts the connectors and sends the load; `in_all` is a query and its answer once all is told.
     fn start(connectors: &str, names: &str, in_all: &[(&str, f64)]) -> Result<Self> {
+        let board = Self::without_load(connectors, names)?;
+        board.load(in_all)?;
+        Ok(board)
+    }
+
+    fn without_load(connectors: &str, names: &str) -> Result<Self> {
         let prometheus = Prometheus::start(Version::Three)?;
         let gateway = Gateway::start(&Recipe {
             components: &format!(
@@ -53,15 +59,19 @@ metrics: {{receivers: [{names}], exporters: [prometheus_remote_write]}}"
             ),
             ..Recipe::default()
         })?;
-        gateway.send(&load())?;
+        Ok(Self { prometheus, gateway })
+    }
+
+    fn load(&self, in_all: &[(&str, f64)]) -> Result<()> {
+        self.gateway.send(&load())?;
         for (query, expected) in in_all {
             eventually(query, SOON, || {
-                let found = prometheus.value(query)?;
+                let found = self.prometheus.value(query)?;
                 ensure!(found == *expected, "found {found}, must be {expected}");
                 Ok(())
             })?;
         }
-        Ok(Self { prometheus, _gateway: gateway })
+        Ok(())
     }
 
     /// Evaluates a dashboard's query at a sample of `metric`, and waits until it has one.
@@ -326,13 +336,12 @@ fn the_monitor_tab_of_jaeger_is_right() {
 
 #[test]
 fn jaeger_itself_reads_errors_latencies_and_calls() {
-    let board = Board::start(
-        "  span_metrics: {flavor: jaeger, metrics_flush_interval: 1s}",
-        "span_metrics",
-        &[("sum(calls_total)", N_SPANS), ("sum(duration_milliseconds_bucket{le=\"+Inf\"})", N_SPANS)],
-    )
-    .unwrap();
+    let connector = "  span_metrics: {flavor: jaeger, metrics_flush_interval: 1s}";
+    let board = Board::without_load(connector, "span_metrics").unwrap();
+    // It asks for the last minute, and may take as long to start.
     let jaeger = Jaeger::start_with_monitor(board.prometheus.url()).unwrap();
+    let in_all = [("sum(calls_total)", N_SPANS), ("sum(duration_milliseconds_bucket{le=\"+Inf\"})", N_SPANS)];
+    board.load(&in_all).unwrap();
     let newest = |metric: &str, more: &str| {
         let asked = format!(
             "{}/api/metrics/{metric}?service=cart&spanKind=server&groupByOperation=true&lookback=5000&step=1000\
